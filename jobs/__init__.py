@@ -1,0 +1,1 @@
+"""What `ray job submit … -- python -m jobs.NAME …` runs: parse, connect, call the package."""

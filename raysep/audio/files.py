@@ -1,0 +1,125 @@
+"""Decode and encode audio: soundfile only (torchaudio's own load and save need another codec package)."""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from raysep.errors import AudioError
+
+BLOCK_FRAMES = 1 << 16
+UNKNOWN_SIZE = 0x7FFF0000  # a WAV written to a pipe carries a size about this or 0xFFFFFFFF: it was not known
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    sample_rate: int  # Hz
+    channels: int
+    frames: int  # samples per channel
+    format: str  # "WAV/PCM_16", "FLAC/PCM_24", …
+
+
+def probe(source: BinaryIO | bytes, name: str) -> AudioInfo:
+    """Read the header only. ``name`` is the URI used in the error. Raises ``AudioError``.
+
+    ``frames`` is what the header says; whether the samples are all there shows when they are decoded.
+    """
+    import soundfile
+
+    stream = _stream(source)
+    declared = _declared_frames(stream)
+    try:
+        with soundfile.SoundFile(stream) as file:
+            promised = max(file.frames, declared or 0)
+            return AudioInfo(file.samplerate, file.channels, promised, f"{file.format}/{file.subtype}")
+    except soundfile.LibsndfileError as error:
+        # libsndfile's own error holds an object that cannot be pickled back from a Ray worker.
+        raise AudioError(
+            f"{name}: not audio that can be read ({error.error_string}); replace or remove the file"
+        ) from None
+
+
+def decode(source: BinaryIO | bytes, name: str, start: int = 0, frames: int = -1) -> np.ndarray:
+    """Samples as float32 ``(channel, time)`` in [-1, 1], the whole file or ``frames`` from ``start``.
+
+    Raises ``AudioError`` when the data ends before the header says it does.
+    """
+    import soundfile
+
+    stream = _stream(source)
+    declared = _declared_frames(stream)
+    try:
+        with soundfile.SoundFile(stream) as file:
+            total = max(file.frames, declared or 0)
+            expected = max(0, total - start) if frames < 0 else min(frames, max(0, total - start))
+            file.seek(min(start, file.frames))
+            audio = file.read(expected, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{name}: not audio that can be read ({error.error_string}); replace or remove the file"
+        ) from None
+    if len(audio) < expected:
+        raise AudioError(f"{name}: truncated, {len(audio)} of {expected} samples could be read; replace the file")
+    if not np.isfinite(audio).all():
+        raise AudioError(f"{name}: holds samples that are not finite; replace the file")
+    return np.ascontiguousarray(audio.T)
+
+
+def encode(
+    audio: np.ndarray,
+    sample_rate: int,
+    format: str = "WAV",
+    subtype: str = "PCM_16",
+    compression: float | None = None,
+) -> bytes:
+    """Encode float32 ``(channel, time)`` as one file's bytes; samples outside [-1, 1] are clipped.
+
+    ``compression`` in [0, 1] is libsndfile's level for lossy formats: 1 is the smallest file.
+    """
+    import soundfile
+
+    samples = np.clip(audio.T, -1.0, 1.0)
+    stream = io.BytesIO()
+    with soundfile.SoundFile(
+        stream, "w", sample_rate, audio.shape[0], subtype, format=format, compression_level=compression
+    ) as file:
+        for first in range(0, len(samples), BLOCK_FRAMES):  # libsndfile overflows its stack on one long Vorbis write
+            file.write(samples[first : first + BLOCK_FRAMES])
+    return stream.getvalue()
+
+
+def _stream(source: BinaryIO | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source
+
+
+def _declared_frames(stream: BinaryIO) -> int | None:
+    """Samples per channel that a WAV's header declares, or None where it does not say.
+
+    libsndfile quietly shortens a cut-off WAV to what is left of it, so the header is read here as well.
+    """
+    stream.seek(0)
+    try:
+        if stream.read(4) != b"RIFF":
+            return None
+        stream.seek(12)
+        frame_bytes = 0
+        while len(header := stream.read(8)) == 8:
+            name, size = struct.unpack("<4sI", header)
+            if name == b"fmt ":
+                tag, _, _, _, frame_bytes = struct.unpack("<HHIIH", stream.read(14))
+                frame_bytes = frame_bytes if tag in (1, 3, 0xFFFE) else 0  # PCM, float, extensible
+                stream.seek(size - 14 + size % 2, io.SEEK_CUR)
+            elif name == b"data":
+                known = frame_bytes and size < UNKNOWN_SIZE
+                return size // frame_bytes if known else None
+            else:
+                stream.seek(size + size % 2, io.SEEK_CUR)
+        return None
+    except struct.error:
+        return None
+    finally:
+        stream.seek(0)

@@ -1,0 +1,46 @@
+"""How far the workers are: they post to one small actor, the driver draws its bar from it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import ray
+
+
+@ray.remote(num_cpus=0)
+class _Board:
+    def __init__(self) -> None:
+        self.latest: tuple[str, int, int] = ("", 0, 0)
+
+    def post(self, text: str, done: int, total: int) -> None:
+        self.latest = (text, done, total)
+
+    def read(self) -> tuple[str, int, int]:
+        return self.latest
+
+
+@contextmanager
+def board(on_change: Callable[[str, int, int], None], every: float = 0.5) -> Iterator[ray.actor.ActorHandle]:
+    """A board whose posts reach ``on_change(text, done, total)`` while the block runs."""
+    actor = _Board.remote()
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(every):
+            try:
+                text, done, total = ray.get(actor.read.remote())
+            except Exception:
+                return  # the runtime is going down; progress is not worth an error
+            if text:
+                on_change(text, done, total)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield actor
+    finally:
+        ended.set()
+        watcher.join(timeout=5)
+        ray.kill(actor)

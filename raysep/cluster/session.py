@@ -1,0 +1,86 @@
+"""Connecting to Ray: a private runtime on this machine, or the cluster a job was submitted to."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import ray
+
+from raysep.corpus import storage
+from raysep.errors import BadInput
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_ENABLE_CONTROLLER_STRUCTURED_LOGGING": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # a checkpoint counts only once it has been polled
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the cluster has in all."""
+
+    cpus: float
+    gpus: float
+    nodes: int
+
+    def cpus_each(self, workers: int) -> float:
+        """CPUs a worker of a group may reserve while one CPU is left for Ray Data's reads.
+
+        A group that takes every CPU starves the reads that feed it, and the run hangs without an error.
+        """
+        return min(1.0, round((self.cpus - min(1.0, self.cpus / 2)) / workers, 3))
+
+
+def connect(address: str | None = None, cpus: int | None = None) -> Resources:
+    """Join the cluster at ``address`` (or ``RAY_ADDRESS``), else start a runtime on this machine.
+
+    A local runtime dies with this process. Raises ``BadInput`` when the address does not answer.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+    if not ray.is_initialized():
+        address = address or os.environ.get("RAY_ADDRESS")
+        options = {"log_to_driver": False, "logging_level": logging.WARNING, "configure_logging": True}
+        try:
+            if address and address != "local":
+                ray.init(address=address, **options)
+            else:
+                ray.init(address="local", num_cpus=cpus, include_dashboard=False, **options)
+        except ConnectionError as error:
+            raise BadInput(f"Ray at {address}: {error}; start it with `ray start --head`, or unset RAY_ADDRESS") from None
+    return resources()
+
+
+def resources() -> Resources:
+    total = ray.cluster_resources()
+    alive = sum(node["Alive"] for node in ray.nodes())
+    return Resources(total.get("CPU", 0.0), total.get("GPU", 0.0), alive)
+
+
+def check_reachable(uri: str, available: Resources) -> None:
+    """Refuse a local folder on several nodes: the workers elsewhere would not see it."""
+    if available.nodes > 1 and not storage.is_remote(uri) and not os.environ.get("RAYSEP_SHARED_FOLDERS"):
+        raise BadInput(
+            f"{uri}: a local path on a cluster of {available.nodes} nodes; use s3://…, "
+            "or set RAYSEP_SHARED_FOLDERS=1 when every node mounts it at the same place"
+        )
+
+
+@contextlib.contextmanager
+def session(address: str | None = None, cpus: int | None = None) -> Iterator[Resources]:
+    """Connect, and shut down again what this call started."""
+    started = not ray.is_initialized()
+    try:
+        yield connect(address, cpus)
+    finally:
+        if started:
+            ray.shutdown()

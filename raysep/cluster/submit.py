@@ -1,0 +1,71 @@
+"""Send a command line to a running cluster through Ray Jobs, and follow it to its end."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
+
+from raysep.errors import BadInput, RaysepError
+
+# What workers need to reach the storage; the values travel in the job's environment, never in a file.
+PASSED_ON = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "RAYSEP_SHARED_FOLDERS",
+)
+EXCLUDES = [".venv", ".git", "runs", "docs", "tests", "benchmarks", "**/*.wav", "**/*.flac"]
+
+
+def client(address: str) -> JobSubmissionClient:
+    try:
+        return JobSubmissionClient(address)
+    except (ConnectionError, RuntimeError) as error:
+        raise BadInput(
+            f"--address {address}: no Ray dashboard answers ({str(error).splitlines()[0]}); "
+            "start a head with `ray start --head`, or give http://HOST:8265"
+        ) from None
+
+
+def submit(
+    address: str, arguments: list[str], submission_id: str | None = None, pass_credentials: bool = True
+) -> str:
+    """Submit ``python -m jobs.…`` with this project's folder as working directory; returns the submission's id.
+
+    An id is unique for the cluster's life, so giving one guards against submitting twice.
+    """
+    root = Path(__file__).resolve().parents[2]
+    if not (root / "jobs").is_dir():
+        raise RaysepError(f"{root}: no jobs/ folder here; submit from a checkout of raysep")
+    environment = {name: os.environ[name] for name in PASSED_ON if pass_credentials and name in os.environ}
+    try:
+        return client(address).submit_job(
+            entrypoint=shlex.join(["python", "-m", *arguments]),
+            submission_id=submission_id,
+            runtime_env={"working_dir": str(root), "excludes": EXCLUDES, "env_vars": environment},
+            metadata={"project": "raysep"},
+        )
+    except RuntimeError as error:
+        raise RaysepError(f"{address}: the job was refused ({str(error).strip().splitlines()[-1]})") from error
+
+
+def follow(address: str, submission_id: str, write: Callable[[str], None], every: float = 1.0) -> JobDetails:
+    """Print a job's log as it grows; returns its details when it has ended."""
+    jobs, shown = client(address), 0
+    while True:
+        ended = jobs.get_job_status(submission_id) in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
+        text = jobs.get_job_logs(submission_id)
+        write(text[shown:])
+        shown = len(text)
+        if ended:
+            return jobs.get_job_info(submission_id)
+        time.sleep(every)

@@ -1,0 +1,290 @@
+"""Settings of a run: frozen dataclasses, one per stage; YAML in, validated, hashed.
+
+A setting that changes a number in ``decision.parquet`` or ``results.parquet`` belongs here. How many
+workers score, where the run is stored and how it is shown do not: they change nothing and are not hashed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any
+
+from raysep.errors import BadInput
+
+LABELS = ("vocals", "drums", "bass", "other")
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The separator: a name from ``raysep.separators.registry`` and its size."""
+
+    model: str = "openunmix-joint"
+    hidden: int = 256
+    layers: int = 2
+    window_seconds: float = 0.064  # STFT window; the FFT size is the next power of two
+    overlap: int = 2  # windows per hop: 2 = half overlapped
+    max_hz: float = 16000.0  # the trunk reads no frequency above
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """One separator's training: the same for every arm that is compared."""
+
+    steps: int = 20000
+    early: float = 0.4  # the early checkpoint, as a share of the steps: memorisation grows with training
+    reference_steps: float = 0.6  # the reference-only model's steps, as a share
+    batch: int = 16  # over all workers together
+    segment_seconds: float = 4.0
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-5
+    gradient_clip: float = 5.0
+    ema_decay: float = 0.999
+    workers: int = 2  # data-parallel; part of the numbers, since sums are rounded in another order
+    threads: int = 1  # torch threads of a worker; likewise
+    memory_gib: float = 4.0  # decoded 16-bit audio a worker keeps; a larger corpus streams through it
+    save_every: int = 500  # steps between the states that a killed training resumes from
+
+
+@dataclass(frozen=True)
+class ScoringSettings:
+    """The one pass over the audio."""
+
+    segment_seconds: float = 4.0
+    most_segments: int = 16  # per stem, spread evenly
+    shards: int = 256  # fixed for the run; a shard is what a killed pass does again
+    batch: int = 16
+    bank_segments: int = 128  # reference segments per label that probes are mixed with
+    fisher_segments: int = 1024
+    fisher_shards: int = 16
+    rho: float = 1e-3  # central difference: step relative to the weights' norm
+    alpha: float | None = None  # unlearning step; None = chosen by the three readings
+    damping: float = 0.1
+
+
+@dataclass(frozen=True)
+class PlantingSettings:
+    """The split of the reference: unlearning target, calibration, planted corrupted copies."""
+
+    unlearning: float = 0.4
+    calibration: float = 0.35
+    copies: int = 3  # differently corrupted copies of each planted track
+    least_tracks: int = 9  # a smaller reference gives a ranking, no ratio
+    kinds: tuple[str, ...] = ()  # kinds planted; empty = all the simulator knows
+
+
+@dataclass(frozen=True)
+class DecisionSettings:
+    """From suspicion to keep, weight and reason."""
+
+    rule: str = "threshold"  # threshold | fdr | ratio
+    threshold: float = 0.5  # remove when P(corrupt) is above
+    fdr: float = 0.1
+    ratio: float = 0.3
+    probe: str = "fused"  # what a ratio ranks by
+    floor: float = 0.2  # share of a label's stems that is always left
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Ray Tune over the ratio: the paper's way, and the check on the estimate."""
+
+    ratios: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+    steps: int = 400  # of one warm-started trial
+    rungs: int = 4  # validations in a trial, where ASHA may stop it
+    learning_rate: float = 3e-4
+
+
+@dataclass(frozen=True)
+class ProofSettings:
+    """Arms retrained and compared."""
+
+    arms: tuple[str, ...] = ("contaminated", "cleaned")
+    seeds: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True)
+class Config:
+    labels: tuple[str, ...] = LABELS
+    sample_rate: int = 0  # Hz; 0 = the corpus's own (the commonest)
+    seed: int = 0
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    scoring: ScoringSettings = field(default_factory=ScoringSettings)
+    planting: PlantingSettings = field(default_factory=PlantingSettings)
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
+    search: SearchSettings = field(default_factory=SearchSettings)
+    proof: ProofSettings = field(default_factory=ProofSettings)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Seconds on two cores: what the tests run.
+    "smallest": {
+        "network": {"hidden": 16, "layers": 1},
+        "training": {"steps": 12, "batch": 4, "segment_seconds": 1.0, "save_every": 6},
+        "scoring": {
+            "segment_seconds": 1.0,
+            "most_segments": 3,
+            "shards": 4,
+            "bank_segments": 12,
+            "fisher_segments": 16,
+            "fisher_shards": 2,
+        },
+        "planting": {"copies": 2, "least_tracks": 6},
+        "search": {"ratios": (0.0, 0.4), "steps": 4, "rungs": 2},
+    },
+    # Minutes on two cores: the demo.
+    "tiny": {
+        "network": {"hidden": 96, "layers": 1},
+        "training": {"steps": 400, "batch": 8, "segment_seconds": 3.0, "save_every": 200},
+        "scoring": {
+            "segment_seconds": 3.0,
+            "most_segments": 4,
+            "shards": 16,
+            "bank_segments": 48,
+            "fisher_segments": 192,
+            "fisher_shards": 4,
+        },
+        "search": {"ratios": (0.0, 0.2, 0.4, 0.6), "steps": 60, "rungs": 3},
+    },
+    # An hour or two on two cores.
+    "small": {
+        "network": {"hidden": 128, "layers": 2},
+        "training": {"steps": 2000, "batch": 8, "segment_seconds": 4.0},
+        "scoring": {"segment_seconds": 4.0, "most_segments": 6, "shards": 64, "fisher_segments": 512},
+    },
+    # A GPU or several, full-band stereo.
+    "full": {},
+}
+
+
+def preset(name: str, overrides: dict[str, Any] | None = None) -> Config:
+    """A preset with some settings changed. Raises ``BadInput`` naming the setting."""
+    if name not in PRESETS:
+        raise BadInput(f"--preset {name}: there is no such preset; choose one of {', '.join(PRESETS)}")
+    return from_dict(merge(PRESETS[name], overrides or {}))
+
+
+def preset_for(stem_seconds: float) -> str:
+    """The preset that fits a corpus by its length (all stems together, in seconds)."""
+    return "tiny" if stem_seconds < 3 * 3600 else "small" if stem_seconds < 24 * 3600 else "full"
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``changes`` over ``base``, section by section."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def from_dict(values: dict[str, Any]) -> Config:
+    return _build(Config, values, "")
+
+
+def read_yaml(text: str, name: str) -> dict[str, Any]:
+    """The overrides in a YAML file's text. Raises ``BadInput`` naming the file."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise BadInput(f"{name}: not YAML ({error}); see `raysep config` for the settings and their form") from error
+    if not isinstance(values, dict):
+        raise BadInput(f"{name}: expected settings by name, found {type(values).__name__}; see `raysep config`")
+    return values
+
+
+def parse_assignment(text: str) -> dict[str, Any]:
+    """``training.steps=800`` as nested overrides; the value is read as YAML."""
+    import yaml
+
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise BadInput(f"--set {text}: write it as section.name=value, for example training.steps=800")
+    nested: Any = yaml.safe_load(value)
+    for key in reversed(path.strip().split(".")):
+        nested = {key: nested}
+    return nested
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def fingerprint(*parts: Any) -> str:
+    """Twelve hex digits that change when any part does: configs, dicts, strings."""
+    plain = [to_dict(part) if isinstance(part, Config) else part for part in parts]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _build(cls: type, values: dict[str, Any], path: str) -> Any:
+    hints = typing.get_type_hints(cls)
+    known = {f.name for f in dataclasses.fields(cls)}
+    arguments = {}
+    for key, value in values.items():
+        name = f"{path}{key}"
+        if key not in known:
+            raise BadInput(f"{name}: there is no such setting; known here: {', '.join(sorted(known))}")
+        arguments[key] = _convert(hints[key], value, name)
+    return cls(**arguments)
+
+
+def _convert(kind: Any, value: Any, name: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise BadInput(f"{name}: {value!r} is not a section; write its settings by name below it")
+        return _build(kind, value, f"{name}.")
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        items = value if isinstance(value, list | tuple) else [value]
+        return tuple(_convert(arguments[0], item, name) for item in items)
+    if origin in (typing.Union, types.UnionType):
+        return None if value is None else _convert(arguments[0], value, name)
+    if kind is float and isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    raise BadInput(f"{name}: {value!r} is not {kind.__name__}; see `raysep config` for the default")
+
+
+def _check(config: Config) -> None:
+    """Ranges; each message names the setting, its value and what is allowed."""
+    t, s, p, d = config.training, config.scoring, config.planting, config.decision
+    rules = [
+        ("labels", config.labels, len(set(config.labels)) == len(config.labels) >= 2, "two or more different labels"),
+        ("training.steps", t.steps, t.steps >= 1, "1 or more"),
+        ("training.batch", t.batch, t.batch >= t.workers, "at least one example per training worker"),
+        ("training.workers", t.workers, t.workers >= 1, "1 or more"),
+        ("training.early", t.early, 0 < t.early < 1, "between 0 and 1"),
+        ("training.reference_steps", t.reference_steps, 0 < t.reference_steps <= 1, "above 0, at most 1"),
+        ("training.segment_seconds", t.segment_seconds, t.segment_seconds > 0, "above 0"),
+        ("scoring.segment_seconds", s.segment_seconds, s.segment_seconds > 0, "above 0"),
+        ("scoring.most_segments", s.most_segments, s.most_segments >= 1, "1 or more"),
+        ("scoring.shards", s.shards, s.shards >= 1, "1 or more"),
+        ("scoring.rho", s.rho, 0 < s.rho < 0.1, "above 0, below 0.1"),
+        ("planting.unlearning", p.unlearning, 0 < p.unlearning < 1, "between 0 and 1"),
+        ("planting.calibration", p.calibration, 0 < p.calibration < 1 - p.unlearning, "leaving a part to plant"),
+        ("planting.copies", p.copies, p.copies >= 1, "1 or more"),
+        ("decision.rule", d.rule, d.rule in ("threshold", "fdr", "ratio"), "threshold, fdr or ratio"),
+        ("decision.threshold", d.threshold, 0 < d.threshold < 1, "between 0 and 1"),
+        ("decision.fdr", d.fdr, 0 < d.fdr < 1, "between 0 and 1"),
+        ("decision.ratio", d.ratio, 0 <= d.ratio < 1, "from 0 to below 1"),
+        ("decision.floor", d.floor, 0 <= d.floor <= 1, "from 0 to 1"),
+        ("search.ratios", config.search.ratios, all(0 <= r < 1 for r in config.search.ratios), "from 0 to below 1"),
+        ("proof.seeds", config.proof.seeds, len(config.proof.seeds) >= 1, "one or more seeds"),
+    ]
+    for name, value, holds, allowed in rules:
+        if not holds:
+            raise BadInput(f"{name} = {value!r}: must be {allowed}")

@@ -1,0 +1,126 @@
+"""One way to reach bytes, local or in an object store.
+
+Credentials and endpoints come from the standard environment variables (``AWS_ACCESS_KEY_ID``,
+``AWS_SECRET_ACCESS_KEY``, ``AWS_SESSION_TOKEN``, ``AWS_DEFAULT_REGION``, ``AWS_ENDPOINT_URL``).
+A bare ``S3FileSystem()`` ignores ``AWS_ENDPOINT_URL``, so every room of raysep comes here instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlparse
+
+from pyarrow import fs
+
+from raysep.errors import BadInput
+
+
+def is_remote(uri: str) -> bool:
+    """True for ``s3://…``; a plain path or ``file://…`` is local."""
+    return "://" in uri and not uri.startswith("file://")
+
+
+def absolute(uri: str) -> str:
+    """The same place, independent of the working directory (workers have another one)."""
+    if is_remote(uri):
+        return uri.rstrip("/")
+    return str(Path(uri.removeprefix("file://")).expanduser().resolve())
+
+
+def join(uri: str, *parts: str) -> str:
+    return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def filesystem(uri: str) -> tuple[fs.FileSystem, str]:
+    """The pyarrow filesystem of a URI and the path inside it."""
+    if uri.startswith("s3://"):
+        return _s3(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")), uri[len("s3://") :]
+    if is_remote(uri):
+        raise BadInput(f"{uri}: storage of this kind is not supported; give a local path or s3://bucket/key")
+    return fs.LocalFileSystem(), absolute(uri)
+
+
+@lru_cache(maxsize=4)
+def _s3(endpoint: str) -> fs.S3FileSystem:
+    options: dict = {"region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
+    if endpoint:
+        parsed = urlparse(endpoint)
+        options |= {"endpoint_override": parsed.netloc or parsed.path, "scheme": parsed.scheme or "https"}
+    return fs.S3FileSystem(**options)
+
+
+def exists(uri: str) -> bool:
+    system, path = filesystem(uri)
+    return system.get_file_info(path).type != fs.FileType.NotFound
+
+
+def read_bytes(uri: str) -> bytes:
+    """The whole file. Raises ``FileNotFoundError`` naming the URI."""
+    system, path = filesystem(uri)
+    try:
+        with system.open_input_stream(path) as stream:
+            return stream.read()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{uri}: no such file") from error
+
+
+def open_random(uri: str):
+    """A seekable file object: ranges are read, not the whole file."""
+    system, path = filesystem(uri)
+    return system.open_input_file(path)
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Write so that a reader sees either nothing or all of it.
+
+    Locally: a temporary file in the same folder, flushed to disk, then renamed. In an object store a
+    single PUT is already atomic. Two writers of the same bytes do no harm; the last one wins.
+    """
+    system, path = filesystem(uri)
+    if is_remote(uri):
+        with system.open_output_stream(path) as stream:
+            stream.write(data)
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def delete(uri: str) -> None:
+    system, path = filesystem(uri)
+    if system.get_file_info(path).type == fs.FileType.File:
+        system.delete_file(path)
+
+
+def list_files(uri: str, recursive: bool = True) -> list[fs.FileInfo]:
+    """Files below a folder, in path order, without hidden ones and hidden folders. An absent folder gives none."""
+    system, path = filesystem(uri)
+    found = system.get_file_info(fs.FileSelector(path, recursive=recursive, allow_not_found=True))
+    below = len(path.rstrip("/")) + 1
+    files = [f for f in found if f.type == fs.FileType.File and not _is_hidden(f.path[below:])]
+    return sorted(files, key=lambda f: f.path)
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in path.split("/"))
+
+
+def uri_of(root: str, info: fs.FileInfo) -> str:
+    """The URI of a listed file, in the scheme of the folder it was listed from."""
+    return f"s3://{info.path}" if root.startswith("s3://") else info.path
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

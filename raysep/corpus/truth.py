@@ -1,0 +1,37 @@
+"""The truth about a simulated corpus: one row per stem. Nothing that cleans may import this module.
+
+Columns: ``stem_id, track, stem, kind`` (``"clean"`` for an untouched stem), ``severity`` (empty for a clean one),
+``parameters`` (a JSON object as text: what exactly was done).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raysep.corpus import storage
+from raysep.errors import BadInput
+
+CLEAN = "clean"
+SCHEMA = pa.schema([(name, pa.string()) for name in ("stem_id", "track", "stem", "kind", "severity", "parameters")])
+
+
+def write(uri: str, rows: Iterable[dict]) -> None:
+    """Rows as dicts with exactly the columns above, in any order; the same rows give the same bytes."""
+    table = pa.Table.from_pylist(sorted(rows, key=lambda row: row["stem_id"]), schema=SCHEMA)
+    stream = io.BytesIO()
+    pq.write_table(table, stream)
+    storage.write_bytes(uri, stream.getvalue())
+
+
+def read(uri: str) -> list[dict]:
+    """The rows in ``stem_id`` order. Raises ``BadInput`` when there is no such table, or it holds something else."""
+    try:
+        return pq.read_table(io.BytesIO(storage.read_bytes(uri))).select(SCHEMA.names).to_pylist()
+    except FileNotFoundError as error:
+        raise BadInput(f"{uri}: no such truth table; leave the option out for a corpus without known faults") from error
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise BadInput(f"{uri}: not a truth table ({error}); its columns are {', '.join(SCHEMA.names)}") from error

@@ -1,0 +1,101 @@
+"""Intervals for figures measured on songs: the song, not the stem or the segment, is what was drawn at random.
+
+Percentile bootstrap throughout (Efron & Tibshirani 1993). A draw on which the statistic is undefined (NaN: for example an
+AUROC without positives) is left out of the interval and counted in ``Interval.undefined``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with the bounds of its central ``level`` interval; NaN bounds when it cannot be drawn."""
+
+    estimate: float
+    low: float
+    high: float
+    level: float = 0.95
+    draws: int = 0
+    undefined: int = 0  # draws on which the statistic was NaN
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+def interval_of(estimate: float, draws: np.ndarray, level: float = 0.95) -> Interval:
+    """The percentile interval of ``draws (draw,)`` around ``estimate``."""
+    draws = np.asarray(draws, dtype=float)
+    finite = draws[np.isfinite(draws)]
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2]) if len(finite) else (np.nan, np.nan)
+    return Interval(float(estimate), float(low), float(high), level, len(draws), len(draws) - len(finite))
+
+
+def cluster_weights(groups: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """How often each row is drawn when whole groups are drawn with replacement: int ``(draw, row)``.
+
+    Rows of one group always share their count. The draw depends on the set of groups and the seed, not on the order of rows.
+    """
+    names, inverse = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    rng = np.random.default_rng([seed, 0xB007])
+    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    return counts[:, inverse]
+
+
+def cluster_bootstrap(
+    statistic: Callable[[np.ndarray], float], groups: np.ndarray, draws: int = 1000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """The interval of ``statistic(rows)``, where ``rows`` are integer row numbers, repeated as often as drawn."""
+    groups = np.asarray(groups)
+    rows = np.arange(len(groups))
+    drawn = [statistic(np.repeat(rows, weight)) for weight in cluster_weights(groups, draws, seed)]
+    return interval_of(statistic(rows), np.array(drawn), level)
+
+
+def paired_difference(
+    a: np.ndarray, b: np.ndarray, groups: np.ndarray, draws: int = 1000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """Mean of ``a - b`` over rows ``(row,)`` that belong together (same song, same seed), groups drawn whole.
+
+    Rows where either value is NaN are left out of both.
+    """
+    difference = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
+    kept = np.isfinite(difference)
+    difference, groups = difference[kept], np.asarray(groups)[kept]
+    if not len(difference):
+        return Interval(np.nan, np.nan, np.nan, level)
+    weights = cluster_weights(groups, draws, seed)
+    return interval_of(difference.mean(), weights @ difference / weights.sum(axis=1), level)
+
+
+def hierarchical_bootstrap(
+    statistic: Callable[..., float], *arms: np.ndarray, draws: int = 1000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """The interval of ``statistic(*arms)`` over seeds and songs, for arms ``(seed, song, …)`` trained and tested alike.
+
+    Seeds and songs are crossed (every seed is tested on every song), so each draw resamples both, the same way in all
+    arms: differences and ratios stay paired. With one seed only the songs vary, and the interval says nothing of seed noise.
+    """
+    arms = tuple(np.asarray(arm, dtype=float) for arm in arms)
+    seeds, songs = arms[0].shape[:2]
+    if any(arm.shape[:2] != (seeds, songs) for arm in arms):
+        raise ValueError(f"arms disagree in (seed, song): {[arm.shape for arm in arms]}")
+    rng = np.random.default_rng([seed, 0x5EED])
+    drawn = np.empty(draws)
+    for draw in range(draws):
+        cells = np.ix_(rng.integers(seeds, size=seeds), rng.integers(songs, size=songs))
+        drawn[draw] = statistic(*(arm[cells] for arm in arms))
+    return interval_of(statistic(*arms), drawn, level)
+
+
+def gap_closed(cleaned: np.ndarray, contaminated: np.ndarray, clean: np.ndarray) -> float:
+    """Share of the gap between contaminated and clean training that cleaning closed; arrays of SDR in dB, any shape.
+
+    NaN when clean training is no better than contaminated: a share of nothing means nothing.
+    """
+    gap = np.nanmean(clean) - np.nanmean(contaminated)
+    return float((np.nanmean(cleaned) - np.nanmean(contaminated)) / gap) if gap > 0 else float("nan")

@@ -1,0 +1,125 @@
+"""The method on one page: from stems to a decision, and from a decision to a proof.
+
+    manifest ─ plant ─ train ─ attribute ─ score ─ decide ─ (search) ─ prove ─ report
+
+Each stage leaves its files and a marker in the run's folder, so the same call continues a killed run. Truth
+labels are a ``Benchmark``: nothing before ``prove`` is handed one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from raysep import config as settings
+from raysep.config import Config
+from raysep.corpus import manifest, storage
+from raysep.rundir import Run
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What only a benchmark knows: the truth table, and the same corpus without faults."""
+
+    truth: str
+    clean_corpus: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for: where things are, and how to go about it. None of it changes a number but ``overrides``."""
+
+    corpus: str
+    reference: str
+    out: str
+    test: str | None = None
+    preset: str = "auto"
+    overrides: dict[str, Any] | None = None
+    search: bool = False
+    workers: int | None = None
+    retry_failed: bool = False
+    address: str | None = None
+    quiet: bool = False
+
+
+def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
+    """Find the wrong stems, decide what to keep, retrain, and prove it. Returns the finished run.
+
+    Raises ``BadInput`` before any work when the inputs cannot give a right answer, ``RunConflict`` when the output
+    folder belongs to another configuration, ``FinishedWithFailures`` when all is done but some stems failed.
+    """
+    from raysep.cluster import session
+    from raysep.cluster.memory import PeakMemory
+    from raysep.stages import attribute, decide, inputs, plant, prove, report, score, search, train
+
+    with PeakMemory() as memory:
+        found, config = prepare(request)
+        print_to = inputs.announce(request, found, config)
+        with session.session(request.address) as available:
+            context = begin(request, found, config, available, print_to)
+            planting = plant.plant(context, found)
+            train.train_probes(context, found, planting)
+            attribute.attribute(context, found, planting)
+            score.score(context, found, planting)
+            decide.decide(context, found, planting)
+            if request.search:
+                search.search(context, found, planting)
+            prove.prove(context, found, benchmark)
+        context.run.update({"peak_memory_gib": round(memory.peak_bytes / 2**30, 2)})
+    report.report(context, benchmark)
+    report.finish(context)
+    return context.run
+
+
+def prepare(request: Request):
+    """Scan the inputs and settle the configuration."""
+    from raysep.stages.inputs import read_inputs
+
+    overrides = request.overrides or {}
+    labels = tuple(overrides.get("labels", settings.LABELS))
+    found = read_inputs(
+        storage.absolute(request.corpus),
+        storage.absolute(request.reference),
+        storage.absolute(request.test) if request.test else None,
+        labels,
+    )
+    name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset
+    return found, settings.preset(name, overrides)
+
+
+def begin(request: Request, found, config: Config, available, progress):
+    """Open or continue the run's folder; write what went in."""
+    from raysep.cluster.session import check_reachable
+    from raysep.stages.context import Context
+
+    fingerprint = settings.fingerprint(config, found.digest(), request.search)
+    run = Run(request.out)
+    for uri in (run.root, found.corpus[0].uri, found.reference[0].uri):
+        check_reachable(uri, available)
+    run.open(
+        fingerprint,
+        {
+            "corpus": request.corpus,
+            "reference": request.reference,
+            "test": request.test,
+            "config": settings.to_dict(config),
+            "digests": found.digest(),
+            "stems": {"corpus": len(found.corpus), "reference": len(found.reference), "test": len(found.test)},
+            "cluster": {"cpus": available.cpus, "gpus": available.gpus, "nodes": available.nodes},
+        },
+    )
+    manifest.write(run.path("manifest.parquet"), found.corpus)
+    manifest.write(run.path("reference.parquet"), found.reference)
+    if found.test:
+        manifest.write(run.path("test.parquet"), found.test)
+    return Context(
+        run=run,
+        config=config,
+        available=available,
+        progress=progress,
+        fingerprint=fingerprint,
+        workers=request.workers,
+        retry_failed=request.retry_failed,
+        sample_rate=config.sample_rate or found.sample_rate,
+        channels=found.channels,
+    )

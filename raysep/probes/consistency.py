@@ -1,0 +1,54 @@
+"""Two filters of the SDX'23 winners: does the separator agree with the label?
+
+Self-consistency (first place, label noise): a clean stem fed in alone comes out whole in its own slot. Agreement
+(second place): what the separator extracts from the mixture matches the stem. Both read no reference.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+DELTA = 1e-10  # power per element: keeps silence finite
+MOST_DB = 100.0
+
+
+def self_consistency(network, stem_segments: Tensor, label: str) -> Tensor:
+    """``(batch,)`` dB by which the label's own output exceeds the loudest other; higher = cleaner.
+
+    The stem ``(batch, channel, time)`` goes in alone. Raises ``ValueError`` when the network has no such label.
+    """
+    if label not in network.stems:
+        raise ValueError(f"label {label!r}: the network separates {', '.join(network.stems)}")
+    with torch.no_grad():
+        return own_excess(network(stem_segments), network.stems.index(label))
+
+
+def own_excess(estimates: Tensor, index: int | Tensor) -> Tensor:
+    """``(batch,)`` dB of magnitudes ``(batch, stem, channel, bin, frame)``; ``index`` is one stem, or one per item."""
+    power = energies(estimates, keep=2)  # (batch, stem)
+    own = torch.zeros_like(power, dtype=torch.bool)
+    own[torch.arange(len(power)), index] = True
+    others = power.masked_fill(own, -torch.inf).amax(dim=1)
+    return 10.0 * torch.log10((power[own] + DELTA) / (others.clamp_min(0.0) + DELTA))
+
+
+def agreement(estimate: Tensor, target: Tensor) -> Tensor:
+    """``(batch,)`` signal-to-distortion ratio of ``estimate`` against ``target`` in dB; higher = cleaner.
+
+    Any equal shapes ``(batch, …)``: samples or magnitudes. Limited to ±100 dB.
+    """
+    ratio = (energies(target) + DELTA) / (energies(estimate - target) + DELTA)
+    return (10.0 * torch.log10(ratio)).clamp(-MOST_DB, MOST_DB)
+
+
+def energies(values: Tensor, keep: int = 1) -> Tensor:
+    """Mean square over all but the first ``keep`` dimensions.
+
+    Summed over the last dimension (frames, samples) in float64, over those before it in the values' own type: all in
+    float64 takes three times as long, for decibels that differ in the sixth digit.
+    """
+    power = values.square()
+    if power.ndim > keep + 1:
+        power = power.mean(dim=tuple(range(keep, power.ndim - 1)))
+    return power.mean(dim=-1, dtype=torch.float64)

@@ -1,0 +1,114 @@
+"""What a clean stem of the same length would score: the null that takes the length out of a distance.
+
+A raw Fréchet distance of few frames mostly measures how few they are (rank correlation with n about -0.6 over equally
+clean stems), and extrapolating in 1/n does not repair it. So a distance is compared with those of excerpts of clean
+reference tracks of the same length, each track scored with itself left out of the reference.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from raysep.errors import BadInput
+from raysep.probes.fad.distance import frechet_distances
+from raysep.probes.fad.statistics import ReferenceStatistics, merge_all
+
+Measure = Callable[[Sequence[np.ndarray], ReferenceStatistics], np.ndarray]
+FEWEST_TRACKS = 3  # a spread needs at least so many tracks at a length
+
+
+@dataclass(frozen=True, eq=False)
+class LengthMatchedNull:
+    """Distances of clean excerpts at each length of a grid; between grid points, linear in log n."""
+
+    lengths: np.ndarray  # (grid,) frames, rising
+    distances: tuple[np.ndarray, ...]  # (cut,) sorted, one array per length
+
+    @classmethod
+    def from_tracks(
+        cls,
+        tracks: Sequence[np.ndarray],
+        lengths: Sequence[int] | None = None,
+        cuts: int = 200,
+        seed: int = 0,
+        measure: Measure = frechet_distances,
+    ) -> LengthMatchedNull:
+        """From the ``(n, dimension)`` frames of each clean reference track of one label.
+
+        ``measure(excerpts, reference)`` gives an excerpt's distance; ``cuts`` excerpts per length are spread evenly
+        over the tracks long enough. Raises ``BadInput`` when fewer than three tracks have frames for any length.
+        """
+        lengths = length_grid(tracks) if lengths is None else sorted(set(lengths))
+        chosen = {n: _excerpts(tracks, n, cuts, seed) for n in lengths}
+        chosen = {n: pairs for n, pairs in chosen.items() if len({track for track, _ in pairs}) >= FEWEST_TRACKS}
+        if not chosen:
+            raise BadInput(
+                f"the reference holds {len(tracks)} tracks with {[len(t) for t in tracks]} audible frames: at least "
+                f"{FEWEST_TRACKS} of two frames or more are needed; add reference tracks that contain this stem"
+            )
+        parts = {f"{i:06d}": ReferenceStatistics.from_frames(t) for i, t in enumerate(tracks) if len(t)}
+        scored: dict[int, list[float]] = {n: [] for n in chosen}
+        for index, track in enumerate(tracks):
+            here = [(n, start) for n, pairs in chosen.items() for t, start in pairs if t == index]
+            if here:
+                others = merge_all({name: part for name, part in parts.items() if name != f"{index:06d}"})
+                values = measure([track[start : start + n] for n, start in here], others)
+                for (n, _), value in zip(here, values, strict=True):
+                    scored[n].append(float(value))
+        return cls(np.array(sorted(scored)), tuple(np.sort(scored[n]) for n in sorted(scored)))
+
+    def z(self, distance: float, n: int) -> float:
+        """Standard deviations by which the distance of n frames exceeds a clean stem's; higher = further away."""
+        mean = self._between(n, [float(d.mean()) for d in self.distances])
+        spread = self._between(n, [float(d.std(ddof=1)) for d in self.distances])
+        return (distance - mean) / max(spread, 1e-6 * mean, np.finfo(float).tiny)
+
+    def p(self, distance: float, n: int) -> float:
+        """Share of clean excerpts of n frames at least as far away, (1 + count) / (cuts + 1)."""
+        at_least = [(1 + len(d) - np.searchsorted(d, distance, side="left")) / (len(d) + 1) for d in self.distances]
+        return self._between(n, at_least)
+
+    @property
+    def longest(self) -> int:
+        """The longest length a reference track could be cut to; a longer stem is judged by excerpts of this length."""
+        return int(self.lengths[-1])
+
+    def _between(self, n: int, values: Sequence[float]) -> float:
+        return float(np.interp(np.log(n), np.log(self.lengths), values))
+
+    def to_bytes(self) -> bytes:
+        stream = io.BytesIO()
+        np.savez(
+            stream, lengths=self.lengths, sizes=[len(d) for d in self.distances], distances=np.hstack(self.distances)
+        )
+        return stream.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> LengthMatchedNull:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            ends = np.cumsum(arrays["sizes"])[:-1]
+            return cls(arrays["lengths"], tuple(np.split(arrays["distances"], ends)))
+
+
+def length_grid(tracks: Sequence[np.ndarray], points: int = 12) -> list[int]:
+    """Lengths from 2 frames to what three reference tracks can fill, evenly spaced in log n."""
+    longest = sorted((len(track) for track in tracks), reverse=True)[FEWEST_TRACKS - 1 : FEWEST_TRACKS]
+    if not longest or longest[0] < 2:
+        return []
+    return sorted({int(n) for n in np.rint(np.geomspace(2, longest[0], points))})
+
+
+def _excerpts(tracks: Sequence[np.ndarray], n: int, cuts: int, seed: int) -> list[tuple[int, int]]:
+    """(track, start) of up to ``cuts`` different excerpts of n frames, the tracks taken in turn."""
+    able = [i for i, track in enumerate(tracks) if len(track) >= n]
+    if not able:
+        return []
+    rng = np.random.default_rng([seed, n])
+    share = -(-cuts // len(able))
+    starts = {i: rng.permutation(len(tracks[i]) - n + 1)[:share] for i in able}
+    turns = [(i, int(starts[i][turn])) for turn in range(share) for i in able if turn < len(starts[i])]
+    return turns[:cuts]

@@ -1,0 +1,137 @@
+"""What a scoring worker holds: networks, clean partners, references. Plain files in, plain files out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+
+from raysep.audio.levels import SILENCE_DBFS
+from raysep.corpus.mixing import ReferenceBank
+from raysep.errors import BadInput
+from raysep.probes import catalogue
+from raysep.probes.fad.embedder import Embedder, LogMelEmbedder, audible_frames
+from raysep.probes.fad.reference import LabelReference
+from raysep.separators.base import Separator
+
+NETWORKS = ("final", "early", "reference", "plus", "minus", "unlearned")
+
+
+@dataclass(frozen=True)
+class ScoringOptions:
+    """What decides a score beside the kit's contents."""
+
+    segment_frames: int  # samples of a segment
+    sample_rate: int  # Hz of all audio handed to the pass
+    most_segments: int | None = None  # per stem, spread evenly
+    seed: int = 0  # draws the clean partners
+    rho: float = 1e-3  # relative step between ``plus`` and ``minus``
+    silence: float = SILENCE_DBFS  # dBFS; quieter segments are not scored
+    batch: int = 16  # segments in a forward pass
+
+
+@dataclass
+class ScoringKit:
+    """Any network may be absent, and then its probes are: see ``catalogue``. Without ``fad`` there are no distances."""
+
+    networks: dict[str, Separator]
+    bank: ReferenceBank | None
+    options: ScoringOptions
+    fad: dict[str, LabelReference] = field(default_factory=dict)
+    custom_embedder: Embedder | None = None  # the one that ``fad`` was made with, when it is not the default
+
+    def __post_init__(self) -> None:
+        if unknown := self.networks.keys() - set(NETWORKS):
+            raise BadInput(f"networks {', '.join(sorted(unknown))}: the pass knows {', '.join(NETWORKS)}")
+        if len({network.stems for network in self.networks.values()}) > 1:
+            raise BadInput(
+                "the scoring networks separate different stems: " + str({k: v.stems for k, v in self.networks.items()})
+            )
+        for network in self.networks.values():
+            network.eval().requires_grad_(False)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Stem labels that can be scored, in the networks' order."""
+        return next(iter(self.networks.values())).stems if self.networks else tuple(sorted(self.fad))
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        return self.custom_embedder or LogMelEmbedder(self.options.sample_rate)
+
+    @property
+    def probes(self) -> tuple[str, ...]:
+        """The columns that ``score_track`` gives."""
+        return catalogue.available(self.networks, bool(self.fad))
+
+    @property
+    def forward_passes(self) -> float:
+        return catalogue.forward_passes(self.networks, len(self.labels))
+
+    def to(self, device: str) -> ScoringKit:
+        """The same kit with its networks on another device."""
+        for network in self.networks.values():
+            network.to(device)
+        return self
+
+    def to_files(self) -> dict[str, bytes]:
+        """Relative path → content; read back by ``from_files``. Nothing is pickled."""
+        from safetensors.numpy import save
+
+        from raysep.separators.checkpoint import Checkpoint, to_bytes
+        from raysep.separators.registry import describe
+
+        files = {"options.json": json.dumps({**asdict(self.options), "labels": self.labels}, indent=1).encode()}
+        for name, network in self.networks.items():
+            model, arguments = describe(network)
+            weights = {key: value.cpu() for key, value in network.state_dict().items()}
+            files[f"networks/{name}.safetensors"] = to_bytes(Checkpoint(model, arguments, weights, None, 0, {}))
+        if self.bank:
+            files["bank.safetensors"] = save(self.bank.arrays(), metadata={"labels": json.dumps(self.bank.labels)})
+        return files | {f"fad/{label}.npz": reference.to_bytes() for label, reference in self.fad.items()}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes], custom_embedder: Embedder | None = None) -> ScoringKit:
+        from safetensors.numpy import load
+
+        from raysep.separators.checkpoint import from_bytes, network_of
+
+        options = json.loads(files["options.json"])
+        labels = options.pop("labels")
+        bank = ReferenceBank(labels, load(files["bank.safetensors"])) if "bank.safetensors" in files else None
+        networks = {
+            _stem_of(p): network_of(from_bytes(data, p)) for p, data in files.items() if p.startswith("networks/")
+        }
+        fad = {_stem_of(p): LabelReference.from_bytes(data) for p, data in files.items() if p.startswith("fad/")}
+        return cls(networks, bank, ScoringOptions(**options), fad, custom_embedder)
+
+
+def label_references(
+    tracks: Mapping[str, Mapping[str, object]],
+    sample_rate: int,
+    embedder: Embedder | None = None,
+    silence: float = SILENCE_DBFS,
+    cuts: int = 200,
+    seed: int = 0,
+) -> dict[str, LabelReference]:
+    """label → ``LabelReference`` from clean reference tracks: track → label → float32 ``(channel, time)``.
+
+    Raises ``BadInput`` naming the label when too few of the tracks have it audible.
+    """
+    embedder = embedder or LogMelEmbedder(sample_rate)
+    frames: dict[str, list] = {}
+    for track in sorted(tracks):
+        for label, audio in sorted(tracks[track].items()):
+            frames.setdefault(label, []).append(audible_frames(embedder, audio, sample_rate, silence))
+    references = {}
+    for label, parts in frames.items():
+        try:
+            references[label] = LabelReference.from_tracks(parts, cuts, seed)
+        except BadInput as error:
+            raise BadInput(f"{label}: {error}") from error
+    return references
+
+
+def _stem_of(path: str) -> str:
+    return path.rsplit("/", 1)[1].rsplit(".", 1)[0]

@@ -1,0 +1,23 @@
+"""The training loss of given segments at fixed weights, reduced in float64 so that small differences survive."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from raysep.probes.gradients import evaluating
+
+
+def magnitude_l1(estimate: Tensor, target: Tensor) -> Tensor:
+    """The training loss of ``(..., channel, bin, frame)`` magnitudes with its mean taken in float64: ``(...)``."""
+    return (estimate - target).abs().mean(dim=(-3, -2, -1), dtype=torch.float64)
+
+
+def losses_of(network: nn.Module, mixtures: Tensor, targets: Tensor, batch: int = 16) -> Tensor:
+    """``(n, stem)`` float64 losses of ``(n, channel, time)`` mixtures with ``(n, stem, channel, time)`` targets."""
+    with evaluating(network), torch.inference_mode():
+        parts = [
+            magnitude_l1(network(mixture), network.magnitude(target))
+            for mixture, target in zip(mixtures.split(batch), targets.split(batch), strict=True)
+        ]
+    return torch.cat(parts)

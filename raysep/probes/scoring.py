@@ -1,0 +1,226 @@
+"""The one pass: every probe of every segment of a track, while its audio is in memory.
+
+What a row holds depends on the kit and on this track alone: not on other tracks, nor on who scores them. All networks
+see the same mixtures (common random numbers), made once; so are their spectrograms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from raysep.audio.levels import rms_dbfs
+from raysep.corpus.manifest import stem_id
+from raysep.corpus.mixing import clean_context, own_context
+from raysep.corpus.segments import Segment, crop, cut
+from raysep.errors import BadInput
+from raysep.probes import signal
+from raysep.probes.catalogue import DISTANCES, PROBES, Probe
+from raysep.probes.consistency import agreement, own_excess
+from raysep.probes.fad.embedder import audible_frames
+from raysep.probes.fad.reference import instrument
+from raysep.probes.influence import central_difference, curvature
+from raysep.probes.kit import ScoringKit, ScoringOptions, label_references
+from raysep.probes.losses import magnitude_l1
+from raysep.probes.unlearning import relative_tau, tau
+from raysep.separators.base import Separator
+
+__all__ = ["PROBES", "Probe", "ScoringKit", "ScoringOptions", "label_references", "score_track"]
+
+Columns = dict[str, np.ndarray]  # name → (label, segment) float64
+
+
+@dataclass(frozen=True)
+class Track:
+    """One track cut into segments. ``labels`` are those it has, in the kit's order."""
+
+    name: str
+    labels: tuple[str, ...]
+    segments: list[Segment]
+    crops: np.ndarray  # (label, segment, channel, time) float32
+    levels: np.ndarray  # (label, segment) dBFS, of the audio without padding
+    audible: np.ndarray  # (label, segment)
+
+
+@torch.inference_mode()
+def score_track(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str) -> list[dict]:
+    """A row per stem and segment of one track: label → float32 ``(channel, time)`` at the kit's rate, all of one shape.
+
+    Keys: ``track, stem, stem_id, segment`` (index), ``start`` and ``seconds`` (of the segment, in seconds),
+    ``outcome`` ("scored" or "silent"), ``level_dbfs``, and a value per name in ``kit.probes``: NaN where silent or
+    where a probe does not apply. Probes of the whole stem repeat on each of its scored rows. Raises ``BadInput`` for
+    a label that the kit cannot score, or shapes that differ.
+    """
+    cut_up = _cut(kit, audio, track)
+    columns = _clean_and_alone(kit, cut_up) | _own(kit, cut_up)
+    by_segment = _model_probes(columns, kit.options.rho)
+    onsets = {label: signal.onset_envelope(audio[label], kit.options.sample_rate) for label in cut_up.labels}
+    by_stem = {label: _stem_probes(kit, audio[label], label, onsets) for label in cut_up.labels}
+    missing = dict.fromkeys(kit.probes, float("nan"))
+    rows = []
+    for row, label in enumerate(cut_up.labels):
+        for column, segment in enumerate(cut_up.segments):
+            scored = bool(cut_up.audible[row, column])
+            values = {name: v[row, column] for name, v in by_segment.items()} | by_stem[label] if scored else {}
+            rows.append(
+                {
+                    "track": track,
+                    "stem": label,
+                    "stem_id": stem_id(track, label),
+                    "segment": segment.index,
+                    "start": segment.start / kit.options.sample_rate,
+                    "seconds": segment.frames / kit.options.sample_rate,
+                    "outcome": "scored" if scored else "silent",
+                    "level_dbfs": float(cut_up.levels[row, column]),
+                    **{name: float(np.float32(values.get(name, default))) for name, default in missing.items()},
+                }
+            )
+    return rows
+
+
+# Probes that read a separator -------------------------------------------------------------------------------------
+
+
+def _clean_and_alone(kit: ScoringKit, track: Track) -> Columns:
+    """Losses, agreements and self-consistencies per network of every audible segment, silent ones NaN."""
+    names = [name for name in ("final", "early", "reference", "plus", "minus") if name in kit.networks]
+    if not names:
+        return {}
+    if kit.bank is None:
+        raise BadInput("probes in clean context need a reference bank: give the reference, or no networks")
+    items = [(int(row), int(column)) for row, column in np.argwhere(track.audible)]
+    columns: Columns = {}
+    for first in range(0, len(items), kit.options.batch):
+        chosen = items[first : first + kit.options.batch]
+        mixtures = np.stack([_clean_mixture(kit, track, row, column) for row, column in chosen])
+        alone = np.stack([track.crops[row, column] for row, column in chosen])
+        place = tuple(np.array(chosen).T)
+        for name, network, (mixed, target), index in _inputs(kit, names, track, (mixtures, alone), place[0]):
+            estimate = network.estimate(mixed)[torch.arange(len(index)), index]  # (batch, channel, bin, frame)
+            _put(columns, f"loss {name}", track, place, magnitude_l1(estimate, target))
+            if name in ("final", "early", "reference"):
+                _put(columns, f"agreement {name}", track, place, agreement(estimate, target))
+                _put(columns, f"alone {name}", track, place, own_excess(network.estimate(target), index))
+    return columns
+
+
+def _own(kit: ScoringKit, track: Track) -> Columns:
+    """Losses of every audible segment in its own track's mixture: one forward pass serves all stems."""
+    names = [name for name in ("final", "unlearned") if name in kit.networks]
+    columns: Columns = {}
+    heard = np.flatnonzero(track.audible.any(axis=0)) if names else []
+    for first in range(0, len(heard), kit.options.batch):
+        chosen = heard[first : first + kit.options.batch]
+        crops = track.crops[:, chosen].transpose(1, 0, 2, 3)  # (segment, label, channel, time)
+        mixtures = np.stack([own_context(dict(zip(track.labels, stems, strict=True))) for stems in crops])
+        for name, network, (mixed, targets), index in _inputs(
+            kit, names, track, (mixtures, crops), np.arange(len(track.labels))
+        ):
+            losses = magnitude_l1(network.estimate(mixed)[:, index], targets)  # (segment, label)
+            rows, which = np.nonzero(track.audible[:, chosen])
+            _put(columns, f"own {name}", track, (rows, chosen[which]), losses.T[rows, which])
+    return columns
+
+
+def _inputs(
+    kit: ScoringKit, names: list[str], track: Track, audio: tuple[np.ndarray, ...], rows: np.ndarray
+) -> Iterator[tuple[str, Separator, tuple[Tensor, ...], Tensor]]:
+    """Per network the magnitudes of ``audio`` (taken once per STFT) and the stem index of each label of ``rows``."""
+    magnitudes: dict[tuple, tuple[Tensor, ...]] = {}
+    for name in names:
+        network = kit.networks[name]
+        device = next(network.parameters()).device
+        key = (network.spectrogram.n_fft, network.spectrogram.hop, device)
+        if key not in magnitudes:
+            magnitudes[key] = tuple(network.magnitude(torch.from_numpy(part).to(device)) for part in audio)
+        index = torch.tensor([network.stems.index(track.labels[row]) for row in rows], device=device)
+        yield name, network, magnitudes[key], index
+
+
+def _clean_mixture(kit: ScoringKit, track: Track, row: int, column: int) -> np.ndarray:
+    label, segment = track.labels[row], track.segments[column]
+    partners = kit.bank.partners(stem_id(track.name, label), segment.index, label, kit.options.seed)
+    return clean_context(track.crops[row, column], label, partners)
+
+
+def _put(columns: Columns, name: str, track: Track, place: tuple[np.ndarray, np.ndarray], values: Tensor) -> None:
+    """Enter values at (rows, columns) of the named array, made on first use."""
+    columns.setdefault(name, np.full(track.audible.shape, np.nan))[place] = values.double().cpu().numpy()
+
+
+def _model_probes(c: Columns, rho: float) -> Columns:
+    """From losses to scores, higher = cleaner (curvature apart); a probe is left out when one of its networks is."""
+    formulae = {
+        "loss": lambda: -c["loss final"],
+        "loss-early": lambda: -c["loss early"],
+        "reference-loss": lambda: -c["loss reference"],
+        # A fault that the trained network has memorised costs it less than the network that never saw it.
+        "excess": lambda: c["loss final"] - c["loss reference"],
+        "influence": lambda: central_difference(c["loss plus"], c["loss minus"], rho),
+        "influence-relative": lambda: (
+            central_difference(c["loss plus"], c["loss minus"], rho) / np.maximum(c["loss final"], 1e-12)
+        ),
+        "curvature": lambda: curvature(c["loss plus"], c["loss final"], c["loss minus"]),
+        "agreement": lambda: c["agreement final"],
+        "agreement-early": lambda: c["agreement early"],
+        "agreement-reference": lambda: c["agreement reference"],
+        "self-consistency": lambda: c["alone final"],
+        "self-consistency-early": lambda: c["alone early"],
+        "self-consistency-reference": lambda: c["alone reference"],
+        "own-loss": lambda: -c["own final"],
+        "unlearning": lambda: tau(c["own final"], c["own unlearned"]),
+        "unlearning-relative": lambda: relative_tau(c["own final"], c["own unlearned"]),
+    }
+    scores = {}
+    for name, formula in formulae.items():
+        try:
+            scores[name] = formula()
+        except KeyError:
+            continue  # a network of this probe is not in the kit
+    return scores
+
+
+# Probes that read the whole stem ----------------------------------------------------------------------------------
+
+
+def _stem_probes(kit: ScoringKit, stem: np.ndarray, label: str, onsets: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Distances and specialists of one stem, oriented higher = cleaner where they have a direction.
+
+    ``onsets`` holds the onset envelope of each stem of the track.
+    """
+    rate = kit.options.sample_rate
+    measured = signal.describe(stem, rate)
+    scores = {f"signal-{name}": signal.ORIENTED.get(name, 1) * value for name, value in measured.items()}
+    others = [envelope for name, envelope in sorted(onsets.items()) if name != label and len(envelope)]
+    if others:
+        lag, height, margin = signal.synchrony(onsets[label], np.sum(others, axis=0), rate)
+        scores |= {"signal-lag": -abs(lag), "signal-synchrony": height, "signal-in-time": margin}
+    if label in kit.fad:
+        frames = audible_frames(kit.embedder, stem, rate, kit.options.silence)
+        distances = kit.fad[label].score(frames)
+        scores |= {name: -distances[name] for name in DISTANCES}
+        scores["instrument"] = instrument(frames, label, kit.fad)
+    return scores
+
+
+# Cutting ----------------------------------------------------------------------------------------------------------
+
+
+def _cut(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str) -> Track:
+    if unknown := audio.keys() - set(kit.labels):
+        raise BadInput(f"{track}: stems {', '.join(sorted(unknown))} are none of {', '.join(kit.labels)}")
+    if len({stem.shape for stem in audio.values()}) > 1:
+        raise BadInput(
+            f"{track}: its stems differ in shape: " + str({name: stem.shape for name, stem in audio.items()})
+        )
+    labels = tuple(label for label in kit.labels if label in audio)
+    length = kit.options.segment_frames
+    frames = next(iter(audio.values())).shape[1] if audio else 0
+    segments = cut(frames, length, kit.options.most_segments)
+    crops = np.array([[crop(audio[label], s, length) for s in segments] for label in labels], dtype=np.float32)
+    levels = np.array([[rms_dbfs(audio[label][:, s.start : s.start + s.frames]) for s in segments] for label in labels])
+    return Track(track, labels, segments, crops, levels, levels > kit.options.silence)

@@ -1,0 +1,247 @@
+"""Attribution by unlearning: forget the clean reference, and see which training segments the network forgets with it.
+
+    objective   -L(R, θ) + (N/2) (θ-θ0)ᵀ F (θ-θ0)
+    one step    θ⁻ = θ0 + (α/N) (F + λ·mean_layer(F))⁻¹ ∇L(R, θ0)
+    score       τ_i = L(z_i, θ⁻) - L(z_i, θ0)         **higher τ = cleaner**; the smallest contribute least
+
+Elastic weight consolidation (Kirkpatrick et al. 2017) in the form of Wang et al. (arXiv 2406.09408): the penalty is the
+division by N·F. Damping by 0.1 of the layer's mean as in Wang et al. (arXiv 2511.10721). The step size is chosen by
+three readings, of which self-influence is that of Choi et al. (arXiv 2506.18312).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from torch import Tensor, nn
+
+from raysep.errors import RaysepError
+from raysep.probes.gradients import Weights, reference_gradient, weights_of, with_weights
+from raysep.probes.influence import direction, norm
+from raysep.probes.losses import losses_of
+
+DAMPING = 0.1
+RELATIVE_STEPS = tuple(float(s) for s in np.geomspace(1e-4, 1e-1, 7))  # ‖θ⁻ - θ0‖ / ‖θ0‖ that are tried
+
+
+# The step ---------------------------------------------------------------------------------------------------------
+
+
+def damped(fisher_mean: Mapping[str, Tensor], damping: float = DAMPING) -> Weights:
+    """F + λ · mean of the layer's F, in float64 and never zero.
+
+    A layer without any gradient takes the mean over all layers instead. Raises ``RaysepError`` when all of F is zero
+    or some of it is not finite, ``ValueError`` for damping that is not positive.
+    """
+    if not damping > 0:
+        raise ValueError(f"damping must be above 0, not {damping}")
+    fisher = {name: value.double() for name, value in fisher_mean.items()}
+    overall = sum(float(value.sum()) for value in fisher.values()) / sum(value.numel() for value in fisher.values())
+    if not 0.0 < overall < np.inf:
+        raise RaysepError(f"the Fisher information has mean {overall}: the separator did not train; look at its losses")
+    means = {name: float(value.mean()) for name, value in fisher.items()}
+    return {name: value + damping * (means[name] or overall) for name, value in fisher.items()}
+
+
+def unlearn(
+    weights: Mapping[str, Tensor],
+    gradient: Mapping[str, Tensor],
+    fisher_mean: Mapping[str, Tensor],
+    n: int,
+    alpha: float,
+    steps: int = 1,
+    gradient_at: Callable[[Weights], Mapping[str, Tensor]] | None = None,
+    damping: float = DAMPING,
+) -> Weights:
+    """θ⁻ after ``steps`` of gradient *ascent* on the reference, preconditioned by the damped Fisher.
+
+    ``gradient`` is ∇L(R, θ0), ``n`` the number of training segments. Further steps take the gradient anew from
+    ``gradient_at(weights)`` and add the pull back, N·F (θ-θ0). Returns the weights in their own types.
+    """
+    if steps > 1 and gradient_at is None:
+        raise ValueError("more than one step needs gradient_at, to take the gradient again at the moved weights")
+    curvature = damped(fisher_mean, damping)
+    start = {name: weights[name].double() for name in gradient}
+    moved, ascent = dict(start), gradient
+    for step in range(steps):
+        if step:
+            ascent = gradient_at(_typed(weights, moved))
+        for name, value in moved.items():
+            pull = n * fisher_mean[name].double() * (value - start[name])
+            moved[name] = value + alpha / n * (ascent[name].double() - pull) / curvature[name]
+    return _typed(weights, moved)
+
+
+def plain(weights: Mapping[str, Tensor], gradient: Mapping[str, Tensor], alpha: float) -> Weights:
+    """Ascent without the Fisher, θ0 + α ∇L(R, θ0): the ablation."""
+    return _typed(weights, {name: weights[name].double() + alpha * g.double() for name, g in gradient.items()})
+
+
+def per_track(
+    weights: Mapping[str, Tensor],
+    gradients: Mapping[str, Mapping[str, Tensor]],
+    fisher_mean: Mapping[str, Tensor],
+    n: int,
+    alpha: float,
+) -> dict[str, Weights]:
+    """One unlearning per reference track: track → θ⁻. Combine their τ by ``mean_of_ranks``."""
+    return {track: unlearn(weights, gradient, fisher_mean, n, alpha) for track, gradient in gradients.items()}
+
+
+def noisy(
+    weights: Mapping[str, Tensor],
+    noisy_gradient: Mapping[str, Tensor],
+    fisher_mean: Mapping[str, Tensor],
+    n: int,
+    alpha: float,
+) -> Weights:
+    """Unlearn a small set *known to be corrupt*. Here the most affected are suspect: the score is **minus** τ."""
+    return unlearn(weights, noisy_gradient, fisher_mean, n, alpha)
+
+
+def alpha_for(weights: Mapping[str, Tensor], step: Mapping[str, Tensor], n: int, relative: float) -> float:
+    """The α at which one step of ``direction(gradient, damped(F))`` moves the weights by ``relative`` of their norm."""
+    return relative * n * norm({name: weights[name] for name in step}) / norm(step)
+
+
+def _typed(weights: Mapping[str, Tensor], moved: Mapping[str, Tensor]) -> Weights:
+    return {name: moved[name].to(value.dtype) if name in moved else value for name, value in weights.items()}
+
+
+# The score --------------------------------------------------------------------------------------------------------
+
+
+def tau(before, after):
+    """τ = L(z, θ⁻) - L(z, θ0) of losses in float64; higher = cleaner."""
+    return after - before
+
+
+def relative_tau(before, after, least: float = 1e-12):
+    """τ / L(z, θ0): τ itself grows with the loss, so loud or hard segments have a large one however clean they are."""
+    return (after - before) / np.maximum(before, least)
+
+
+def mean_of_ranks(scores: np.ndarray) -> np.ndarray:
+    """``(judged,)`` mean over the reference tracks of the ranks, in 0 … 1, of ``(track, judged)`` scores."""
+    from scipy.stats import rankdata
+
+    return (rankdata(scores, axis=1) - 0.5).mean(axis=0) / scores.shape[1]
+
+
+# The step's size --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one step size does."""
+
+    alpha: float
+    relative_step: float  # ‖θ⁻ - θ0‖ / ‖θ0‖
+    reference_rise: float  # relative rise of the reference loss
+    linearity: float  # rank correlation of τ at α and at α/3
+    self_influence: float  # how near the top a segment ranks when it is itself unlearned: 1 = first, 0 = last
+    holds: tuple[bool, bool, bool]  # rise, linearity, self-influence
+
+
+@dataclass(frozen=True)
+class StepSize:
+    alpha: float
+    satisfied: bool  # all three readings hold
+    readings: tuple[Reading, ...]  # of every α tried, largest first; the search ends at the first that holds
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+def choose_step_size(
+    network: nn.Module,
+    gradient: Mapping[str, Tensor],
+    fisher_mean: Mapping[str, Tensor],
+    n: int,
+    reference: tuple[Tensor, Tensor],
+    training: tuple[Tensor, Tensor],
+    *,
+    relative_steps: Sequence[float] = RELATIVE_STEPS,
+    held: int = 4,
+    rise: float = 0.01,
+    linear: float = 0.95,
+    near_top: float = 0.9,
+    damping: float = DAMPING,
+) -> StepSize:
+    """The largest α at which (i) the reference loss rises by ``rise`` of itself, (ii) τ at α and α/3 rank-correlate by
+    ``linear`` and (iii) each of ``held`` training segments, itself unlearned, ranks on average in the top
+    1 - ``near_top`` of its own τ.
+
+    ``reference`` and ``training`` are (mixtures, targets), a few dozen segments each. When no α satisfies all, the
+    largest that satisfies linearity and most of the others is returned with ``satisfied=False``: the caller says so.
+    Raises ``RaysepError`` when τ is linear at none.
+    """
+    weights, curvature = weights_of(network), damped(fisher_mean, damping)
+    step = direction(gradient, curvature)
+    own_steps = {i: _own_step(network, training, i, curvature) for i in _spread(len(training[0]), held)}
+    at_start = _sample_losses(network, training)
+    reference_start = _sample_losses(network, reference).mean()
+
+    def losses(direction: Mapping[str, Tensor], alpha: float, segments: tuple[Tensor, Tensor]) -> np.ndarray:
+        moved = {
+            name: (weights[name].double() + alpha / n * d).to(weights[name].dtype) for name, d in direction.items()
+        }
+        return _sample_losses(with_weights(network, moved), segments)
+
+    def read(relative: float) -> Reading:
+        alpha = alpha_for(weights, step, n, relative)
+        rises = float(losses(step, alpha, reference).mean() / reference_start - 1.0)
+        linearity = _rank_correlation(*(losses(step, a, training) - at_start for a in (alpha, alpha / 3)))
+        own = [
+            _standing(losses(s, alpha_for(weights, s, n, relative), training) - at_start, i)
+            for i, s in own_steps.items()
+        ]
+        values = (rises, linearity, float(np.mean(own)))
+        holds = tuple(bool(v >= least) for v, least in zip(values, (rise, linear, near_top), strict=True))
+        return Reading(alpha, relative, *values, holds)
+
+    readings: list[Reading] = []
+    for relative in sorted(relative_steps, reverse=True):
+        readings.append(read(relative))
+        if all(readings[-1].holds):
+            break
+    usable = [reading for reading in readings if reading.holds[1]]
+    if not usable:
+        best = max(readings, key=lambda reading: reading.linearity)
+        raise RaysepError(
+            f"no unlearning step is in the linear regime: τ at α and α/3 agree at most {best.linearity:.3f} (α = "
+            f"{best.alpha:.3g}), below {linear}; give scoring.alpha yourself, or leave the unlearning probe out"
+        )
+    chosen = max(usable, key=lambda reading: sum(reading.holds))  # the first of equals: readings fall in α
+    return StepSize(chosen.alpha, all(chosen.holds), tuple(readings))
+
+
+def _own_step(network: nn.Module, training: tuple[Tensor, Tensor], index: int, curvature: Weights) -> Weights:
+    """The direction that unlearns one training segment."""
+    only = tuple(part[index : index + 1] for part in training)
+    return direction(reference_gradient(network, [only]).mean(), curvature)
+
+
+def _sample_losses(network: nn.Module, segments: tuple[Tensor, Tensor]) -> np.ndarray:
+    """``(n,)`` mean over the stems of the losses: what the gradient is of."""
+    return losses_of(network, *segments).mean(dim=1).cpu().numpy()
+
+
+def _standing(tau: np.ndarray, index: int) -> float:
+    """Share of the other segments whose τ is below the indexed one's."""
+    return float((tau < tau[index]).sum() / max(len(tau) - 1, 1))
+
+
+def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    from scipy.stats import spearmanr
+
+    if len(first) < 3 or not (np.ptp(first) and np.ptp(second)):
+        return float("nan")
+    return float(spearmanr(first, second).statistic)
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """Up to ``wanted`` indices spread evenly over ``count``."""
+    return sorted({int((k + 0.5) * count / wanted) for k in range(wanted)}) if count > wanted else list(range(count))

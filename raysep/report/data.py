@@ -1,0 +1,46 @@
+"""What the report is told: plain Python values, so that any stage, notebook or test can fill them in.
+
+Everything but the title may be missing. A missing part is named in the report as not measured, never drawn as zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """The content of one report. Numbers may be Python or numpy scalars; ``None`` and NaN mean *not known*.
+
+    ``summary`` keys, all optional; any further key is listed under "How it was made":
+
+    - ``share``: the estimated contamination, ``None`` when it could not be estimated, else a dict with ``estimate``,
+      ``low``, ``high``, ``storey``, ``bbe`` (shares in 0..1), ``exchangeable`` (bool) and ``warning`` (text);
+    - ``gain``: the measured effect, a dict with ``db``, ``low``, ``high`` (SDR in dB, positive = cleaning helped),
+      ``arm`` and ``over`` (the two arms compared) and ``closed``, ``closed_low``, ``closed_high`` (share of the gap to
+      clean training that was closed);
+    - ``baseline`` and ``cleaned``: arm names, used to mark rows of ``results`` (``gain`` names them too);
+    - ``rule`` and ``handling``: how stems were chosen and what was done with them, as text;
+    - ``threshold``: suspicion from which a stem was set aside, one number or one per label; found from the decision
+      when absent;
+    - ``level``: confidence of every interval, 0.95 unless given.
+    """
+
+    title: str
+    verdict: str = ""  # one sentence; composed from the summary when empty
+    run: Row = field(default_factory=dict)  # provenance and configuration; nested dicts are flattened
+    summary: Row = field(default_factory=dict)
+    # arm, sdr_mean, low, high (dB), per_label {label: dB}, seeds, stems; further keys become columns
+    results: list[Row] = field(default_factory=list)
+    # stem_id, stem (label), suspicion, p_corrupt, keep; optional: track, outcome, reason, weight
+    decision: list[Row] = field(default_factory=list)
+    # roc {name: [(false positive rate, true positive rate), …]}, auroc [{group, name, auroc, low, high, …}], any figure
+    detection: Row | None = None
+    # stem_id, stem, suspicion, p_corrupt, reason, probes {name: score}, audio (bytes), mime; the worst first
+    suspects: list[Row] = field(default_factory=list)
+    stages: list[Row] = field(default_factory=list)  # name, seconds; further keys become columns
+    memory_gib: float | None = None  # peak, GiB
+    failures: list[Row] = field(default_factory=list)  # stem_id, error, message

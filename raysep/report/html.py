@@ -1,0 +1,141 @@
+"""The report: one HTML file that needs nothing but itself. Its first screen answers three questions.
+
+Did cleaning help, how much was wrong, which stems? The sections below repeat the three with their evidence, then say
+what the run cost and how to make it again. Style, pictures and sound are all inside the file; its content policy
+forbids the rest.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from raysep.report import findings, pictures, record, sections
+from raysep.report.data import ReportData
+from raysep.report.markup import stem_name, text
+from raysep.report.numbers import count, decibels, known, percent, probability, span
+
+__all__ = ["ReportData", "render"]
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; media-src data:"
+SECTIONS = (
+    ("effect", "Effect", sections.results),
+    ("share", "How much", sections.amount),
+    ("suspects", "Which stems", sections.suspects),
+    ("distributions", "Suspicion", sections.distributions),
+    ("detection", "Detection", sections.detection),
+    ("failures", "Failures", record.failures),
+    ("costs", "Cost", record.costs),
+    ("provenance", "Provenance", record.provenance),
+)
+
+
+def render(data: ReportData) -> str:
+    """The whole report as the text of one HTML file, the same for the same data. Never raises for a missing part."""
+    parts = [(name, short, build(data)) for name, short, build in SECTIONS]
+    parts = [part for part in parts if part[2]]
+    links = "".join(f'<a href="#{name}">{short}</a>' for name, short, _ in parts)
+    verdict = findings.verdict_of(data)
+    style = resources.files("raysep.report").joinpath("style.css").read_text(encoding="utf-8")
+    present = {name for name, _, _ in parts}
+    answers = _effect(data, present) + _amount(data, present) + _which(data, present)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta name="color-scheme" content="light dark"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f'<title>{text(data.title)}</title><meta name="description" content="{text(verdict)}">'
+        f"<style>{style}</style></head>\n<body>"
+        f'<a class="skip" href="#answers">Skip to the answers</a>'
+        f'<header><p class="kicker">raysep report</p><h1>{text(data.title)}</h1>'
+        f'<p class="verdict">{text(verdict)}</p></header>\n<main>'
+        f'<div class="answers" id="answers">{answers}</div>'
+        f'<nav aria-label="Sections">{links}</nav>\n' + "\n".join(body for _, _, body in parts) + "\n</main>"
+        f"<footer><p>{_footer(data)}</p></footer></body></html>\n"
+    )
+
+
+def _answer(question: str, value: str, body: str, target: str, link: str, kind: str = "") -> str:
+    link = f'<a class="more" href="#{target}">{link}</a>' if link else ""
+    value = f'<p class="big {kind}">{value}</p>' if value else ""
+    return f'<article class="answer"><h2>{question}</h2>{value}{body}{link}</article>'
+
+
+def _effect(data: ReportData, present: set[str]) -> str:
+    """Did cleaning help? The gain with its interval against zero."""
+    gain = findings.gain_of(data)
+    db, low, high = (gain.get(key) for key in ("db", "low", "high"))
+    link = "All arms" if "effect" in present else ""
+    outcome = findings.effect(gain)
+    if outcome == "unmeasured":
+        known_arms = "The results do not hold both arms to compare." if data.results else "No test set was given."
+        return _answer("Did cleaning help?", "Not measured", f"<p>{known_arms}</p>", "effect", link, "quiet")
+    words = {"helped": "Yes", "hurt": "No, it hurt", "unclear": "Not clear"}[outcome]
+    body = ""
+    if known(low) and known(high):
+        bounds = pictures.bounds_of([db, low, high, 0.0])
+        said = f"gain {decibels(db, signed=True)}, {span(low, high)} dB; the line is zero"
+        body += pictures.interval(db, low, high, bounds, said, 0.0, "drop" if outcome == "hurt" else "keep")
+    body += f"<p>SDR, {findings.interval_of(data, gain)}{'; upright line: no change' if body else ''}</p>"
+    if gain.get("arm") or gain.get("over"):
+        body += f"<p><b>{text(gain.get('arm'))}</b> against <b>{text(gain.get('over'))}</b></p>"
+    if known(gain.get("closed")):
+        body += f"<p>{percent(gain['closed'], 0)} of the gap to clean training closed"
+        if known(gain.get("closed_low")) or known(gain.get("closed_high")):
+            body += f" ({span(gain.get('closed_low'), gain.get('closed_high'), lambda value: percent(value, 0))})"
+        body += "</p>"
+    value = f"<span>{words}</span> {decibels(db, signed=True)}"
+    return _answer("Did cleaning help?", value, body, "effect", link, outcome)
+
+
+def _amount(data: ReportData, present: set[str]) -> str:
+    """How much was wrong? The estimated share, beside what was set aside."""
+    share, counts = findings.share_of(data), findings.counts_of(data.decision)
+    link = "Estimate and counts" if "share" in present else ""
+    aside = f"<p>{count(counts.removed)} of {count(counts.total)} stems set aside" if counts.total else "<p>"
+    others = [f"{count(n)} {name}" for n, name in ((counts.silent, "silent"), (counts.failed, "failed")) if n]
+    aside += (f", {', '.join(others)}" if others else "") + "</p>"
+    aside = "" if aside == "<p></p>" else aside
+    estimate = share.get("estimate")
+    if not known(estimate):
+        reason = share.get("warning") or "There was no calibration to estimate it from."
+        return _answer("How much was wrong?", "Not known", f"<p>{text(reason)}</p>{aside}", "share", link, "quiet")
+    low, high = share.get("low"), share.get("high")
+    body = pictures.interval(estimate, low, high, (0.0, 1.0), f"{percent(estimate)} of 100 %", kind="drop")
+    if known(low) or known(high):
+        body += f"<p>of the stems, {findings.level_of(data)} interval {span(low, high, percent)}</p>"
+    else:
+        body += "<p>of the stems, estimated without an interval</p>"
+    body += '<p class="caution">Read with caution: see the warning below.</p>' if findings.doubtful(share) else ""
+    return _answer("How much was wrong?", percent(estimate), body + aside, "share", link)
+
+
+def _which(data: ReportData, present: set[str]) -> str:
+    """Which stems? The labels they come from and the three worst."""
+    counts = findings.counts_by_label(data.decision)
+    rows = "".join(
+        f'<li><span class="name">{text(label)}</span>{sections.label_bar(label, one)}'
+        f'<span class="tally">{count(one.removed)}/{count(one.total)}</span></li>'
+        for label, one in list(counts.items())[:6]
+    )
+    body = '<p class="pair"><span>Stems of each label</span><span>set aside</span></p>' if rows else ""
+    body += f'<ul class="labels" aria-label="Stems set aside, by label">{rows}</ul>' if rows else ""
+    if len(counts) > 6:
+        body += f"<p>and {count(len(counts) - 6)} more labels</p>"
+    worst = findings.most_suspect(data, 3)
+    names = "".join(f"<li>{stem_name(row)} {_chance(row)}</li>" for row in worst)
+    chances = "<span>P(corrupt)</span>" if 'class="chance"' in names else ""
+    body += f'<p class="pair rule"><span>Most suspect</span>{chances}</p>' if names else ""
+    body += f'<ol class="worst" aria-label="The most suspect stems">{names}</ol>' if names else ""
+    link = "Listen and see why" if any(row.get("audio") for row in data.suspects) else "The most suspect stems"
+    if not body:
+        return _answer("Which stems?", "None judged", "<p>The decision holds no stem.</p>", "", "", "quiet")
+    return _answer("Which stems?", "", body, "suspects", link if "suspects" in present else "")
+
+
+def _chance(row: dict) -> str:
+    chance = row.get("p_corrupt")
+    return f'<span class="chance">{probability(chance)}</span>' if known(chance) else ""
+
+
+def _footer(data: ReportData) -> str:
+    shown = [data.run[key] for key in ("run_id", "created", "version") if data.run.get(key)]
+    return " · ".join(["Made by raysep", *(text(value) for value in shown)])

@@ -1,0 +1,280 @@
+"""The report's main sections, one function each: data in, markup out; an empty string when there is nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from raysep.report import findings, pictures
+from raysep.report.data import ReportData, Row
+from raysep.report.markup import (
+    Column,
+    details,
+    facts,
+    figure,
+    heading,
+    keys_of,
+    note,
+    player,
+    section,
+    stem_name,
+    table,
+    text,
+)
+from raysep.report.numbers import (
+    anything,
+    count,
+    decibels,
+    decimal,
+    flatten,
+    known,
+    percent,
+    probability,
+    score,
+    span,
+)
+
+SUSPECTS = 10
+LISTED = 200  # rows of a long list; the tables beside the report hold all of them
+
+
+def results(data: ReportData) -> str:
+    """The arms of the comparison, each with its interval on a common scale."""
+    if not data.results:
+        return ""
+    gain = findings.gain_of(data)
+    baseline, cleaned = (gain.get(key) or data.summary.get(other) for key, other in _ROLES)
+    reference = next((row.get("sdr_mean") for row in data.results if row.get("arm") == baseline), None)
+    labels = keys_of(row.get("per_label") or {} for row in data.results)
+    extra = keys_of(data.results, {"arm", "sdr_mean", "low", "high", "per_label", "seeds", "stems"})
+    bounds = pictures.bounds_of(row.get(key) for row in data.results for key in ("sdr_mean", "low", "high"))
+    columns = [Column("Arm"), Column("Mean SDR, dB", "number"), Column(_scale(bounds), "figure")]
+    columns += [Column("Interval, dB", "number")]
+    columns += [Column("Against baseline", "number")] if known(reference) else []
+    columns += [Column(label, "number") for label in labels]
+    columns += [
+        Column(heading(name), "number") for name in ("seeds", "stems") if any(name in row for row in data.results)
+    ]
+    columns += [Column(heading(name), "number") for name in extra]
+    rows, marks = [], []
+    for row in data.results:
+        arm, mean, low, high = (row.get(key) for key in ("arm", "sdr_mean", "low", "high"))
+        role = "cleaned" if arm == cleaned else "baseline" if arm == baseline else ""
+        said = f"{anything(arm)}: {decibels(mean)}, {span(low, high)}"
+        picture = pictures.interval(mean, low, high, bounds, said, reference, "keep" if role == "cleaned" else "plain")
+        tag = f' <span class="chip">{role}</span>' if role else ""
+        cells = [f"<span>{text(arm)}</span>{tag}", decimal(mean), picture, span(low, high)]
+        if known(reference):
+            cells.append(decimal(mean - reference, 2, signed=True) if known(mean) and arm != baseline else "")
+        cells += [decimal((row.get("per_label") or {}).get(label)) for label in labels]
+        cells += [text(row.get(name)) for name in ("seeds", "stems") if any(name in other for other in data.results)]
+        rows.append([*cells, *(figure(row.get(name)) for name in extra)])
+        marks.append(role)
+    caption = f"Separation quality on the test set, SDR in dB (higher is better), {findings.level_of(data)} intervals"
+    lead = "One row for each training set."
+    lead += " The vertical line marks the baseline." if known(reference) else ""
+    return section("effect", "Did cleaning help?", table(caption, columns, rows, marks), lead)
+
+
+_ROLES = (("over", "baseline"), ("arm", "cleaned"))
+
+
+def amount(data: ReportData) -> str:
+    """The estimated share of corrupt stems, and what was set aside under each label."""
+    share, counts = findings.share_of(data), findings.counts_by_label(data.decision)
+    if not share and not counts:
+        return ""
+    estimate, low, high = (share.get(key) for key in ("estimate", "low", "high"))
+    marks = {"best-bin estimate": share.get("bbe"), "Storey's estimate": share.get("storey")}
+    body = ""
+    if known(estimate):
+        body += pictures.share(estimate, low, high, marks)
+        pairs = [
+            ("Estimated share", percent(estimate)),
+            (f"{findings.level_of(data)} interval", span(low, high, percent)),
+        ]
+        pairs += [(name.capitalize(), percent(value)) for name, value in marks.items() if known(value)]
+        if share.get("exchangeable") is not None:
+            pairs.append(("Calibration exchangeable", text(share["exchangeable"])))
+        body += facts(pairs)
+    elif share:
+        pairs = [(name.capitalize(), percent(value)) for name, value in marks.items() if known(value)]
+        body += facts(pairs)
+    if findings.doubtful(share):
+        body += note(text(share.get("warning") or "The calibration stems cannot stand for the corpus."), "warning")
+    if counts:
+        rows = [_count_row(label, one) for label, one in counts.items()]
+        rows += [_count_row("all", findings.counts_of(data.decision))] if len(counts) > 1 else []
+        columns = [Column("Label"), Column("What became of its stems", "figure wide"), Column("Stems", "number")]
+        columns += [Column(name, "number") for name in ("Kept", "Set aside", "Share", "Silent", "Failed")]
+        body += table("Stems kept and set aside, by label", columns, rows, [""] * len(counts) + ["total"]) + _KEY
+    chosen = [text(data.summary[key]) for key in ("rule", "handling") if data.summary.get(key)]
+    lead = f"Decision: {'; '.join(chosen)}." if chosen else ""
+    return section("share", "How much was wrong?", body, lead)
+
+
+_KEY = (
+    '<p class="key"><span class="swatch keep"></span>kept <span class="swatch drop"></span>set aside'
+    ' <span class="swatch silent"></span>silent <span class="swatch failed"></span>failed</p>'
+)
+
+
+def label_bar(label: str, counts: findings.Counts) -> str:
+    parts = [("keep", "kept", counts.kept), ("drop", "set aside", counts.removed)]
+    parts += [("silent", "silent", counts.silent), ("failed", "failed", counts.failed)]
+    said = f"{label}: " + ", ".join(f"{amount} {name}" for _, name, amount in parts)
+    return pictures.stacked(parts, said)
+
+
+def _count_row(label: str, counts: findings.Counts) -> list[str]:
+    share = percent(counts.removed / counts.total) if counts.total else anything(None)
+    numbers = [count(counts.kept), count(counts.removed), share, count(counts.silent), count(counts.failed)]
+    return [text(label), label_bar(label, counts), count(counts.total), *numbers]
+
+
+def suspects(data: ReportData) -> str:
+    """The most suspect stems with their evidence and a player, then the list of all that were set aside."""
+    worst = findings.most_suspect(data, SUSPECTS)
+    if not worst:
+        return ""
+    body = f'<ol class="suspects">{"".join(_suspect(row) for row in worst)}</ol>'
+    lead = "The most suspect stems, worst first. A higher suspicion means more likely corrupt"
+    lead += "; probe scores point the other way: higher is cleaner." if any(r.get("probes") for r in worst) else "."
+    return section("suspects", "Which stems?", body + _set_aside(data), lead)
+
+
+def _suspect(row: Row) -> str:
+    suspicion, chance = row.get("suspicion"), row.get("p_corrupt")
+    name = anything(row.get("stem_id"))
+    body = f"<h3>{stem_name(row)}</h3>"
+    body += facts([("Suspicion", decimal(suspicion, 3)), ("P(corrupt)", probability(chance))])
+    body += f'<p class="reason">{text(row["reason"])}</p>' if row.get("reason") else ""
+    probes = "".join(
+        f"<div><dt>{text(probe)}</dt><dd>{score(value)}</dd></div>"
+        for probe, value in (row.get("probes") or {}).items()
+    )
+    body += f'<dl class="probes" aria-label="Probe scores">{probes}</dl>' if probes else ""
+    sound = player(row.get("audio"), row.get("mime"), name)
+    if sound:
+        body += f'<div class="sound">{_waveform(row["audio"], name)}{sound}</div>'
+    return f"<li>{body}</li>"
+
+
+def _waveform(audio: bytes, name: str, columns: int = 300) -> str:
+    """The crop's outline. A browser may know a format that libsndfile does not: then there is only the player."""
+    from raysep.audio.files import decode
+    from raysep.errors import AudioError
+
+    try:
+        samples = decode(bytes(audio), name)
+    except AudioError:
+        return ""
+    if samples.shape[1] < columns:
+        return ""
+    width = samples.shape[1] // columns
+    cut = samples[:, : width * columns].reshape(samples.shape[0], columns, width)
+    return pictures.waveform(cut.min(axis=(0, 2)).tolist(), cut.max(axis=(0, 2)).tolist(), f"Waveform of {name}")
+
+
+def _set_aside(data: ReportData) -> str:
+    removed = [row for row in data.decision if findings.place(row) == "removed"]
+    if not removed:
+        return ""
+    removed.sort(key=lambda row: (-row["suspicion"] if known(row.get("suspicion")) else 0.0, str(row.get("stem_id"))))
+    reasons = any(row.get("reason") for row in removed)
+    columns = [Column("Stem"), Column("Suspicion", "number"), Column("P(corrupt)", "number")]
+    columns += [Column("Reason", "prose")] if reasons else []
+    rows = []
+    for row in removed[:LISTED]:
+        cells = [stem_name(row), decimal(row.get("suspicion"), 3), probability(row.get("p_corrupt"))]
+        rows.append([*cells, text(row.get("reason"))] if reasons else cells)
+    body = table("Stems set aside, most suspect first", columns, rows)
+    if len(removed) > LISTED:
+        body += note(f"{count(len(removed) - LISTED)} more are in the decision table beside this report.")
+    return details(f"All {count(len(removed))} stems set aside", body)
+
+
+def distributions(data: ReportData) -> str:
+    """Histograms of suspicion, one for each label, on one common axis."""
+    judged: dict[str, dict[str, list[float]]] = {}
+    for row in data.decision:
+        where, suspicion = findings.place(row), row.get("suspicion")
+        if known(suspicion) and where in ("kept", "removed"):
+            groups = judged.setdefault(str(row.get("stem", "")), {"kept": [], "removed": []})
+            groups[where].append(float(suspicion))
+    if not judged:
+        return ""
+    bounds, clipped = _axis([value for groups in judged.values() for values in groups.values() for value in values])
+    figures, cut = "", False
+    for label, groups in judged.items():
+        kept, removed = groups["kept"], groups["removed"]
+        threshold = findings.threshold_of(data, label, kept, removed)
+        cut = cut or threshold is not None
+        picture = pictures.histogram(kept, removed, bounds, label, threshold)
+        words = f"<b>{text(label)}</b> {count(len(kept))} kept, {count(len(removed))} set aside"
+        figures += f"<figure><figcaption>{words}</figcaption>{picture}</figure>"
+    lead = "Stems by suspicion: the further right, the more likely corrupt."
+    lead += " The dashed line is the threshold." if cut else ""
+    lead += " The outermost bars hold everything beyond the axis." if clipped else ""
+    return section("distributions", "Suspicion by label", f'<div class="panels">{figures}</div>{_KEY_TWO}', lead)
+
+
+_KEY_TWO = '<p class="key"><span class="swatch keep"></span>kept <span class="swatch drop"></span>set aside</p>'
+
+
+def _axis(values: list[float]) -> tuple[pictures.Bounds, bool]:
+    """The range shown: all values, or without the few that would squeeze the others into one bar."""
+    ordered = sorted(values)
+    low, middle, high = (ordered[round(share * (len(ordered) - 1))] for share in (0.05, 0.5, 0.95))
+    reach = 2.0 * max(high - middle, middle - low)
+    bounds = (max(ordered[0], middle - reach), min(ordered[-1], middle + reach))
+    if bounds[0] >= bounds[1]:
+        bounds = (ordered[0] - 0.5, ordered[-1] + 0.5)
+    return bounds, ordered[0] < bounds[0] or ordered[-1] > bounds[1]
+
+
+def detection(data: ReportData) -> str:
+    """How well suspicion found the faults, where a truth table says what they were."""
+    if not data.detection:
+        return ""
+    curves, rows = data.detection.get("roc") or {}, data.detection.get("auroc") or []
+    areas = {anything(row.get("name")): row.get("auroc") for row in rows}
+    panels = ""
+    for name, points in curves.items():
+        area = areas.get(anything(name))
+        said = f"ROC curve, {anything(name)}" + (f", area {decimal(area, 3)}" if known(area) else "")
+        picture = pictures.roc(points, said, next(iter(curves.values())) if panels else ())
+        caption = f"<b>{text(name)}</b>" + (f" {decimal(area, 3)}" if known(area) else "")
+        panels += f"<figure><figcaption>{caption}</figcaption>{picture}</figure>"
+    body = facts(
+        (heading(key), figure(value))
+        for key, value in flatten({k: v for k, v in data.detection.items() if k not in ("roc", "auroc")})
+    )
+    body += f'<div class="panels small">{panels}</div>' if panels else ""
+    body += _areas(data, rows) if rows else ""
+    first, *others = curves or [None]
+    lead = "The true faults were read only here, after every decision was made."
+    lead += " Upwards: corrupt stems found; to the right: clean stems wrongly suspected." if curves else ""
+    lead += f" The faint curve is {text(first)}, for comparison." if others else ""
+    return section("detection", "Were the faults found?", body, lead)
+
+
+def _areas(data: ReportData, rows: Sequence[Row]) -> str:
+    fixed = ("group", "name", "auroc", "low", "high")
+    extra = keys_of(rows, set(fixed))
+    floor = min((row[key] for row in rows for key in ("auroc", "low") if known(row.get(key))), default=0.5)
+    bounds = (min(0.5, float(floor)), 1.0)
+    columns = [Column("Positives"), Column("Group"), Column("AUROC", "number"), Column(_scale(bounds), "figure")]
+    columns += [Column("Interval", "number"), *(Column(heading(name), "number") for name in extra)]
+    cells = []
+    for row in rows:
+        area, low, high = (row.get(key) for key in ("auroc", "low", "high"))
+        said = f"{anything(row.get('name'))}: AUROC {decimal(area, 3)}"
+        picture = pictures.interval(area, low, high, bounds, said, 0.5 if bounds[0] < 0.5 else None)
+        line = [text(row.get("name")), text(row.get("group")), decimal(area, 3), picture]
+        line.append(span(low, high, lambda value: decimal(value, 3)))
+        cells.append([*line, *(figure(row.get(name)) for name in extra)])
+    return table(f"Area under the ROC curve, {findings.level_of(data)} intervals", columns, cells)
+
+
+def _scale(bounds: pictures.Bounds) -> str:
+    return f"{decimal(bounds[0])} … {decimal(bounds[1])}"

@@ -1,0 +1,193 @@
+"""A run's folder, local or in an object store: what is done, by whom, from what.
+
+    RUN/
+      run.json             config, hash, versions, git state, digests, stages with their seconds
+      manifest.parquet …   tables, each written whole or not at all
+      scores/part-00007.parquet
+      done/<stage>.json    written last: the stage needs not be done again
+      done/<stage>/00007.json   likewise for one shard of a stage
+
+Every write is atomic, and a marker is written after what it vouches for. A killed run therefore leaves either
+a finished piece with its marker, or work that is done again with the same result.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raysep.corpus import storage
+from raysep.errors import BadInput, RunConflict
+
+VERSIONED = ("raysep", "ray", "torch", "torchaudio", "numpy", "pyarrow", "scipy", "scikit-learn", "soundfile")
+
+
+class Run:
+    """The folder of one run. Cheap to make and to pickle: workers make their own."""
+
+    def __init__(self, root: str) -> None:
+        self.root = storage.absolute(root)
+
+    def path(self, *parts: str) -> str:
+        return storage.join(self.root, *parts)
+
+    # Files
+
+    def has(self, *parts: str) -> bool:
+        return storage.exists(self.path(*parts))
+
+    def read_bytes(self, *parts: str) -> bytes:
+        return storage.read_bytes(self.path(*parts))
+
+    def write_bytes(self, data: bytes, *parts: str) -> None:
+        storage.write_bytes(self.path(*parts), data)
+
+    def read_json(self, *parts: str) -> Any:
+        return json.loads(self.read_bytes(*parts))
+
+    def write_json(self, value: Any, *parts: str) -> None:
+        self.write_bytes(json.dumps(value, indent=2, default=_plain).encode() + b"\n", *parts)
+
+    def read_table(self, *parts: str) -> pa.Table:
+        return pq.read_table(io.BytesIO(self.read_bytes(*parts)))
+
+    def write_table(self, table: pa.Table, *parts: str) -> None:
+        self.write_bytes(table_bytes(table), *parts)
+
+    # Stages and shards
+
+    def is_done(self, stage: str) -> bool:
+        return self.has("done", f"{stage}.json")
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[dict[str, Any]]:
+        """Time a stage; what the body puts into the record goes into its marker and into run.json."""
+        record: dict[str, Any] = {"started": _now()}
+        begin = time.perf_counter()
+        yield record
+        record["seconds"] = round(time.perf_counter() - begin, 2)
+        self.write_json(record, "done", f"{name}.json")
+        self.update({"stages": {name: record}})
+
+    def shards_done(self, stage: str, fingerprint: str) -> dict[int, dict[str, Any]]:
+        """Markers of finished shards by number. One written under another configuration does not count."""
+        folder = self.path("done", stage)
+        done = {}
+        for info in storage.list_files(folder, recursive=False):
+            marker = json.loads(storage.read_bytes(storage.uri_of(folder, info)))
+            if marker["fingerprint"] == fingerprint:
+                done[marker["shard"]] = marker
+        return done
+
+    def finish_shard(
+        self, stage: str, shard: int, fingerprint: str, data: bytes, part: str, counts: dict
+    ) -> dict[str, Any]:
+        """Write a shard's part, then the marker that vouches for it."""
+        self.write_bytes(data, part)
+        marker = {
+            "shard": shard,
+            "part": part,
+            "digest": storage.digest(data),
+            "fingerprint": fingerprint,
+            "counts": counts,
+            "finished": _now(),
+            "host": platform.node(),
+            "pid": os.getpid(),
+        }
+        self.write_json(marker, "done", stage, f"{shard:05d}.json")
+        return marker
+
+    # run.json
+
+    def open(self, fingerprint: str, record: dict[str, Any]) -> bool:
+        """Begin or continue the run; True when continued. Raises ``RunConflict`` for another configuration."""
+        if self.has("run.json"):
+            there = self.read_json("run.json")
+            if there.get("fingerprint") != fingerprint:
+                raise RunConflict(
+                    f"{self.root}: holds run {there.get('fingerprint')} made with another configuration or other data "
+                    f"(this one is {fingerprint}); choose another --out, or delete that folder"
+                )
+            self.update({"resumed": [*there.get("resumed", []), _now()]})
+            return True
+        if storage.list_files(self.root, recursive=False):
+            raise RunConflict(
+                f"{self.root}: is not empty and holds no run.json; choose another --out, or empty the folder"
+            )
+        self.write_json(
+            {"fingerprint": fingerprint, "started": _now(), **record, **environment(), "stages": {}}, "run.json"
+        )
+        return False
+
+    def update(self, changes: dict[str, Any]) -> None:
+        """Merge into run.json, section by section."""
+        from raysep.config import merge
+
+        self.write_json(merge(self.read_json("run.json") if self.has("run.json") else {}, changes), "run.json")
+
+
+def existing(root: str) -> Run:
+    """A run that somebody made. Raises ``BadInput`` when there is none."""
+    run = Run(root)
+    if not run.has("run.json"):
+        raise BadInput(f"{root}: no run here (no run.json); give the folder that `raysep clean … --out` wrote")
+    return run
+
+
+def table_bytes(table: pa.Table) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(table, stream)
+    return stream.getvalue()
+
+
+def environment() -> dict[str, Any]:
+    """Versions, git state and machine, as they are now."""
+    versions = {}
+    for package in VERSIONED:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "versions": {"python": platform.python_version(), **versions},
+        "git": _git(),
+        "command": sys.argv,
+        "machine": {"cores": os.cpu_count(), "platform": platform.platform()},
+    }
+
+
+def _git() -> dict[str, Any] | None:
+    def ask(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _plain(value: Any) -> Any:
+    """Numpy scalars and arrays as plain numbers, for JSON."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -1,0 +1,225 @@
+"""Prepare the attribution: Fisher and reference gradient over shards, then the weight sets that the pass compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from raysep.cluster import shards
+from raysep.config import ScoringSettings
+from raysep.corpus import manifest, segments
+from raysep.corpus.hashing import stable_hash
+from raysep.corpus.manifest import Stem
+from raysep.errors import AudioError, RaysepError
+from raysep.rundir import Run
+from raysep.stages import train
+from raysep.stages.context import Context
+from raysep.stages.inputs import Inputs
+from raysep.stages.plant import Planting
+
+PLUS, MINUS, UNLEARNED = "plus", "minus", "unlearned"
+CHECKED_SEGMENTS = 64  # read again at ρ/3, and used for the readings of the step size
+FISHER, GRADIENT = "fisher", "gradient"
+Chosen = dict[str, list[int]]  # track → indices of its segments
+
+
+def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
+    """Leaves ``attribution/{plus,minus,unlearned}.safetensors`` and ``attribution/record.json``."""
+    run, settings = context.run, context.config.scoring
+    if run.is_done("attribute"):
+        return
+    with run.stage("attribute") as record, context.progress.bar("attribute") as advance:
+        every = list_segments(inputs.corpus, context)
+        corpus = draw(every, settings.fisher_segments, f"{context.config.seed}/fisher")
+        target = draw(list_segments(planting.unlearning, context), settings.fisher_segments, "reference")
+        worker = _Worker(run.root, context.fingerprint, context.sample_rate, context.channels, context.config)
+        payloads = [
+            *((FISHER, _rows(inputs.corpus, part), part) for part in _deal(corpus, settings.fisher_shards)),
+            *((GRADIENT, _rows(planting.unlearning, part), part) for part in _deal(target, settings.fisher_shards)),
+        ]
+        done = run.shards_done("attribute", context.fingerprint)
+        finished = len(done)
+
+        def on_done(shard: int, counts: dict) -> None:
+            nonlocal finished
+            finished += 1
+            advance(finished, len(payloads) + 1)
+
+        def execute(work: dict[int, Any]) -> None:
+            failed = shards.run_shards(worker, work, context.available, most_workers=context.workers, gpu=True, on_done=on_done)
+            if failed:
+                raise RaysepError(f"attribution failed ({next(iter(failed.values()))})")
+
+        execute({number: payload for number, payload in enumerate(payloads) if number not in done})
+        checked = draw(every, CHECKED_SEGMENTS, f"{context.config.seed}/checked")
+        check = (_rows(inputs.corpus, checked), checked)
+        reference = draw(target, CHECKED_SEGMENTS, "checked")
+        last = len(payloads)
+        if last not in done:
+            total = sum(len(indices) for indices in every.values())
+            execute({last: ("directions", check, (_rows(planting.unlearning, reference), reference), total, len(payloads))})
+        record.update(run.read_json("attribution", "record.json"))
+        if record["unlearning_left_out"]:
+            context.progress.say(f"unlearning probe left out: {record['unlearning_left_out']}")
+
+
+def list_segments(stems: Iterable[Stem], context: Context) -> Chosen:
+    """Every segment of every track that has all its stems, at the network's rate."""
+    chosen: Chosen = {}
+    for track, parts in manifest.tracks_of(stems).items():
+        if len(parts) == len(context.config.labels) and all(s.frames for s in parts.values()):
+            first = next(iter(parts.values()))
+            frames = int(first.frames * context.sample_rate / first.sample_rate)
+            cuts = segments.cut(frames, context.segment_frames, context.config.scoring.most_segments)
+            chosen[track] = [s.index for s in cuts]
+    return chosen
+
+
+def draw(every: Chosen, most: int, name: str) -> Chosen:
+    """At most ``most`` segments, drawn by hash: the same ones whatever the order of the list."""
+    flat = sorted((stable_hash(f"{name}/{track}/{index}"), track, index) for track, all_ in every.items() for index in all_)
+    chosen: Chosen = {}
+    for _, track, index in sorted(flat[:most], key=lambda entry: entry[1:]):
+        chosen.setdefault(track, []).append(index)
+    return chosen
+
+
+def _deal(chosen: Chosen, count: int) -> list[Chosen]:
+    return [{track: chosen[track] for track in part} for part in shards.split(chosen, count).values()]
+
+
+def _rows(stems: Iterable[Stem], chosen: Chosen) -> list[dict[str, Any]]:
+    return [asdict(s) for s in stems if s.track in chosen]
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """Makes, in a worker, the function that computes one part of the attribution."""
+
+    root: str
+    fingerprint: str
+    sample_rate: int
+    channels: int
+    config: Any
+
+    def __call__(self) -> Callable[[int, Any], dict]:
+        import torch
+
+        torch.set_num_threads(self.config.training.threads)
+        return self.run
+
+    def run(self, shard: int, payload: Any) -> dict:
+        if payload[0] == "directions":
+            return self._directions(shard, *payload[1:])
+        from raysep.probes.fisher import diagonal_fisher
+        from raysep.probes.gradients import reference_gradient
+
+        kind, rows, chosen = payload
+        run = Run(self.root)
+        network, _ = load_network(run, train.FINAL)
+        mixtures, targets, skipped = self._load(rows, chosen, network)
+        if kind == FISHER:
+            part = diagonal_fisher(network, mixtures, targets)
+        else:
+            batch = self.config.scoring.batch
+            part = reference_gradient(network, zip(mixtures.split(batch), targets.split(batch), strict=True))
+        counts = {"segments": len(mixtures), "skipped_tracks": skipped}
+        run.finish_shard("attribute", shard, self.fingerprint, part.to_bytes(), f"attribution/{kind}-{shard:05d}.safetensors", counts)
+        return counts
+
+    def _load(self, rows: list[dict], chosen: Chosen, network: Any):
+        """Mixtures ``(n, channel, time)`` and targets ``(n, stem, channel, time)`` in the tracks' own context."""
+        import torch
+
+        targets, skipped = read_segments(rows, chosen, network.stems, self.sample_rate, self.channels, self.config.scoring)
+        device = next(network.parameters()).device
+        stacked = torch.from_numpy(targets).to(device)
+        return stacked.sum(dim=1), stacked, skipped
+
+    def _directions(self, shard: int, check: tuple, reference: tuple, total: int, parts: int) -> dict:
+        """From Fisher and gradient to the three moved weight sets."""
+        from raysep.probes import influence, unlearning
+        from raysep.probes.gradients import ParameterSum, merge_all, weights_of
+        from raysep.separators import checkpoint
+
+        run, scoring = Run(self.root), self.config.scoring
+        network, trained = load_network(run, train.FINAL)
+        markers = run.shards_done("attribute", self.fingerprint)
+        names = [markers[number]["part"] for number in range(parts)]
+        sums = {
+            kind: merge_all({n: ParameterSum.from_bytes(run.read_bytes(n)) for n in names if f"/{kind}-" in n})
+            for kind in (FISHER, GRADIENT)
+        }
+        gradient, fisher = sums[GRADIENT].mean(), sums[FISHER].mean()
+        mixtures, targets, _ = self._load(*check, network)
+        start = weights_of(network)
+        along = influence.direction(gradient, unlearning.damped(trained.second_moment, scoring.damping))
+        agreement = influence.check_step(network, along, mixtures, targets, scoring.rho)
+        plus, minus, _ = influence.perturb(start, along, scoring.rho)
+        moved = {PLUS: plus, MINUS: minus}
+        record: dict[str, Any] = {
+            "segments": total,
+            "fisher_segments": sums[FISHER].count,
+            "reference_segments": sums[GRADIENT].count,
+            "rho": scoring.rho,
+            "self_check": agreement,
+            "unlearning_left_out": "",
+        }
+        try:
+            if scoring.alpha is None:
+                known = self._load(*reference, network)[:2]
+                size = unlearning.choose_step_size(
+                    network, gradient, fisher, total, known, (mixtures, targets), damping=scoring.damping
+                )
+                record |= {"alpha": size.alpha, "alpha_satisfied": size.satisfied, "readings": size.to_dict()["readings"]}
+            else:
+                record |= {"alpha": scoring.alpha, "alpha_satisfied": None}
+            moved[UNLEARNED] = unlearning.unlearn(start, gradient, fisher, total, record["alpha"], damping=scoring.damping)
+        except RaysepError as error:
+            record["unlearning_left_out"] = str(error)
+        for name, weights in moved.items():
+            changed = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
+            result = replace(trained, weights={**trained.weights, **changed}, second_moment=None)
+            run.write_bytes(checkpoint.to_bytes(result), "attribution", f"{name}.safetensors")
+        import json
+
+        run.finish_shard(
+            "attribute", shard, self.fingerprint, json.dumps(record, indent=2).encode(), "attribution/record.json", {}
+        )
+        return {}
+
+
+def load_network(run: Run, name: str, folder: str = "checkpoints"):
+    """(network in eval mode, its checkpoint)."""
+    import torch
+
+    from raysep.separators import checkpoint
+
+    file = f"{name}.safetensors"
+    loaded = checkpoint.from_bytes(run.read_bytes(folder, file), run.path(folder, file))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return checkpoint.network_of(loaded).to(device), loaded
+
+
+def read_segments(
+    rows: list[dict], chosen: Chosen, labels: tuple[str, ...], sample_rate: int, channels: int, settings: ScoringSettings
+) -> tuple[np.ndarray, int]:
+    """``(n, stem, channel, time)`` chosen segments in track order; and how many tracks could not be read."""
+    from raysep.corpus.reading import read_stem
+
+    frames, skipped = round(settings.segment_seconds * sample_rate), 0
+    found = []
+    for track, stems in manifest.tracks_of(Stem(**row) for row in rows).items():
+        try:
+            audio = [read_stem(stems[label], sample_rate, channels) for label in labels]
+        except AudioError:
+            skipped += 1  # the scoring pass reports the stem as failed
+            continue
+        cuts = {s.index: s for s in segments.cut(audio[0].shape[1], frames, settings.most_segments)}
+        found += [np.stack([segments.crop(a, cuts[i], frames) for a in audio]) for i in chosen[track] if i in cuts]
+    if not found:
+        return np.zeros((0, len(labels), channels, frames), np.float32), skipped
+    return np.stack(found), skipped

@@ -1,0 +1,68 @@
+"""What every stage is given: the run, its settings, the cluster, and where to show progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from raysep.cluster.session import Resources
+from raysep.config import Config
+from raysep.rundir import Run
+
+Advance = Callable[[int, int], None]
+
+
+class Progress:
+    """A bar for each long piece of work on a terminal; a line at its start and end elsewhere."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        from rich.console import Console
+
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+
+    def say(self, text: str) -> None:
+        self.console.print(text)
+
+    @contextmanager
+    def bar(self, title: str) -> Iterator[Callable[..., None]]:
+        """Yields ``advance(done, total, text="")``."""
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        columns = (
+            TextColumn("{task.description:<12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}"),
+        )
+        if not self.console.is_terminal:
+            self.say(f"{title} …")
+        with Bars(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bars:
+            task = bars.add_task(title, total=None, text="")
+
+            def advance(done: int, total: int, text: str = "") -> None:
+                bars.update(task, completed=done, total=total, text=text)
+
+            yield advance
+
+
+@dataclass(frozen=True)
+class Context:
+    run: Run
+    config: Config
+    available: Resources
+    progress: Progress
+    fingerprint: str  # of configuration and data: shards and trainings of another one do not count
+    workers: int | None = None  # most actors of a pool; None = as many as the cluster has room for
+    retry_failed: bool = False
+    sample_rate: int = 0  # Hz, of every network and every score
+    channels: int = 2
+    extras: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def segment_frames(self) -> int:
+        return round(self.config.scoring.segment_seconds * self.sample_rate)

@@ -1,0 +1,106 @@
+"""Look at the corpus, the reference and the test tracks before anything is computed from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from raysep.corpus import layouts, manifest
+from raysep.corpus.manifest import Stem
+from raysep.errors import BadInput
+
+SEPARATE = "keep the reference apart, or the judgement would rest on the tracks it judges"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run works on: the corpus to clean, the trusted reference, and test tracks (may be empty)."""
+
+    corpus: list[Stem]
+    reference: list[Stem]
+    test: list[Stem]
+
+    @property
+    def sample_rate(self) -> int:
+        """The commonest rate of the corpus, in Hz."""
+        return Counter(s.sample_rate for s in self.corpus if s.sample_rate).most_common(1)[0][0]
+
+    @property
+    def channels(self) -> int:
+        return 2 if any(s.channels > 1 for s in self.corpus) else 1
+
+    @property
+    def stem_seconds(self) -> float:
+        return sum(s.frames / s.sample_rate for s in self.corpus if s.sample_rate)
+
+    def digest(self) -> dict[str, str]:
+        return {
+            "corpus": manifest.digest(self.corpus),
+            "reference": manifest.digest(self.reference),
+            "test": manifest.digest(self.test),
+        }
+
+
+def read_inputs(corpus: str, reference: str, test: str | None, labels: tuple[str, ...]) -> Inputs:
+    """Scan all three. Raises ``BadInput`` for anything that would make the result wrong or the pass pointless.
+
+    In the corpus a file that cannot be read as audio is a row that will be reported as failed; in the
+    reference and the test tracks it is an error, since they are trusted.
+    """
+    found = Inputs(
+        corpus_stems(corpus, labels),
+        layouts.scan(reference, labels, split="reference").stems,
+        layouts.scan(test, labels, split="test").stems if test else [],
+    )
+    _refuse_leak(found.corpus, found.reference, "--reference")
+    if found.test:
+        _refuse_leak(found.corpus, found.test, "--test")
+        _refuse_leak(found.reference, found.test, "--test", "reference")
+    return found
+
+
+def corpus_stems(uri: str, labels: tuple[str, ...]) -> list[Stem]:
+    """The corpus as a manifest (``*.parquet``) or by scanning its folders."""
+    if uri.endswith(".parquet"):
+        stems = manifest.read(uri)
+        if not stems:
+            raise BadInput(f"{uri}: the manifest is empty; make one with `raysep scan CORPUS --out {uri}`")
+        return stems
+    return layouts.scan(uri, labels, split="train", on_problem="keep").stems
+
+
+def _refuse_leak(corpus: list[Stem], other: list[Stem], option: str, of: str = "corpus") -> None:
+    names = sorted({s.track for s in corpus} & {s.track for s in other})
+    if names:
+        raise BadInput(
+            f"{option}: shares {len(names)} tracks with the {of} ({', '.join(names[:5])}"
+            f"{', …' if len(names) > 5 else ''}); {SEPARATE}: remove them from one of the two"
+        )
+    contents = {track: {s.etag for s in stems.values()} for track, stems in manifest.tracks_of(corpus).items()}
+    owner = {etag: track for track, etags in contents.items() for etag in etags}
+    for track, stems in manifest.tracks_of(other).items():
+        # Two silent stems of one length are equal files, so one shared content proves nothing.
+        shared = Counter(owner[etag] for etag in {s.etag for s in stems.values()} if etag in owner)
+        for twin, count in shared.items():
+            if count >= 2:
+                raise BadInput(
+                    f"{option}: track {track} holds the same audio as {twin} of the {of}; {SEPARATE}: remove one of them"
+                )
+
+
+def announce(request, found: Inputs, config):
+    """Say what the run is about to work on; returns where progress goes."""
+    from raysep.stages.context import Progress
+
+    progress = Progress(request.quiet)
+    count = {name: len(manifest.tracks_of(part)) for name, part in vars(found).items()}
+    progress.say(
+        f"corpus {count['corpus']} tracks ({found.stem_seconds / 3600:.2f} h of stems), reference {count['reference']}, "
+        f"test {count['test'] or 'none: the reference'}; {config.network.model}, {config.training.steps} steps"
+    )
+    if count["reference"] < config.planting.least_tracks:
+        progress.say(
+            f"the reference is too small to calibrate ({count['reference']} tracks, {config.planting.least_tracks} are "
+            "needed): the stems will be ranked, but no share is estimated and none is removed"
+        )
+    return progress

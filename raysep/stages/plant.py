@@ -1,0 +1,121 @@
+"""Split the reference and plant part of it in the training: method.md section 6, step 1.
+
+Calibration tracks and corrupted copies go through the same training as the corpus, so that their scores are
+exchangeable with the corpus's own. Held-out calibration would be easier, and ruins the estimate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+import pyarrow as pa
+
+from raysep.audio.files import encode
+from raysep.corpus import contamination, manifest
+from raysep.corpus.hashing import generator
+from raysep.corpus.manifest import Stem
+from raysep.corpus.reading import read_stem
+from raysep.stages.context import Context
+from raysep.stages.inputs import Inputs
+
+ROLES = pa.schema([("stem_id", pa.string()), ("role", pa.string()), ("kind", pa.string()), ("origin", pa.string())])
+
+
+@dataclass(frozen=True)
+class Planting:
+    """The reference split by track, and what was planted.
+
+    ``unlearning``: target of unlearning, training set of the reference model, Fréchet reference, and
+    validation. ``calibration`` and ``planted`` are trained on and scored as if they were corpus.
+    """
+
+    unlearning: list[Stem]
+    calibration: list[Stem]
+    planted: list[Stem]  # whole tracks
+    roles: dict[str, tuple[str, str, str]]  # stem_id → (role, kind, origin track); only what the fusion may use
+
+    @property
+    def trained(self) -> list[Stem]:
+        """What joins the corpus in training: calibration stems and planted corrupted ones."""
+        return self.calibration + [s for s in self.planted if self.roles.get(s.stem_id, ("",))[0] == "planted"]
+
+
+def plant(context: Context, inputs: Inputs) -> Planting:
+    """Done once per run; afterwards read back from ``planted.parquet`` and ``roles.parquet``."""
+    run = context.run
+    unlearning, calibration, injected = split(inputs.reference, context.config)
+    if not run.is_done("plant"):
+        with run.stage("plant") as record, context.progress.bar("plant") as advance:
+            planted, roles = _corrupt(context, injected, advance)
+            roles += [(s.stem_id, "calibration", "clean", s.track) for s in calibration]
+            manifest.write(run.path("planted.parquet"), planted)
+            columns = list(zip(*roles, strict=True)) if roles else [[]] * len(ROLES)
+            run.write_table(pa.table([list(c) for c in columns], schema=ROLES), "roles.parquet")
+            record.update(
+                tracks={name: len(manifest.tracks_of(part)) for name, part in _named(unlearning, calibration, injected)},
+                planted=sum(role == "planted" for _, role, _, _ in roles),
+            )
+    roles = {row["stem_id"]: (row["role"], row["kind"], row["origin"]) for row in run.read_table("roles.parquet").to_pylist()}
+    return Planting(unlearning, calibration, manifest.read(run.path("planted.parquet")), roles)
+
+
+def split(reference: list[Stem], config) -> tuple[list[Stem], list[Stem], list[Stem]]:
+    """Unlearning target, calibration, to be corrupted: by track, drawn once under the seed.
+
+    Below ``planting.least_tracks`` everything is unlearning target: nothing can be calibrated.
+    """
+    tracks = manifest.tracks_of(reference)
+    names = sorted(tracks)
+    if len(names) < config.planting.least_tracks:
+        return reference, [], []
+    order = [names[i] for i in generator(config.seed, "plant").permutation(len(names))]
+    first = max(1, round(config.planting.unlearning * len(order)))
+    second = first + max(1, round(config.planting.calibration * len(order)))
+    second = min(second, len(order) - 1)
+    parts = order[:first], order[first:second], order[second:]
+    return tuple([stem for name in part for stem in tracks[name].values()] for part in parts)  # type: ignore[return-value]
+
+
+def _corrupt(context: Context, injected: list[Stem], advance) -> tuple[list[Stem], list[tuple[str, str, str, str]]]:
+    """Write the corrupted copies into the run's folder; returns their stems and roles."""
+    config, run = context.config, context.run
+    tracks = manifest.tracks_of(injected)
+    copies = {
+        f"planted-{copy}-{track}": stems for copy in range(config.planting.copies) for track, stems in tracks.items()
+    }
+    labels = {name: tuple(stems) for name, stems in copies.items()}
+    kinds = config.planting.kinds or contamination.KINDS
+    faults = contamination.plan(labels, share=0.9, seed=config.seed, kinds=kinds)
+    planted: list[Stem] = []
+    roles: list[tuple[str, str, str, str]] = []
+    for done, (name, stems) in enumerate(copies.items()):
+        advance(done, len(copies))
+        origin = next(iter(stems.values())).track
+        audio = {label: read_stem(stem, stem.sample_rate, stem.channels) for label, stem in stems.items()}
+        rate = next(iter(stems.values())).sample_rate
+        for fault in (f for f in faults if f.track == name):
+            rng = generator(config.seed, "planted", name, fault.stem)
+            result = contamination.corrupt(audio, fault.kind, fault.stem, fault.severity, rate, rng)
+            audio.update(result.changed)
+            roles += [(manifest.stem_id(name, label), "planted", fault.kind, origin) for label in result.affected]
+        for label, stem in stems.items():
+            uri = run.path("planted", name, f"{label}.wav")
+            data = encode(audio[label], rate)
+            run.write_bytes(data, "planted", name, f"{label}.wav")
+            planted.append(
+                replace(
+                    Stem(**asdict(stem)),
+                    stem_id=manifest.stem_id(name, label),
+                    track=name,
+                    uri=uri,
+                    format="WAV/PCM_16",
+                    bytes=len(data),
+                    etag="",
+                    split="planted",
+                )
+            )
+    return planted, roles
+
+
+def _named(unlearning: list[Stem], calibration: list[Stem], injected: list[Stem]):
+    return (("unlearning", unlearning), ("calibration", calibration), ("planted", injected))

@@ -1,0 +1,210 @@
+"""Retrain on what was kept, compare with what would have happened otherwise, on tracks nobody trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysep.cluster import shards
+from raysep.config import fingerprint
+from raysep.corpus import layouts, manifest, storage
+from raysep.corpus.hashing import generator
+from raysep.corpus.manifest import Stem
+from raysep.errors import BadInput, RaysepError
+from raysep.rundir import Run, table_bytes
+from raysep.stages import train
+from raysep.stages.context import Context
+from raysep.stages.inputs import Inputs
+
+RESULTS = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("seed", pa.int32()),
+        ("track", pa.string()),
+        ("stem", pa.string()),
+        ("sdr", pa.float64()),  # dB, whole track (MDX and SDX)
+        ("framewise_sdr", pa.float64()),  # dB, museval v4: median over one-second frames; NaN when it has none
+        ("trained_stems", pa.int32()),
+    ]
+)
+PLAIN = ("contaminated", "cleaned", "weighted", "random", "reference", "contaminated+reference")
+KNOWN = ("clean", "oracle")  # need a benchmark's truth
+
+
+@dataclass(frozen=True)
+class Arm:
+    name: str
+    stems: list[Stem]
+    weights: dict[str, float]  # by stem_id; what is missing is left out
+
+    @property
+    def size(self) -> int:
+        return sum(weight > 0 for weight in self.weights.values())
+
+
+def prove(context: Context, inputs: Inputs, benchmark: Any = None) -> None:
+    """Train every arm with every seed for the same number of steps, evaluate, write ``results.parquet``."""
+    run, proof = context.run, context.config.proof
+    arms = [arm for name in proof.arms if (arm := make_arm(context, inputs, name, benchmark))]
+    plans = [
+        train.plan(context, trained_as(arm.name, seed), arm.stems, weights=arm.weights, seed=1000 + seed)
+        for seed in proof.seeds
+        for arm in arms
+    ]
+    train.train(context, "retrain", plans)
+    if not run.is_done("evaluate"):
+        with run.stage("evaluate") as record, context.progress.bar("evaluate") as advance:
+            trained = fingerprint(context.fingerprint, [p.fingerprint for p in plans])
+            _evaluate(context, arms, inputs.test or inputs.reference, trained, advance)
+            record.update(arms=[arm.name for arm in arms], seeds=list(proof.seeds))
+
+
+def trained_as(arm: str, seed: int) -> str:
+    return f"{arm}-seed{seed}"
+
+
+def make_arm(context: Context, inputs: Inputs, name: str, benchmark: Any = None) -> Arm | None:
+    """The stems of an arm and their weights. None for an arm that the run has nothing for.
+
+    ``fad``, ``unlearning`` and any other probe remove as many stems of each label as ``cleaned`` does, those with the
+    lowest scores; ``random`` as many, drawn by hash.
+    """
+    if name in KNOWN:
+        return _known_arm(context, inputs, name, benchmark) if benchmark else None
+    corpus = {s.stem_id: s for s in inputs.corpus if s.frames}
+    everything = dict.fromkeys(corpus, 1.0)
+    if name == "contaminated":
+        return Arm(name, list(corpus.values()), everything)
+    if name in ("reference", "contaminated+reference"):
+        if not inputs.test:
+            raise BadInput(f"proof.arms: {name!r} trains on the reference, so it needs other tracks to test on: give --test")
+        stems = inputs.reference + (list(corpus.values()) if name != "reference" else [])
+        return Arm(name, stems, {s.stem_id: 1.0 for s in stems})
+    decision = {row["stem_id"]: row for row in context.run.read_table("decision.parquet").to_pylist()}
+    readable = {i: row for i, row in decision.items() if i in corpus and row["outcome"] != "failed"}
+    if name == "cleaned":
+        return Arm(name, list(corpus.values()), {i: 1.0 for i, row in readable.items() if row["keep"]})
+    if name == "weighted":
+        return Arm(name, list(corpus.values()), {i: row["weight"] for i, row in readable.items()})
+    return Arm(name, list(corpus.values()), _as_many_removed(context, readable, name))
+
+
+def _as_many_removed(context: Context, decision: dict[str, dict], name: str) -> dict[str, float]:
+    scores = _random_scores(decision, context.config.seed) if name == "random" else _probe_scores(context.run, name)
+    kept: dict[str, float] = {}
+    for label in sorted({row["stem"] for row in decision.values()}):
+        members = sorted(i for i, row in decision.items() if row["stem"] == label)
+        removed = sum(not decision[i]["keep"] for i in members)
+        # A stem without a score (silent) stays: nothing speaks against it.
+        order = sorted(members, key=lambda i: (scores.get(i, np.inf), i))
+        kept.update(dict.fromkeys(order[removed:], 1.0))
+    return kept
+
+
+def _random_scores(decision: dict[str, dict], seed: int) -> dict[str, float]:
+    return {i: float(generator(seed, "random removal", i).random()) for i in decision}
+
+
+def _probe_scores(run: Run, probe: str) -> dict[str, float]:
+    table = run.read_table("stems.parquet")
+    if probe not in table.column_names:
+        known = ", ".join(n for n in table.column_names if pa.types.is_floating(table.schema.field(n).type))
+        raise BadInput(f"proof.arms: {probe!r} is neither an arm nor a probe; arms: {', '.join(PLAIN + KNOWN)}; probes: {known}")
+    scores = zip(table["stem_id"].to_pylist(), table[probe].to_pylist(), strict=True)
+    return {i: value for i, value in scores if value is not None and np.isfinite(value)}
+
+
+def _known_arm(context: Context, inputs: Inputs, name: str, benchmark: Any) -> Arm:
+    if name == "clean":
+        stems = layouts.scan(storage.absolute(benchmark.clean_corpus), context.config.labels).stems
+        return Arm(name, stems, {s.stem_id: 1.0 for s in stems})
+    from raysep.corpus import truth
+
+    clean = {row["stem_id"] for row in truth.read(benchmark.truth) if row["kind"] == truth.CLEAN}
+    return Arm(name, inputs.corpus, {s.stem_id: 1.0 for s in inputs.corpus if s.stem_id in clean and s.frames})
+
+
+# Evaluation
+
+
+def _evaluate(
+    context: Context, arms: list[Arm], test: list[Stem], fingerprint: str, advance: Callable[..., None]
+) -> None:
+    """Every trained network on every test track, a shard each; then one table."""
+    run = context.run
+    sizes = {arm.name: arm.size for arm in arms}
+    jobs = [(arm.name, seed) for arm in arms for seed in context.config.proof.seeds]
+    done = run.shards_done("evaluate", fingerprint)
+    missing = {
+        number: (arm, seed, sizes[arm], [asdict(s) for s in test])
+        for number, (arm, seed) in enumerate(jobs)
+        if number not in done
+    }
+    finished = len(done)
+
+    def on_done(shard: int, counts: dict) -> None:
+        nonlocal finished
+        finished += 1
+        advance(finished, len(jobs))
+
+    make = _Evaluator(run.root, fingerprint, context.sample_rate, context.channels, context.config.training.threads)
+    failed = shards.run_shards(make, missing, context.available, most_workers=context.workers, on_done=on_done)
+    if failed:
+        raise RaysepError(f"evaluation failed ({next(iter(failed.values()))}); start the same command again to go on")
+    parts = [run.read_table("evaluation", f"part-{number:05d}.parquet") for number in range(len(jobs))]
+    run.write_table(pa.concat_tables(parts), "results.parquet")
+
+
+@dataclass(frozen=True)
+class _Evaluator:
+    """Makes, in a worker, the function that evaluates one trained network."""
+
+    root: str
+    fingerprint: str
+    sample_rate: int
+    channels: int
+    threads: int
+
+    def __call__(self) -> Callable[[int, Any], dict]:
+        import torch
+
+        torch.set_num_threads(self.threads)
+        return self.run
+
+    def run(self, shard: int, payload: Any) -> dict:
+        from raysep.corpus.reading import read_stem
+        from raysep.separators import checkpoint, inference
+
+        arm, seed, size, rows = payload
+        run = Run(self.root)
+        name = f"{trained_as(arm, seed)}.safetensors"
+        network = checkpoint.network_of(checkpoint.from_bytes(run.read_bytes("checkpoints", name), name))
+        results = []
+        for track, stems in manifest.tracks_of(Stem(**row) for row in rows).items():
+            references = np.stack([read_stem(stems[label], self.sample_rate, self.channels) for label in network.stems])
+            estimates = inference.separate(network, references.sum(axis=0))
+            for label, (sdr, framewise) in zip(network.stems, track_sdr(references, estimates, self.sample_rate), strict=True):
+                results.append((arm, seed, track, label, sdr, framewise, size))
+        table = pa.table([list(c) for c in zip(*results, strict=True)], schema=RESULTS)
+        part = f"evaluation/part-{shard:05d}.parquet"
+        run.finish_shard("evaluate", shard, self.fingerprint, table_bytes(table), part, {"rows": len(results)})
+        return {"rows": len(results)}
+
+
+def track_sdr(references: np.ndarray, estimates: np.ndarray, sample_rate: int) -> list[tuple[float, float]]:
+    """(global SDR, median framewise SDR) in dB per stem, of ``(stem, channel, time)`` arrays.
+
+    museval refuses a track in which a stem is silent throughout; its framewise figure is then NaN here.
+    """
+    from raysep.evaluation import global_sdr, median_framewise_sdr
+
+    references, estimates = references.transpose(0, 2, 1), np.asarray(estimates).transpose(0, 2, 1)
+    try:
+        framewise = median_framewise_sdr(references, estimates, sample_rate)
+    except ValueError:
+        framewise = np.full(len(references), np.nan)
+    return list(zip(map(float, global_sdr(references, estimates)), map(float, framewise), strict=True))

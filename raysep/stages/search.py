@@ -1,0 +1,160 @@
+"""The ratio by search: short trainings from θ0 with more and more suspects left out, judged on reference tracks.
+
+It finds by retraining what ``decide`` estimates without; both costs are recorded side by side.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysep.cluster import search as tune
+from raysep.config import TrainingSettings, fingerprint
+from raysep.corpus import manifest, storage
+from raysep.corpus.manifest import Stem
+from raysep.rundir import Run
+from raysep.stages import train
+from raysep.stages.context import Context
+from raysep.stages.inputs import Inputs
+from raysep.stages.plant import Planting
+
+METRIC = "validation_sdr"
+
+
+def search(context: Context, inputs: Inputs, planting: Planting) -> None:
+    """One trial per ratio; writes ``search.parquet`` and the best ratio into ``run.json``."""
+    run, settings = context.run, context.config.search
+    if run.is_done("search"):
+        return
+    with run.stage("search") as record, context.progress.bar("search") as advance:
+        begin = time.perf_counter()
+        trial = Trial(
+            root=run.root,
+            stems=tuple(asdict(s) for s in inputs.corpus if s.frames),
+            validation=tuple(asdict(s) for s in planting.unlearning),
+            sample_rate=context.sample_rate,
+            channels=context.channels,
+            training=context.config.training,
+            steps=settings.steps,
+            rungs=settings.rungs,
+            learning_rate=settings.learning_rate,
+            seed=context.config.seed,
+        )
+        rows = tune.search(
+            trial,
+            {"ratio": list(settings.ratios)},
+            metric=METRIC,
+            rungs=settings.rungs,
+            name=f"search-{fingerprint(context.fingerprint, storage.digest(run.read_bytes('decision.parquet')))}",
+            storage_path=run.path("search"),
+            available=context.available,
+            on_progress=advance,
+        )
+        run.write_table(pa.Table.from_pylist(rows), "search.parquet")
+        judged = [row for row in rows if row.get(METRIC) is not None and not row["error"]]
+        # Trials that ASHA stopped were judged after fewer steps: only the furthest are comparable.
+        furthest = max((row["rung"] for row in judged), default=0)
+        best = max((row for row in judged if row["rung"] == furthest), key=lambda row: row[METRIC], default=None)
+        removed = [row["keep"] for row in run.read_table("decision.parquet").to_pylist()]
+        record.update(
+            best_ratio=best and best["ratio"],
+            best_sdr=best and best[METRIC],
+            decided_ratio=round(1 - float(np.mean(removed)), 4),
+            steps=sum(int(row["rung"]) * settings.steps // settings.rungs for row in judged),
+            search_seconds=round(time.perf_counter() - begin, 1),
+        )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Picklable: reads what it needs from storage, in the worker that runs it."""
+
+    root: str
+    stems: tuple[dict[str, Any], ...]
+    validation: tuple[dict[str, Any], ...]
+    sample_rate: int
+    channels: int
+    training: TrainingSettings
+    steps: int
+    rungs: int
+    learning_rate: float
+    seed: int
+
+    def __call__(self, point: dict[str, Any], report: Callable[[dict[str, float]], None]) -> None:
+        """Train in ``rungs`` stretches; after each, report the mean SDR in dB over the validation stems."""
+        import torch
+
+        from raysep.separators import checkpoint
+        from raysep.stages.attribute import load_network
+        from raysep.training import loop
+        from raysep.training.pool import SegmentPool
+
+        torch.set_num_threads(self.training.threads)
+        run = Run(self.root)
+        network, _ = load_network(run, train.FINAL)
+        pool = SegmentPool(network.stems, int(self.training.memory_gib * 2**30))
+        self._fill(pool, self._kept(run, point["ratio"]))
+        frames = round(self.training.segment_seconds * self.sample_rate)
+        references = self._references(network.stems)
+        stretch = max(1, self.steps // self.rungs)
+        recipe = loop.Recipe(
+            steps=stretch * self.rungs,
+            batch=self.training.batch,
+            segment_seconds=self.training.segment_seconds,
+            learning_rate=self.learning_rate,
+            weight_decay=self.training.weight_decay,
+            warmup=max(1, stretch // 10),
+            gradient_clip=self.training.gradient_clip,
+            ema_decay=self.training.ema_decay,
+            save_steps=tuple(stretch * (k + 1) for k in range(self.rungs)),
+            seed=self.seed,
+        )
+
+        def judge(step: int, state: loop.TrainingState) -> None:
+            averaged = checkpoint.network_of(loop.to_checkpoint(state, network))
+            report({METRIC: float(np.mean([_sdr(averaged, track) for track in references]))})
+            network.train()
+
+        loop.train(
+            network, lambda step: pool.draw(self.training.batch, frames, step, self.seed), recipe, on_save=judge
+        )
+
+    def _kept(self, run: Run, ratio: float) -> list[Stem]:
+        """The corpus without the most suspect ``ratio`` of each label."""
+        decision = {row["stem_id"]: row for row in run.read_table("decision.parquet").to_pylist()}
+        stems = [Stem(**row) for row in self.stems]
+        kept: list[Stem] = []
+        for label in manifest.labels_of(stems):
+            members = [s for s in stems if s.stem == label and decision[s.stem_id]["outcome"] != "failed"]
+            members.sort(key=lambda s: (decision[s.stem_id]["suspicion"], s.stem_id))
+            kept += members[: max(1, round(len(members) * (1 - ratio)))]
+        return kept
+
+    def _fill(self, pool: Any, stems: list[Stem]) -> None:
+        from raysep.cluster.stream import pieces
+
+        frames = round(2 * self.training.segment_seconds * self.sample_rate)
+        for stem in stems:
+            for start, audio, error in pieces(stem, frames, self.sample_rate, self.channels):
+                if not error and not pool.full:
+                    pool.add(stem.stem_id, start, stem.stem, audio)
+        pool.ready()
+
+    def _references(self, labels: tuple[str, ...]) -> list[np.ndarray]:
+        from raysep.corpus.reading import read_stem
+
+        tracks = manifest.tracks_of(Stem(**row) for row in self.validation).values()
+        return [np.stack([read_stem(t[label], self.sample_rate, self.channels) for label in labels]) for t in tracks]
+
+
+def _sdr(network: Any, references: np.ndarray) -> float:
+    from raysep.evaluation import global_sdr
+    from raysep.separators import inference
+
+    estimates = np.asarray(inference.separate(network, references.sum(axis=0)))
+    return float(global_sdr(references.transpose(0, 2, 1), estimates.transpose(0, 2, 1)).mean())

@@ -1,0 +1,182 @@
+"""Decoded segments in memory, and the drawing of training examples from them."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+
+import numpy as np
+
+from raysep.audio.levels import is_audible
+from raysep.errors import BadInput
+
+TRIES = 8  # draws of one crop before a silent one is accepted: the loop always ends
+GAIN = (0.25, 1.25)  # of each stem, uniform: open-unmix's augmentation
+FULL_SCALE = 32768.0  # int16 to [-1, 1), as in 16-bit WAV
+
+Key = tuple[str, int, str]  # (stem_id, start, label): orders the pieces whatever order they came in
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A decoded stretch of a stem."""
+
+    audio: np.ndarray  # int16 (channel, time)
+    weight: float  # > 0: how often it is drawn, relative to the label's others
+    track: str
+    audible: bool
+
+
+class SegmentPool:
+    """Pieces of stems by label, as int16 (half of float32), up to ``capacity_bytes``.
+
+    ``draw`` depends on what is in the pool, the seed, the step and the rank, and on nothing else: not on the order in
+    which the pieces came, so a run that reads its corpus in parallel can be repeated bit for bit.
+    """
+
+    def __init__(self, labels: tuple[str, ...], capacity_bytes: int) -> None:
+        self.labels = tuple(labels)
+        self.capacity_bytes = capacity_bytes
+        self.bytes = 0
+        self.full = False  # a piece has had to make room for another
+        self._pieces: dict[Key, Piece] = {}  # in order of arrival: the first is the oldest
+        self._keys: dict[str, list[Key]] = {label: [] for label in self.labels}  # sorted
+        self._odds: dict[str, np.ndarray] = {}  # label -> cumulative weight of its sorted keys, made when asked for
+        self._channels: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def add(
+        self, stem_id: str, start: int, label: str, audio: np.ndarray, weight: float = 1.0, track: str | None = None
+    ) -> None:
+        """Keep int16 or float32 ``(channel, time)`` audio that begins at sample ``start`` of the stem ``stem_id``.
+
+        A piece of the same stem, start and label replaces the former one. A weight of 0 leaves the piece out. When the
+        pool is full, the oldest pieces make room. ``track`` says which stems belong together where examples are not
+        remixed; by default the part of ``stem_id`` before its last slash. Raises ``BadInput``.
+        """
+        if label not in self._keys:
+            raise BadInput(f"{stem_id}: label {label!r} is not one of {', '.join(self.labels)}; leave the stem out")
+        if not (np.isfinite(weight) and weight >= 0):
+            raise BadInput(f"{stem_id}: weight {weight} is not a finite number of at least 0")
+        if audio.ndim != 2 or 0 in audio.shape:
+            raise BadInput(
+                f"{stem_id}: audio of shape {audio.shape}; a piece is (channel, time), neither of them empty"
+            )
+        if self._channels not in (None, audio.shape[0]):
+            raise BadInput(f"{stem_id}: {audio.shape[0]} channels, the pieces before it have {self._channels}")
+        if weight == 0:
+            return
+        samples = _to_int16(audio)
+        if samples.nbytes > self.capacity_bytes:
+            raise BadInput(
+                f"{stem_id}: a piece of {samples.nbytes} bytes does not fit the pool's {self.capacity_bytes}; "
+                "raise its capacity or cut shorter pieces"
+            )
+        self._channels = audio.shape[0]
+        key = (stem_id, int(start), label)
+        self._remove(key)
+        while self.bytes + samples.nbytes > self.capacity_bytes:
+            self.full = True
+            self._remove(next(iter(self._pieces)))
+        self._pieces[key] = Piece(
+            samples, float(weight), track or stem_id.rpartition("/")[0], is_audible(_float(samples))
+        )
+        bisect.insort(self._keys[label], key)
+        self._odds.pop(label, None)
+        self.bytes += samples.nbytes
+
+    def ready(self) -> None:
+        """Raise ``BadInput`` naming the labels that have nothing audible to draw."""
+        missing = [label for label in self.labels if not any(self._pieces[key].audible for key in self._keys[label])]
+        if missing:
+            raise BadInput(
+                f"nothing audible to train {', '.join(missing)} with: all its stems are silent, removed or failed; "
+                "keep more stems of this label or leave it out of the separator's stems"
+            )
+
+    def draw(
+        self, batch: int, segment_frames: int, step: int, seed: int, rank: int = 0, remix: bool = True
+    ) -> np.ndarray:
+        """Training targets, float32 ``(batch, stem, channel, segment_frames)``, stems in the order of ``labels``.
+
+        Each stem of each example is drawn by itself, from any track, with probability proportional to the piece's
+        weight, at a random place (zero-padded if the piece is shorter), and once more, up to a bound, if that place is
+        silent; then it gets a gain of its own, perhaps swapped channels, perhaps the opposite sign.
+
+        Without ``remix`` the stems of an example are those of one track at one time, with one gain, swap and sign; a
+        stem which is not in the pool there is drawn from elsewhere. Raises ``BadInput`` as ``ready`` does.
+        """
+        self.ready()
+        rng = np.random.default_rng([seed, step, rank])
+        example = self._remixed if remix else self._aligned
+        return np.stack([example(segment_frames, rng) for _ in range(batch)])
+
+    def _remixed(self, frames: int, rng: np.random.Generator) -> np.ndarray:
+        return np.stack([_vary(self._crop_of(label, frames, rng), rng) for label in self.labels])
+
+    def _aligned(self, frames: int, rng: np.random.Generator) -> np.ndarray:
+        anchor_label = self.labels[rng.integers(len(self.labels))]
+        anchor = self._choose(anchor_label, rng)
+        track, start = self._pieces[anchor].track, anchor[1]
+        place = rng.random()  # one place for all stems: their pieces are of one length where the track is whole
+        together = {
+            key[2]: key
+            for label in self.labels
+            for key in self._keys[label]
+            if key[1] == start and self._pieces[key].track == track
+        } | {anchor_label: anchor}
+        crops = [
+            _crop(self._pieces[together[label]].audio, frames, place)
+            if label in together
+            else self._crop_of(label, frames, rng)
+            for label in self.labels
+        ]
+        return _vary(np.stack(crops), rng)
+
+    def _crop_of(self, label: str, frames: int, rng: np.random.Generator) -> np.ndarray:
+        """``(channel, frames)`` of a random piece of the label, audible if ``TRIES`` attempts find one that is."""
+        for _ in range(TRIES):
+            crop = _crop(self._pieces[self._choose(label, rng)].audio, frames, rng.random())
+            if is_audible(crop):
+                break
+        return crop
+
+    def _choose(self, label: str, rng: np.random.Generator) -> Key:
+        if label not in self._odds:
+            self._odds[label] = np.cumsum([self._pieces[key].weight for key in self._keys[label]])
+        odds = self._odds[label]
+        index = int(np.searchsorted(odds, rng.random() * odds[-1], side="right"))
+        return self._keys[label][min(index, len(odds) - 1)]
+
+    def _remove(self, key: Key) -> None:
+        piece = self._pieces.pop(key, None)
+        if piece is not None:
+            self._keys[key[2]].remove(key)
+            self._odds.pop(key[2], None)
+            self.bytes -= piece.audio.nbytes
+
+
+def _crop(audio: np.ndarray, frames: int, place: float) -> np.ndarray:
+    """``frames`` samples of an int16 piece as float32; ``place`` in [0, 1) says where, a short piece is zero-padded."""
+    start = int(place * (max(0, audio.shape[1] - frames) + 1))
+    crop = _float(audio[:, start : start + frames])
+    return np.pad(crop, ((0, 0), (0, frames - crop.shape[1])))
+
+
+def _vary(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One gain, channel swap and sign for ``(..., channel, time)``."""
+    gain = rng.uniform(*GAIN) * (1.0 if rng.random() < 0.5 else -1.0)
+    swapped = audio[..., ::-1, :] if rng.random() < 0.5 else audio
+    return swapped * np.float32(gain)
+
+
+def _to_int16(audio: np.ndarray) -> np.ndarray:
+    if audio.dtype == np.int16:
+        return np.array(audio)  # a copy: the caller's buffer may be a view of something large, or be reused
+    return np.clip(np.rint(audio * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+def _float(audio: np.ndarray) -> np.ndarray:
+    return audio.astype(np.float32) / np.float32(FULL_SCALE)

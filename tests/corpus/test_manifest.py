@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from raysep.corpus import manifest
+from raysep.corpus.manifest import Stem
+from raysep.errors import BadInput
+
+
+def stem(track: str, label: str, **changes) -> Stem:
+    made = Stem(
+        manifest.stem_id(track, label), track, label, f"/c/{track}/{label}.wav", 44_100, 2, 441_000, "WAV/PCM_16",
+        1_764_044, "abc",
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+STEMS = [stem(track, label) for track in ("B", "A") for label in ("vocals", "bass")]
+
+
+def test_what_is_written_is_read(tmp_path):
+    uri = str(tmp_path / "manifest.parquet")
+    manifest.write(uri, STEMS)
+    assert manifest.read(uri) == sorted(STEMS)
+
+
+def test_an_empty_manifest_is_possible(tmp_path):
+    manifest.write(str(tmp_path / "m.parquet"), [])
+    assert manifest.read(str(tmp_path / "m.parquet")) == []
+
+
+def test_order_does_not_change_the_file(tmp_path):
+    manifest.write(str(tmp_path / "1"), STEMS)
+    manifest.write(str(tmp_path / "2"), STEMS[::-1])
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_something_else_is_refused_with_the_remedy(tmp_path):
+    (tmp_path / "m.parquet").write_bytes(b"no parquet")
+    with pytest.raises(BadInput, match=r"m\.parquet: not a manifest.*raysep scan"):
+        manifest.read(str(tmp_path / "m.parquet"))
+    with pytest.raises(BadInput, match=r"absent\.parquet: no such manifest.*raysep scan"):
+        manifest.read(str(tmp_path / "absent.parquet"))
+
+
+def test_another_table_is_refused(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"track": ["A"]}), tmp_path / "m.parquet")
+    with pytest.raises(BadInput, match="not a manifest"):
+        manifest.read(str(tmp_path / "m.parquet"))
+
+
+def test_tracks_and_labels():
+    tracks = manifest.tracks_of(STEMS)
+    assert list(tracks) == ["A", "B"]
+    assert tracks["A"]["bass"].stem_id == "A/bass"
+    assert manifest.labels_of(STEMS) == ("bass", "vocals")
+
+
+def test_the_digest_follows_the_content_and_not_the_address():
+    digest = manifest.digest(STEMS)
+    assert manifest.digest([replace(s, uri="s3://elsewhere/x") for s in reversed(STEMS)]) == digest
+    for change in ({"etag": "abd"}, {"frames": 441_001}, {"sample_rate": 48_000}, {"bytes": 1}, {"channels": 1}):
+        assert manifest.digest([*STEMS[:-1], replace(STEMS[-1], **change)]) != digest
+    assert manifest.digest(STEMS[:-1]) != digest

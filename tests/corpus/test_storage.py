@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from raysep.corpus import storage
+from raysep.errors import BadInput
+
+
+@pytest.fixture(params=["local", "s3"])
+def root(request, tmp_path):
+    return str(tmp_path) if request.param == "local" else request.getfixturevalue("bucket")
+
+
+def test_bytes_come_back_and_are_replaced(root):
+    uri = storage.join(root, "a/b", "c d é.bin")
+    assert not storage.exists(uri)
+    storage.write_bytes(uri, b"first")
+    storage.write_bytes(uri, b"second")
+    assert storage.read_bytes(uri) == b"second"
+    assert storage.exists(uri)
+    storage.delete(uri)
+    assert not storage.exists(uri)
+    storage.delete(uri)  # a second time does no harm
+
+
+def test_a_missing_file_is_named(root):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.bin: no such file"):
+        storage.read_bytes(f"{root}/nothing.bin")
+
+
+def test_a_folder_exists_once_something_is_in_it(root):
+    assert not storage.exists(f"{root}/folder")
+    storage.write_bytes(f"{root}/folder/file", b"x")
+    assert storage.exists(f"{root}/folder")
+
+
+def test_listing_is_sorted_and_leaves_hidden_files_and_folders_out(root):
+    for name in ("b/2.wav", "b/1.wav", "a/x/y.wav", ".hidden/z.wav", "a/.part", "top.txt"):
+        storage.write_bytes(f"{root}/data/{name}", b"12345")
+    found = storage.list_files(f"{root}/data")
+    assert [storage.uri_of(root, f) for f in found] == [
+        f"{root}/data/{name}" for name in ("a/x/y.wav", "b/1.wav", "b/2.wav", "top.txt")
+    ]
+    assert {f.size for f in found} == {5}
+    assert storage.list_files(f"{root}/absent") == []
+    assert len(storage.list_files(f"{root}/data", recursive=False)) == 1
+
+
+def test_ranges_are_read_in_any_order(root):
+    storage.write_bytes(f"{root}/range", bytes(range(200)))
+    with storage.open_random(f"{root}/range") as stream:
+        stream.seek(150)
+        assert stream.read(3) == bytes([150, 151, 152])
+        stream.seek(1)
+        assert stream.read(2) == bytes([1, 2])
+
+
+def test_an_empty_file_is_a_file(root):
+    storage.write_bytes(f"{root}/empty", b"")
+    assert storage.exists(f"{root}/empty")
+    assert storage.read_bytes(f"{root}/empty") == b""
+
+
+def test_a_failed_local_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    uri = str(tmp_path / "file")
+    storage.write_bytes(uri, b"old")
+
+    def full(_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="disk full"):
+        storage.write_bytes(uri, b"new")
+    assert storage.read_bytes(uri) == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_hidden_folder_above_the_listed_one_hides_nothing(tmp_path):
+    folder = tmp_path / ".cache" / "corpus"
+    storage.write_bytes(str(folder / "a.wav"), b"x")
+    assert len(storage.list_files(str(folder))) == 1  # only what is hidden below the listed folder is left out
+
+
+def test_local_names_are_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert storage.absolute("x/../y") == str(Path(tmp_path).resolve() / "y")
+    assert storage.absolute(f"file://{tmp_path}/y") == str(Path(tmp_path).resolve() / "y")
+    assert storage.absolute("s3://bucket/y/") == "s3://bucket/y"
+
+
+def test_remote_is_what_has_another_scheme():
+    assert storage.is_remote("s3://bucket/key")
+    assert not storage.is_remote("/a/b")
+    assert not storage.is_remote("file:///a/b")
+
+
+def test_an_unknown_scheme_is_refused_by_name():
+    with pytest.raises(BadInput, match=r"gs://bucket/x.*s3://bucket/key"):
+        storage.read_bytes("gs://bucket/x")
+
+
+def test_join():
+    assert storage.join("s3://b/", "/x/", "y") == "s3://b/x/y"
+    assert storage.join("/a", "b") == "/a/b"
+
+
+def test_digest_is_sha256():
+    assert storage.digest(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

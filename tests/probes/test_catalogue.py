@@ -1,0 +1,30 @@
+from raysep.probes import signal
+from raysep.probes.catalogue import DISTANCES, PROBES, available, forward_passes
+from raysep.probes.kit import NETWORKS
+
+
+def test_every_probe_says_where_it_comes_from_and_reads_known_networks():
+    for probe in PROBES.values():
+        assert probe.source
+        assert set(probe.networks) <= set(NETWORKS)
+        assert probe.context in ("clean", "own", "alone", "stem")
+        assert bool(probe.networks) == (probe.context != "stem")
+
+
+def test_every_signal_and_distance_is_listed():
+    assert {f"signal-{name}" for name in signal.NAMES} <= PROBES.keys()
+    assert set(DISTANCES) <= PROBES.keys()
+
+
+def test_absent_networks_take_their_probes_with_them():
+    assert not {"influence", "excess", "unlearning"} & set(available({"final"}))
+    assert {"loss", "own-loss", "self-consistency"} <= set(available({"final"}))
+    assert "excess" in available({"final", "reference"})
+    assert not {"fad", "instrument"} & set(available({"final"}, distances=False))
+    assert set(available(NETWORKS)) == PROBES.keys()
+
+
+def test_each_network_runs_once_per_context():
+    assert forward_passes({"final"}, 4) == 1 + 1 + 0.25
+    assert forward_passes(NETWORKS, 4) == 5 + 3 + 2 * 0.25
+    assert forward_passes((), 4) == 0

@@ -1,0 +1,246 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from raysep.audio.levels import rms_dbfs
+from raysep.corpus.mixing import ReferenceBank, clean_context
+from raysep.errors import BadInput
+from raysep.probes.catalogue import PROBES
+from raysep.probes.gradients import weights_of, with_weights
+from raysep.probes.kit import ScoringKit, ScoringOptions, label_references
+from raysep.probes.scoring import score_track
+from raysep.training.loss import stem_losses
+
+RATE = 8000
+STEMS = ("vocals", "drums", "bass", "other")
+LENGTH = RATE  # one second
+
+
+def song(seed: int, seconds: float = 4.0, swapped: bool = False) -> dict[str, np.ndarray]:
+    """Bursts of noise, each stem in its own band."""
+    rng = np.random.default_rng(seed)
+    frames = int(seconds * RATE)
+    band, stems = np.linspace(0, 1, frames // 2 + 1), {}
+    for k, label in enumerate(STEMS):
+        spectrum = np.fft.rfft(rng.normal(size=frames)) * np.exp(-(((band - (k + 0.5) / 4) / 0.1) ** 2))
+        pulse = 0.2 + (np.sin(2 * np.pi * rng.uniform(1, 3) * np.arange(frames) / RATE) > 0)
+        stems[label] = (0.3 * np.fft.irfft(spectrum, frames) * pulse)[None].astype(np.float32)
+    if swapped:
+        stems["bass"], stems["vocals"] = stems["vocals"], stems["bass"]
+    return stems
+
+
+def trained(network):
+    """A few dozen steps on clean songs: enough to tell the bands apart."""
+    network = copy.deepcopy(network).train()
+    songs = [np.stack([song(100 + i, 1.0)[label] for label in STEMS]) for i in range(8)]
+    targets = torch.from_numpy(np.stack(songs))
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for _ in range(40):
+        optimiser.zero_grad()
+        stem_losses(network, targets.sum(dim=1), targets).mean().backward()
+        optimiser.step()
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def kit():
+    from raysep.separators.registry import build
+
+    torch.manual_seed(0)
+    sizes = {"sample_rate": RATE, "channels": 1, "n_fft": 256, "hop": 128, "hidden": 16, "layers": 1, "stems": STEMS}
+    final = trained(build("openunmix-joint", **sizes))
+    weights = weights_of(final)
+    moved = {s: {n: w + s * 1e-3 * w.abs().mean() for n, w in weights.items()} for s in (1.0, -1.0, 3.0)}
+    networks = {
+        "final": final,
+        "early": with_weights(final, {n: 0.9 * w for n, w in weights.items()}),
+        "reference": trained(build("openunmix-joint", **sizes)),
+        "plus": with_weights(final, moved[1.0]),
+        "minus": with_weights(final, moved[-1.0]),
+        "unlearned": with_weights(final, moved[3.0]),
+    }
+    reference = {f"r{i}": song(i) for i in range(6)}
+    bank = ReferenceBank(STEMS)
+    for stems in reference.values():
+        for label, audio in stems.items():
+            bank.add(label, audio[:, : 3 * LENGTH].reshape(1, 3, LENGTH).transpose(1, 0, 2))
+    options = ScoringOptions(segment_frames=LENGTH, sample_rate=RATE, batch=5)
+    return ScoringKit(networks, bank, options, label_references(reference, RATE, cuts=30))
+
+
+@pytest.fixture(scope="module")
+def rows(kit):
+    return score_track(kit, song(50), "judged")
+
+
+def column(rows, name, stem=None):
+    return np.array([row[name] for row in rows if stem in (None, row["stem"])])
+
+
+def same(first, second):
+    return all(
+        a.keys() == b.keys() and all(a[k] == b[k] or (a[k] != a[k] and b[k] != b[k]) for k in a)
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def test_a_row_per_stem_and_segment_with_every_probe(kit, rows):
+    assert len(rows) == 4 * 4
+    assert [(r["stem"], r["segment"]) for r in rows[:5]] == [("vocals", i) for i in range(4)] + [("drums", 0)]
+    assert set(kit.probes) == set(PROBES)
+    for row in rows:
+        assert row["stem_id"] == f"judged/{row['stem']}"
+        assert row["start"] == row["segment"] * 1.0
+        assert row["seconds"] == 1.0
+        assert row["outcome"] == "scored"
+        assert np.isfinite([row[name] for name in kit.probes]).all()
+
+
+def test_clean_context_losses_are_one_by_one_forward_passes(kit, rows):
+    for row in rows[::3]:
+        audio = song(50)[row["stem"]][:, row["segment"] * LENGTH :][:, :LENGTH]
+        partners = kit.bank.partners(row["stem_id"], row["segment"], row["stem"], 0)
+        mixture = torch.from_numpy(clean_context(audio, row["stem"], partners))[None]
+        losses = {}
+        with torch.no_grad():
+            for name in ("final", "reference", "plus", "minus"):
+                network, index = kit.networks[name].double(), STEMS.index(row["stem"])
+                target = network.magnitude(torch.from_numpy(audio)[None].double())
+                losses[name] = float((network(mixture.double())[:, index] - target).abs().mean())
+                network.float()
+        assert row["loss"] == pytest.approx(-losses["final"], rel=1e-5)
+        assert row["reference-loss"] == pytest.approx(-losses["reference"], rel=1e-5)
+        assert row["excess"] == pytest.approx(losses["final"] - losses["reference"], rel=1e-3, abs=1e-6)
+        slope = (losses["plus"] - losses["minus"]) / 2e-3
+        assert row["influence"] == pytest.approx(slope, rel=0.02, abs=2e-4)
+
+
+def test_own_context_is_the_tracks_own_mixture(kit, rows):
+    stems = np.stack([song(50)[label][:, 2 * LENGTH : 3 * LENGTH] for label in STEMS])
+    targets = torch.from_numpy(stems)[None]
+    with torch.no_grad():
+        before, after = (
+            stem_losses(kit.networks[name], targets.sum(dim=1), targets)[0].double().numpy()
+            for name in ("final", "unlearned")
+        )
+    for k, label in enumerate(STEMS):
+        row = next(r for r in rows if r["stem"] == label and r["segment"] == 2)
+        assert row["own-loss"] == pytest.approx(-before[k], rel=1e-5)
+        assert row["unlearning"] == pytest.approx(after[k] - before[k], rel=0.02, abs=1e-6)
+        assert row["unlearning-relative"] == pytest.approx((after[k] - before[k]) / before[k], rel=0.02, abs=1e-6)
+
+
+def test_a_swapped_stem_scores_below_its_clean_self(kit, rows):
+    swapped = score_track(kit, song(50, swapped=True), "judged")
+    found = (
+        "loss",
+        "reference-loss",
+        "agreement",
+        "self-consistency",
+        "fad-z",
+        "mahalanobis",
+        "neighbours",
+        "instrument",
+    )
+    for name in found:
+        assert column(swapped, name, "bass").mean() < column(rows, name, "bass").mean(), name
+        assert PROBES[name].oriented
+    assert column(swapped, "instrument", "bass").mean() < 0 < column(rows, "instrument", "bass").mean()
+    # A swap of two other stems of the track does not touch what the drums score in clean context.
+    for name in ("loss", "influence", "self-consistency", "fad-z"):
+        np.testing.assert_allclose(column(swapped, name, "drums"), column(rows, name, "drums"), rtol=1e-3, atol=1e-5)
+
+
+def test_scores_do_not_depend_on_other_tracks_or_on_who_scores(kit, rows):
+    score_track(kit, song(51, 7.3), "another")
+    assert same(score_track(kit, song(50), "judged"), rows)
+    reordered = dict(reversed(song(50).items()))
+    assert same(score_track(kit, reordered, "judged"), rows)
+
+
+def test_batch_size_changes_no_more_than_rounding(kit, rows):
+    options = ScoringOptions(**{**vars(kit.options), "batch": 3})
+    other = score_track(ScoringKit(kit.networks, kit.bank, options, kit.fad), song(50), "judged")
+    for name in ("loss", "agreement", "self-consistency", "own-loss", "reference-loss"):
+        np.testing.assert_allclose(column(other, name), column(rows, name), rtol=1e-4)
+
+
+def test_files_round_trip_to_equal_scores(kit, rows):
+    files = kit.to_files()
+    assert all(isinstance(data, bytes) for data in files.values())
+    again = ScoringKit.from_files(files)
+    assert again.options == kit.options
+    assert again.labels == kit.labels
+    assert same(score_track(again, song(50), "judged"), rows)
+
+
+def test_silent_segments_carry_no_score_and_a_silent_stem_is_silent(kit):
+    audio = song(50)
+    audio["vocals"][:, :LENGTH] = 0
+    audio["bass"][:] = 0
+    scored = score_track(kit, audio, "judged")
+    assert [r["outcome"] for r in scored if r["stem"] == "vocals"] == ["silent", "scored", "scored", "scored"]
+    assert {r["outcome"] for r in scored if r["stem"] == "bass"} == {"silent"}
+    for row in scored:
+        finite = np.isfinite([row[name] for name in kit.probes if name not in ("signal-lag",)])
+        assert finite.all() if row["outcome"] == "scored" else not finite.any()
+
+
+def test_a_tail_is_scored_by_its_own_level(kit):
+    audio = {label: stem[:, : int(2.6 * RATE)] for label, stem in song(50).items()}
+    tail = [r for r in score_track(kit, audio, "judged") if r["segment"] == 2]
+    assert [r["seconds"] for r in tail] == pytest.approx([0.6] * 4)
+    assert tail[0]["level_dbfs"] == pytest.approx(rms_dbfs(audio["vocals"][:, 2 * LENGTH :]))
+
+
+def test_at_most_so_many_segments(kit):
+    options = ScoringOptions(**{**vars(kit.options), "most_segments": 2})
+    scored = score_track(ScoringKit(kit.networks, kit.bank, options, kit.fad), song(50), "judged")
+    assert [r["segment"] for r in scored if r["stem"] == "drums"] == [1, 3]
+
+
+def test_fewer_networks_give_fewer_columns_and_no_network_still_gives_distances(kit):
+    only = ScoringKit({"final": kit.networks["final"]}, kit.bank, kit.options, kit.fad)
+    row = score_track(only, song(50), "judged")[0]
+    assert "loss" in row
+    assert not {"influence", "excess", "unlearning", "reference-loss"} & row.keys()
+    row = score_track(ScoringKit({}, None, kit.options, kit.fad), song(50), "judged")[0]
+    assert np.isfinite(row["fad-z"])
+    assert "loss" not in row
+
+
+def test_a_track_that_lost_a_stem_is_scored_with_the_rest(kit):
+    audio = song(50)
+    del audio["drums"]
+    scored = score_track(kit, audio, "judged")
+    assert {r["stem"] for r in scored} == set(STEMS) - {"drums"}
+    assert np.isfinite([[r[name] for name in kit.probes] for r in scored]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"guitar": np.zeros((1, 4 * RATE), np.float32)}, "guitar"),
+        ({"bass": np.zeros((1, RATE), np.float32)}, "shape"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_by_name(kit, change, message):
+    with pytest.raises(BadInput, match=message):
+        score_track(kit, song(50) | change, "judged")
+
+
+def test_unknown_networks_and_a_missing_bank_are_refused(kit):
+    with pytest.raises(BadInput, match="best"):
+        ScoringKit({"best": kit.networks["final"]}, kit.bank, kit.options)
+    with pytest.raises(BadInput, match="reference bank"):
+        score_track(ScoringKit({"final": kit.networks["final"]}, None, kit.options), song(50), "judged")
+
+
+def test_references_name_the_label_that_is_missing():
+    reference = {f"r{i}": song(i) for i in range(3)}
+    reference["r0"]["bass"][:] = 0
+    with pytest.raises(BadInput, match="bass"):
+        label_references(reference, RATE)

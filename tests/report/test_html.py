@@ -1,0 +1,285 @@
+"""The page as a whole: complete, well formed, escaped, self-contained, and unmoved by missing parts."""
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from raysep.audio.files import encode
+from raysep.report.html import ReportData, render
+
+EVIL = "<script>alert('x')</script>\"&"
+VOID = {"meta", "br", "link", "img"}
+N = "\u202f"
+
+
+class Page(HTMLParser):
+    """Collects text and attributes, and insists that every element is closed by its own end tag."""
+
+    def __init__(self, source):
+        super().__init__(convert_charrefs=True)
+        self.open, self.words, self.attributes, self.tags = [], [], [], []
+        self.feed(source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        assert len({name for name, _ in attrs}) == len(attrs), f"{tag} repeats an attribute"
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split(" "))
+
+    def values(self, name):
+        return [value for _, attribute, value in self.attributes if attribute == name]
+
+
+def sound():
+    time = np.arange(8000) / 8000
+    return encode(np.sin(2 * np.pi * 220 * time)[None].astype(np.float32), 8000)
+
+
+@pytest.fixture(scope="module")
+def full():
+    labels = ("vocals", "drums")
+    decision = [
+        {
+            "stem_id": f"song-{i}/{label}",
+            "track": f"song-{i}",
+            "stem": label,
+            "suspicion": i / 4 - 1.0,
+            "p_corrupt": i / 12,
+            "keep": i < 7,
+            "outcome": "scored",
+            "reason": "P above one half" if i >= 7 else "",
+        }
+        for i in range(12)
+        for label in labels
+    ]
+    return ReportData(
+        title="Cleaning of s3://bucket/corpus",
+        run={"run_id": "run-77", "seed": 1234567, "config": {"train": {"steps": 2345, "learning_rate": 0.00125}}},
+        summary={
+            "share": {
+                "estimate": 0.374,
+                "low": 0.331,
+                "high": 0.427,
+                "storey": 0.352,
+                "bbe": 0.389,
+                "exchangeable": True,
+                "warning": "",
+            },
+            "gain": {
+                "arm": "fused",
+                "over": "dirty",
+                "db": 0.51,
+                "low": 0.33,
+                "high": 0.68,
+                "closed": 0.55,
+                "closed_low": 0.39,
+                "closed_high": 0.71,
+            },
+            "rule": "remove when P > 0.5",
+            "handling": "drop",
+            "floor_reached": 3,
+        },
+        results=[
+            {
+                "arm": arm,
+                "sdr_mean": mean,
+                "low": mean - 0.2,
+                "high": mean + 0.2,
+                "per_label": {"vocals": mean + 1, "drums": mean - 1},
+                "seeds": 3,
+                "stems": stems,
+                "median_sdr": mean - 0.05,
+            }
+            for arm, mean, stems in (("clean", 6.09, 431), ("dirty", 5.17, 432), ("fused", 5.68, 274))
+        ],
+        decision=decision,
+        detection={
+            "roc": {"overall": [(0, 0), (0.1, 0.8), (1, 1)], "swap": [(0, 0), (0, 1), (1, 1)]},
+            "auroc": [
+                {"group": "all", "name": "overall", "auroc": 0.8765, "low": 0.8123, "high": 0.9321, "positives": 151},
+                {"group": "kind", "name": "swap", "auroc": 0.9912, "low": 0.9711, "high": 0.9987, "positives": 17},
+            ],
+            "false_discovery_proportion": 0.0423,
+        },
+        suspects=[
+            {
+                "stem_id": "song-11/vocals",
+                "stem": "vocals",
+                "suspicion": 4.37,
+                "p_corrupt": 0.917,
+                "reason": "own output loses to drums",
+                "probes": {"reference_loss": -4.21, "agreement": 0.42},
+                "audio": sound(),
+                "mime": "audio/wav",
+            }
+        ],
+        stages=[{"name": "train", "seconds": 75.0, "rows": 432}, {"name": "score", "seconds": 8.25, "rows": 5184}],
+        memory_gib=6.31,
+        failures=[{"stem_id": "broken/bass", "error": "AudioError", "message": "truncated, 88211 of 1058400 samples"}],
+    )
+
+
+def test_every_number_given_is_on_the_page(full):
+    text = Page(render(full)).text
+    expected = [f"37.4{N}%", f"33.1{N}%", f"42.7{N}%", f"35.2{N}%", f"38.9{N}%"]  # the share
+    expected += [f"+0.51{N}dB", "+0.33", "+0.68", f"55{N}%", f"39{N}%", f"71{N}%"]  # the gain
+    for mean in (6.09, 5.17, 5.68):  # the arms
+        expected += [f"{mean + offset:.2f}" for offset in (0, -0.2, 0.2, 1, -1)]
+        expected.append(f"{mean - 0.05:.3f}")
+    expected += ["431", "432", "274", "+0.92", "10 of 24"]
+    expected += ["0.876", "0.812", "0.932", "0.991", "0.971", "0.999", "151", "17", "0.0423"]  # detection
+    expected += ["4.370", "0.917", "−4.21", "+0.42", "own output loses to drums"]  # the suspect
+    expected += [f"1{N}min 15{N}s", f"8.25{N}s", f"1{N}min 23{N}s", "5184", "6.31 GiB"]  # cost
+    expected += ["88211 of 1058400", "run-77", "1234567", "2345", "0.00125", "config.train.steps", "3"]
+    assert [number for number in expected if number not in text] == []
+
+
+def test_the_first_screen_answers_the_three_questions(full):
+    source = render(full)
+    first = Page(source[source.index('<div class="answers"') : source.index("<nav")]).text
+    for words in ("Did cleaning help?", "Yes", "How much was wrong?", "Which stems?", "song-11", "5/12"):
+        assert words in first
+
+
+def test_the_page_is_well_formed_and_accessible(full):
+    page = Page(render(full))
+    assert page.tags.count("h1") == page.tags.count("main") == page.tags.count("nav") == 1
+    assert page.tags.count("caption") == page.tags.count("table") > 5
+    assert page.tags.count("svg") == sum(1 for tag, name, v in page.attributes if tag == "svg" and name == "aria-label")
+    identifiers = page.values("id")
+    assert len(identifiers) == len(set(identifiers))
+    targets = {value[1:] for value in page.values("href")} | set(page.values("aria-labelledby"))
+    assert targets <= set(identifiers)
+
+
+def test_nothing_is_fetched_and_nothing_runs(full):
+    source = render(full)
+    page = Page(source)
+    assert all(value.startswith("#") for value in page.values("href"))
+    assert all(value.startswith("data:audio/") for value in page.values("src"))
+    assert not {"script", "link", "iframe", "img", "object", "form"} & set(page.tags)
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    assert not re.search(r"https?:|@import|url\(", source)
+    assert any("default-src 'none'" in (value or "") for value in page.values("content"))
+
+
+def test_the_player_and_its_waveform_are_there_and_unreadable_sound_keeps_the_player(full):
+    source = render(full)
+    assert source.count("<audio ") == 1
+    assert 'class="picture waveform"' in source
+    odd = [{**full.suspects[0], "audio": b"no sound that libsndfile knows", "mime": "audio/webm"}]
+    source = render(dataclasses.replace(full, suspects=odd))
+    assert source.count("<audio ") == 1
+    assert 'class="picture waveform"' not in source
+
+
+def test_everything_from_outside_is_escaped():
+    row = {"stem_id": EVIL, "track": EVIL, "stem": EVIL, "suspicion": 1.0, "p_corrupt": 0.9, "reason": EVIL}
+    data = ReportData(
+        title=EVIL,
+        verdict=EVIL,
+        run={EVIL: EVIL, "run_id": EVIL, "nested": {EVIL: [EVIL]}},
+        summary={
+            "share": {"estimate": 0.5, "warning": EVIL},
+            "gain": {"db": 1.0, "low": 0.5, "high": 2.0, "arm": EVIL, "over": EVIL},
+            "rule": EVIL,
+            "handling": EVIL,
+            EVIL: EVIL,
+        },
+        results=[{"arm": EVIL, "sdr_mean": 1.0, "per_label": {EVIL: 1.0}, "seeds": EVIL, EVIL: EVIL}],
+        decision=[{**row, "keep": False, "outcome": "scored"}, {**row, "keep": True, "suspicion": -1.0}],
+        detection={"roc": {EVIL: [(0, 0), (1, 1)]}, "auroc": [{"name": EVIL, "group": EVIL, EVIL: EVIL}], EVIL: EVIL},
+        suspects=[{**row, "probes": {EVIL: 1.0}, "audio": b"x", "mime": "audio/ogg"}],
+        stages=[{"name": EVIL, "seconds": 1.0, EVIL: EVIL}],
+        failures=[{"stem_id": EVIL, "message": EVIL, EVIL: EVIL}],
+    )
+    source = render(data)
+    assert "<script" not in source
+    page = Page(source)
+    assert "script" not in page.tags
+    assert EVIL in page.text
+
+
+def test_an_empty_report_says_that_nothing_was_measured():
+    page = Page(render(ReportData(title="Nothing")))
+    assert "Nothing has been judged yet." in page.text
+    assert page.text.count("Not measured") == 2
+    assert "Not known" in page.text
+    assert "0.00" not in page.text
+
+
+def test_without_calibration_stems_are_ranked_and_none_is_removed(full):
+    rows = [{**row, "p_corrupt": None, "keep": True} for row in full.decision]
+    share = {"estimate": None, "warning": "only 4 reference stems of a label"}
+    page = Page(render(ReportData("t", summary={"share": share}, decision=rows)))
+    assert "24 stems were ranked by suspicion; none was set aside." in page.text
+    assert "only 4 reference stems of a label" in page.text
+    assert "P(corrupt) –" in re.sub(r"\s+", " ", page.text)
+    assert "dashed line" not in page.text
+
+
+def test_long_lists_are_cut_and_say_so(full):
+    rows = [{**full.decision[-1], "stem_id": f"s{i:04d}/drums", "track": f"s{i:04d}"} for i in range(250)]
+    failed = [{"stem_id": f"f{i:04d}", "message": "gone"} for i in range(230)]
+    text = Page(render(ReportData("t", decision=rows, failures=failed))).text
+    assert "50 more are in the decision table" in text
+    assert "30 more are in the failures table" in text
+    assert "s0199" in text
+    assert "s0200" not in text
+
+
+def test_the_same_data_give_the_same_page(full):
+    assert render(full) == render(full)
+
+
+ANY = st.none() | st.floats() | st.integers(-5, 5) | st.booleans() | st.sampled_from(["x", EVIL, "silent", ""])
+
+
+def rows(*keys):
+    return st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(keys, ANY)), max_size=4)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_no_hole_in_the_data_breaks_the_page(data):
+    figures = ("estimate", "low", "high", "storey", "bbe", "exchangeable", "warning", "db", "closed", "arm", "over")
+    inner = st.none() | st.fixed_dictionaries({}, optional=dict.fromkeys(figures, ANY))
+    report = ReportData(
+        title=data.draw(st.sampled_from(["t", EVIL])),
+        run=data.draw(st.dictionaries(st.sampled_from("abc"), ANY)),
+        summary=data.draw(st.fixed_dictionaries({}, optional={"share": inner, "gain": inner, "level": ANY})),
+        results=data.draw(rows("arm", "sdr_mean", "low", "high", "seeds", "extra")),
+        decision=data.draw(rows("stem_id", "stem", "suspicion", "p_corrupt", "keep", "outcome", "reason")),
+        detection=data.draw(
+            st.none() | st.fixed_dictionaries({"auroc": rows("name", "group", "auroc", "low", "high")})
+        ),
+        suspects=data.draw(rows("stem_id", "stem", "suspicion", "p_corrupt", "reason", "mime")),
+        stages=data.draw(rows("name", "seconds", "rows")),
+        memory_gib=data.draw(st.none() | st.floats()),
+        failures=data.draw(rows("stem_id", "error", "message")),
+    )
+    Page(render(report))

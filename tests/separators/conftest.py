@@ -1,0 +1,21 @@
+"""Small networks of every registered kind."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from raysep.separators import registry
+
+SMALL = {"sample_rate": 8000, "n_fft": 128, "hop": 64, "hidden": 8, "layers": 2}
+
+
+@pytest.fixture(params=sorted(registry.MODELS))
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def network(name):
+    torch.manual_seed(0)
+    return registry.build(name, **SMALL, max_bin_hz=3000.0)

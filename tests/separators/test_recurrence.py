@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.func import functional_call, grad, jvp, vmap
+
+from raysep.separators.recurrence import BiLSTM
+
+
+@pytest.fixture
+def layer():
+    torch.manual_seed(0)
+    return BiLSTM(5, 4, 2).eval()
+
+
+def loss(layer, parameters, x):
+    return functional_call(layer, parameters, (x,)).square().sum()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_per_sample_gradients_are_a_loop_of_backward_passes(layer, dtype):
+    layer = layer.to(dtype)
+    x = torch.randn(7, 3, 5, dtype=dtype)  # (frame, batch, feature)
+    parameters = {name: p.detach() for name, p in layer.named_parameters()}
+    per_sample = vmap(grad(lambda p, one: loss(layer, p, one.unsqueeze(1))), (None, 1))(parameters, x)
+    for i in range(3):
+        layer.zero_grad()
+        layer(x[:, i : i + 1]).square().sum().backward()
+        for name, p in layer.named_parameters():
+            torch.testing.assert_close(per_sample[name][i], p.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_the_directional_derivative_is_the_limit_of_differences(layer):
+    layer = layer.double()
+    x = torch.randn(7, 2, 5, dtype=torch.float64)
+    parameters = {name: p.detach() for name, p in layer.named_parameters()}
+    direction = {name: torch.randn_like(p) for name, p in parameters.items()}
+    value, slope = jvp(lambda p: loss(layer, p, x), (parameters,), (direction,))
+    step = 1e-6
+    moved = [{n: parameters[n] + s * step * direction[n] for n in parameters} for s in (1, -1)]
+    plus, minus = (loss(layer, p, x) for p in moved)
+    torch.testing.assert_close(value, loss(layer, parameters, x))
+    torch.testing.assert_close(slope, (plus - minus) / (2 * step), rtol=1e-6, atol=1e-8)
+
+
+def test_one_layer_takes_no_dropout_and_gives_no_warning(recwarn):
+    assert BiLSTM(5, 4, 1, dropout=0.4).dropout == 0.0
+    assert BiLSTM(5, 4, 2, dropout=0.4).dropout == 0.4
+    assert not recwarn.list
