@@ -52,10 +52,10 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change one setting, for example training.steps=800. Repeatable."),
 ]
-ConfigFile = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings in YAML; see `raysep config`.")]
-Preset = Annotated[
-    str, typer.Option(help="smallest, tiny, small or full; auto chooses by the length of the corpus.")
+ConfigFile = Annotated[
+    str | None, typer.Option("--config", metavar="FILE", help="Settings in YAML; see `raysep config`.")
 ]
+Preset = Annotated[str, typer.Option(help="smallest, tiny, small or full; auto chooses by the length of the corpus.")]
 Address = Annotated[
     str | None,
     typer.Option(help="Ray cluster to use (default: RAY_ADDRESS, else a runtime on this machine)."),
@@ -90,7 +90,9 @@ def demo(
 
 @command(app, "clean", "raysep clean s3://music/corpus --reference s3://music/trusted --out s3://music/runs/first")
 def clean(
-    corpus: Annotated[str, typer.Argument(help="MUSDB18-HQ folders (track/vocals.wav …), local or s3://, or a manifest.")],
+    corpus: Annotated[
+        str, typer.Argument(help="MUSDB18-HQ folders (track/vocals.wav …), local or s3://, or a manifest.")
+    ],
     reference: Annotated[str, typer.Option(help="Trusted clean tracks, none of them in the corpus.")],
     out: Annotated[str, typer.Option(help="Run folder, local or s3://. The same command continues a killed run.")],
     test: Annotated[str | None, typer.Option(help="Clean tracks to evaluate on (default: the reference).")] = None,
@@ -159,7 +161,17 @@ def synth(
     from raysep.stages.context import Progress
 
     with Progress(quiet).bar("songs") as advance:
-        synthesise(out, songs, seconds, sample_rate, seed, workers=workers, progress=advance, prefix=prefix, fonts=tuple(font or ()))
+        synthesise(
+            out,
+            songs,
+            seconds,
+            sample_rate,
+            seed,
+            workers=workers,
+            progress=advance,
+            prefix=prefix,
+            fonts=tuple(font or ()),
+        )
     print(f"{songs} songs of {seconds:g} s at {sample_rate} Hz: {out}")
 
 
@@ -169,7 +181,9 @@ def contaminate(
     out: Annotated[str, typer.Option(help="Folder of the contaminated copy.")],
     share: Annotated[float, typer.Option(min=0, max=1, help="Share of stems to corrupt.")] = 0.4,
     seed: Seed = 0,
-    kind: Annotated[list[str] | None, typer.Option(help="Only this kind of fault (default: all ten). Repeatable.")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only this kind of fault (default: all ten). Repeatable.")
+    ] = None,
     truth: Annotated[str | None, typer.Option(help="Truth table (default: OUT-truth.parquet).")] = None,
     workers: Workers = None,
     quiet: Quiet = False,
@@ -183,6 +197,38 @@ def contaminate(
     with Progress(quiet).bar("contaminate") as advance:
         contamination.contaminate(corpus, out, truth, share, seed, kinds=kinds, workers=workers, progress=advance)
     print(f"contaminated copy: {out}\ntruth table: {truth}")
+
+
+@command(app, "train", "raysep train runs/first/cleaned.parquet --out runs/separator --test MUSDB18-HQ")
+def train(
+    corpus: Annotated[str, typer.Argument(help="Folders as for clean, or a manifest such as a run's cleaned.parquet.")],
+    out: Annotated[str, typer.Option(help="Run folder, local or s3://. The same command continues a killed run.")],
+    test: Annotated[str | None, typer.Option(help="Tracks to evaluate on.")] = None,
+    decision: Annotated[
+        str | None, typer.Option(help="A decision.parquet: its weights become sampling weights.")
+    ] = None,
+    preset: Preset = "auto",
+    config: ConfigFile = None,
+    settings: Settings = None,
+    address: Address = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train one separator by Ray Train, resumable; the checkpoint is checkpoints/separator-seed0.safetensors."""
+    from raysep import pipeline
+
+    overrides = _overrides(config, settings)
+    request = pipeline.Request(
+        corpus=corpus,
+        reference=None,
+        out=out,
+        test=test,
+        preset=preset,
+        overrides=overrides,
+        address=address,
+        quiet=quiet,
+    )
+    run = pipeline.train(request, decision)
+    print(f"trained: {run.path('checkpoints')}")
 
 
 @command(app, "decide", "raysep decide runs/first --rule ratio --ratio 0.3 --probe fad --out ratio30.parquet")
@@ -236,8 +282,12 @@ def config(preset: Annotated[str, typer.Option(help="smallest, tiny, small or fu
 def submit(
     job: Annotated[str, typer.Argument(help="A module of jobs/: clean or train.")],
     arguments: Annotated[list[str], typer.Argument(help="Its own arguments, as on the command line.")],
-    address: Annotated[str, typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard.")] = "http://127.0.0.1:8265",
-    submission_id: Annotated[str | None, typer.Option(help="Unique on the cluster: guards against submitting twice.")] = None,
+    address: Annotated[
+        str, typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard.")
+    ] = "http://127.0.0.1:8265",
+    submission_id: Annotated[
+        str | None, typer.Option(help="Unique on the cluster: guards against submitting twice.")
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Follow the job to its end.")] = True,
 ) -> None:
     """Run a job on a Ray cluster by Ray Jobs; storage credentials travel from this shell's environment."""
@@ -253,7 +303,6 @@ def submit(
         print(f"{identity}: {details.status.value}")
         if details.status.value != "SUCCEEDED":
             raise RaysepError(f"{identity}: ended as {details.status.value} ({details.message})")
-
 
 
 @command(benchmark_app, "corpus", "raysep benchmark corpus bench --size tiny")

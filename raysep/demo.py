@@ -16,7 +16,9 @@ ARMS = ("contaminated", "cleaned", "fad-z", "unlearning", "random", "oracle", "r
 OVERRIDES: dict[str, Any] = {"proof": {"arms": ARMS}}
 
 
-def demo(out: str, seed: int = 1, overrides: dict[str, Any] | None = None, address: str | None = None, quiet: bool = False) -> Run:
+def demo(
+    out: str, seed: int = 1, overrides: dict[str, Any] | None = None, address: str | None = None, quiet: bool = False
+) -> Run:
     """``out`` becomes a finished run folder; its songs are in ``out/corpus``. Continues a killed demo."""
     from raysep.corpus import sizes
     from raysep.stages import report
@@ -31,7 +33,9 @@ def demo(out: str, seed: int = 1, overrides: dict[str, Any] | None = None, addre
     if not storage.exists(made):
         with Progress(quiet).bar("songs") as advance:
             sizes.make_corpus(songs, "tiny", seed=seed, progress=advance)
-        storage.write_bytes(made, f'{{"size": "tiny", "seed": {seed}, "seconds": {time.perf_counter() - begin:.2f}}}\n'.encode())
+        storage.write_bytes(
+            made, f'{{"size": "tiny", "seed": {seed}, "seconds": {time.perf_counter() - begin:.2f}}}\n'.encode()
+        )
     request = pipeline.Request(
         corpus=storage.join(songs, "train"),
         reference=storage.join(songs, "reference"),
@@ -43,7 +47,9 @@ def demo(out: str, seed: int = 1, overrides: dict[str, Any] | None = None, addre
         address=address,
         quiet=quiet,
     )
-    benchmark = pipeline.Benchmark(truth=storage.join(songs, "truth.parquet"), clean_corpus=storage.join(songs, "clean"))
+    benchmark = pipeline.Benchmark(
+        truth=storage.join(songs, "truth.parquet"), clean_corpus=storage.join(songs, "clean")
+    )
     run = pipeline.clean(request, benchmark)
     report.print_result(run)
     return run

@@ -30,7 +30,7 @@ class Request:
     """What the user asked for: where things are, and how to go about it. None of it changes a number but ``overrides``."""
 
     corpus: str
-    reference: str
+    reference: str | None
     out: str
     test: str | None = None
     preset: str = "auto"
@@ -54,9 +54,9 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
 
     with PeakMemory() as memory:
         found, config = prepare(request)
-        print_to = inputs.announce(request, found, config)
+        inputs.announce(request, found, config)
         with session.session(request.address) as available:
-            context = begin(request, found, config, available, print_to)
+            context = begin(request, found, config, available)
             planting = plant.plant(context, found)
             train.train_probes(context, found, planting)
             attribute.attribute(context, found, planting)
@@ -71,30 +71,39 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     return context.run
 
 
+def train(request: Request, decision: str | None = None) -> Run:
+    """Train one separator on a corpus or manifest, with a decision's weights; evaluate it when there are test tracks."""
+    from raysep.cluster import session
+    from raysep.stages import prove
+
+    found, config = prepare(request)
+    with session.session(request.address) as available:
+        context = begin(request, found, config, available)
+        weights = prove.weights_from(found.corpus, decision)
+        prove.train_and_evaluate(context, [prove.Arm("separator", found.corpus, weights)], found.test)
+    return context.run
+
+
 def prepare(request: Request):
     """Scan the inputs and settle the configuration."""
     from raysep.stages.inputs import read_inputs
 
     overrides = request.overrides or {}
     labels = tuple(overrides.get("labels", settings.LABELS))
-    found = read_inputs(
-        storage.absolute(request.corpus),
-        storage.absolute(request.reference),
-        storage.absolute(request.test) if request.test else None,
-        labels,
-    )
+    reference, test = (storage.absolute(uri) if uri else None for uri in (request.reference, request.test))
+    found = read_inputs(storage.absolute(request.corpus), reference, test, labels)
     name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset
     return found, settings.preset(name, overrides)
 
 
-def begin(request: Request, found, config: Config, available, progress):
+def begin(request: Request, found, config: Config, available):
     """Open or continue the run's folder; write what went in."""
     from raysep.cluster.session import check_reachable
-    from raysep.stages.context import Context
+    from raysep.stages.context import Context, Progress
 
     fingerprint = settings.fingerprint(config, found.digest(), request.search)
     run = Run(request.out)
-    for uri in (run.root, found.corpus[0].uri, found.reference[0].uri):
+    for uri in (run.root, *(part[0].uri for part in (found.corpus, found.reference, found.test) if part)):
         check_reachable(uri, available)
     run.open(
         fingerprint,
@@ -109,14 +118,15 @@ def begin(request: Request, found, config: Config, available, progress):
         },
     )
     manifest.write(run.path("manifest.parquet"), found.corpus)
-    manifest.write(run.path("reference.parquet"), found.reference)
+    if found.reference:
+        manifest.write(run.path("reference.parquet"), found.reference)
     if found.test:
         manifest.write(run.path("test.parquet"), found.test)
     return Context(
         run=run,
         config=config,
         available=available,
-        progress=progress,
+        progress=Progress(request.quiet),
         fingerprint=fingerprint,
         workers=request.workers,
         retry_failed=request.retry_failed,

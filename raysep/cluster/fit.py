@@ -76,9 +76,7 @@ class Group:
     name: str  # carries the configuration's hash: Ray resumes a run of the same name by itself
 
 
-def fit(
-    plans: list[Plan], group: Group, available: Resources, on_progress: Callable[[str, int, int], None]
-) -> None:
+def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Callable[[str, int, int], None]) -> None:
     """Train every plan; returns when all checkpoints are written.
 
     A dead worker is replaced and the group goes on from its last state; a killed driver goes on when ``fit``
@@ -113,7 +111,9 @@ def fit(
             ),
             torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
             scaling_config=ray.train.ScalingConfig(
-                num_workers=group.workers, use_gpu=use_gpu, resources_per_worker={"CPU": cpus} | ({"GPU": 1} if use_gpu else {})
+                num_workers=group.workers,
+                use_gpu=use_gpu,
+                resources_per_worker={"CPU": cpus} | ({"GPU": 1} if use_gpu else {}),
             ),
             run_config=ray.train.RunConfig(
                 name=group.name,
@@ -187,7 +187,9 @@ def _train_plan(plan: Plan, number: int, state: dict | None, config: dict[str, A
 
     # Steps after the last are nobody else's: the statistics come from mixtures that training does not see. Ranks
     # differ in them until DDP sends rank 0's parameters to the others.
-    first = np.concatenate([pool.draw(share, frames, recipe.steps + k, recipe.seed, rank) for k in range(STATISTICS_BATCHES)])
+    first = np.concatenate(
+        [pool.draw(share, frames, recipe.steps + k, recipe.seed, rank) for k in range(STATISTICS_BATCHES)]
+    )
     network.set_input_statistics(torch.from_numpy(first.sum(axis=1)))
     device = ray.train.torch.get_device()
     model = ray.train.torch.prepare_model(network.to(device))
@@ -213,7 +215,9 @@ def _train_plan(plan: Plan, number: int, state: dict | None, config: dict[str, A
         training.load_state_dict(state)
     export(loop.train(network, draw, recipe, model=model, state=training, on_step=on_step, on_save=on_save), plan.out)
     if rank == 0:
-        storage.write_bytes(sidecar_of(plan.out), json.dumps({"fingerprint": config["fingerprints"][plan.name]}).encode())
+        storage.write_bytes(
+            sidecar_of(plan.out), json.dumps({"fingerprint": config["fingerprints"][plan.name]}).encode()
+        )
 
 
 class _Source:

@@ -56,7 +56,9 @@ def connect(address: str | None = None, cpus: int | None = None) -> Resources:
             else:
                 ray.init(address="local", num_cpus=cpus, include_dashboard=False, **options)
         except ConnectionError as error:
-            raise BadInput(f"Ray at {address}: {error}; start it with `ray start --head`, or unset RAY_ADDRESS") from None
+            raise BadInput(
+                f"Ray at {address}: {error}; start it with `ray start --head`, or unset RAY_ADDRESS"
+            ) from None
     return resources()
 
 

@@ -36,9 +36,7 @@ def client(address: str) -> JobSubmissionClient:
         ) from None
 
 
-def submit(
-    address: str, arguments: list[str], submission_id: str | None = None, pass_credentials: bool = True
-) -> str:
+def submit(address: str, arguments: list[str], submission_id: str | None = None, pass_credentials: bool = True) -> str:
     """Submit ``python -m jobs.…`` with this project's folder as working directory; returns the submission's id.
 
     An id is unique for the cluster's life, so giving one guards against submitting twice.

@@ -24,10 +24,10 @@ def global_sdr(references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
     signal = np.zeros(len(references))
     error = np.zeros(len(references))
     for start in range(0, references.shape[1], BLOCK):
-        reference = references[:, start : start + BLOCK].astype(np.float64)
-        signal += np.einsum("stc,stc->s", reference, reference)
-        reference -= estimates[:, start : start + BLOCK]
-        error += np.einsum("stc,stc->s", reference, reference)
+        block = slice(start, start + BLOCK)
+        block_signal, block_error = _energies(references[:, block], estimates[:, block])
+        signal += block_signal
+        error += block_error
     return 10.0 * np.log10((signal + DELTA) / (error + DELTA))
 
 
@@ -57,7 +57,7 @@ def framewise_sdr(references: np.ndarray, estimates: np.ndarray, sample_rate: in
     result = np.empty((stems, frames))
     for frame in range(frames):
         span = slice(frame * window, (frame + 1) * window)
-        result[:, frame] = _frame_sdr(references[:, span].astype(np.float64), estimates[:, span].astype(np.float64))
+        result[:, frame] = _frame_sdr(references[:, span], estimates[:, span])
     return result
 
 
@@ -107,14 +107,22 @@ def _check(references: np.ndarray, estimates: np.ndarray) -> None:
 
 def _sounds(source: np.ndarray) -> bool:
     """Whether ``(sample, channel)`` is anywhere non-zero once its channels are summed; stops at the first that is."""
-    return any(np.any(source[start : start + BLOCK].sum(axis=1)) for start in range(0, len(source), BLOCK))
+    step = 1024  # small: most signals sound at once
+    return any(source[start : start + step].sum(axis=1).any() for start in range(0, len(source), step))
+
+
+def _energies(references: np.ndarray, estimates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Energy of the references and of estimates minus references, ``(stem,)`` each, in float64 from any type."""
+    work = references.astype(np.float64)
+    signal = np.einsum("stc,stc->s", work, work)
+    work -= estimates
+    return signal, np.einsum("stc,stc->s", work, work)
 
 
 def _frame_sdr(references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
     """``(stem,)`` of one frame."""
     if not all(_sounds(source) for sources in (references, estimates) for source in sources):
         return np.full(len(references), np.nan)
-    signal = np.square(references).sum(axis=(1, 2))
-    error = np.square(references - estimates).sum(axis=(1, 2))
+    signal, error = _energies(references, estimates)
     with np.errstate(divide="ignore"):
         return 10.0 * np.log10(signal / error)

@@ -49,7 +49,9 @@ def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
             advance(finished, len(payloads) + 1)
 
         def execute(work: dict[int, Any]) -> None:
-            failed = shards.run_shards(worker, work, context.available, most_workers=context.workers, gpu=True, on_done=on_done)
+            failed = shards.run_shards(
+                worker, work, context.available, most_workers=context.workers, gpu=True, on_done=on_done
+            )
             if failed:
                 raise RaysepError(f"attribution failed ({next(iter(failed.values()))})")
 
@@ -60,7 +62,9 @@ def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
         last = len(payloads)
         if last not in done:
             total = sum(len(indices) for indices in every.values())
-            execute({last: ("directions", check, (_rows(planting.unlearning, reference), reference), total, len(payloads))})
+            execute(
+                {last: ("directions", check, (_rows(planting.unlearning, reference), reference), total, len(payloads))}
+            )
         record.update(run.read_json("attribution", "record.json"))
         if record["unlearning_left_out"]:
             context.progress.say(f"unlearning probe left out: {record['unlearning_left_out']}")
@@ -80,7 +84,9 @@ def list_segments(stems: Iterable[Stem], context: Context) -> Chosen:
 
 def draw(every: Chosen, most: int, name: str) -> Chosen:
     """At most ``most`` segments, drawn by hash: the same ones whatever the order of the list."""
-    flat = sorted((stable_hash(f"{name}/{track}/{index}"), track, index) for track, all_ in every.items() for index in all_)
+    flat = sorted(
+        (stable_hash(f"{name}/{track}/{index}"), track, index) for track, all_ in every.items() for index in all_
+    )
     chosen: Chosen = {}
     for _, track, index in sorted(flat[:most], key=lambda entry: entry[1:]):
         chosen.setdefault(track, []).append(index)
@@ -127,14 +133,18 @@ class _Worker:
             batch = self.config.scoring.batch
             part = reference_gradient(network, zip(mixtures.split(batch), targets.split(batch), strict=True))
         counts = {"segments": len(mixtures), "skipped_tracks": skipped}
-        run.finish_shard("attribute", shard, self.fingerprint, part.to_bytes(), f"attribution/{kind}-{shard:05d}.safetensors", counts)
+        run.finish_shard(
+            "attribute", shard, self.fingerprint, part.to_bytes(), f"attribution/{kind}-{shard:05d}.safetensors", counts
+        )
         return counts
 
     def _load(self, rows: list[dict], chosen: Chosen, network: Any):
         """Mixtures ``(n, channel, time)`` and targets ``(n, stem, channel, time)`` in the tracks' own context."""
         import torch
 
-        targets, skipped = read_segments(rows, chosen, network.stems, self.sample_rate, self.channels, self.config.scoring)
+        targets, skipped = read_segments(
+            rows, chosen, network.stems, self.sample_rate, self.channels, self.config.scoring
+        )
         device = next(network.parameters()).device
         stacked = torch.from_numpy(targets).to(device)
         return stacked.sum(dim=1), stacked, skipped
@@ -174,10 +184,16 @@ class _Worker:
                 size = unlearning.choose_step_size(
                     network, gradient, fisher, total, known, (mixtures, targets), damping=scoring.damping
                 )
-                record |= {"alpha": size.alpha, "alpha_satisfied": size.satisfied, "readings": size.to_dict()["readings"]}
+                record |= {
+                    "alpha": size.alpha,
+                    "alpha_satisfied": size.satisfied,
+                    "readings": size.to_dict()["readings"],
+                }
             else:
                 record |= {"alpha": scoring.alpha, "alpha_satisfied": None}
-            moved[UNLEARNED] = unlearning.unlearn(start, gradient, fisher, total, record["alpha"], damping=scoring.damping)
+            moved[UNLEARNED] = unlearning.unlearn(
+                start, gradient, fisher, total, record["alpha"], damping=scoring.damping
+            )
         except RaysepError as error:
             record["unlearning_left_out"] = str(error)
         for name, weights in moved.items():
@@ -205,7 +221,12 @@ def load_network(run: Run, name: str, folder: str = "checkpoints"):
 
 
 def read_segments(
-    rows: list[dict], chosen: Chosen, labels: tuple[str, ...], sample_rate: int, channels: int, settings: ScoringSettings
+    rows: list[dict],
+    chosen: Chosen,
+    labels: tuple[str, ...],
+    sample_rate: int,
+    channels: int,
+    settings: ScoringSettings,
 ) -> tuple[np.ndarray, int]:
     """``(n, stem, channel, time)`` chosen segments in track order; and how many tracks could not be read."""
     from raysep.corpus.reading import read_stem

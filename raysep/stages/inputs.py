@@ -41,7 +41,7 @@ class Inputs:
         }
 
 
-def read_inputs(corpus: str, reference: str, test: str | None, labels: tuple[str, ...]) -> Inputs:
+def read_inputs(corpus: str, reference: str | None, test: str | None, labels: tuple[str, ...]) -> Inputs:
     """Scan all three. Raises ``BadInput`` for anything that would make the result wrong or the pass pointless.
 
     In the corpus a file that cannot be read as audio is a row that will be reported as failed; in the
@@ -49,10 +49,11 @@ def read_inputs(corpus: str, reference: str, test: str | None, labels: tuple[str
     """
     found = Inputs(
         corpus_stems(corpus, labels),
-        layouts.scan(reference, labels, split="reference").stems,
+        layouts.scan(reference, labels, split="reference").stems if reference else [],
         layouts.scan(test, labels, split="test").stems if test else [],
     )
-    _refuse_leak(found.corpus, found.reference, "--reference")
+    if found.reference:
+        _refuse_leak(found.corpus, found.reference, "--reference")
     if found.test:
         _refuse_leak(found.corpus, found.test, "--test")
         _refuse_leak(found.reference, found.test, "--test", "reference")
@@ -88,8 +89,8 @@ def _refuse_leak(corpus: list[Stem], other: list[Stem], option: str, of: str = "
                 )
 
 
-def announce(request, found: Inputs, config):
-    """Say what the run is about to work on; returns where progress goes."""
+def announce(request, found: Inputs, config) -> None:
+    """Say what the run is about to work on."""
     from raysep.stages.context import Progress
 
     progress = Progress(request.quiet)
@@ -103,4 +104,3 @@ def announce(request, found: Inputs, config):
             f"the reference is too small to calibrate ({count['reference']} tracks, {config.planting.least_tracks} are "
             "needed): the stems will be ranked, but no share is estimated and none is removed"
         )
-    return progress

@@ -18,6 +18,7 @@ from raysep.corpus.reading import read_stem
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 
+PLANTED_SHARE = 0.9  # of a copy's stems: the copies exist to carry faults, but a plan needs some room
 ROLES = pa.schema([("stem_id", pa.string()), ("role", pa.string()), ("kind", pa.string()), ("origin", pa.string())])
 
 
@@ -52,10 +53,14 @@ def plant(context: Context, inputs: Inputs) -> Planting:
             columns = list(zip(*roles, strict=True)) if roles else [[]] * len(ROLES)
             run.write_table(pa.table([list(c) for c in columns], schema=ROLES), "roles.parquet")
             record.update(
-                tracks={name: len(manifest.tracks_of(part)) for name, part in _named(unlearning, calibration, injected)},
+                tracks={
+                    name: len(manifest.tracks_of(part)) for name, part in _named(unlearning, calibration, injected)
+                },
                 planted=sum(role == "planted" for _, role, _, _ in roles),
             )
-    roles = {row["stem_id"]: (row["role"], row["kind"], row["origin"]) for row in run.read_table("roles.parquet").to_pylist()}
+    roles = {
+        row["stem_id"]: (row["role"], row["kind"], row["origin"]) for row in run.read_table("roles.parquet").to_pylist()
+    }
     return Planting(unlearning, calibration, manifest.read(run.path("planted.parquet")), roles)
 
 
@@ -85,36 +90,36 @@ def _corrupt(context: Context, injected: list[Stem], advance) -> tuple[list[Stem
     }
     labels = {name: tuple(stems) for name, stems in copies.items()}
     kinds = config.planting.kinds or contamination.KINDS
-    faults = contamination.plan(labels, share=0.9, seed=config.seed, kinds=kinds)
-    planted: list[Stem] = []
+    planned = contamination.plan(labels, share=PLANTED_SHARE, seed=config.seed, kinds=kinds)
+    written: list[Stem] = []
     roles: list[tuple[str, str, str, str]] = []
     for done, (name, stems) in enumerate(copies.items()):
         advance(done, len(copies))
-        origin = next(iter(stems.values())).track
-        audio = {label: read_stem(stem, stem.sample_rate, stem.channels) for label, stem in stems.items()}
-        rate = next(iter(stems.values())).sample_rate
-        for fault in (f for f in faults if f.track == name):
-            rng = generator(config.seed, "planted", name, fault.stem)
-            result = contamination.corrupt(audio, fault.kind, fault.stem, fault.severity, rate, rng)
-            audio.update(result.changed)
-            roles += [(manifest.stem_id(name, label), "planted", fault.kind, origin) for label in result.affected]
+        first = next(iter(stems.values()))
+        channels = max(s.channels for s in stems.values())
+        audio = {label: read_stem(stem, first.sample_rate, channels) for label, stem in stems.items()}
+        faults = [fault for fault in planned if fault.track == name]
+        changed, truth = contamination.corrupt_track(name, audio, faults, first.sample_rate, config.seed)
+        audio |= changed
+        roles += [(row["stem_id"], "planted", row["kind"], first.track) for row in truth if row["stem"] in changed]
         for label, stem in stems.items():
             uri = run.path("planted", name, f"{label}.wav")
-            data = encode(audio[label], rate)
+            data = encode(audio[label], first.sample_rate)
             run.write_bytes(data, "planted", name, f"{label}.wav")
-            planted.append(
+            written.append(
                 replace(
                     Stem(**asdict(stem)),
                     stem_id=manifest.stem_id(name, label),
                     track=name,
                     uri=uri,
+                    channels=channels,
                     format="WAV/PCM_16",
                     bytes=len(data),
                     etag="",
                     split="planted",
                 )
             )
-    return planted, roles
+    return written, roles
 
 
 def _named(unlearning: list[Stem], calibration: list[Stem], injected: list[Stem]):

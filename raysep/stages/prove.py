@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from raysep.cluster import shards
 from raysep.config import fingerprint
@@ -48,18 +50,24 @@ class Arm:
 
 def prove(context: Context, inputs: Inputs, benchmark: Any = None) -> None:
     """Train every arm with every seed for the same number of steps, evaluate, write ``results.parquet``."""
-    run, proof = context.run, context.config.proof
+    proof = context.config.proof
     arms = [arm for name in proof.arms if (arm := make_arm(context, inputs, name, benchmark))]
+    train_and_evaluate(context, arms, inputs.test or inputs.reference)
+
+
+def train_and_evaluate(context: Context, arms: list[Arm], test: list[Stem]) -> None:
+    """Every arm with every seed, by the same recipe; without test tracks the trained networks are all there is."""
+    run, proof = context.run, context.config.proof
     plans = [
         train.plan(context, trained_as(arm.name, seed), arm.stems, weights=arm.weights, seed=1000 + seed)
         for seed in proof.seeds
         for arm in arms
     ]
     train.train(context, "retrain", plans)
-    if not run.is_done("evaluate"):
+    if test and not run.is_done("evaluate"):
         with run.stage("evaluate") as record, context.progress.bar("evaluate") as advance:
             trained = fingerprint(context.fingerprint, [p.fingerprint for p in plans])
-            _evaluate(context, arms, inputs.test or inputs.reference, trained, advance)
+            _evaluate(context, arms, test, trained, advance)
             record.update(arms=[arm.name for arm in arms], seeds=list(proof.seeds))
 
 
@@ -81,7 +89,9 @@ def make_arm(context: Context, inputs: Inputs, name: str, benchmark: Any = None)
         return Arm(name, list(corpus.values()), everything)
     if name in ("reference", "contaminated+reference"):
         if not inputs.test:
-            raise BadInput(f"proof.arms: {name!r} trains on the reference, so it needs other tracks to test on: give --test")
+            raise BadInput(
+                f"proof.arms: {name!r} trains on the reference, so it needs other tracks to test on: give --test"
+            )
         stems = inputs.reference + (list(corpus.values()) if name != "reference" else [])
         return Arm(name, stems, {s.stem_id: 1.0 for s in stems})
     decision = {row["stem_id"]: row for row in context.run.read_table("decision.parquet").to_pylist()}
@@ -91,6 +101,17 @@ def make_arm(context: Context, inputs: Inputs, name: str, benchmark: Any = None)
     if name == "weighted":
         return Arm(name, list(corpus.values()), {i: row["weight"] for i, row in readable.items()})
     return Arm(name, list(corpus.values()), _as_many_removed(context, readable, name))
+
+
+def weights_from(stems: list[Stem], decision: str | None) -> dict[str, float]:
+    """Sampling weight by stem_id: 1, or the weight of a decision table (0 for what it does not keep)."""
+    if decision is None:
+        return {s.stem_id: 1.0 for s in stems}
+    try:
+        rows = pq.read_table(io.BytesIO(storage.read_bytes(storage.absolute(decision)))).to_pylist()
+        return {row["stem_id"]: row["weight"] if row["keep"] else 0.0 for row in rows}
+    except (FileNotFoundError, pa.ArrowInvalid, KeyError) as error:
+        raise BadInput(f"--decision {decision}: no decision table ({error}); give a run's decision.parquet") from error
 
 
 def _as_many_removed(context: Context, decision: dict[str, dict], name: str) -> dict[str, float]:
@@ -113,7 +134,9 @@ def _probe_scores(run: Run, probe: str) -> dict[str, float]:
     table = run.read_table("stems.parquet")
     if probe not in table.column_names:
         known = ", ".join(n for n in table.column_names if pa.types.is_floating(table.schema.field(n).type))
-        raise BadInput(f"proof.arms: {probe!r} is neither an arm nor a probe; arms: {', '.join(PLAIN + KNOWN)}; probes: {known}")
+        raise BadInput(
+            f"proof.arms: {probe!r} is neither an arm nor a probe; arms: {', '.join(PLAIN + KNOWN)}; probes: {known}"
+        )
     scores = zip(table["stem_id"].to_pylist(), table[probe].to_pylist(), strict=True)
     return {i: value for i, value in scores if value is not None and np.isfinite(value)}
 
@@ -187,7 +210,9 @@ class _Evaluator:
         for track, stems in manifest.tracks_of(Stem(**row) for row in rows).items():
             references = np.stack([read_stem(stems[label], self.sample_rate, self.channels) for label in network.stems])
             estimates = inference.separate(network, references.sum(axis=0))
-            for label, (sdr, framewise) in zip(network.stems, track_sdr(references, estimates, self.sample_rate), strict=True):
+            for label, (sdr, framewise) in zip(
+                network.stems, track_sdr(references, estimates, self.sample_rate), strict=True
+            ):
                 results.append((arm, seed, track, label, sdr, framewise, size))
         table = pa.table([list(c) for c in zip(*results, strict=True)], schema=RESULTS)
         part = f"evaluation/part-{shard:05d}.parquet"

@@ -94,7 +94,9 @@ def _count(context: Context, stems_in: int, shard_count: int, scored_now: int) -
     table = read_scores(run)
     failed = table.filter(pa.compute.equal(table["outcome"], "failed"))
     uris = {
-        s.stem_id: s.uri for name in ("manifest", "reference", "planted") for s in manifest.read(run.path(f"{name}.parquet"))
+        s.stem_id: s.uri
+        for name in ("manifest", "reference", "planted")
+        for s in manifest.read(run.path(f"{name}.parquet"))
     }
     rows = [
         {**{k: row[k] for k in ("stem_id", "track", "stem", "error", "message")}, "uri": uris.get(row["stem_id"], "")}
@@ -185,7 +187,9 @@ class _KitMaker:
         bank = ReferenceBank(self.config.labels)
         for track, indices in sorted(chosen.items()):
             audio = tracks[track]
-            cuts = {s.index: s for s in segments.cut(next(iter(audio.values())).shape[1], frames, scoring.most_segments)}
+            cuts = {
+                s.index: s for s in segments.cut(next(iter(audio.values())).shape[1], frames, scoring.most_segments)
+            }
             for index in indices:
                 for label, samples in audio.items():
                     bank.add(label, segments.crop(samples, cuts[index], frames))
@@ -206,7 +210,12 @@ class _KitMaker:
         files = kit.to_files()
         for name, data in files.items():
             run.write_bytes(data, "kit", name)
-        made = {"files": sorted(files), "probes": kit.probes, "passes": kit.forward_passes, "distances_left_out": left_out}
+        made = {
+            "files": sorted(files),
+            "probes": kit.probes,
+            "passes": kit.forward_passes,
+            "distances_left_out": left_out,
+        }
         run.write_json(made, "kit", "made.json")
         return {}
 

@@ -120,9 +120,7 @@ class Trial:
             report({METRIC: float(np.mean([_sdr(averaged, track) for track in references]))})
             network.train()
 
-        loop.train(
-            network, lambda step: pool.draw(self.training.batch, frames, step, self.seed), recipe, on_save=judge
-        )
+        loop.train(network, lambda step: pool.draw(self.training.batch, frames, step, self.seed), recipe, on_save=judge)
 
     def _kept(self, run: Run, ratio: float) -> list[Stem]:
         """The corpus without the most suspect ``ratio`` of each label."""

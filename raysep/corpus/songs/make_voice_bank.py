@@ -209,7 +209,15 @@ def main(folder: Path) -> None:
         ) as file:
             for start in range(0, len(audio), 65_536):  # libsndfile cannot take minutes of Vorbis in one write
                 file.write(audio[start : start + 65_536])
-        print(singer, len(index["notes"]), "notes so far,", round(len(audio) / RATE, 1), "s,", (folder / f"{singer}.ogg").stat().st_size, "bytes")
+        print(
+            singer,
+            len(index["notes"]),
+            "notes so far,",
+            round(len(audio) / RATE, 1),
+            "s,",
+            (folder / f"{singer}.ogg").stat().st_size,
+            "bytes",
+        )
     (folder / "bank.json").write_text(json.dumps(index, separators=(",", ":")) + "\n")
 
 

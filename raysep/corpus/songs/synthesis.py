@@ -1,0 +1,119 @@
+"""A corpus of rendered songs: `raysep synth`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from raysep.corpus import storage
+from raysep.corpus.songs import band, renderer, singer
+from raysep.corpus.songs.composer import compose
+from raysep.corpus.songs.score import Song
+from raysep.corpus.songs.styles import STYLES
+from raysep.errors import BadInput
+
+LABELS = ("vocals", "drums", "bass", "other")
+LIMITS = {"songs": (1, 100_000), "seconds": (6.0, 600.0), "sample_rate": (8_000, 96_000), "workers": (1, 1_024)}
+
+
+def synthesise(
+    out_uri: str,
+    songs: int,
+    seconds: float,
+    sample_rate: int,
+    seed: int,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    prefix: str = "song",
+    font: str | Path | None = None,
+) -> list[str]:
+    """Write ``songs`` songs as ``out_uri/<name>/{vocals,drums,bass,other,mixture}.wav``, 16-bit stereo; their names.
+
+    The mixture is the exact sum of the stems. Song ``k`` depends on ``(prefix, seed, k)``, the length, the rate and
+    the font only: not on the number of songs or workers. ``progress(done, total)`` is called after every song.
+    Raises ``BadInput`` when an argument is out of range, or when the renderer or the font is missing.
+    """
+    given = {"songs": songs, "seconds": seconds, "sample_rate": sample_rate, "workers": workers}
+    for name, (low, high) in LIMITS.items():
+        if not low <= given[name] <= high:
+            raise BadInput(f"{name} = {given[name]}: give a value from {low} to {high}")
+    font_path = str(Path(font).expanduser().resolve() if font else renderer.default_font())
+    renderer.load(font_path)  # fail here, once, and not in every worker
+    write = partial(_write_song, storage.absolute(out_uri), seconds, sample_rate, seed, prefix, font_path)
+    names = []
+    if workers == 1 or songs == 1:
+        for number in range(songs):
+            names.append(write(number))
+            if progress:
+                progress(number + 1, songs)
+        return names
+    with ProcessPoolExecutor(min(workers, songs), mp_context=get_context("spawn")) as pool:
+        pending = [pool.submit(write, number) for number in range(songs)]
+        for done, future in enumerate(as_completed(pending), 1):
+            names.append(future.result())
+            if progress:
+                progress(done, songs)
+    return sorted(names)
+
+
+def name_of(prefix: str, number: int) -> str:
+    return f"{prefix}-{number:04d}"
+
+
+def generator(prefix: str, seed: int, number: int) -> np.random.Generator:
+    """The source of all that is drawn for one song."""
+    tag = int.from_bytes(hashlib.sha256(prefix.encode()).digest()[:8], "big")
+    return np.random.default_rng([seed, tag, number])
+
+
+def perform(song: Song, rng: np.random.Generator, sample_rate: int, font: str) -> dict[str, np.ndarray]:
+    """Play a song: label → float32 ``(2, time)`` at ``sample_rate`` Hz, mixed so that the sum does not clip."""
+    from raysep.audio.resample import resample
+
+    style = next(s for s in STYLES if s.name == song.style)
+    strips, room = band.mix(rng, style, song.tempo)
+    frames = round(song.seconds * sample_rate)
+    stems = {}
+    for label in LABELS:
+        if label == "vocals":
+            dry = _choir(song, rng)
+        else:
+            dry = renderer.render(getattr(song, label), song.seconds, font, song.tuning)
+        audio = resample(dry, renderer.RENDER_RATE, sample_rate)[:, :frames]
+        audio = np.pad(audio, ((0, 0), (0, frames - audio.shape[1])))
+        stems[label] = band.process(audio, strips[label], room, sample_rate)
+    return band.balance(stems)
+
+
+def _choir(song: Song, rng: np.random.Generator) -> np.ndarray:
+    """All sung lines at their places in the stereo image, ``(2, time)`` at the renderer's rate."""
+    audio = np.zeros((2, round(song.seconds * singer.RATE)), dtype=np.float32)
+    for line in song.vocals:
+        sound = singer.sing(line.voice, line.notes, song.seconds, song.tuning, rng)
+        angle = line.voice.pan * np.pi / 2
+        gain = 10 ** (line.voice.gain / 20)
+        audio += np.array([[np.cos(angle)], [np.sin(angle)]], dtype=np.float32) * np.float32(gain) * sound
+    return audio
+
+
+def _write_song(
+    out_uri: str, seconds: float, sample_rate: int, seed: int, prefix: str, font: str, number: int
+) -> str:
+    from raysep.audio.files import encode
+
+    rng = generator(prefix, seed, number)
+    stems = perform(compose(rng, seconds), rng, sample_rate, font)
+    # Rounded before they are added up: the mixture file then is the sum of the stem files to the last bit.
+    whole = {label: np.rint(audio * 32768).astype(np.int32) for label, audio in stems.items()}
+    whole["mixture"] = sum(whole.values())
+    name = name_of(prefix, number)
+    for label, samples in whole.items():
+        data = encode(samples.astype(np.float32) / 32768, sample_rate)
+        storage.write_bytes(storage.join(out_uri, name, f"{label}.wav"), data)
+    return name

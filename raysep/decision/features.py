@@ -1,0 +1,99 @@
+"""Probe columns to numbers that may be compared and added: unit spread within a stem label, no NaN, no outlier beyond a limit.
+
+Only an affine map and a clip per label and column: ranks would be as robust, but lose *how far* a stem lies outside, and
+that is the evidence (in simulation ranks cost 0.02-0.04 of macro AUROC). Clean calibration stems and corpus stems pass
+through the same map, fitted on both together, so that they stay exchangeable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+LIMIT = 4.0  # robust standard deviations; 8 and 15 were worse in simulation: outliers then outvote the rest
+FEWEST = 8  # finite values below which a label borrows the spread of all labels
+
+
+def standardise(values: np.ndarray, labels: np.ndarray, fit: np.ndarray, limit: float = LIMIT) -> np.ndarray:
+    """Robust z-scores within each label, clipped to ``±limit``; a missing value becomes 0, "nothing known".
+
+    Args:
+        values: ``(row, feature)``, NaN or infinite where a probe has no value.
+        labels: stem label of each row.
+        fit: bool ``(row,)``, the rows that give centre and spread (corpus and calibration, never planted).
+    """
+    values = np.where(np.isfinite(values), np.asarray(values, dtype=float), np.nan)
+    labels, fit = np.asarray(labels), np.asarray(fit, dtype=bool)
+    result = np.zeros_like(values)
+    if not values.size or not fit.any():
+        return result
+    _, everyone = centre_and_spread(_centred(values, labels, fit)[fit])
+    for label in np.unique(labels):
+        rows = labels == label
+        reference = values[rows & fit]
+        if not len(reference):
+            continue  # a label that neither corpus nor calibration has: no evidence
+        centre, spread = centre_and_spread(reference)
+        few = np.isfinite(reference).sum(axis=0) < FEWEST
+        result[rows] = (values[rows] - centre) / np.where(few, everyone, spread)
+    return np.clip(np.where(np.isfinite(result), result, 0.0), -limit, limit)
+
+
+def _centred(values: np.ndarray, labels: np.ndarray, fit: np.ndarray) -> np.ndarray:
+    """Values minus their label's median over the fitted rows; labels without fitted rows stay as they are."""
+    result = values.copy()
+    for label in np.unique(labels[fit]):
+        rows = labels == label
+        result[rows] -= centre_and_spread(values[rows & fit])[0]
+    return result
+
+
+def centre_and_spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Median and robust standard deviation of each column ``(row, feature)``, NaN left out; spread 1 for a constant.
+
+    A share of clipped samples or of gaps is exactly 0 for most stems, so its quartiles coincide: the spread is then
+    taken from the values that do differ from the median.
+    """
+    counted = np.isfinite(values)
+    filled = np.where(counted.any(axis=0), values, 0.0)  # a column without values: centre 0, no warning
+    low, centre, high = np.nanquantile(filled, [0.25, 0.5, 0.75], axis=0)
+    spread = (high - low) / 1.349
+    deviation = np.abs(filled - centre)
+    differs = deviation > 1e-12 * np.maximum(1e-12, np.abs(centre))
+    some = np.where(differs.any(axis=0), np.where(differs, deviation, np.nan), 1.0)
+    typical = np.nanmedian(some, axis=0)
+    spread = np.where(spread > 0.02 * typical, spread, 2 * typical)
+    return centre, np.where(spread > 0, spread, 1.0)
+
+
+def informative(values: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Which columns ``(feature,)`` vary over ``rows`` and do not repeat an earlier column.
+
+    A probe measured once per stem has the same mean and worst segment: counted twice it would weigh double.
+    """
+    seen = np.asarray(values) if rows is None else np.asarray(values)[rows]
+    kept = np.zeros(seen.shape[1], dtype=bool)
+    columns: set[bytes] = set()
+    for index, column in enumerate(seen.T):
+        fingerprint = np.ascontiguousarray(column).tobytes()
+        kept[index] = bool(np.ptp(column) > 0) and fingerprint not in columns if len(column) else False
+        columns.add(fingerprint)
+    return kept
+
+
+def matrix(columns: dict[str, np.ndarray], names: Sequence[str]) -> np.ndarray:
+    """Named columns as float64 ``(row, feature)``."""
+    rows = len(next(iter(columns.values()))) if columns else 0
+    return np.stack([np.asarray(columns[n], dtype=float) for n in names], axis=1) if names else np.zeros((rows, 0))
+
+
+def mean_suspicion(features: np.ndarray, oriented: np.ndarray) -> np.ndarray:
+    """The ranking without any calibration: minus the mean of the oriented standardised scores ``(row,)``.
+
+    Without one oriented column, the mean square: the most unusual stem first.
+    """
+    oriented = np.asarray(oriented, dtype=bool)
+    if not features.shape[1]:
+        return np.zeros(len(features))
+    return -features[:, oriented].mean(axis=1) if oriented.any() else (features**2).mean(axis=1)

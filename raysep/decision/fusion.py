@@ -1,0 +1,150 @@
+"""Many probes to one suspicion (higher = more suspect), cross-fitted, blind to the kind of fault that was not planted.
+
+Three ideas in one regularised logistic model (planted corrupted and corpus stems against clean calibration stems):
+
+- *squares* beside the values, since a fault may move a probe either way (a low-pass makes a stem easier to separate);
+- *novelty*, the shrunk Mahalanobis distance to the calibration stems, entered with a weak penalty, so that a stem that is
+  unusual in a way nobody planted still rises;
+- a *positive-unlabelled* share: corpus stems count as positives with a small weight (AdaDetect, Marandon, Lei, Mary &
+  Roquain 2024, arXiv 2208.06685), so that a fault common in the corpus is learnt without having been planted.
+
+A row is never scored by a model that was fitted on its own track, whether calibration, planted or corpus: that is what
+keeps clean corpus stems and calibration stems exchangeable, and thereby the p-values valid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+ROLES = ("calibration", "planted", "corpus")
+FEWEST_TRACKS = 3  # calibration tracks, and
+FEWEST_STEMS = 8  # calibration stems, below which there is no fusion but only a ranking
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Settings, chosen by simulation over seen and left-out kinds (tests/decision/conftest.py has the simulator)."""
+
+    penalty: float = 100.0  # ridge penalty on standardised features: 1 / C of scikit-learn
+    shrinkage: float = 0.5  # of the calibration correlation towards the identity
+    novelty: float = 3.0  # scale of the novelty column: its penalty is novelty² times weaker
+    unlabelled: float = 0.3  # weight of the corpus among the positives; 1 = no planted stems used
+    by_kind: bool = False
+    folds: int = 5
+    repeats: int = 3  # fold partitions averaged
+
+
+def can_fuse(role: np.ndarray, groups: np.ndarray) -> bool:
+    """Whether there is enough clean calibration to learn from at all."""
+    calibration = np.asarray(role) == "calibration"
+    return int(calibration.sum()) >= FEWEST_STEMS and len(np.unique(np.asarray(groups)[calibration])) >= FEWEST_TRACKS
+
+
+def fuse(
+    features: np.ndarray,
+    role: np.ndarray,
+    groups: np.ndarray,
+    kind: np.ndarray | None = None,
+    seed: int = 0,
+    settings: Fusion | None = None,
+) -> np.ndarray:
+    """Suspicion ``(row,)``: log-odds of "not like the clean calibration stems", up to a constant.
+
+    Args:
+        features: ``(row, feature)``, standardised within label, finite (see ``features.standardise``).
+        role: ``"calibration"`` (clean), ``"planted"`` (corrupted on purpose) or ``"corpus"`` (judged).
+        groups: track each row came from; copies of one track share its name.
+        kind: of planted rows, so that every planted kind weighs the same; None or empty = all planted alike.
+        seed: of the fold partitions. Equal input gives equal output.
+
+    Raises:
+        ValueError: too little calibration (see ``can_fuse``).
+    """
+    settings = settings or Fusion()
+    features, role, groups = np.asarray(features, dtype=float), np.asarray(role), np.asarray(groups).astype(str)
+    if not can_fuse(role, groups):
+        raise ValueError(f"fusion needs {FEWEST_STEMS} calibration stems of {FEWEST_TRACKS} tracks")
+    kind = np.full(len(role), "") if kind is None else np.asarray([name or "" for name in kind])
+    total = np.zeros(len(role))
+    for repeat in range(settings.repeats):
+        fold = assign_folds(groups, role, settings.folds, np.random.default_rng([seed, repeat]))
+        for index in np.unique(fold):
+            held_out = fold == index
+            total[held_out] += _fit_and_score(features, role, kind, ~held_out, held_out, settings)
+    return total / settings.repeats
+
+
+def assign_folds(groups: np.ndarray, role: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
+    """A fold number per row: whole tracks, the tracks of every role dealt out evenly; independent of row order."""
+    calibration_tracks = len(np.unique(groups[role == "calibration"]))
+    folds = max(2, min(folds, calibration_tracks))
+    fold_of: dict[str, int] = {}
+    for name in ROLES:
+        tracks = [track for track in np.unique(groups[role == name]) if track not in fold_of]
+        for position, track in enumerate(rng.permutation(tracks) if tracks else []):
+            fold_of[str(track)] = position % folds
+    return np.array([fold_of[track] for track in groups])
+
+
+def _fit_and_score(features, role, kind, fitted, scored, settings: Fusion) -> np.ndarray:
+    clean = fitted & (role == "calibration")
+    weights = example_weights(np.where(fitted, role, ""), kind, settings.unlabelled)
+    used = weights > 0
+    columns = expand(features, clean, fitted, settings)
+    from scipy.special import logsumexp
+    from sklearn.linear_model import LogisticRegression
+
+    # The weights sum to the number of stems, so that the penalty means the same for any corpus size.
+    if settings.by_kind:
+        target = np.where(role == "calibration", "", np.where(role == "corpus", "?corpus", kind))
+        model = LogisticRegression(C=1 / settings.penalty, max_iter=500)
+        model.fit(columns[used], target[used], sample_weight=weights[used] * used.sum())
+        d = model.decision_function(columns[scored])
+        ci = list(model.classes_).index("")
+        return logsumexp(np.delete(d, ci, 1), axis=1) - d[:, ci]
+    model = LogisticRegression(C=1 / settings.penalty, max_iter=500)
+    model.fit(columns[used], ~clean[used], sample_weight=weights[used] * used.sum())
+    return model.decision_function(columns[scored])
+
+
+def example_weights(role: np.ndarray, kind: np.ndarray, unlabelled: float) -> np.ndarray:
+    """Half of the weight on clean calibration, half on the positives: planted (each kind alike) and corpus."""
+    weights = np.zeros(len(role))
+    calibration, planted, corpus = (role == name for name in ROLES)
+    weights[calibration] = 0.5 / max(1, calibration.sum())
+    if not planted.any():
+        unlabelled = 1.0
+    if not corpus.any():
+        unlabelled = 0.0
+    names = np.unique(kind[planted])
+    for name in names:
+        same = planted & (kind == name)
+        weights[same] = 0.5 * (1 - unlabelled) / len(names) / same.sum()
+    weights[corpus] = 0.5 * unlabelled / max(1, corpus.sum())
+    return weights
+
+
+def expand(features: np.ndarray, clean: np.ndarray, fitted: np.ndarray, settings: Fusion) -> np.ndarray:
+    """Columns of the logistic model ``(row, 2·feature + 1)``: values, halved squares, novelty."""
+    centre = features[clean].mean(axis=0)
+    spread = np.maximum(features[clean].std(axis=0), 0.25)  # a handful of stems may agree by chance
+    values = np.clip((features - centre) / spread, -4.0, 4.0)
+    distance = novelty(values, clean, settings.shrinkage)
+    distance -= np.median(distance[clean])
+    distance /= max(distance[fitted].std(), 1e-9)
+    return np.column_stack([values, (values**2 - 1) / 2, settings.novelty * distance])
+
+
+def novelty(values: np.ndarray, clean: np.ndarray, shrinkage: float) -> np.ndarray:
+    """Log of the mean squared Mahalanobis distance ``(row,)`` to the clean rows of ``values (row, feature)``.
+
+    The covariance of forty stems in forty dimensions is singular; shrinking it halfway to the identity keeps the
+    correlated probes (three losses of one separator) from counting three times, and inverts well.
+    """
+    centred = values - values[clean].mean(axis=0)
+    covariance = centred[clean].T @ centred[clean] / max(1, clean.sum() - 1)
+    covariance = (1 - shrinkage) * covariance + shrinkage * np.eye(values.shape[1])
+    whitened = np.linalg.solve(covariance, centred.T)
+    return np.log((centred * whitened.T).sum(axis=1) / max(1, values.shape[1]) + 0.1)

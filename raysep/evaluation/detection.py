@@ -1,0 +1,206 @@
+"""How well a decision finds the corrupted stems, by kind, severity and label, with intervals clustered by song.
+
+Suspicion is oriented higher = more suspect. AUROC is the Mann-Whitney statistic with mid-ranks: a tie between a corrupted
+and a clean stem counts one half. A kind's positives are its own stems, its negatives *all* clean stems, so that the kinds
+are comparable and their mean (macro) does not depend on how frequent each was. Silent and failed stems carry no score:
+they are left out of the ranking figures, and counted; they do count in what was removed and lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from raysep.errors import BadInput
+from raysep.evaluation.bootstrap import Interval, cluster_weights, interval_of
+
+CLEAN = "clean"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How suspicion ranks some corrupted stems above the clean ones."""
+
+    auroc: Interval
+    average_precision: Interval
+    positives: int
+    negatives: int
+
+    @property
+    def prevalence(self) -> float:
+        """The average precision that a random order would have."""
+        return self.positives / max(1, self.positives + self.negatives)
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What a decision cost and bought, as shares of stems (silent and failed ones included); NaN for a share of nothing."""
+
+    removed: int
+    clean_lost: float  # of the clean stems, those not kept
+    corrupted_removed: float  # of the corrupted stems, those not kept
+    false_discoveries: float  # of the stems not kept, those that were clean; 0 when none was removed
+    contamination_left: float  # of the stems kept, those that are corrupted
+    true_share: float  # of all stems, those that are corrupted
+
+
+@dataclass(frozen=True)
+class Detection:
+    overall: Ranking
+    macro: Interval  # mean AUROC over kinds
+    by_kind: dict[str, Ranking]
+    by_severity: dict[str, Ranking]
+    by_label: dict[str, Ranking]  # positives and negatives of that label alone
+    removal: Removal
+    silent: int
+    failed: int
+    silent_corrupted: int  # silent stems that the truth table calls corrupted (a merge empties one)
+    roc: dict[str, list[tuple[float, float]]] = field(repr=False)  # "all" and each kind: (false, true) positive rate
+
+    def to_dict(self) -> dict:
+        """Plain numbers, lists and dictionaries, for JSON."""
+        return asdict(self)
+
+
+def detection(decision, truth, draws: int = 1000, seed: int = 0, level: float = 0.95) -> Detection:
+    """Compare a decision table with the truth table.
+
+    Args:
+        decision: rows ``stem_id, track, stem, outcome, suspicion, keep`` (pyarrow Table or list of dicts).
+        truth: rows ``stem_id, kind, severity`` with kind ``"clean"`` for untouched stems (the same types).
+
+    Raises:
+        BadInput: a judged stem has no truth row.
+    """
+    rows = _rows(decision)
+    known = {row["stem_id"]: row for row in _rows(truth)}
+    missing = [row["stem_id"] for row in rows if row["stem_id"] not in known]
+    if missing:
+        raise BadInput(
+            f"the truth table lacks {len(missing)} of {len(rows)} judged stems, for example {missing[0]!r}; "
+            "give the truth table of this corpus"
+        )
+    kind = np.array([known[row["stem_id"]]["kind"] for row in rows], dtype=object)
+    severity = np.array([known[row["stem_id"]].get("severity") or "" for row in rows], dtype=object)
+    outcome = np.array([row["outcome"] for row in rows], dtype=object)
+    keep = np.array([bool(row["keep"]) for row in rows])
+    scored = outcome == "scored"
+
+    label = np.array([row["stem"] for row in rows], dtype=object)[scored]
+    track = np.array([row["track"] for row in rows], dtype=object)[scored]
+    score = np.array([row["suspicion"] for row in rows], dtype=float)[scored]
+    kinds, severities = kind[scored], severity[scored]
+    clean, corrupt = kinds == CLEAN, kinds != CLEAN
+
+    weights = np.vstack([np.ones((1, len(score)), dtype=int), cluster_weights(track, draws, seed)])
+
+    def ranking(positive: np.ndarray, negative: np.ndarray) -> Ranking:
+        areas, precisions = weighted_ranking(score, positive, negative, weights)
+        return Ranking(
+            interval_of(areas[0], areas[1:], level),
+            interval_of(precisions[0], precisions[1:], level),
+            int(positive.sum()),
+            int(negative.sum()),
+        )
+
+    names = sorted(set(kinds[corrupt]))
+    per_kind = [weighted_ranking(score, kinds == name, clean, weights)[0] for name in names]
+    # A song drawn zero times may take a rare kind with it: such a draw averages the kinds that it has.
+    macro = _nanmean(np.array(per_kind).reshape(len(names), len(weights)))
+    return Detection(
+        overall=ranking(corrupt, clean),
+        macro=interval_of(macro[0], macro[1:], level),
+        by_kind={name: ranking(kinds == name, clean) for name in names},
+        by_severity={name: ranking(corrupt & (severities == name), clean) for name in sorted(set(severities[corrupt]))},
+        by_label={name: ranking(corrupt & (label == name), clean & (label == name)) for name in sorted(set(label))},
+        removal=removal(kind != CLEAN, keep),
+        silent=int((outcome == "silent").sum()),
+        failed=int((outcome == "failed").sum()),
+        silent_corrupted=int(((outcome == "silent") & (kind != CLEAN)).sum()),
+        roc={
+            "all": roc_points(score, corrupt, clean),
+            **{name: roc_points(score, kinds == name, clean) for name in names},
+        },
+    )
+
+
+def auroc(score: np.ndarray, positive: np.ndarray) -> float:
+    """Probability that a positive scores above a negative, ties one half; NaN without either."""
+    positive = np.asarray(positive, dtype=bool)
+    return float(weighted_ranking(score, positive, ~positive, np.ones((1, len(positive))))[0][0])
+
+
+def average_precision(score: np.ndarray, positive: np.ndarray) -> float:
+    """Precision averaged over the positives in order of falling score; equal scores enter together; NaN without positives."""
+    positive = np.asarray(positive, dtype=bool)
+    return float(weighted_ranking(score, positive, ~positive, np.ones((1, len(positive))))[1][0])
+
+
+def weighted_ranking(
+    score: np.ndarray, positive: np.ndarray, negative: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """AUROC and average precision ``(draw,)`` of scores ``(row,)`` under row weights ``(draw, row)``.
+
+    One sort serves all draws: each tie group's weight, then cumulative sums.
+    """
+    weights = np.asarray(weights, dtype=float)
+    used = np.asarray(positive, dtype=bool) | np.asarray(negative, dtype=bool)
+    if not used.any():
+        return np.full(len(weights), np.nan), np.full(len(weights), np.nan)
+    order = np.flatnonzero(used)[np.argsort(-np.asarray(score, dtype=float)[used], kind="stable")]
+    ranked = np.asarray(score, dtype=float)[order]
+    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    hits = np.add.reduceat(weights[:, order] * np.asarray(positive, dtype=bool)[order], starts, axis=1)
+    misses = np.add.reduceat(weights[:, order] * np.asarray(negative, dtype=bool)[order], starts, axis=1)
+    hits_so_far, misses_so_far = hits.cumsum(axis=1), misses.cumsum(axis=1)
+    all_hits, all_misses = hits_so_far[:, -1], misses_so_far[:, -1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        misses_below = all_misses[:, None] - misses_so_far
+        area = (hits * (misses_below + misses / 2)).sum(axis=1) / (all_hits * all_misses)
+        found = hits_so_far + misses_so_far
+        precision = np.divide(hits_so_far, found, out=np.zeros_like(found), where=found > 0)
+        return area, (hits * precision).sum(axis=1) / all_hits
+
+
+def roc_points(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> list[tuple[float, float]]:
+    """Corners of the ROC curve from (0, 0) to (1, 1); a tie is a slanted edge. Empty without positives or negatives."""
+    score = np.asarray(score, dtype=float)
+    positives, negatives = np.sort(score[positive]), np.sort(score[negative])
+    if not len(positives) or not len(negatives):
+        return []
+    cuts = np.unique(np.r_[positives, negatives])[::-1]
+    true = 1 - np.searchsorted(positives, cuts, side="left") / len(positives)
+    false = 1 - np.searchsorted(negatives, cuts, side="left") / len(negatives)
+    return [(0.0, 0.0), *zip(false.tolist(), true.tolist(), strict=True)]
+
+
+def removal(corrupt: np.ndarray, keep: np.ndarray) -> Removal:
+    """Removal figures from two bool arrays ``(stem,)``."""
+    corrupt, removed = np.asarray(corrupt, dtype=bool), ~np.asarray(keep, dtype=bool)
+    return Removal(
+        removed=int(removed.sum()),
+        clean_lost=_share(removed[~corrupt]),
+        corrupted_removed=_share(removed[corrupt]),
+        false_discoveries=_share(~corrupt[removed]) if removed.any() else 0.0,
+        contamination_left=_share(corrupt[~removed]),
+        true_share=_share(corrupt),
+    )
+
+
+def _share(flags: np.ndarray) -> float:
+    return float(flags.mean()) if len(flags) else float("nan")
+
+
+def _nanmean(values: np.ndarray) -> np.ndarray:
+    """Mean over the first axis of what is finite, NaN where nothing is."""
+    finite = np.isfinite(values)
+    count = finite.sum(axis=0)
+    total = np.where(finite, values, 0.0).sum(axis=0)
+    return np.divide(total, count, out=np.full(values.shape[1], np.nan), where=count > 0)
+
+
+def _rows(table: pa.Table | Iterable[Mapping]) -> list[dict]:
+    return table.to_pylist() if isinstance(table, pa.Table) else [dict(row) for row in table]
