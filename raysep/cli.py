@@ -35,12 +35,12 @@ benchmark_app = typer.Typer(
 app.add_typer(benchmark_app, name="benchmark")
 
 
-def command(target: typer.Typer, name: str, example: str):
-    """Register a command whose help ends in an example."""
+def command(target: typer.Typer, name: str, example: str, **settings):
+    """Register a command whose help ends in an example; ``settings`` are those of its parser."""
 
     def register(function):
         function.__doc__ = f"{inspect.cleandoc(function.__doc__)}{EXAMPLE}{example}"
-        return target.command(name)(function)
+        return target.command(name, context_settings=settings)(function)
 
     return register
 
@@ -62,14 +62,20 @@ Address = Annotated[
 ]
 
 
-@app.callback()
-def main_options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         print(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    # Eager: answered before the missing subcommand is noticed.
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
     if debug:
         os.environ["RAYSEP_DEBUG"] = "1"
 
@@ -148,11 +154,11 @@ def scan(
 def synth(
     out: Annotated[str, typer.Argument(help="Folder to write; one folder per song, as MUSDB18-HQ.")],
     songs: Annotated[int, typer.Option(min=1, help="How many songs.")] = 20,
-    seconds: Annotated[float, typer.Option(min=1, help="Length of each.")] = 24.0,
+    seconds: Annotated[float, typer.Option(min=6, help="Length of each.")] = 24.0,
     sample_rate: Annotated[int, typer.Option(min=8000, max=192000, help="Hz.")] = 44100,
     seed: Seed = 0,
     prefix: Annotated[str, typer.Option(help="Song names begin with it.")] = "song",
-    font: Annotated[list[str] | None, typer.Option(help="Further sound font (.sf2, .sf3). Repeatable.")] = None,
+    font: Annotated[str | None, typer.Option(help="Another sound font (.sf2, .sf3).")] = None,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
@@ -161,17 +167,8 @@ def synth(
     from raysep.stages.context import Progress
 
     with Progress(quiet).bar("songs") as advance:
-        synthesise(
-            out,
-            songs,
-            seconds,
-            sample_rate,
-            seed,
-            workers=workers,
-            progress=advance,
-            prefix=prefix,
-            fonts=tuple(font or ()),
-        )
+        workers = workers or os.cpu_count() or 1
+        synthesise(out, songs, seconds, sample_rate, seed, workers=workers, progress=advance, prefix=prefix, font=font)
     print(f"{songs} songs of {seconds:g} s at {sample_rate} Hz: {out}")
 
 
@@ -265,7 +262,7 @@ def report(run: Annotated[str, typer.Argument(help="A finished run's folder.")])
     from raysep.rundir import existing
     from raysep.stages import report as stage
 
-    stage.again(existing(run))
+    stage.again(existing(run, "summary.json", "results.parquet"))
 
 
 @command(app, "config", "raysep config --preset tiny > my.yaml")
@@ -278,7 +275,13 @@ def config(preset: Annotated[str, typer.Option(help="smallest, tiny, small or fu
     print(yaml.safe_dump(settings.to_dict(settings.preset(preset)), sort_keys=False), end="")
 
 
-@command(app, "submit", "raysep submit --address http://127.0.0.1:8265 clean CORPUS --reference REF --out RUN")
+@command(
+    app,
+    "submit",
+    "raysep submit --address http://127.0.0.1:8265 clean CORPUS --reference REF --out RUN",
+    ignore_unknown_options=True,  # what follows the job's name belongs to the job
+    allow_interspersed_args=False,
+)
 def submit(
     job: Annotated[str, typer.Argument(help="A module of jobs/: clean or train.")],
     arguments: Annotated[list[str], typer.Argument(help="Its own arguments, as on the command line.")],
@@ -334,7 +337,7 @@ def benchmark_detection(
     from raysep.rundir import existing
     from raysep.stages import judge
 
-    judge.print_detection(existing(run), truth)
+    judge.print_detection(existing(run, "decision.parquet", "stems.parquet"), truth)
 
 
 def _overrides(config: str | None, assignments: list[str] | None) -> dict:
@@ -348,6 +351,8 @@ def _overrides(config: str | None, assignments: list[str] | None) -> dict:
             overrides = settings.read_yaml(storage.read_bytes(storage.absolute(config)).decode(), config)
         except FileNotFoundError:
             raise BadInput(f"--config {config}: no such file; `raysep config > {config}` writes one") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(f"--config {config}: not a text file ({error}); `raysep config` shows the form") from None
     for text in assignments or []:
         overrides = settings.merge(overrides, settings.parse_assignment(text))
     return overrides
@@ -364,9 +369,10 @@ def main() -> None:
             raise
         print(f"raysep: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("raysep: stopped; the same command goes on where this one ended", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130:  # how typer ends on Ctrl-C
+            print("raysep: stopped; the same command goes on where this one ended", file=sys.stderr)
+        raise
 
 
 if __name__ == "__main__":

@@ -210,7 +210,10 @@ def parse_assignment(text: str) -> dict[str, Any]:
     path, equals, value = text.partition("=")
     if not equals or not path:
         raise BadInput(f"--set {text}: write it as section.name=value, for example training.steps=800")
-    nested: Any = yaml.safe_load(value)
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise BadInput(f"--set {text}: {value!r} is not a value in YAML; quote it, or close its brackets") from None
     for key in reversed(path.strip().split(".")):
         nested = {key: nested}
     return nested
@@ -261,30 +264,53 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
 
 def _check(config: Config) -> None:
     """Ranges; each message names the setting, its value and what is allowed."""
-    t, s, p, d = config.training, config.scoring, config.planting, config.decision
+    n, t, s, p, d = config.network, config.training, config.scoring, config.planting, config.decision
+    rates = config.sample_rate == 0 or config.sample_rate >= 1000
     rules = [
         ("labels", config.labels, len(set(config.labels)) == len(config.labels) >= 2, "two or more different labels"),
+        ("sample_rate", config.sample_rate, rates, "0 (the corpus's own) or 1000 Hz and more"),
+        ("seed", config.seed, config.seed >= 0, "0 or more"),
+        ("network.hidden", n.hidden, n.hidden >= 1, "1 or more"),
+        ("network.layers", n.layers, n.layers >= 1, "1 or more"),
+        ("network.window_seconds", n.window_seconds, n.window_seconds > 0, "above 0"),
+        ("network.overlap", n.overlap, n.overlap >= 2, "2 or more"),
+        ("network.max_hz", n.max_hz, n.max_hz > 0, "above 0"),
         ("training.steps", t.steps, t.steps >= 1, "1 or more"),
         ("training.batch", t.batch, t.batch >= t.workers, "at least one example per training worker"),
         ("training.workers", t.workers, t.workers >= 1, "1 or more"),
+        ("training.threads", t.threads, t.threads >= 1, "1 or more"),
+        ("training.memory_gib", t.memory_gib, t.memory_gib > 0, "above 0"),
+        ("training.save_every", t.save_every, t.save_every >= 1, "1 or more"),
         ("training.early", t.early, 0 < t.early < 1, "between 0 and 1"),
         ("training.reference_steps", t.reference_steps, 0 < t.reference_steps <= 1, "above 0, at most 1"),
         ("training.segment_seconds", t.segment_seconds, t.segment_seconds > 0, "above 0"),
         ("scoring.segment_seconds", s.segment_seconds, s.segment_seconds > 0, "above 0"),
         ("scoring.most_segments", s.most_segments, s.most_segments >= 1, "1 or more"),
         ("scoring.shards", s.shards, s.shards >= 1, "1 or more"),
+        ("scoring.batch", s.batch, s.batch >= 1, "1 or more"),
+        ("scoring.bank_segments", s.bank_segments, s.bank_segments >= 1, "1 or more"),
+        ("scoring.fisher_segments", s.fisher_segments, s.fisher_segments >= 1, "1 or more"),
+        ("scoring.fisher_shards", s.fisher_shards, s.fisher_shards >= 1, "1 or more"),
         ("scoring.rho", s.rho, 0 < s.rho < 0.1, "above 0, below 0.1"),
         ("planting.unlearning", p.unlearning, 0 < p.unlearning < 1, "between 0 and 1"),
         ("planting.calibration", p.calibration, 0 < p.calibration < 1 - p.unlearning, "leaving a part to plant"),
         ("planting.copies", p.copies, p.copies >= 1, "1 or more"),
+        ("planting.least_tracks", p.least_tracks, p.least_tracks >= 3, "3 or more: one track for each part"),
         ("decision.rule", d.rule, d.rule in ("threshold", "fdr", "ratio"), "threshold, fdr or ratio"),
         ("decision.threshold", d.threshold, 0 < d.threshold < 1, "between 0 and 1"),
         ("decision.fdr", d.fdr, 0 < d.fdr < 1, "between 0 and 1"),
         ("decision.ratio", d.ratio, 0 <= d.ratio < 1, "from 0 to below 1"),
         ("decision.floor", d.floor, 0 <= d.floor <= 1, "from 0 to 1"),
         ("search.ratios", config.search.ratios, all(0 <= r < 1 for r in config.search.ratios), "from 0 to below 1"),
-        ("proof.seeds", config.proof.seeds, len(config.proof.seeds) >= 1, "one or more seeds"),
+        ("search.steps", config.search.steps, config.search.steps >= 1, "1 or more"),
+        ("search.rungs", config.search.rungs, config.search.rungs >= 1, "1 or more"),
+        ("proof.arms", config.proof.arms, len(config.proof.arms) >= 1, "one or more arms"),
+        ("proof.seeds", config.proof.seeds, _are_seeds(config.proof.seeds), "one or more different seeds from 0"),
     ]
     for name, value, holds, allowed in rules:
         if not holds:
             raise BadInput(f"{name} = {value!r}: must be {allowed}")
+
+
+def _are_seeds(seeds: tuple[int, ...]) -> bool:
+    return len(set(seeds)) == len(seeds) >= 1 and min(seeds) >= 0

@@ -89,7 +89,8 @@ def prepare(request: Request):
     from raysep.stages.inputs import read_inputs
 
     overrides = request.overrides or {}
-    labels = tuple(overrides.get("labels", settings.LABELS))
+    # Checks every setting before the first file is looked at.
+    labels = settings.preset("full" if request.preset == "auto" else request.preset, overrides).labels
     reference, test = (storage.absolute(uri) if uri else None for uri in (request.reference, request.test))
     found = read_inputs(storage.absolute(request.corpus), reference, test, labels)
     name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset

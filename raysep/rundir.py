@@ -124,7 +124,11 @@ class Run:
                 )
             self.update({"resumed": [*there.get("resumed", []), _now()]})
             return True
-        if storage.list_files(self.root, recursive=False):
+        try:
+            taken = bool(storage.list_files(self.root, recursive=False))
+        except NotADirectoryError:
+            raise BadInput(f"{self.root}: a file; give the folder of the run") from None
+        if taken:
             raise RunConflict(
                 f"{self.root}: is not empty and holds no run.json; choose another --out, or empty the folder"
             )
@@ -140,11 +144,14 @@ class Run:
         self.write_json(merge(self.read_json("run.json") if self.has("run.json") else {}, changes), "run.json")
 
 
-def existing(root: str) -> Run:
-    """A run that somebody made. Raises ``BadInput`` when there is none."""
+def existing(root: str, *files: str) -> Run:
+    """A run that somebody made, and that has come as far as these files. Raises ``BadInput`` when there is none."""
     run = Run(root)
     if not run.has("run.json"):
         raise BadInput(f"{root}: no run here (no run.json); give the folder that `raysep clean … --out` wrote")
+    for name in files:
+        if not run.has(name):
+            raise BadInput(f"{root}: has no {name} yet; start its `raysep clean` again to finish it")
     return run
 
 

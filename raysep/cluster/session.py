@@ -35,7 +35,10 @@ class Resources:
         """CPUs a worker of a group may reserve while one CPU is left for Ray Data's reads.
 
         A group that takes every CPU starves the reads that feed it, and the run hangs without an error.
+        A cluster that has none yet is one whose autoscaler waits to be asked for whole ones.
         """
+        if not self.cpus:
+            return 1.0
         return min(1.0, round((self.cpus - min(1.0, self.cpus / 2)) / workers, 3))
 
 

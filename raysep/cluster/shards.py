@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from raysep.cluster.session import Resources
 
@@ -44,14 +44,15 @@ def run_shards(
     """
     if not shards:
         return {}
-    each = 1.0 if available.cpus >= 1 else available.cpus
+    each = available.cpus if 0 < available.cpus < 1 else 1.0
     room = int(available.gpus) if gpu and available.gpus else int(available.cpus // each)
     count = max(1, min(room, len(shards), most_workers or room))
     options: dict[str, Any] = {
         "num_cpus": each,
         "num_gpus": 1 if gpu and available.gpus else 0,
-        "max_restarts": RESTARTS,
-        "max_task_retries": 0,  # retried here, so that the shard that kills its worker is known and given up
+        # Restarted and retried here, so that the shard that kills its worker is known and given up.
+        "max_restarts": 0,
+        "max_task_retries": 0,
         "memory": memory_bytes,
     }
     pool = [ray.remote(_Worker).options(**options).remote(make) for _ in range(count)]
@@ -73,22 +74,21 @@ def run_shards(
         worker, shard = busy.pop(finished[0])
         try:
             on_done(shard, ray.get(finished[0]))
-        except RayActorError as error:
+        except RayTaskError as error:
+            failed[shard] = _last_line(error.cause or error)
+        except RayError as error:  # the worker died, was killed for its memory, or its node is gone
             if tries[shard] <= RESTARTS:
                 waiting.append((shard, shards[shard]))
-                pool[worker] = ray.remote(_Worker).options(**options).remote(make)
             else:
-                failed[shard] = f"worker died {tries[shard]} times: {_first_line(error)}"
-                pool[worker] = ray.remote(_Worker).options(**options).remote(make)
-        except RayTaskError as error:
-            failed[shard] = _first_line(error.cause or error)
+                failed[shard] = f"worker died {tries[shard]} times: {_last_line(error)}"
+            pool[worker] = ray.remote(_Worker).options(**options).remote(make)
         give(worker)
     for actor in pool:
         ray.kill(actor)
     return failed
 
 
-def _first_line(error: BaseException) -> str:
+def _last_line(error: BaseException) -> str:
     text = str(error).strip()
     return f"{type(error).__name__}: {text.splitlines()[-1] if text else ''}"
 

@@ -27,11 +27,10 @@ FEWEST_STEMS = 8  # calibration stems, below which there is no fusion but only a
 class Fusion:
     """Settings, chosen by simulation over seen and left-out kinds (tests/decision/conftest.py has the simulator)."""
 
-    penalty: float = 100.0  # ridge penalty on standardised features: 1 / C of scikit-learn
+    penalty: float = 300.0  # ridge penalty on standardised features: 1 / C of scikit-learn
     shrinkage: float = 0.5  # of the calibration correlation towards the identity
     novelty: float = 3.0  # scale of the novelty column: its penalty is novelty² times weaker
-    unlabelled: float = 0.3  # weight of the corpus among the positives; 1 = no planted stems used
-    by_kind: bool = False
+    unlabelled: float = 0.2  # weight of the corpus among the positives; 1 = no planted stems used
     folds: int = 5
     repeats: int = 3  # fold partitions averaged
 
@@ -93,17 +92,9 @@ def _fit_and_score(features, role, kind, fitted, scored, settings: Fusion) -> np
     weights = example_weights(np.where(fitted, role, ""), kind, settings.unlabelled)
     used = weights > 0
     columns = expand(features, clean, fitted, settings)
-    from scipy.special import logsumexp
     from sklearn.linear_model import LogisticRegression
 
     # The weights sum to the number of stems, so that the penalty means the same for any corpus size.
-    if settings.by_kind:
-        target = np.where(role == "calibration", "", np.where(role == "corpus", "?corpus", kind))
-        model = LogisticRegression(C=1 / settings.penalty, max_iter=500)
-        model.fit(columns[used], target[used], sample_weight=weights[used] * used.sum())
-        d = model.decision_function(columns[scored])
-        ci = list(model.classes_).index("")
-        return logsumexp(np.delete(d, ci, 1), axis=1) - d[:, ci]
     model = LogisticRegression(C=1 / settings.penalty, max_iter=500)
     model.fit(columns[used], ~clean[used], sample_weight=weights[used] * used.sum())
     return model.decision_function(columns[scored])

@@ -61,6 +61,7 @@ _PROBES = (
     Probe("neighbours-high", "stem", "", True, 0, "the same, upper decile of the frames"),
     Probe("instrument", "stem", "", True, 0, "quadratic discriminant of the labels on reference embeddings"),
     *(Probe(f"signal-{n}", "stem", "", n in signal.ORIENTED, 0, "specialist on the samples") for n in signal.NAMES),
+    Probe("leakage", "stem", "", True, 0, "Knapp and Carter 1976 (phase transform), between the track's stems"),
     Probe("signal-lag", "stem", "", True, 0, "onset cross-correlation with the track's other stems"),
     Probe("signal-synchrony", "stem", "", False, 0, "height of its peak"),
     Probe("signal-in-time", "stem", "", True, 0, "its value near no lag against the best elsewhere"),

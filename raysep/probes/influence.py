@@ -27,7 +27,7 @@ def direction(gradient: Mapping[str, Tensor], curvature: Mapping[str, Tensor]) -
     """d = gradient / curvature, name by name, in float64; ``curvature`` is positive (see ``unlearning.damped``)."""
     if missing := gradient.keys() - curvature.keys():
         raise ValueError(f"no curvature for {', '.join(sorted(missing))}")
-    return {name: value.double() / curvature[name].double() for name, value in gradient.items()}
+    return {name: value.double() / curvature[name].to(value.device).double() for name, value in gradient.items()}
 
 
 def norm(weights: Mapping[str, Tensor]) -> float:
@@ -94,7 +94,7 @@ def influence_at(
 ) -> np.ndarray:
     """``(n, stem)`` central differences of ``(n, channel, time)`` mixtures, ``(n, stem, channel, time)`` targets."""
     plus, minus, _ = perturb(weights_of(network), direction, rho)
-    at_plus, at_minus = (losses_of(with_weights(network, w), mixtures, targets).numpy() for w in (plus, minus))
+    at_plus, at_minus = (losses_of(with_weights(network, w), mixtures, targets).cpu().numpy() for w in (plus, minus))
     return central_difference(at_plus, at_minus, rho)
 
 
@@ -128,6 +128,6 @@ def exact_derivative(network: nn.Module, direction: Mapping[str, Tensor], mixtur
     call it under ``torch.backends.mkldnn.flags(enabled=False)``.
     """
     weights = weights_of(network)
-    tangents = {name: direction[name].to(value.dtype) for name, value in weights.items()}
+    tangents = {name: direction[name].to(value) for name, value in weights.items()}
     with evaluating(network):
         return torch.func.jvp(losses_at(network, mixtures, targets), (weights,), (tangents,))[1]

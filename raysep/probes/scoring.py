@@ -25,6 +25,7 @@ from raysep.probes.fad.embedder import audible_frames
 from raysep.probes.fad.reference import instrument
 from raysep.probes.influence import central_difference, curvature
 from raysep.probes.kit import ScoringKit, ScoringOptions, label_references
+from raysep.probes.leakage import leakage
 from raysep.probes.losses import magnitude_l1
 from raysep.probes.unlearning import relative_tau, tau
 from raysep.separators.base import Separator
@@ -59,7 +60,10 @@ def score_track(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str) ->
     columns = _clean_and_alone(kit, cut_up) | _own(kit, cut_up)
     by_segment = _model_probes(columns, kit.options.rho)
     onsets = {label: signal.onset_envelope(audio[label], kit.options.sample_rate) for label in cut_up.labels}
-    by_stem = {label: _stem_probes(kit, audio[label], label, onsets) for label in cut_up.labels}
+    leaks = leakage(audio, kit.options.sample_rate)
+    by_stem = {
+        label: _stem_probes(kit, audio[label], label, onsets) | {"leakage": -leaks[label]} for label in cut_up.labels
+    }
     missing = dict.fromkeys(kit.probes, float("nan"))
     rows = []
     for row, label in enumerate(cut_up.labels):

@@ -30,6 +30,7 @@ FLAT_RUN = 3  # equal samples at the peak that music does not make by itself
 FLATNESS_TOLERANCE = 1e-4  # of the peak; a little above one step of 16 bits at full scale
 BOTTOM_DB = -100.0  # what is quieter, relative to the stem, is nothing
 MOST_LAG_SECONDS = 0.25
+LEAST_OFFSET = 0.005  # of the RMS: any sound recording has so much
 
 
 def describe(audio: np.ndarray, sample_rate: int) -> dict[str, float]:
@@ -43,7 +44,7 @@ def describe(audio: np.ndarray, sample_rate: int) -> dict[str, float]:
     return {
         "clipping": clipping_share(audio),
         **dropouts(audio, sample_rate),
-        "dc": float(np.abs(audio.mean(axis=1, dtype=np.float64)).max() / rms),
+        "dc": float(max(np.abs(audio.mean(axis=1, dtype=np.float64)).max() / rms, LEAST_OFFSET)),
         **floors(powers, frequencies),
         **spectrum_shape(powers, frequencies),
         "crest": float(20 * np.log10(1.0 / rms)),

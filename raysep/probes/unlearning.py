@@ -63,20 +63,24 @@ def unlearn(
     if steps > 1 and gradient_at is None:
         raise ValueError("more than one step needs gradient_at, to take the gradient again at the moved weights")
     curvature = damped(fisher_mean, damping)
-    start = {name: weights[name].double() for name in gradient}
+    # All in float64 on the gradient's device, whatever the network's type and device are.
+    start = {name: weights[name].to(value.device).double() for name, value in gradient.items()}
     moved, ascent = dict(start), gradient
     for step in range(steps):
         if step:
             ascent = gradient_at(_typed(weights, moved))
         for name, value in moved.items():
-            pull = n * fisher_mean[name].double() * (value - start[name])
-            moved[name] = value + alpha / n * (ascent[name].double() - pull) / curvature[name]
+            pull = n * fisher_mean[name].to(value) * (value - start[name])
+            moved[name] = value + alpha / n * (ascent[name].to(value) - pull) / curvature[name].to(value)
     return _typed(weights, moved)
 
 
 def plain(weights: Mapping[str, Tensor], gradient: Mapping[str, Tensor], alpha: float) -> Weights:
     """Ascent without the Fisher, θ0 + α ∇L(R, θ0): the ablation."""
-    return _typed(weights, {name: weights[name].double() + alpha * g.double() for name, g in gradient.items()})
+    return _typed(
+        weights,
+        {name: weights[name].double() + alpha * g.to(weights[name].device).double() for name, g in gradient.items()},
+    )
 
 
 def per_track(
@@ -107,7 +111,7 @@ def alpha_for(weights: Mapping[str, Tensor], step: Mapping[str, Tensor], n: int,
 
 
 def _typed(weights: Mapping[str, Tensor], moved: Mapping[str, Tensor]) -> Weights:
-    return {name: moved[name].to(value.dtype) if name in moved else value for name, value in weights.items()}
+    return {name: moved[name].to(value) if name in moved else value for name, value in weights.items()}
 
 
 # The score --------------------------------------------------------------------------------------------------------
@@ -185,10 +189,7 @@ def choose_step_size(
     reference_start = _sample_losses(network, reference).mean()
 
     def losses(direction: Mapping[str, Tensor], alpha: float, segments: tuple[Tensor, Tensor]) -> np.ndarray:
-        moved = {
-            name: (weights[name].double() + alpha / n * d).to(weights[name].dtype) for name, d in direction.items()
-        }
-        return _sample_losses(with_weights(network, moved), segments)
+        return _sample_losses(with_weights(network, plain(weights, direction, alpha / n)), segments)
 
     def read(relative: float) -> Reading:
         alpha = alpha_for(weights, step, n, relative)

@@ -42,7 +42,7 @@ class JointConfig:
     channels: int = 2
     n_fft: int = 1024
     hop: int = 512
-    hidden: int = 128
+    hidden: int = 96
     layers: int = 1
     max_bin_hz: float | None = None  # bins above it share the mask of the highest bin below
 
@@ -132,7 +132,7 @@ class JointOpenUnmix(Separator):
     def estimate(self, mixture: Tensor) -> Tensor:
         batch, channels, bins, frames = mixture.shape
         mixture = mixture.permute(3, 0, 1, 2)  # (frame, batch, channel, bin)
-        x = (_compress(mixture[..., : self.bins]) - self.input_mean) * self.input_scale
+        x = (mixture[..., : self.bins] - self.input_mean) * self.input_scale
         x = self.bn1(self.fc1(x.reshape(frames * batch, -1)))  # (frame * batch, hidden)
         x = torch.tanh(x).reshape(frames, batch, -1)  # (frame, batch, hidden)
         x = torch.cat([x, self.lstm(x)], dim=-1)  # (frame, batch, 2 * hidden)
@@ -145,11 +145,6 @@ class JointOpenUnmix(Separator):
 
     @torch.no_grad()
     def set_input_statistics(self, mixtures: Tensor) -> None:
-        mean, deviation = bin_statistics(_compress(self.magnitude(mixtures)[..., : self.bins, :]))
-        self.input_mean.copy_(mean)
-        self.input_scale.copy_(1.0 / deviation)
-
-
-def _compress(magnitude: Tensor) -> Tensor:
-    """Loudness is heard, and varies, on a logarithmic scale; the one keeps silence at zero."""
-    return torch.log1p(magnitude)
+        mean, deviation = bin_statistics(self.magnitude(mixtures))
+        self.input_mean.copy_(mean[: self.bins])
+        self.input_scale.copy_(1.0 / deviation[: self.bins])

@@ -76,7 +76,8 @@ def list_segments(stems: Iterable[Stem], context: Context) -> Chosen:
     for track, parts in manifest.tracks_of(stems).items():
         if len(parts) == len(context.config.labels) and all(s.frames for s in parts.values()):
             first = next(iter(parts.values()))
-            frames = int(first.frames * context.sample_rate / first.sample_rate)
+            # What resampling gives, to the sample: halves are rounded up.
+            frames = (2 * first.frames * context.sample_rate + first.sample_rate) // (2 * first.sample_rate)
             cuts = segments.cut(frames, context.segment_frames, context.config.scoring.most_segments)
             chosen[track] = [s.index for s in cuts]
     return chosen

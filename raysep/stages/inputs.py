@@ -52,6 +52,8 @@ def read_inputs(corpus: str, reference: str | None, test: str | None, labels: tu
         layouts.scan(reference, labels, split="reference").stems if reference else [],
         layouts.scan(test, labels, split="test").stems if test else [],
     )
+    if not any(s.frames for s in found.corpus):
+        raise BadInput(f"{corpus}: none of its {len(found.corpus)} stems can be read as audio; replace the files")
     if found.reference:
         _refuse_leak(found.corpus, found.reference, "--reference")
     if found.test:
@@ -66,6 +68,11 @@ def corpus_stems(uri: str, labels: tuple[str, ...]) -> list[Stem]:
         stems = manifest.read(uri)
         if not stems:
             raise BadInput(f"{uri}: the manifest is empty; make one with `raysep scan CORPUS --out {uri}`")
+        if strange := sorted(set(manifest.labels_of(stems)) - set(labels)):
+            raise BadInput(
+                f"{uri}: holds stems labelled {', '.join(strange)}, but the labels are {', '.join(labels)}; "
+                "leave them out, or add them with --set labels=[…]"
+            )
         return stems
     return layouts.scan(uri, labels, split="train", on_problem="keep").stems
 

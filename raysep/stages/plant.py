@@ -74,9 +74,9 @@ def split(reference: list[Stem], config) -> tuple[list[Stem], list[Stem], list[S
     if len(names) < config.planting.least_tracks:
         return reference, [], []
     order = [names[i] for i in generator(config.seed, "plant").permutation(len(names))]
-    first = max(1, round(config.planting.unlearning * len(order)))
-    second = first + max(1, round(config.planting.calibration * len(order)))
-    second = min(second, len(order) - 1)
+    # A track at least for each part, whatever the shares: no track may be in two.
+    first = min(max(1, round(config.planting.unlearning * len(order))), len(order) - 2)
+    second = min(first + max(1, round(config.planting.calibration * len(order))), len(order) - 1)
     parts = order[:first], order[first:second], order[second:]
     return tuple([stem for name in part for stem in tracks[name].values()] for part in parts)  # type: ignore[return-value]
 

@@ -163,7 +163,7 @@ def print_result(run: Run) -> None:
         f"{name} {stage['seconds']:.0f} s" for name, stage in record["stages"].items() if "seconds" in stage
     )
     console.print(f"stages: {seconds}; peak memory {record.get('peak_memory_gib', 0):.2f} GiB")
-    if best := record["stages"].get("search", {}).get("best_ratio"):
+    if (best := record["stages"].get("search", {}).get("best_ratio")) is not None:
         console.print(
             f"search by retraining prefers a ratio of {best:.0%}; the estimate removed {summary['removed_share']:.0%}"
         )
@@ -186,7 +186,7 @@ def print_status(run: Run) -> None:
     console = Console(highlight=False)
     console.print(f"{run.root}: run {record['fingerprint']}, started {record['started']}")
     for name in STAGES:
-        if name in record["stages"]:
+        if name in record["stages"] and run.is_done(name):
             console.print(f"  {name:<10} done in {record['stages'][name]['seconds']:.1f} s")
             continue
         shards = run.shards_done(name, record["fingerprint"]) if name in ("attribute", "score") else {}

@@ -24,6 +24,7 @@ from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
 METRIC = "validation_sdr"
+COLUMNS = pa.schema([("ratio", pa.float64()), (METRIC, pa.float64()), ("rung", pa.int64()), ("error", pa.string())])
 
 
 def search(context: Context, inputs: Inputs, planting: Planting) -> None:
@@ -55,7 +56,7 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
             available=context.available,
             on_progress=advance,
         )
-        run.write_table(pa.Table.from_pylist(rows), "search.parquet")
+        run.write_table(pa.table({key: [row.get(key) for row in rows] for key in COLUMNS}, COLUMNS), "search.parquet")
         judged = [row for row in rows if row.get(METRIC) is not None and not row["error"]]
         # Trials that ASHA stopped were judged after fewer steps: only the furthest are comparable.
         furthest = max((row["rung"] for row in judged), default=0)

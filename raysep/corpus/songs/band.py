@@ -8,7 +8,7 @@ import numpy as np
 
 from raysep.corpus.songs.styles import Style
 
-LEVELS = {"vocals": -19.0, "drums": -20.0, "bass": -20.5, "other": -20.0}  # dBFS, of the frames that sound
+LEVELS = {"vocals": -19.0, "drums": -18.5, "bass": -20.5, "other": -20.0}  # dBFS, of the frames that sound
 PEAK = 0.9  # of the mixture, and of every stem
 FRAME = 0.05  # seconds
 LOW_CUT = {"vocals": 90.0, "drums": 25.0, "bass": 25.0, "other": 60.0}  # Hz
@@ -25,6 +25,8 @@ class Strip:
     drive: float  # dB into a soft saturation, 0 for none
     wet: float  # dB of reverberation against the dry sound
     echo: tuple[float, float]  # seconds, dB; silent at -inf
+    hiss: float  # dBFS of the preamplifier's noise, -inf for a purely digital stem; below what counts as audible
+    seed: int  # of the hiss
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,17 @@ def mix(rng: np.random.Generator, style: Style, tempo: float) -> tuple[dict[str,
             drive=float(drive),
             wet=wetness[label] + float(rng.uniform(-5, 5)),
             echo=echo if label == "vocals" and rng.random() < 0.35 else (0.0, -np.inf),
+            hiss=float(rng.uniform(-90, -70)) if rng.random() < 0.6 else -np.inf,
+            seed=int(rng.integers(2**31)),
         )
     decay = float(np.exp(rng.uniform(np.log(0.35), np.log(2.2))))
-    return strips, Room(decay, float(rng.uniform(0.005, 0.03)), float(rng.uniform(2500, 7000)), int(rng.integers(2**31)))
+    return strips, Room(
+        decay, float(rng.uniform(0.005, 0.03)), float(rng.uniform(2500, 7000)), int(rng.integers(2**31))
+    )
 
 
 def process(audio: np.ndarray, strip: Strip, room: Room, sample_rate: int) -> np.ndarray:
-    """One stem through its strip and into the room, float32 ``(2, time)``; silence stays silence."""
+    """One stem through its strip and into the room, float32 ``(2, time)``; a stem that never sounds is left alone."""
     loud = loudness(audio, sample_rate)
     if loud == -np.inf:
         return audio
@@ -67,7 +73,10 @@ def process(audio: np.ndarray, strip: Strip, room: Room, sample_rate: int) -> np
         gain = 10 ** (strip.drive / 20)
         audio = np.tanh(audio * gain) / gain
     audio = _filtered(audio, strip, room, sample_rate)
-    return (audio * 10 ** ((strip.level - loudness(audio, sample_rate)) / 20)).astype(np.float32)
+    audio = audio * 10 ** ((strip.level - loudness(audio, sample_rate)) / 20)
+    if strip.hiss > -np.inf:
+        audio += 10 ** (strip.hiss / 20) * np.random.default_rng(strip.seed).standard_normal(audio.shape)
+    return audio.astype(np.float32)
 
 
 def loudness(audio: np.ndarray, sample_rate: int) -> float:

@@ -87,7 +87,9 @@ def _pause(rng: np.random.Generator, plan: Plan, seconds: float, chance: float) 
         return 0.0, 0.0
     length = int(rng.integers(1, most + 1))
     start = 0 if rng.random() < 0.5 else int(rng.integers(0, plan.bars - length))
-    return plan.seconds(start, 0), min(plan.seconds(start + length, 0), plan.seconds(start, 0) + LONGEST_PAUSE * seconds)
+    return plan.seconds(start, 0), min(
+        plan.seconds(start + length, 0), plan.seconds(start, 0) + LONGEST_PAUSE * seconds
+    )
 
 
 def _without(notes: tuple, pause: tuple[float, float], seconds: float) -> tuple:
@@ -197,7 +199,9 @@ def _lead(rng: np.random.Generator, plan: Plan) -> list[Note]:
     return notes
 
 
-def _tune(rng: np.random.Generator, plan: Plan, low: int, high: int, skip: float) -> list[tuple[int, int, int, int, int]]:
+def _tune(
+    rng: np.random.Generator, plan: Plan, low: int, high: int, skip: float
+) -> list[tuple[int, int, int, int, int]]:
     """(bar, step, length, pitch, place in the phrase) over the whole song; phrases last two bars and come back."""
     steps = plan.style.steps
     motifs = []
@@ -225,15 +229,19 @@ def _tune(rng: np.random.Generator, plan: Plan, low: int, high: int, skip: float
 def _vocals(rng: np.random.Generator, plan: Plan) -> tuple[Line, ...]:
     """A lead singer, sometimes doubled, sometimes with a harmony in the choruses."""
     singer = SINGERS[rng.integers(len(SINGERS))]
-    register = float(rng.choice((0.0, 0.0, rng.uniform(-1.5, 1.5), rng.uniform(4.5, 7.5))))  # the last: a tenor
-    lowest = int(round(58 - register + rng.integers(0, 5)))
-    voice = Voice(singer, register, float(rng.uniform(4.8, 6.2)), float(rng.uniform(12, 45)), float(rng.uniform(0.03, 0.08)))
+    register = float(rng.choice((0.0, 2.0, 3.5, 7.0, 9.0)) + rng.uniform(-1, 1))  # from soprano to tenor
+    lowest = round(62 - register + rng.integers(0, 4))
+    voice = Voice(
+        singer, register, float(rng.uniform(4.8, 6.2)), float(rng.uniform(12, 45)), float(rng.uniform(0.03, 0.08))
+    )
     lead = _sing(rng, plan, _tune(rng, plan, lowest, lowest + 14, skip=0.0))
     lines = [Line(voice, lead)]
     if rng.random() < 0.3:
         late = rng.normal(0, 0.012, len(lead))
         take = tuple(replace(n, start=n.start + float(d)) for n, d in zip(lead, late, strict=True))
-        lines.append(Line(replace(voice, pan=0.75, gain=-4.0, detune=9.0, vibrato_rate=voice.vibrato_rate * 0.93), take))
+        lines.append(
+            Line(replace(voice, pan=0.75, gain=-4.0, detune=9.0, vibrato_rate=voice.vibrato_rate * 0.93), take)
+        )
         lines[0] = replace(lines[0], voice=replace(voice, pan=0.3))
     if rng.random() < 0.4:
         below = int(rng.choice((-2, 2, -5)))

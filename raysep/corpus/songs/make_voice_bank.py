@@ -20,7 +20,7 @@ import numpy as np
 
 RATE = 44_100  # Hz, of the bank
 SINGERS = {"bright": 0.49, "plain": 0.53, "warm": 0.565, "dark": 0.60}  # the all-pass constant: moves the formants
-PITCHES = (57, 60, 63, 66, 69, 72, 75)  # MIDI; the synthetic singer is at ease between A3 and E5
+PITCHES = (62, 64, 66, 68, 70, 72, 74, 76)  # MIDI; a note below D4, alone between rests, is whispered
 SYLLABLES = {
     "a": "あ", "ra": "ら", "na": "な", "ta": "た", "sa": "さ",
     "i": "い", "ki": "き", "mi": "み",
@@ -99,7 +99,7 @@ def instantaneous_pitch(audio: np.ndarray, frequency: float) -> tuple[np.ndarray
 def flatten(audio: np.ndarray, near: float) -> tuple[np.ndarray, float]:
     """Warp time so that the fundamental stays at the note's own median, and that median in Hz.
 
-    Alone between two rests the synthesiser may sing sharp by three semitones: the note is kept as sung and filed
+    Alone between two rests the synthesiser may sing sharp by three semitones or flat by five: the note is kept as sung and filed
     under its true pitch, because a stronger warp would also move the formants.
     """
     from scipy.interpolate import CubicSpline
@@ -131,14 +131,13 @@ def landmarks(audio: np.ndarray, frequency: float) -> tuple[int, int]:
     return max(first, onset - int(CONSONANT_MOST * RATE)), onset
 
 
-def cut(song: np.ndarray, bar: int, pitch: int) -> tuple[np.ndarray, int, float] | None:
+def cut(song: np.ndarray, bar: int) -> tuple[np.ndarray, int, float] | None:
     """One note ``(time,)`` at an even level and pitch, the sample at which its vowel starts, and its pitch in Hz.
 
     None when the synthesiser did not hold one pitch; the singer then uses a neighbour.
     """
     from scipy.signal import butter, sosfiltfilt
 
-    written = 440 * 2 ** ((pitch - 69) / 12)
     nominal = int((4 * bar + 1) * RATE)
     near, _ = periodicity(song[nominal + RATE // 2 : nominal + int(0.85 * RATE)])
     rumble = butter(4, 0.6 * near, btype="high", fs=RATE, output="sos")  # plosives come with a thump below the voice
@@ -151,9 +150,9 @@ def cut(song: np.ndarray, bar: int, pitch: int) -> tuple[np.ndarray, int, float]
     ramp = min(int(0.004 * RATE), len(note))
     note[:ramp] *= np.linspace(0, 1, ramp)
     sung, match = periodicity(note[onset + RATE // 10 :])
-    if abs(12 * np.log2(sung / frequency)) > 0.1 or match < 0.9 or abs(12 * np.log2(sung / written)) > 6:
-        return None
-    return note, onset, frequency
+    steady = abs(12 * np.log2(sung / frequency)) < 0.1 and match > 0.9
+    calm = np.abs(note).max() < 0.75  # its filters sometimes burst
+    return (note, onset, frequency) if steady and calm else None
 
 
 def loop_of(note: np.ndarray, onset: int, frequency: float) -> int:
@@ -193,7 +192,7 @@ def main(folder: Path) -> None:
                 voice.clearScore()
             song = soxr.resample(np.asarray(raw, dtype=np.float64) / 32768, rate, RATE, quality="VHQ")
             for bar, syllable in enumerate(SYLLABLES):
-                found = cut(song, bar, pitch)
+                found = cut(song, bar)
                 if found is None:
                     continue
                 note, onset, frequency = found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from raysep.corpus import storage
+from raysep.corpus.hashing import generator
 from raysep.corpus.songs import band, renderer, singer
 from raysep.corpus.songs.composer import compose
 from raysep.corpus.songs.score import Song
@@ -66,12 +66,6 @@ def name_of(prefix: str, number: int) -> str:
     return f"{prefix}-{number:04d}"
 
 
-def generator(prefix: str, seed: int, number: int) -> np.random.Generator:
-    """The source of all that is drawn for one song."""
-    tag = int.from_bytes(hashlib.sha256(prefix.encode()).digest()[:8], "big")
-    return np.random.default_rng([seed, tag, number])
-
-
 def perform(song: Song, rng: np.random.Generator, sample_rate: int, font: str) -> dict[str, np.ndarray]:
     """Play a song: label → float32 ``(2, time)`` at ``sample_rate`` Hz, mixed so that the sum does not clip."""
     from raysep.audio.resample import resample
@@ -102,12 +96,10 @@ def _choir(song: Song, rng: np.random.Generator) -> np.ndarray:
     return audio
 
 
-def _write_song(
-    out_uri: str, seconds: float, sample_rate: int, seed: int, prefix: str, font: str, number: int
-) -> str:
+def _write_song(out_uri: str, seconds: float, sample_rate: int, seed: int, prefix: str, font: str, number: int) -> str:
     from raysep.audio.files import encode
 
-    rng = generator(prefix, seed, number)
+    rng = generator(seed, prefix, number)
     stems = perform(compose(rng, seconds), rng, sample_rate, font)
     # Rounded before they are added up: the mixture file then is the sum of the stem files to the last bit.
     whole = {label: np.rint(audio * 32768).astype(np.int32) for label, audio in stems.items()}

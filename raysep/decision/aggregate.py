@@ -1,0 +1,111 @@
+"""Segment rows to stem rows: a probe's mean over the audible segments and its worst one.
+
+Scores are oriented higher = cleaner, so the worst segment is the lowest: a fault of a few seconds drowns in a mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+WORST = "_worst"
+# What a row of the scoring pass, or a stem row, holds beside its probes.
+NOT_PROBES = frozenset(
+    ("track", "stem", "stem_id", "segment", "start", "seconds", "outcome", "error", "message", "level_dbfs")
+    + ("segments", "audible", "role", "kind", "group")
+)
+
+
+def probe_names(table: pa.Table) -> tuple[str, ...]:
+    """The probe columns of a table of segment or stem rows: every floating-point column that is not bookkeeping."""
+    return tuple(f.name for f in table.schema if pa.types.is_floating(f.type) and f.name not in NOT_PROBES)
+
+
+def per_stem(
+    rows: pa.Table | Iterable[Mapping], probes: Sequence[str] | None = None, oriented: Collection[str] | None = None
+) -> pa.Table:
+    """One row per stem, in ``stem_id`` order.
+
+    Args:
+        rows: ``stem_id, track, stem, outcome`` ("scored", "silent" or "failed") and a number per probe, NaN or null where
+            it has none; ``level_dbfs`` where there is one.
+        probes: columns to aggregate; None = all.
+        oriented: probes of which the worst segment has a meaning; None = all.
+
+    Returns:
+        ``stem_id, track, stem, outcome, segments, audible, level_dbfs, <probe>…, <probe>_worst…``. A stem is failed when
+        one of its rows is, scored when at least one segment was audible, else silent. A probe without a finite value is null.
+    """
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows])
+    probes = probe_names(table) if probes is None else tuple(probes)
+    stem_ids = np.array(table["stem_id"].to_pylist(), dtype=object)
+    names, first, stem = np.unique(stem_ids.astype(str), return_index=True, return_inverse=True)
+    outcome = np.array(table["outcome"].to_pylist(), dtype=object)
+    scored, failed = outcome == "scored", outcome == "failed"
+    audible = np.bincount(stem[scored], minlength=len(names))
+    any_failed = np.bincount(stem[failed], minlength=len(names)) > 0
+    columns: dict[str, object] = {
+        "stem_id": names.tolist(),
+        "track": table["track"].take(first),
+        "stem": table["stem"].take(first),
+        "outcome": np.where(any_failed, "failed", np.where(audible > 0, "scored", "silent")).tolist(),
+        "segments": np.bincount(stem[~failed], minlength=len(names)),
+        "audible": audible,
+    }
+    if "level_dbfs" in table.column_names:
+        columns["level_dbfs"] = _nullable(_mean(numbers(table, "level_dbfs"), stem, scored, len(names)))
+    values = {name: numbers(table, name) for name in probes}
+    usable = scored & ~any_failed[stem]
+    for name, value in values.items():
+        columns[name] = _nullable(_mean(value, stem, usable, len(names)))
+    for name, value in values.items():
+        if oriented is None or name in oriented:
+            columns[name + WORST] = _nullable(_least(value, stem, usable, len(names)))
+    return pa.table(columns)
+
+
+def with_roles(
+    stems: pa.Table, corpus: Collection[str], roles: Mapping[str, tuple[str, str, str]] | None = None
+) -> pa.Table:
+    """The stem rows that a decision needs, with ``role``, ``kind`` (planted ones) and ``group`` (track of origin).
+
+    Args:
+        corpus: the stem_ids to judge.
+        roles: stem_id → ("calibration" | "planted", kind, track of origin). Rows that are in neither are dropped: an
+            untouched stem of a planted copy is no corpus stem, and a second copy of a calibration stem no new evidence.
+    """
+    corpus, roles = set(corpus), roles or {}
+    stem_ids, tracks = stems["stem_id"].to_pylist(), stems["track"].to_pylist()
+    kept = [i for i, name in enumerate(stem_ids) if name in corpus or name in roles]
+    found = [
+        ("corpus", None, tracks[i]) if stem_ids[i] in corpus else roles[stem_ids[i]] for i in kept
+    ]  # a stem to judge is judged, whatever else it was used for
+    table = stems.take(pa.array(kept, pa.int64()))
+    for index, name in enumerate(("role", "kind", "group")):
+        table = table.append_column(name, pa.array([row[index] for row in found], pa.string()))
+    return table
+
+
+def numbers(table: pa.Table, name: str) -> np.ndarray:
+    """A column as float64 ``(row,)``, null as NaN."""
+    return table[name].cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float)
+
+
+def _mean(values: np.ndarray, stem: np.ndarray, used: np.ndarray, stems: int) -> np.ndarray:
+    used = used & np.isfinite(values)
+    count = np.bincount(stem[used], minlength=stems)
+    total = np.bincount(stem[used], weights=values[used], minlength=stems)
+    return np.divide(total, count, out=np.full(stems, np.nan), where=count > 0)
+
+
+def _least(values: np.ndarray, stem: np.ndarray, used: np.ndarray, stems: int) -> np.ndarray:
+    used = used & np.isfinite(values)
+    least = np.full(stems, np.inf)
+    np.minimum.at(least, stem[used], values[used])
+    return np.where(np.isfinite(least), least, np.nan)
+
+
+def _nullable(values: np.ndarray) -> pa.Array:
+    return pa.array(values, mask=~np.isfinite(values))

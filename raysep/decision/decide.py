@@ -1,0 +1,287 @@
+"""From stem rows to a decision: suspicion, p-value, P(corrupt), keep, weight and the reason, a row per corpus stem.
+
+    features ─ fuse ─ share ─ local fdr ─ rule ─ floor
+
+No audio and no truth label is read. Without enough clean calibration, or with calibration that is not exchangeable,
+there is a ranking and nothing more: P(corrupt) is null and no scored stem is removed, unless a fixed ratio was asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pyarrow as pa
+
+from raysep.decision.aggregate import WORST, numbers, probe_names
+from raysep.decision.conformal import calibration_needed, p_values
+from raysep.decision.features import informative, mean_suspicion, standardise
+from raysep.decision.fusion import FEWEST_STEMS, FEWEST_TRACKS, Fusion, can_fuse, fuse
+from raysep.decision.local_fdr import likelihood_ratio, monotone, posterior, posterior_without_planted
+from raysep.decision.rules import (
+    FUSED,
+    FalseDiscoveryRate,
+    Judged,
+    Ratio,
+    Rule,
+    Threshold,
+    apply_rule,
+    respect_floor,
+)
+from raysep.decision.share import Share, estimate_share
+from raysep.errors import BadInput
+
+LEAST_WEIGHT = 1e-3  # of a kept stem, so that a label kept by the floor can still be drawn from
+FEWEST_PLANTED = 8
+METADATA = b"raysep.decision"
+SCHEMA = pa.schema(
+    [
+        ("stem_id", pa.string()),
+        ("track", pa.string()),
+        ("stem", pa.string()),
+        ("outcome", pa.string()),  # scored | silent | failed
+        ("suspicion", pa.float64()),  # higher = more suspect; comparable across labels when fused
+        ("p_value", pa.float64()),  # conformal; null where not scored or not calibrated
+        ("p_corrupt", pa.float64()),  # null = ranking only
+        ("keep", pa.bool_()),
+        ("weight", pa.float64()),  # sampling weight: 1 - P(corrupt); 0 for a failed stem
+        ("reason", pa.string()),
+    ]
+)
+
+
+def decide(
+    stems: pa.Table,
+    rule: Rule = Threshold(),
+    floor: float = 0.2,
+    *,
+    probes: Sequence[str] | None = None,
+    oriented: Collection[str] | None = None,
+    seed: int = 0,
+    strict: bool = True,
+    fusion: Fusion | None = None,
+) -> pa.Table:
+    """Decide over the rows of ``stems`` whose role is "corpus".
+
+    Args:
+        stems: a row per stem (``aggregate.per_stem``, ``aggregate.with_roles``): ``stem_id, track, stem, outcome``, probe
+            columns, and, optional: ``role`` ("corpus", "calibration", "planted"), ``kind`` of planted rows, ``group`` (track
+            of origin). Without ``role`` every row is corpus.
+        floor: share of each label's stems that is always left (and at least 4, where there are as many).
+        probes: columns to fuse; None = all.
+        oriented: probes whose score is higher = cleaner (for the ranking without calibration); None = all.
+        strict: refuse to turn an estimate into removals when the calibration is not exchangeable.
+
+    Returns:
+        ``SCHEMA``, in ``stem_id`` order; ``summary(table)`` gives what was estimated on the way.
+
+    Raises:
+        BadInput: no corpus stem, or a ratio by a probe that the table does not have.
+    """
+    stems = stems.sort_by("stem_id")
+    columns = {name: np.array(stems[name].to_pylist(), dtype=object) for name in ("stem", "outcome", "track")}
+    role = _column(stems, "role", "corpus")
+    corpus = role == "corpus"
+    if not corpus.any():
+        raise BadInput("no corpus stem to decide on: no row of the stems table has the role 'corpus'")
+    group = _column(stems, "group", None)
+    group = np.where(group == None, columns["track"], group).astype(str)  # noqa: E711 - elementwise
+    scored = columns["outcome"] == "scored"
+
+    suspicion = np.full(len(role), np.nan)
+    calibrated = can_fuse(role[scored], group[scored])
+    if scored.any():
+        suspicion[scored] = _suspicion(
+            stems.filter(pa.array(scored)),
+            role[scored],
+            group[scored],
+            calibrated,
+            rule,
+            probes,
+            oriented,
+            seed,
+            fusion,
+        )
+    sets = {name: scored & (role == name) for name in ("calibration", "corpus", "planted")}
+    share, refusal = _share(suspicion, sets, group, calibrated, strict, seed)
+    p_value, p_corrupt = (np.full(len(role), np.nan) for _ in range(2))
+    if calibrated and sets["corpus"].any():
+        p_value[sets["corpus"]] = p_values(suspicion[sets["calibration"]], suspicion[sets["corpus"]])
+    if share is not None and refusal is None:
+        p_corrupt[sets["corpus"]] = _posterior(*(suspicion[sets[name]] for name in sets), share.estimate)
+        silent = corpus & (columns["outcome"] == "silent")
+        reference = role == "calibration"
+        p_corrupt[silent] = silent_posterior(columns["stem"], columns["outcome"], corpus, reference, share.estimate)[
+            silent
+        ]
+    p_corrupt[columns["outcome"] == "failed"] = 1.0
+
+    judged = Judged(
+        columns["stem"][corpus], columns["outcome"][corpus], suspicion[corpus], p_value[corpus], p_corrupt[corpus]
+    )
+    judged = Judged(judged.label, judged.outcome, _everywhere(judged), judged.p_value, judged.p_corrupt)
+    clean_share = 1 - share.estimate if share else 1.0
+    wanted, reasons = apply_rule(rule, judged, clean_share, refusal)
+    keep = respect_floor(wanted, judged, floor, reasons)
+    table = pa.table(
+        {
+            **{name: stems[name].filter(pa.array(corpus)) for name in ("stem_id", "track", "stem", "outcome")},
+            "suspicion": judged.suspicion,
+            "p_value": _nullable(judged.p_value),
+            "p_corrupt": _nullable(judged.p_corrupt),
+            "keep": keep,
+            "weight": _weights(judged, keep),
+            "reason": pa.array(reasons, pa.string()),
+        },
+        schema=SCHEMA,
+    )
+    found = _summary(rule, floor, judged, keep, wanted, share, refusal, {n: int(m.sum()) for n, m in sets.items()})
+    return table.replace_schema_metadata({METADATA: json.dumps(found).encode()})
+
+
+def summary(decision: pa.Table) -> dict:
+    """What ``decide`` estimated and counted, kept in the table's metadata (Parquet carries it too).
+
+    Keys: ``rule, floor, estimated_share`` (None = ranking only), ``estimated_share_interval, share`` (all estimators, or
+    None), ``warning, counts`` (stems, kept, removed, scored, silent, failed, kept_by_floor), ``removed_share,
+    evidence`` (scored stems per role).
+    """
+    metadata = decision.schema.metadata or {}
+    if METADATA not in metadata:
+        raise BadInput("not a decision table: it carries no summary")
+    return json.loads(metadata[METADATA])
+
+
+def silent_posterior(
+    label: np.ndarray, outcome: np.ndarray, corpus: np.ndarray, reference: np.ndarray, share: float
+) -> np.ndarray:
+    """P(corrupt | silent) ``(row,)``: how much more often a label is silent in the corpus than in the reference.
+
+    ``1 - (1 - π) P(silent | clean) / P(silent)``; both rates Laplace-smoothed over all labels, then drawn towards that
+    within each label, with the weight of four stems.
+    """
+
+    def rates(rows: np.ndarray) -> dict[str, float]:
+        silent = outcome == "silent"
+        overall = ((silent & rows).sum() + 1) / (rows.sum() + 2)
+        return {
+            name: ((silent & rows & (label == name)).sum() + 4 * overall) / ((rows & (label == name)).sum() + 4)
+            for name in np.unique(label.astype(str))
+        }
+
+    clean, found = rates(reference & (outcome != "failed")), rates(corpus & (outcome != "failed"))
+    return np.array([np.clip(1 - (1 - share) * clean[name] / found[name], 0.0, 1.0) for name in label])
+
+
+def _suspicion(
+    scored: pa.Table, role, group, calibrated: bool, rule: Rule, probes, oriented, seed, fusion
+) -> np.ndarray:
+    """Suspicion of the scored rows: the fusion; without calibration the mean of the probes; or the rule's own probe."""
+    label = np.array(scored["stem"].to_pylist(), dtype=object)
+    fit = np.isin(role, ("corpus", "calibration"))
+    if isinstance(rule, Ratio) and rule.probe != FUSED:
+        if rule.probe not in scored.column_names:
+            raise BadInput(f"ratio by probe {rule.probe!r}: the scores have {', '.join(probe_names(scored))}")
+        return -standardise(numbers(scored, rule.probe)[:, None], label, fit, limit=np.inf)[:, 0]
+    names = tuple(probes) if probes is not None else probe_names(scored)
+    values = np.stack([numbers(scored, name) for name in names], axis=1) if names else np.zeros((len(label), 0))
+    features = standardise(values, label, fit)
+    used = informative(features, fit)
+    names, features = [name for name, kept in zip(names, used, strict=True) if kept], features[:, used]
+    if calibrated:
+        kind = _column(scored, "kind", None)
+        return fuse(features, role, group, kind, seed, fusion)
+    known = [oriented is None or name.removesuffix(WORST) in oriented for name in names]
+    return mean_suspicion(features, np.array(known, dtype=bool))
+
+
+def _share(suspicion, sets, group, calibrated: bool, strict: bool, seed: int) -> tuple[Share | None, str | None]:
+    """The estimated share, and why it must not be acted on (None = it may)."""
+    if not calibrated:
+        count, tracks = int(sets["calibration"].sum()), len(np.unique(group[sets["calibration"]]))
+        return None, (
+            f"{count} scored calibration stems of {tracks} tracks; a share needs at least {FEWEST_STEMS} of "
+            f"{FEWEST_TRACKS} tracks: give more reference tracks"
+        )
+    if not sets["corpus"].any():
+        return None, "no corpus stem has an audible segment"
+    planted = sets["planted"] if sets["planted"].sum() >= FEWEST_PLANTED else np.zeros(len(group), dtype=bool)
+    share = estimate_share(
+        suspicion[sets["calibration"]],
+        suspicion[sets["corpus"]],
+        suspicion[planted],
+        calibration_groups=group[sets["calibration"]],
+        judged_groups=group[sets["corpus"]],
+        planted_groups=group[planted],
+        seed=seed,
+    )
+    return share, share.warning if strict else None
+
+
+def _posterior(calibration: np.ndarray, judged: np.ndarray, planted: np.ndarray, share: float) -> np.ndarray:
+    if len(planted) < FEWEST_PLANTED:
+        return posterior_without_planted(calibration, judged, share)
+    return monotone(judged, posterior(likelihood_ratio(calibration, planted, judged), share))
+
+
+def _everywhere(judged: Judged) -> np.ndarray:
+    """Suspicion without gaps: failed stems above all, silent ones where their P(corrupt), or their label's median, lies."""
+    suspicion = judged.suspicion.copy()
+    scored = np.flatnonzero(judged.outcome == "scored")
+    order = scored[np.argsort(suspicion[scored], kind="stable")]
+    top = float(suspicion[order[-1]]) if len(order) else 0.0
+    for i in np.flatnonzero(judged.outcome == "silent"):
+        if np.isfinite(judged.p_corrupt[i]) and len(order):
+            place = np.searchsorted(judged.p_corrupt[order], judged.p_corrupt[i], side="left")
+            suspicion[i] = suspicion[order[min(place, len(order) - 1)]]
+        else:
+            peers = suspicion[scored][judged.label[scored] == judged.label[i]]
+            suspicion[i] = float(np.median(peers)) if len(peers) else 0.0
+    suspicion[judged.outcome == "failed"] = top + 1
+    return suspicion
+
+
+def _weights(judged: Judged, keep: np.ndarray) -> np.ndarray:
+    weight = np.where(np.isfinite(judged.p_corrupt), 1 - judged.p_corrupt, keep.astype(float))
+    weight = np.where(keep, np.maximum(weight, LEAST_WEIGHT), weight)
+    return np.where(judged.outcome == "failed", 0.0, weight)
+
+
+def _summary(rule, floor, judged: Judged, keep, wanted, share: Share | None, refusal, evidence: dict[str, int]) -> dict:
+    outcomes = Counter(judged.outcome.tolist())
+    warning = refusal or (share.warning if share else None)
+    if refusal is None and share is not None and isinstance(rule, FalseDiscoveryRate) and share.estimate > 0:
+        needed = calibration_needed(rule.level / max(1 - share.estimate, 1e-9), share.estimate)
+        if evidence["calibration"] < needed:
+            warning = f"a false discovery rate of {rule.level:g} needs about {needed} calibration stems to remove any"
+    trusted = share is not None and refusal is None
+    return {
+        "rule": {"name": type(rule).__name__, **asdict(rule)},
+        "floor": floor,
+        "estimated_share": share.estimate if trusted else None,
+        "estimated_share_interval": [share.low, share.high] if trusted else None,
+        "share": share.to_dict() if share else None,
+        "warning": warning,
+        "counts": {
+            "stems": len(keep),
+            "kept": int(keep.sum()),
+            "removed": int((~keep).sum()),
+            **{name: outcomes[name] for name in ("scored", "silent", "failed")},
+            "kept_by_floor": int((keep & ~wanted).sum()),
+        },
+        "removed_share": float((~keep).mean()),
+        "evidence": evidence,
+    }
+
+
+def _column(table: pa.Table, name: str, default: str | None) -> np.ndarray:
+    """A text column as objects, ``default`` where it is missing or null."""
+    values = table[name].to_pylist() if name in table.column_names else [None] * len(table)
+    return np.array([default if value is None else value for value in values], dtype=object)
+
+
+def _nullable(values: np.ndarray) -> pa.Array:
+    return pa.array(values, mask=~np.isfinite(values))

@@ -1,0 +1,72 @@
+"""P(corrupt | suspicion): Efron's local false discovery rate, made monotone. Higher suspicion never lowers it.
+
+With planted corrupted stems the two densities are compared directly, ``P = π r / (π r + 1 - π)`` with
+``r = f₁(s) / f₀(s)`` from planted and calibration stems. Without them f₁ is unknown, and ``P = 1 - (1 - π) f₀(s) / f(s)``
+with f from the judged stems themselves. In simulation (240 judged, 40 calibration, 84 planted) the first lost 0.1 % of the
+clean stems of a clean corpus against 0.6 % for the second at the same π, and a quarter of the corpus' clean stems less at
+every other share.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def likelihood_ratio(clean: np.ndarray, corrupted: np.ndarray, at: np.ndarray, weights=None) -> np.ndarray:
+    """``f₁(s) / f₀(s)`` at the scores ``at (m,)``, non-decreasing in s: kernel densities, then pool-adjacent-violators.
+
+    Each density is mixed with one pseudo-stem spread over all scores, so that far in a tail, where neither sample says
+    anything, the ratio stays near that of the sample sizes instead of running to infinity.
+
+    Args:
+        clean, corrupted: calibration ``(n,)`` and planted ``(k,)`` scores.
+        weights: optional pair of bootstrap counts ``(n,), (k,)``.
+    """
+    weight_clean, weight_corrupted = weights or (np.ones(len(clean)), np.ones(len(corrupted)))
+    everything = np.concatenate([clean, corrupted, at])
+    centre, width = everything.mean(), 2 * max(float(everything.std()), 1e-9)
+    f0 = _density(clean, weight_clean, at, centre, width)
+    f1 = _density(corrupted, weight_corrupted, at, centre, width)
+    return np.exp(monotone(at, np.log(f1) - np.log(f0)))
+
+
+def posterior(ratio: np.ndarray, share: float) -> np.ndarray:
+    """P(corrupt) ``(m,)`` from likelihood ratios and the share π of corrupted stems."""
+    return share * ratio / (share * ratio + 1 - share) if share < 1 else np.ones_like(ratio)
+
+
+def posterior_without_planted(calibration: np.ndarray, judged: np.ndarray, share: float) -> np.ndarray:
+    """P(corrupt) ``(m,)`` of the judged scores from clean calibration scores alone.
+
+    Isotonic regression of "is it a judged stem?" on the score gives f₀/f in steps. One pseudo calibration stem above all
+    scores keeps the top step, beyond every calibration stem, from certainty: with n = 40 clean stems, one judged clean
+    stem in 41 lands there.
+    """
+    n, m = len(calibration), len(judged)
+    scores = np.concatenate([calibration, judged, [max(np.max(calibration), np.max(judged))]])
+    is_judged = np.concatenate([np.zeros(n), np.ones(m), [0.0]])
+    fraction = np.maximum(monotone(scores, is_judged)[n : n + m], 1e-9)
+    return np.clip(1 - (1 - share) * (1 - fraction) / fraction * m / (n + 1), 0.0, 1.0)
+
+
+def monotone(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The non-decreasing function of the score nearest to ``values (m,)`` in least squares; equal scores, equal value."""
+    from sklearn.isotonic import isotonic_regression
+
+    unique, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    means = np.bincount(inverse, weights=values, minlength=len(unique)) / counts
+    return np.asarray(isotonic_regression(means, sample_weight=counts.astype(float)))[inverse]
+
+
+def _density(sample: np.ndarray, weights: np.ndarray, at: np.ndarray, centre: float, width: float) -> np.ndarray:
+    """Gaussian kernel density with Silverman's robust bandwidth (1986, eq. 3.30), and the pseudo-stem."""
+    low, high = np.quantile(sample, [0.25, 0.75])
+    spreads = [spread for spread in (float(sample.std()), float(high - low) / 1.349) if spread > 0]
+    bandwidth = max(1.06 * min(spreads, default=0.0) * len(sample) ** -0.2, 1e-3 * width)
+    total = weights.sum()
+    kernels = _normal((at[:, None] - sample) / bandwidth) @ weights / bandwidth
+    return (kernels + _normal((at - centre) / width) / width) / (total + 1) + 1e-300
+
+
+def _normal(z: np.ndarray) -> np.ndarray:
+    return np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)

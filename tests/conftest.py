@@ -1,0 +1,71 @@
+"""What the whole test session shares: an object store on loopback, one Ray runtime, one small corpus of real songs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # otherwise Ray leaves a token in the home folder
+os.environ.setdefault("RAY_memory_usage_threshold", "0.98")
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> str:
+    """The endpoint of an S3 server inside this process; the standard environment variables point at it.
+
+    Set for the whole session and before Ray starts, since workers inherit the environment of the runtime.
+    """
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    os.environ |= {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    yield endpoint
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def ray_runtime(s3_server):
+    """A local Ray of two CPUs, shared by all tests that need one; gives its resources."""
+    import ray
+
+    from raysep.cluster import session
+
+    resources = session.connect("local", cpus=2)
+    yield resources
+    ray.shutdown()
+
+
+@dataclass(frozen=True)
+class Corpora:
+    """Folders of songs: the corpus with faults in it, its clean original, reference, test tracks, and the truth."""
+
+    corpus: str
+    clean: str
+    reference: str
+    test: str
+    truth: str
+
+
+@pytest.fixture(scope="session")
+def corpora(tmp_path_factory) -> Corpora:
+    """Songs from real instruments at the smallest size that goes through every stage."""
+    from raysep.corpus.contamination import contaminate
+    from raysep.corpus.songs.synthesis import synthesise
+
+    root: Path = tmp_path_factory.mktemp("corpora")
+    for name, songs, seed in (("clean", 10, 1), ("reference", 7, 2), ("test", 2, 3)):
+        synthesise(str(root / name), songs, 6.0, 8000, seed, workers=2, prefix=name)
+    corpus, truth = root / "corpus", root / "truth.parquet"
+    contaminate(str(root / "clean"), str(corpus), str(truth), 0.4, seed=1, workers=1)
+    return Corpora(*(str(p) for p in (corpus, root / "clean", root / "reference", root / "test", truth)))

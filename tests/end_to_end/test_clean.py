@@ -1,0 +1,139 @@
+"""`raysep clean` from stems to a proof, on real songs, at the smallest size."""
+
+from __future__ import annotations
+
+import math
+
+import pyarrow.compute as pc
+import pytest
+
+from raysep import pipeline
+from raysep.corpus import manifest, storage
+from raysep.errors import FinishedWithFailures, RunConflict
+from raysep.rundir import Run
+from raysep.stages import score
+
+CONTRACT = ("stem_id", "track", "stem", "suspicion", "p_corrupt", "keep", "weight", "reason")
+
+
+def decisions(run: Run) -> list[dict]:
+    return run.read_table("decision.parquet").to_pylist()
+
+
+def test_a_finished_run_holds_what_others_rely_on(finished):
+    names = ("run.json", "manifest.parquet", "decision.parquet", "summary.json", "cleaned.parquet", "results.parquet")
+    assert all(finished.has(name) for name in (*names, "report.html", "failed.parquet"))
+    rows = decisions(finished)
+    corpus = manifest.read(finished.path("manifest.parquet"))
+    assert sorted(row["stem_id"] for row in rows) == sorted(s.stem_id for s in corpus)
+    assert set(CONTRACT) <= set(rows[0])
+    assert all(math.isfinite(row["suspicion"]) and 0 <= row["weight"] <= 1 for row in rows)
+    kept = {s.stem_id for s in manifest.read(finished.path("cleaned.parquet"))}
+    assert kept == {row["stem_id"] for row in rows if row["keep"]}
+    summary = finished.read_json("summary.json")
+    low, high = summary["estimated_share_interval"]
+    assert 0 <= low <= summary["estimated_share"] <= high <= 1
+    assert summary["counts"]["removed"] == len(rows) - len(kept)
+    record = finished.read_json("run.json")
+    assert record["peak_memory_gib"] > 0
+    assert all(record["stages"][name]["seconds"] > 0 for name in ("train", "score", "retrain", "search"))
+
+
+def test_every_stem_that_went_in_came_out(finished):
+    table = score.read_scores(finished)
+    counts = finished.read_json("run.json")["stages"]["score"]
+    assert counts["stems"] == counts["scored"] + counts["silent"] + counts["failed"]
+    assert len(pc.unique(table["stem_id"])) == counts["stems"]
+    assert counts["failed"] == 0
+
+
+def test_each_arm_was_trained_and_judged_on_every_test_stem(finished):
+    rows = finished.read_table("results.parquet").to_pylist()
+    cells = {(row["arm"], row["track"], row["stem"]) for row in rows}
+    assert {arm for arm, _, _ in cells} == {"contaminated", "cleaned"}
+    assert len(cells) == len(rows) == 2 * 2 * 4
+    assert all(math.isfinite(row["sdr"]) for row in rows)
+
+
+def test_the_search_tried_every_ratio(finished):
+    rows = finished.read_table("search.parquet").to_pylist()
+    assert sorted(row["ratio"] for row in rows) == [0.0, 0.4]
+    assert all(math.isfinite(row["validation_sdr"]) for row in rows)
+
+
+def test_one_worker_scores_the_same_as_two(finished, request_for, ray_runtime, tmp_path):
+    """Same parts, byte for byte, from the same trained networks."""
+    alone = copy_run(finished, str(tmp_path / "alone"), without=("done/score", "scores/", "failed.parquet"))
+    context, found, planting = continue_run(request_for(alone.root, search=True, workers=1), ray_runtime)
+    score.score(context, found, planting)
+    digests = [
+        {n: m["digest"] for n, m in run.shards_done("score", context.fingerprint).items()} for run in (finished, alone)
+    ]
+    assert digests[0] == digests[1]
+    assert len(digests[0]) > 1
+
+
+def test_the_same_command_again_does_nothing_twice(finished, request_for, ray_runtime):
+    before = finished.read_json("run.json")["stages"]
+    pipeline.clean(request_for(finished.root, search=True))
+    assert finished.read_json("run.json")["stages"] == before
+
+
+def test_a_folder_of_another_configuration_is_refused(finished, request_for, ray_runtime):
+    with pytest.raises(RunConflict, match="another configuration"):
+        pipeline.clean(request_for(finished.root, overrides={"seed": 7}))
+
+
+def test_from_and_to_an_object_store_with_the_same_decision(finished, request_for, corpora, s3_server):
+    import boto3
+
+    boto3.client("s3").create_bucket(Bucket="music")
+    for name in ("corpus", "reference", "test"):
+        upload(getattr(corpora, name), f"s3://music/{name}")
+    request = request_for(
+        "s3://music/runs/first", corpus="s3://music/corpus", reference="s3://music/reference", test="s3://music/test"
+    )
+    run = pipeline.clean(request)
+    assert decisions(run) == decisions(finished)
+    assert storage.exists("s3://music/runs/first/report.html")
+
+
+def test_a_stem_that_cannot_be_read_is_reported_and_the_rest_is_cleaned(request_for, corpora, ray_runtime, tmp_path):
+    broken = tmp_path / "corpus"
+    upload(corpora.corpus, str(broken))
+    victim = sorted(broken.glob("*/bass.wav"))[0]
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[: len(whole) // 2])
+    request = request_for(tmp_path / "run", corpus=str(broken))
+    with pytest.raises(FinishedWithFailures, match=r"1 stems failed.*bass\.wav"):
+        pipeline.clean(request)
+    run = Run(str(tmp_path / "run"))
+    stem_id = f"{victim.parent.name}/bass"
+    row = next(row for row in decisions(run) if row["stem_id"] == stem_id)
+    assert (row["keep"], row["weight"], row["outcome"]) == (False, 0.0, "failed")
+    assert [row["stem_id"] for row in run.read_table("failed.parquet").to_pylist()] == [stem_id]
+    assert run.has("report.html")
+
+
+# Helpers
+
+
+def upload(source: str, target: str) -> None:
+    for info in storage.list_files(source):
+        storage.write_bytes(storage.join(target, info.path[len(source) :]), storage.read_bytes(info.path))
+
+
+def copy_run(run: Run, target: str, without: tuple[str, ...]) -> Run:
+    for info in storage.list_files(run.root):
+        name = info.path[len(run.root) + 1 :]
+        if not name.startswith((*without, "training/", "search/")):
+            storage.write_bytes(storage.join(target, name), storage.read_bytes(info.path))
+    return Run(target)
+
+
+def continue_run(request: pipeline.Request, resources):
+    from raysep.stages import plant
+
+    found, config = pipeline.prepare(request)
+    context = pipeline.begin(request, found, config, resources)
+    return context, found, plant.plant(context, found)

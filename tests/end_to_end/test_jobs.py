@@ -1,0 +1,96 @@
+"""The same cleaning as a job on a running cluster, by Ray's own command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from raysep.rundir import Run
+
+pytestmark = pytest.mark.cluster
+ROOT = Path(__file__).resolve().parents[2]
+RAY = str(Path(sys.executable).with_name("ray"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def head():
+    """A Ray head of its own on loopback; gives the address of its dashboard and its environment."""
+    folder = tempfile.mkdtemp(prefix="ray")  # short: the path of a Unix socket may have 107 bytes
+    port, dashboard = free_port(), free_port()
+    environment = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS",)}
+    # A job's entrypoint is found on the cluster's PATH, so the head starts from this environment's own.
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    process = subprocess.Popen(
+        [RAY, "start", "--head", "--block", "--num-cpus=2", f"--port={port}", "--dashboard-host=127.0.0.1"]
+        + [f"--dashboard-port={dashboard}", f"--temp-dir={folder}"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
+    address = f"http://127.0.0.1:{dashboard}"
+    try:
+        wait_until_up(address, environment)
+        yield address, environment
+    finally:
+        process.terminate()
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_until_up(address: str, environment: dict[str, str]) -> None:
+    for _ in range(60):
+        listing = subprocess.run([RAY, "job", "list", "--address", address], env=environment, capture_output=True)
+        if listing.returncode == 0:
+            return
+        time.sleep(1)
+    raise AssertionError(f"no Ray dashboard at {address} after a minute")
+
+
+def test_a_submitted_job_decides_as_the_local_run(finished, request_for, head, tmp_path):
+    address, environment = head
+    request = request_for(tmp_path / "job")
+    arguments = [request.corpus, "--reference", request.reference, "--out", request.out, "--test", request.test]
+    runtime = json.dumps({"excludes": [".venv", ".git", "runs", "docs"]})
+    submitted = subprocess.run(
+        [RAY, "job", "submit", "--address", address, "--working-dir", str(ROOT), "--runtime-env-json", runtime, "--"]
+        + ["python", "-m", "jobs.clean", *arguments, "--preset", "smallest", "--search"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert submitted.returncode == 0, submitted.stdout[-4000:]
+    assert "succeeded" in submitted.stdout.lower()
+    assert Run(request.out).read_table("decision.parquet") == finished.read_table("decision.parquet")
+
+
+def test_a_job_with_a_wrong_path_fails_and_says_why(head, tmp_path):
+    address, environment = head
+    submitted = subprocess.run(
+        [sys.executable, "-m", "raysep.cli", "submit", "--address", address, "clean", "--"]
+        + [str(tmp_path / "nowhere"), "--reference", str(tmp_path), "--out", str(tmp_path / "out")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert submitted.returncode != 0
+    assert "nowhere: no such folder" in submitted.stdout
