@@ -143,7 +143,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Minutes on two cores: the demo.
     "tiny": {
         "network": {"hidden": 96, "layers": 1},
-        "training": {"steps": 400, "batch": 8, "segment_seconds": 3.0, "save_every": 200},
+        "training": {"steps": 600, "batch": 8, "segment_seconds": 1.5, "learning_rate": 3e-3, "save_every": 300},
         "scoring": {
             "segment_seconds": 3.0,
             "most_segments": 4,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -175,8 +176,10 @@ def _train_plan(plan: Plan, number: int, state: dict | None, config: dict[str, A
     torch.manual_seed(recipe.seed)
     network = registry.build(plan.model, **plan.arguments)
     pool = SegmentPool(plan.labels, capacity_bytes=int(config["memory_gib"] * 2**30))
+    begin = time.perf_counter()
     source = _Source(ray.train.get_dataset_shard(dataset_name(number, rank)), pool)
     source.fill()
+    filled = time.perf_counter()
     frames = round(recipe.segment_seconds * plan.arguments["sample_rate"])
     share = recipe.batch // world + (rank < recipe.batch % world)
 
@@ -201,7 +204,8 @@ def _train_plan(plan: Plan, number: int, state: dict | None, config: dict[str, A
     def export(current: loop.TrainingState, uri: str) -> None:
         if rank == 0:
             result = loop.to_checkpoint(current, network)
-            result.metadata.update({"plan": plan.name, "seed": recipe.seed, "unreadable": sorted(source.unreadable)})
+            result.metadata |= {"plan": plan.name, "seed": recipe.seed, "unreadable": sorted(source.unreadable)}
+            result.metadata |= {"seconds": {"reading": filled - begin, "training": time.perf_counter() - filled}}
             storage.write_bytes(uri, checkpoint.to_bytes(result))
 
     def on_save(step: int, current: loop.TrainingState) -> None:

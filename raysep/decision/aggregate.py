@@ -13,8 +13,8 @@ import pyarrow as pa
 WORST = "_worst"
 # What a row of the scoring pass, or a stem row, holds beside its probes.
 NOT_PROBES = frozenset(
-    ("track", "stem", "stem_id", "segment", "start", "seconds", "outcome", "error", "message", "level_dbfs")
-    + ("segments", "audible", "role", "kind", "group")
+    {"track", "stem", "stem_id", "segment", "start", "seconds", "outcome", "error", "message", "level_dbfs"}
+    | {"segments", "audible", "role", "kind", "group"}
 )
 
 

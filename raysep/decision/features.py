@@ -7,8 +7,6 @@ through the same map, fitted on both together, so that they stay exchangeable.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 LIMIT = 4.0  # robust standard deviations; 8 and 15 were worse in simulation: outliers then outvote the rest
@@ -60,9 +58,8 @@ def centre_and_spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low, centre, high = np.nanquantile(filled, [0.25, 0.5, 0.75], axis=0)
     spread = (high - low) / 1.349
     deviation = np.abs(filled - centre)
-    differs = deviation > 1e-12 * np.maximum(1e-12, np.abs(centre))
-    some = np.where(differs.any(axis=0), np.where(differs, deviation, np.nan), 1.0)
-    typical = np.nanmedian(some, axis=0)
+    deviation[~(deviation > 1e-12 * np.abs(centre))] = np.nan
+    typical = np.nanmedian(np.where(np.isfinite(deviation).any(axis=0), deviation, 0.0), axis=0)
     spread = np.where(spread > 0.02 * typical, spread, 2 * typical)
     return centre, np.where(spread > 0, spread, 1.0)
 
@@ -80,12 +77,6 @@ def informative(values: np.ndarray, rows: np.ndarray | None = None) -> np.ndarra
         kept[index] = bool(np.ptp(column) > 0) and fingerprint not in columns if len(column) else False
         columns.add(fingerprint)
     return kept
-
-
-def matrix(columns: dict[str, np.ndarray], names: Sequence[str]) -> np.ndarray:
-    """Named columns as float64 ``(row, feature)``."""
-    rows = len(next(iter(columns.values()))) if columns else 0
-    return np.stack([np.asarray(columns[n], dtype=float) for n in names], axis=1) if names else np.zeros((rows, 0))
 
 
 def mean_suspicion(features: np.ndarray, oriented: np.ndarray) -> np.ndarray:

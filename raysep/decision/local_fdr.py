@@ -12,22 +12,22 @@ from __future__ import annotations
 import numpy as np
 
 
-def likelihood_ratio(clean: np.ndarray, corrupted: np.ndarray, at: np.ndarray, weights=None) -> np.ndarray:
+def likelihood_ratio(clean: np.ndarray, corrupted: np.ndarray, at: np.ndarray) -> np.ndarray:
     """``f₁(s) / f₀(s)`` at the scores ``at (m,)``, non-decreasing in s: kernel densities, then pool-adjacent-violators.
 
-    Each density is mixed with one pseudo-stem spread over all scores, so that far in a tail, where neither sample says
-    anything, the ratio stays near that of the sample sizes instead of running to infinity.
+    Each density is mixed with one pseudo-stem spread over all scores, so that where neither sample says anything the
+    ratio does not run to infinity. Scores beyond both samples count as their outermost: more suspect than anything planted is
+    no less suspect than the most suspect planted stem.
 
     Args:
         clean, corrupted: calibration ``(n,)`` and planted ``(k,)`` scores.
-        weights: optional pair of bootstrap counts ``(n,), (k,)``.
     """
-    weight_clean, weight_corrupted = weights or (np.ones(len(clean)), np.ones(len(corrupted)))
-    everything = np.concatenate([clean, corrupted, at])
-    centre, width = everything.mean(), 2 * max(float(everything.std()), 1e-9)
-    f0 = _density(clean, weight_clean, at, centre, width)
-    f1 = _density(corrupted, weight_corrupted, at, centre, width)
-    return np.exp(monotone(at, np.log(f1) - np.log(f0)))
+    known = np.concatenate([clean, corrupted])
+    centre, width = known.mean(), 2 * max(float(known.std()), 1e-9)
+    inside = np.clip(at, known.min(), known.max())
+    f0 = _density(clean, inside, centre, width)
+    f1 = _density(corrupted, inside, centre, width)
+    return np.exp(monotone(inside, np.log(f1) - np.log(f0)))
 
 
 def posterior(ratio: np.ndarray, share: float) -> np.ndarray:
@@ -58,14 +58,13 @@ def monotone(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.asarray(isotonic_regression(means, sample_weight=counts.astype(float)))[inverse]
 
 
-def _density(sample: np.ndarray, weights: np.ndarray, at: np.ndarray, centre: float, width: float) -> np.ndarray:
+def _density(sample: np.ndarray, at: np.ndarray, centre: float, width: float) -> np.ndarray:
     """Gaussian kernel density with Silverman's robust bandwidth (1986, eq. 3.30), and the pseudo-stem."""
     low, high = np.quantile(sample, [0.25, 0.75])
     spreads = [spread for spread in (float(sample.std()), float(high - low) / 1.349) if spread > 0]
     bandwidth = max(1.06 * min(spreads, default=0.0) * len(sample) ** -0.2, 1e-3 * width)
-    total = weights.sum()
-    kernels = _normal((at[:, None] - sample) / bandwidth) @ weights / bandwidth
-    return (kernels + _normal((at - centre) / width) / width) / (total + 1) + 1e-300
+    kernels = _normal((at[:, None] - sample) / bandwidth).sum(axis=1) / bandwidth
+    return (kernels + _normal((at - centre) / width) / width) / (len(sample) + 1)
 
 
 def _normal(z: np.ndarray) -> np.ndarray:

@@ -64,7 +64,14 @@ _PROBES = (
     Probe("leakage", "stem", "", True, 0, "Knapp and Carter 1976 (phase transform), between the track's stems"),
     Probe("signal-lag", "stem", "", True, 0, "onset cross-correlation with the track's other stems"),
     Probe("signal-synchrony", "stem", "", False, 0, "height of its peak"),
-    Probe("signal-in-time", "stem", "", True, 0, "its value near no lag against the best elsewhere"),
+    Probe(
+        "signal-in-time",
+        "stem",
+        "",
+        True,
+        0,
+        "its value near no lag against the best elsewhere, with the best companion",
+    ),
 )
 PROBES: dict[str, Probe] = {probe.name: probe for probe in _PROBES}
 DISTANCES = ("fad", "fad-z", "fad-window", "mahalanobis", "mahalanobis-high", "neighbours", "neighbours-high")

@@ -49,7 +49,7 @@ class ScoringKit:
                 "the scoring networks separate different stems: " + str({k: v.stems for k, v in self.networks.items()})
             )
         for network in self.networks.values():
-            network.eval().requires_grad_(False)
+            network.eval()  # batch statistics and dropout play no part in a score
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -82,13 +82,17 @@ class ScoringKit:
         from raysep.separators.checkpoint import Checkpoint, to_bytes
         from raysep.separators.registry import describe
 
-        files = {"options.json": json.dumps({**asdict(self.options), "labels": self.labels}, indent=1).encode()}
+        files = {
+            "options.json": json.dumps(
+                {**asdict(self.options), "labels": self.bank.labels if self.bank else self.labels}, indent=1
+            ).encode()
+        }
         for name, network in self.networks.items():
             model, arguments = describe(network)
             weights = {key: value.cpu() for key, value in network.state_dict().items()}
             files[f"networks/{name}.safetensors"] = to_bytes(Checkpoint(model, arguments, weights, None, 0, {}))
         if self.bank:
-            files["bank.safetensors"] = save(self.bank.arrays(), metadata={"labels": json.dumps(self.bank.labels)})
+            files["bank.safetensors"] = save(self.bank.arrays())
         return files | {f"fad/{label}.npz": reference.to_bytes() for label, reference in self.fad.items()}
 
     @classmethod

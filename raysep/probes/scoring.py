@@ -201,8 +201,9 @@ def _stem_probes(kit: ScoringKit, stem: np.ndarray, label: str, onsets: Mapping[
     scores = {f"signal-{name}": signal.ORIENTED.get(name, 1) * value for name, value in measured.items()}
     others = [envelope for name, envelope in sorted(onsets.items()) if name != label and len(envelope)]
     if others:
-        lag, height, margin = signal.synchrony(onsets[label], np.sum(others, axis=0), rate)
-        scores |= {"signal-lag": -abs(lag), "signal-synchrony": height, "signal-in-time": margin}
+        lag, height, _ = signal.synchrony(onsets[label], np.sum(others, axis=0), rate)
+        in_time = signal.best_margin(onsets[label], others, rate)
+        scores |= {"signal-lag": -abs(lag), "signal-synchrony": height, "signal-in-time": in_time}
     if label in kit.fad:
         frames = audible_frames(kit.embedder, stem, rate, kit.options.silence)
         distances = kit.fad[label].score(frames)

@@ -6,6 +6,7 @@ only unusual or not, and are judged two-sidedly. All are invariant to the stem's
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -205,6 +206,16 @@ def synchrony(stem: np.ndarray, others: np.ndarray, sample_rate: int) -> Synchro
     lag = peak - reach + _parabola(curve, peak)
     near = np.abs(np.arange(-reach, reach + 1)) * hop <= 0.015 * sample_rate
     return Synchrony(lag * hop / sample_rate, float(curve[peak]), float(curve[near].max() - curve[~near].max()))
+
+
+def best_margin(stem: np.ndarray, others: Sequence[np.ndarray], sample_rate: int) -> float:
+    """The margin of the other stem's envelope that the stem is most in time with; higher = cleaner, NaN when unknown.
+
+    A stem in time has a companion; one that is late has none. Against the sum of the others, a stem in time would
+    suffer from a late neighbour.
+    """
+    margins = [synchrony(stem, other, sample_rate).margin for other in others]
+    return max((margin for margin in margins if not np.isnan(margin)), default=float("nan"))
 
 
 def onset_envelope(audio: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -56,7 +56,9 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
             available=context.available,
             on_progress=advance,
         )
-        run.write_table(pa.table({key: [row.get(key) for row in rows] for key in COLUMNS}, COLUMNS), "search.parquet")
+        run.write_table(
+            pa.table({key: [row.get(key) for row in rows] for key in COLUMNS.names}, schema=COLUMNS), "search.parquet"
+        )
         judged = [row for row in rows if row.get(METRIC) is not None and not row["error"]]
         # Trials that ASHA stopped were judged after fewer steps: only the furthest are comparable.
         furthest = max((row["rung"] for row in judged), default=0)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from raysep.probes.signal import (
     NAMES,
+    best_margin,
     channel_correlation,
     clipping_share,
     describe,
@@ -133,6 +134,18 @@ def test_a_late_stem_is_found_with_its_lag(milliseconds):
     assert found.lag == pytest.approx(milliseconds / 1000, abs=0.004)
     assert 0.2 < found.height <= 1.0
     assert (found.margin > 0) == (milliseconds == 0)
+
+
+def test_a_late_stem_has_no_companion_and_its_neighbours_keep_theirs():
+    first, second = (onset_envelope(music(8.0, seed=s), RATE) for s in (5, 6))
+    shared = first[:1500] + 0.3 * second[:1500]
+    late = np.roll(first, 20)
+    in_time = best_margin(first, [shared, late], RATE)
+    assert in_time > 0
+    assert best_margin(late, [shared, first], RATE) < 0
+    assert in_time == pytest.approx(synchrony(first, shared, RATE).margin)
+    assert np.isnan(best_margin(first, [np.zeros(0)], RATE))
+    assert np.isnan(best_margin(first, [], RATE))
 
 
 def test_synchrony_of_silence_or_a_blip_is_unknown():

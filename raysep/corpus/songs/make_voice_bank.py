@@ -150,7 +150,7 @@ def cut(song: np.ndarray, bar: int) -> tuple[np.ndarray, int, float] | None:
     ramp = min(int(0.004 * RATE), len(note))
     note[:ramp] *= np.linspace(0, 1, ramp)
     sung, match = periodicity(note[onset + RATE // 10 :])
-    steady = abs(12 * np.log2(sung / frequency)) < 0.1 and match > 0.9
+    steady = abs(12 * np.log2(sung / frequency)) < 0.1 and match > 0.95
     calm = np.abs(note).max() < 0.75  # its filters sometimes burst
     return (note, onset, frequency) if steady and calm else None
 

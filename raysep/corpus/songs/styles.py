@@ -14,7 +14,7 @@ DRIVEN_GUITARS = (29, 30)
 STRINGS = (48, 49, 50, 51)
 PADS = (88, 89, 90, 94, 95)
 BRASS = (61, 62, 63)
-HORNS = (56, 57, 60, 65, 66)
+HORNS = (56, 57, 60, 64, 66)  # the alto saxophone, 65, has a hole in the range of the default font
 WINDS = (64, 68, 71, 73, 75)
 MALLETS = (11, 12, 9, 108, 114)
 PLUCKED = (45, 46, 104, 105, 107, 15)
@@ -98,7 +98,7 @@ STYLES: tuple[Style, ...] = (
            chords(PADS, "whole", centre=62), lead(LEADS)), ("minor", "major"), 0.1, drive=2.0),
     Style("soul", (84, 118), (0, 8), ("soul", "funk-half", "shuffle"), (33, 32), ("motown", "dotted", "eighths-up"),
           (chords(ORGANS + ELECTRIC_PIANOS, "halves", "push", "quarters"), chords((26, 27), "skank", "offs", centre=66),
-           chords(BRASS, "charleston", "stabs", centre=66), lead((65, 66, 57))), ("major", "dorian"), 0.7, swing=0.53),
+           chords(BRASS, "charleston", "stabs", centre=66), lead((64, 66, 57))), ("major", "dorian"), 0.7, swing=0.53),
     Style("latin", (88, 116), (0, 8), ("latin", "samba"), (32, 33), ("tresillo", "tumbao", "bossa"),
           (chords(PIANOS, "montuno", "clave", centre=67), chords(BRASS, "stabs", "offs", centre=66), chords(ACOUSTIC_GUITARS, "clave"),
            lead((56, 57, 73, 12))), ("minor", "dorian", "major"), 0.4, syncopation=0.6),
@@ -109,7 +109,7 @@ STYLES: tuple[Style, ...] = (
           (chords((0, 24, 21, 25), "waltz", "waltz-arp"), chords(STRINGS, "waltz-long", centre=68), lead(FOLK, WINDS)),
           ("major", "minor"), 0.2, steps=12, syncopation=0.15),
     Style("six-eight", (70, 110), (0, 8), ("six-eight",), (33, 32), ("six", "waltz"),
-          (chords((0, 25, 27), "six-arp", "waltz-arp"), chords(ORGANS + STRINGS, "waltz-long", centre=66), lead((56, 65, 29, 40))),
+          (chords((0, 25, 27), "six-arp", "waltz-arp"), chords(ORGANS + STRINGS, "waltz-long", centre=66), lead((56, 64, 29, 40))),
           ("major", "minor", "mixolydian"), 0.3, steps=12, syncopation=0.2),
     Style("folk", (76, 126), (40, 8), ("ballad", "brushes", "train"), (32, 33), ("halves", "two-beat", "dotted"),
           (chords(ACOUSTIC_GUITARS, "pluck", "arp-roll", "strum"), chords(PLUCKED, "pluck", "arp-up", centre=68), lead(FOLK, WINDS)),

@@ -19,7 +19,7 @@ from raysep.corpus.songs.styles import STYLES
 from raysep.errors import BadInput
 
 LABELS = ("vocals", "drums", "bass", "other")
-LIMITS = {"songs": (1, 100_000), "seconds": (6.0, 600.0), "sample_rate": (8_000, 96_000), "workers": (1, 1_024)}
+LIMITS = {"songs": (1, 100_000), "seconds": (6.0, 600.0), "sample_rate": (8_000, 192_000), "workers": (1, 1_024)}
 
 
 def synthesise(

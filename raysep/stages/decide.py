@@ -1,0 +1,92 @@
+"""Scores to a decision, no audio touched: ``stems.parquet``, ``decision.parquet``, ``cleaned.parquet``, ``summary.json``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from raysep.config import DecisionSettings, from_dict, merge
+from raysep.corpus import manifest, storage
+from raysep.corpus.manifest import Stem
+from raysep.rundir import Run, table_bytes
+from raysep.stages.context import Context
+from raysep.stages.inputs import Inputs
+from raysep.stages.plant import Planting
+from raysep.stages.score import read_scores
+
+Roles = dict[str, tuple[str, str, str]]
+
+
+def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
+    """From the run's scores to its decision and the manifest of what is kept."""
+    run, config = context.run, context.config
+    if run.is_done("decide"):
+        return
+    with run.stage("decide") as record:
+        stems = per_stem(run, inputs.corpus, planting.roles)
+        run.write_table(stems, "stems.parquet")
+        table = judge(stems, config.decision, config.seed)
+        run.write_table(table, "decision.parquet")
+        kept = {i for i, keep in zip(table["stem_id"].to_pylist(), table["keep"].to_pylist(), strict=True) if keep}
+        manifest.write(run.path("cleaned.parquet"), [s for s in inputs.corpus if s.stem_id in kept])
+        found = summarise(run, table)
+        run.write_json(found, "summary.json")
+        record.update(estimated_share=found["estimated_share"], removed=found["counts"]["removed"])
+    if found["warning"]:
+        context.progress.say(f"note: {found['warning']}")
+
+
+def decide_again(run: Run, settings: dict[str, Any], out: str) -> tuple[int, int]:
+    """Another decision from a scored run's ``stems.parquet``, written to ``out``; (removed, all) stems."""
+    config = from_dict(merge(run.read_json("run.json")["config"], {"decision": settings}))
+    table = judge(run.read_table("stems.parquet"), config.decision, config.seed)
+    storage.write_bytes(storage.absolute(out), table_bytes(table))
+    keep = table["keep"].to_pylist()
+    return keep.count(False), len(keep)
+
+
+def per_stem(run: Run, corpus: list[Stem], roles: Roles) -> pa.Table:
+    """A row per judged, calibration or planted stem, a column per probe."""
+    from raysep.decision.aggregate import per_stem as aggregate
+    from raysep.decision.aggregate import with_roles
+    from raysep.probes.catalogue import PROBES
+
+    rows = read_scores(run)
+    oriented = {name for name, probe in PROBES.items() if probe.oriented}
+    stems = aggregate(rows, [name for name in PROBES if name in rows.column_names], oriented)
+    return with_roles(stems, {s.stem_id for s in corpus}, roles)
+
+
+def judge(stems: pa.Table, settings: DecisionSettings, seed: int) -> pa.Table:
+    """The decision table by the rule of the settings."""
+    from raysep.decision import rules
+    from raysep.decision.decide import decide as apply
+    from raysep.probes.catalogue import PROBES
+
+    rule: rules.Rule
+    if settings.rule == "ratio":
+        rule = rules.Ratio(settings.ratio, settings.probe)
+    elif settings.rule == "fdr":
+        rule = rules.FalseDiscoveryRate(settings.fdr)
+    else:
+        rule = rules.Threshold(settings.threshold)
+    oriented = {name for name, probe in PROBES.items() if probe.oriented}
+    return apply(stems, rule, settings.floor, oriented=oriented, seed=seed)
+
+
+def summarise(run: Run, table: pa.Table) -> dict[str, Any]:
+    """``summary.json``: the estimate with its interval, what was removed, and what finding it cost."""
+    from raysep.decision.decide import summary
+
+    found = summary(table)
+    scored = run.read_json("run.json")["stages"].get("score", {})
+    stages = run.read_json("run.json")["stages"]
+    found["costs"] = {
+        "segments_scored": scored.get("segments"),
+        "forward_passes_per_segment": run.read_json("kit", "made.json")["passes"]
+        if run.has("kit", "made.json")
+        else None,
+        "seconds": {name: stage["seconds"] for name, stage in stages.items() if "seconds" in stage},
+    }
+    return found

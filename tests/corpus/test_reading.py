@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_audio import RATE, tones_and_noise, wav
+
+from raysep.corpus.manifest import Stem
+from raysep.corpus.reading import as_channels, read_stem, to_int16
+from raysep.errors import AudioError
+
+AUDIO = tones_and_noise("vocals", seconds=0.5)
+
+
+@pytest.fixture
+def stem(tmp_path) -> Stem:
+    data = wav(AUDIO)
+    (tmp_path / "vocals.wav").write_bytes(data)
+    uri = str(tmp_path / "vocals.wav")
+    return Stem("A/vocals", "A", "vocals", uri, RATE, 2, AUDIO.shape[1], "WAV/PCM_16", len(data), "")
+
+
+def test_a_stem_is_its_samples(stem):
+    read = read_stem(stem, RATE)
+    assert read.dtype == np.float32
+    assert read.shape == AUDIO.shape
+    assert np.abs(read - AUDIO).max() <= 1 / 32768
+
+
+def test_another_rate_and_number_of_channels(stem):
+    read = read_stem(stem, 8000, channels=1)
+    assert read.shape == (1, AUDIO.shape[1] // 2)
+    # Far below both Nyquist frequencies the level is kept.
+    assert np.sqrt((read**2).mean()) == pytest.approx(np.sqrt((AUDIO.mean(axis=0) ** 2).mean()), rel=0.05)
+
+
+def test_a_file_that_is_gone_is_named(stem):
+    with pytest.raises(AudioError, match=r"gone\.wav: cannot be read"):
+        read_stem(replace(stem, uri=stem.uri.replace("vocals", "gone")), RATE)
+
+
+@pytest.mark.parametrize("cut", [0.5, 0.95, 0.01])
+def test_a_truncated_file_is_an_error_not_a_short_stem(stem, tmp_path, cut):
+    data = (tmp_path / "vocals.wav").read_bytes()
+    (tmp_path / "vocals.wav").write_bytes(data[: int(len(data) * cut)])
+    with pytest.raises(AudioError, match=r"vocals\.wav"):
+        read_stem(stem, RATE)
+
+
+@pytest.mark.parametrize("changes", [{"frames": AUDIO.shape[1] - 1}, {"channels": 1}])
+def test_a_file_that_changed_since_the_scan_is_an_error(stem, changes):
+    with pytest.raises(AudioError, match="the manifest says"):
+        read_stem(replace(stem, **changes), RATE)
+
+
+def test_channels():
+    mono, stereo, many = np.ones((1, 3)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.arange(10.0).reshape(5, 2)
+    assert as_channels(mono, 2).tolist() == [[1, 1, 1], [1, 1, 1]]
+    assert as_channels(stereo, 1).tolist() == [[2, 3]]
+    assert as_channels(stereo, 2) is stereo
+    assert as_channels(many, 2).tolist() == [[0, 1], [2, 3]]
+
+
+@given(st.lists(st.integers(-32768, 32767), min_size=1))
+def test_sixteen_bits_survive_as_floats(samples):
+    original = np.array([samples], np.int16)
+    assert np.array_equal(to_int16(original.astype(np.float32) / 32768), original)
+
+
+def test_what_is_beyond_full_scale_is_clipped_never_wrapped():
+    assert to_int16(np.array([[1.0, 1.5, -1.0, -7.0]], np.float32)).tolist() == [[32767, 32767, -32768, -32768]]

@@ -1,0 +1,182 @@
+import io
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from raysep.decision.decide import SCHEMA, FalseDiscoveryRate, Ratio, Threshold, decide, silent_posterior, summary
+from raysep.errors import BadInput
+from raysep.evaluation.detection import detection
+
+
+def check(decision, world):
+    """What holds for every decision."""
+    assert decision.schema.equals(SCHEMA)
+    assert sorted(decision["stem_id"].to_pylist()) == sorted(row["stem_id"] for row in world.truth)
+    rows = decision.to_pylist()
+    for row in rows:
+        assert np.isfinite(row["suspicion"])
+        assert np.isfinite(row["weight"])
+        assert 0 <= row["weight"] <= 1
+        assert row["p_corrupt"] is None or 0 <= row["p_corrupt"] <= 1
+        assert row["reason"]
+        if row["outcome"] == "failed":
+            assert (row["keep"], row["weight"], row["p_corrupt"]) == (False, 0.0, 1.0)
+        if row["keep"]:
+            assert row["weight"] > 0
+    failed = [row["suspicion"] for row in rows if row["outcome"] == "failed"]
+    assert not failed or min(failed) > max(row["suspicion"] for row in rows if row["outcome"] != "failed")
+    counts = summary(decision)["counts"]
+    assert counts["stems"] == counts["kept"] + counts["removed"] == counts["scored"] + counts["silent"] + counts["failed"]
+    return rows
+
+
+def test_a_whole_decision(simulate):
+    world = simulate(3, share=0.4, silent=5, failed=3)
+    decision = decide(world.stems)
+    rows = check(decision, world)
+    found = summary(decision)
+    assert found["estimated_share"] == pytest.approx(0.4, abs=0.15)
+    assert found["counts"]["failed"] == 3
+    assert found["counts"]["silent"] == 5
+    scored = [row for row in rows if row["outcome"] == "scored"]
+    assert all(row["keep"] == (row["p_corrupt"] <= 0.5) for row in scored if "floor" not in row["reason"])
+    assert all(0 < row["p_value"] <= 1 for row in scored)
+    order = np.argsort([row["suspicion"] for row in scored])
+    assert (np.diff(np.array([row["p_corrupt"] for row in scored])[order]) >= -1e-12).all()
+    assert detection(decision, world.truth, draws=20).removal.false_discoveries < 0.25
+
+
+def test_summary_survives_parquet(simulate):
+    decision = decide(simulate(0, tracks=12).stems)
+    stream = io.BytesIO()
+    pq.write_table(decision, stream)
+    again = pq.read_table(stream)
+    assert again.equals(decision)
+    assert summary(again) == summary(decision)
+    with pytest.raises(BadInput, match="not a decision"):
+        summary(pa.table({"stem_id": ["a"]}))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.4])
+def test_share_and_removals_over_simulated_corpora(simulate, share):
+    """The share is estimated without retraining, and a corpus with nothing wrong loses next to nothing."""
+    errors, lost, precise = [], [], []
+    for seed in range(4):
+        world = simulate(seed, share=share)
+        decision = decide(world.stems, strict=False)
+        errors.append(abs(summary(decision)["estimated_share"] - share))
+        found = detection(decision, world.truth, draws=2).removal
+        lost.append(found.clean_lost)
+        precise.append(found.false_discoveries)
+    assert np.mean(errors) < 0.08
+    assert np.mean(lost) < (0.02 if share == 0 else 0.12)
+    assert share == 0 or np.mean(precise) < 0.25
+
+
+def test_the_same_table_in_another_order_decides_the_same(simulate):
+    world = simulate(2, tracks=20)
+    order = np.random.default_rng(0).permutation(len(world.stems))
+    assert decide(world.stems.take(pa.array(order))).equals(decide(world.stems))
+
+
+def test_without_calibration_there_is_a_ranking_and_nothing_is_removed(simulate):
+    world = simulate(4, share=0.5, calibration=1, planted=0, silent=2, failed=1)
+    oriented = [n for n in world.stems.column_names if n in ("loss", "agreement", "self-consistency", "mahalanobis", "excess")]
+    decision = decide(world.stems, oriented=oriented)
+    rows = check(decision, world)
+    assert all(row["keep"] == (row["outcome"] != "failed") for row in rows)
+    assert all(row["p_corrupt"] is None and row["p_value"] is None for row in rows if row["outcome"] != "failed")
+    assert all("give more reference tracks" in row["reason"] for row in rows if row["outcome"] == "scored")
+    found = summary(decision)
+    assert found["estimated_share"] is None
+    assert "calibration" in found["warning"]
+    assert detection(decision, world.truth, draws=2).macro.estimate > 0.6
+
+
+def test_calibration_without_planted_stems(simulate):
+    world = simulate(5, share=0.4, planted=0)
+    decision = decide(world.stems, strict=False)
+    check(decision, world)
+    assert summary(decision)["share"]["injection"] is None
+    assert detection(decision, world.truth, draws=2).macro.estimate > 0.7
+
+
+def test_calibration_that_is_not_exchangeable_gives_a_ranking_only(simulate):
+    world = simulate(1, share=0.1, calibration=20, strength=2.5)
+    table = world.stems
+    shifted = np.array(table["role"].to_pylist()) == "calibration"
+    for name in ("loss", "agreement", "self-consistency", "mahalanobis", "floor", "crest"):
+        values = table[name].to_numpy(zero_copy_only=False).astype(float)
+        values = values + shifted * 1.5 * np.nanstd(values[shifted])
+        table = table.set_column(table.column_names.index(name), name, pa.array(values, mask=~np.isfinite(values)))
+    decision = decide(table)
+    found = summary(decision)
+    assert found["estimated_share"] is None
+    assert "not exchangeable" in found["warning"]
+    assert found["counts"]["removed"] == 0
+    assert summary(decide(table, strict=False))["estimated_share"] is not None
+
+
+def test_ratio_by_one_probe_is_the_paper_rule(simulate):
+    world = simulate(6, tracks=20, silent=2, failed=1)
+    decision = decide(world.stems, Ratio(0.3, "loss"), floor=0)
+    rows = check(decision, world)
+    for label in ("vocals", "drums", "bass", "other"):
+        members = [row for row in rows if row["stem"] == label]
+        assert sum(not row["keep"] for row in members) == round(0.3 * len(members))
+    score = dict(zip(world.stems["stem_id"].to_pylist(), world.stems["loss"].to_pylist(), strict=True))
+    scored = [r for r in rows if r["outcome"] == "scored" and r["stem"] == "bass" and score[r["stem_id"]] is not None]
+    assert sorted(scored, key=lambda r: r["suspicion"]) == sorted(scored, key=lambda r: -score[r["stem_id"]])
+    with pytest.raises(BadInput, match="no-such-probe"):
+        decide(world.stems, Ratio(0.3, "no-such-probe"))
+
+
+def test_false_discovery_rate(simulate):
+    proportions = []
+    for seed in range(4):
+        world = simulate(seed, share=0.4, calibration=40, strength=2.5)
+        decision = decide(world.stems, FalseDiscoveryRate(0.1), strict=False)
+        check(decision, world)
+        proportions.append(detection(decision, world.truth, draws=2).removal.false_discoveries)
+        assert summary(decision)["counts"]["removed"] > 10
+    assert np.mean(proportions) < 0.2
+
+
+def test_false_discovery_rate_says_when_calibration_is_too_small(simulate):
+    decision = decide(simulate(0, share=0.05, calibration=6).stems, FalseDiscoveryRate(0.02), strict=False)
+    assert "calibration stems" in summary(decision)["warning"]
+
+
+def test_floor_is_respected_and_said(simulate):
+    world = simulate(0, tracks=8)
+    rows = check(decide(world.stems, Threshold(0.01), floor=0.8, strict=False), world)
+    for label in ("vocals", "drums", "bass", "other"):
+        assert sum(row["keep"] for row in rows if row["stem"] == label) >= 7
+    assert any("kept by the floor" in row["reason"] for row in rows)
+
+
+def test_more_silence_than_in_the_reference_is_suspect():
+    label = np.array(["bass"] * 120 + ["drums"] * 120, dtype=object)
+    corpus = np.tile(np.arange(120) < 80, 2)
+    outcome = np.where(np.tile(np.arange(120) < 20, 2) & (label == "bass"), "silent", "scored")
+    found = silent_posterior(label, outcome, corpus, ~corpus, 0.3)
+    assert found[0] > 0.7  # a quarter of the corpus' basses is silent, none of the reference's
+    outcome = np.where(np.tile(np.arange(120) % 4 == 0, 2), "silent", "scored")  # as often in both
+    assert np.allclose(silent_posterior(label, outcome, corpus, ~corpus, 0.3), 0.3, atol=0.05)
+    assert np.allclose(silent_posterior(label, outcome, corpus, ~corpus, 0.0), 0.0, atol=0.05)
+
+
+def test_everything_unreadable_or_silent(simulate):
+    world = simulate(0, tracks=4, silent=16)
+    rows = check(decide(world.stems), world)
+    assert {row["outcome"] for row in rows} == {"silent"}
+    world = simulate(0, tracks=4, failed=16)
+    assert not any(row["keep"] for row in check(decide(world.stems), world))
+
+
+def test_no_corpus_stem_is_refused(simulate):
+    table = simulate(0, tracks=4).stems
+    with pytest.raises(BadInput, match="no corpus stem"):
+        decide(table.filter(pa.compute.not_equal(table["role"], "corpus")))

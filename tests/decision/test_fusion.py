@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+
+from raysep.decision.features import standardise
+from raysep.decision.fusion import Fusion, assign_folds, can_fuse, example_weights, fuse, novelty
+from raysep.evaluation.detection import auroc
+
+
+def parts(world):
+    """features, role, groups, kind of a simulated world, and the truth of its corpus rows in the same order."""
+    table = world.stems
+    names = [f.name for f in table.schema if f.type == "double"]
+    values = np.stack([table[n].to_numpy(zero_copy_only=False).astype(float) for n in names], axis=1)
+    role, labels, groups = (np.array(table[n].to_pylist()) for n in ("role", "stem", "group"))
+    features = standardise(values, labels, np.isin(role, ("corpus", "calibration")))
+    return features, role, groups, np.array(table["kind"].to_pylist(), dtype=object)
+
+
+def macro(world, suspicion, kinds):
+    truth = np.array([row["kind"] for row in world.truth])
+    judged = suspicion[np.array(world.stems["role"].to_pylist()) == "corpus"]
+    picked = [(truth == kind) | (truth == "clean") for kind in kinds]
+    return float(np.mean([auroc(judged[p], truth[p] == kind) for p, kind in zip(picked, kinds, strict=True)]))
+
+
+def test_seen_and_left_out_kinds(simulate, kinds):
+    """Blind: the left-out kinds are in the corpus and were never planted."""
+    seen, unseen = [], []
+    for seed in range(3):
+        world = simulate(seed, share=0.5)
+        seen.append(macro(world, fuse(*parts(world)), kinds))
+        left_out = [kinds[2 * seed], kinds[2 * seed + 5 - 2 * (seed // 2)]]
+        world = simulate(seed, share=0.5, planted_kinds=tuple(k for k in kinds if k not in left_out))
+        unseen.append(macro(world, fuse(*parts(world)), left_out))
+    assert np.mean(seen) > 0.82
+    assert np.mean(unseen) > 0.72
+
+
+def test_two_sided_faults_are_found():
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((220, 5))
+    role = np.repeat(["corpus", "calibration", "planted"], [120, 50, 50])
+    corrupt = np.r_[np.arange(120) < 40, np.zeros(50, dtype=bool), np.ones(50, dtype=bool)]
+    features[corrupt, 2] += 3 * rng.choice([-1, 1], corrupt.sum())
+    suspicion = fuse(features, role, np.arange(220) // 4)
+    assert auroc(suspicion[:120], corrupt[:120]) > 0.9
+
+
+def test_a_fault_nobody_planted_is_learnt_from_the_corpus_and_by_novelty():
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((320, 10))
+    role = np.repeat(["corpus", "calibration", "planted"], [240, 40, 40])
+    unplanted = np.arange(320) < 60
+    features[unplanted, 7] -= 3
+    features[280:, 1] -= 3
+    groups = np.arange(320) // 4
+
+    def found(**settings):
+        return auroc(fuse(features, role, groups, settings=Fusion(**settings))[:240], unplanted[:240])
+
+    neither = found(unlabelled=0.0, novelty=0.0)
+    assert found(unlabelled=0.3, novelty=0.0) > neither + 0.1
+    assert found(unlabelled=0.0) > neither + 0.1
+    assert found() > neither + 0.15
+
+
+def test_clean_corpus_and_calibration_stay_exchangeable(simulate):
+    """With nothing corrupted, a calibration score is as likely above as below a corpus score."""
+    above = []
+    for seed in range(6):
+        world = simulate(seed, share=0.0)
+        features, role, groups, kind = parts(world)
+        suspicion = fuse(features, role, groups, kind)
+        used = role != "planted"
+        above.append(auroc(suspicion[used], role[used] == "corpus"))
+    assert abs(np.mean(above) - 0.5) < 0.07
+
+
+def test_own_track_never_enters_the_model():
+    """A stem's score hangs on its track's other rows only through the common novelty scale of other folds: swapping the
+    features of two stems of one track swaps their scores."""
+    rng = np.random.default_rng(1)
+    features = rng.standard_normal((160, 6))
+    role = np.repeat(["corpus", "calibration", "planted"], [80, 40, 40])
+    features[role == "planted"] += 1
+    groups = np.arange(160) // 4
+    suspicion = fuse(features, role, groups, settings=Fusion(repeats=1))
+    for first in (0, 80):  # a corpus and a calibration track
+        changed = features.copy()
+        changed[first + 1] = 25.0
+        again = fuse(changed, role, groups, settings=Fusion(repeats=1))
+        np.testing.assert_allclose(again[first], suspicion[first], rtol=1e-9)
+        assert again[first + 1] != suspicion[first + 1]
+
+
+def test_equal_input_gives_equal_output_in_any_order(simulate):
+    features, role, groups, kind = parts(simulate(1))
+    suspicion = fuse(features, role, groups, kind, seed=3)
+    np.testing.assert_array_equal(fuse(features, role, groups, kind, seed=3), suspicion)
+    order = np.random.default_rng(0).permutation(len(role))
+    shuffled = fuse(features[order], role[order], groups[order], kind[order], seed=3)
+    np.testing.assert_allclose(shuffled, suspicion[order], atol=1e-3)  # the solver stops at a tolerance
+
+
+def test_folds_hold_whole_tracks_and_every_role():
+    role = np.repeat(["corpus", "calibration", "planted"], [80, 40, 60])
+    groups = np.r_[np.arange(120) // 4, 100 + np.arange(60) // 12].astype(str)
+    fold = assign_folds(groups, role, 5, np.random.default_rng(0))
+    for group in np.unique(groups):
+        assert len(np.unique(fold[groups == group])) == 1
+    for index in range(5):
+        assert {"corpus", "calibration", "planted"} == set(role[fold == index])
+
+
+def test_weights_balance_kinds_and_roles():
+    role = np.array(["corpus"] * 10 + ["calibration"] * 4 + ["planted"] * 6 + [""])
+    kind = np.array([""] * 14 + ["clip"] * 5 + ["swap"] + [""])
+    weights = example_weights(role, kind, 0.2)
+    assert weights[role == "calibration"].sum() == pytest.approx(0.5)
+    assert weights[kind == "clip"].sum() == pytest.approx(weights[kind == "swap"].sum()) == pytest.approx(0.2)
+    assert weights[role == "corpus"].sum() == pytest.approx(0.1)
+    assert weights[-1] == 0
+    without = example_weights(np.array(["corpus", "calibration"]), np.array(["", ""]), 0.2)
+    assert without.tolist() == [0.5, 0.5]
+
+
+def test_novelty_is_mahalanobis():
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((500, 3)) @ np.array([[2, 1, 0], [0, 1, 0], [0, 0.5, 1]])
+    clean = np.arange(500) < 400
+    centred = values - values[clean].mean(axis=0)
+    inverse = np.linalg.inv(np.cov(values[clean].T))
+    expected = np.log(np.einsum("ni,ij,nj->n", centred, inverse, centred) / 3 + 0.1)
+    np.testing.assert_allclose(novelty(values, clean, 0.0), expected)
+
+
+def test_too_little_calibration_is_refused():
+    role = np.array(["calibration"] * 12 + ["corpus"] * 8)
+    assert can_fuse(role, np.arange(20) // 4)
+    assert not can_fuse(role, np.zeros(20))
+    assert not can_fuse(np.array(["corpus"] * 20), np.arange(20))
+    with pytest.raises(ValueError, match="calibration"):
+        fuse(np.zeros((20, 2)), role, np.zeros(20))

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from raysep.decision.conformal import p_values
+from raysep.decision.share import best_bin, estimate_share, exchangeable_ranges, injection, lower_halves_differ, storey
+
+
+def scores(seed, share, judged=240, calibration=40, planted=84, shift=2.5):
+    rng = np.random.default_rng([seed, 5])
+    corrupt = np.arange(judged) < round(share * judged)
+    return (
+        rng.standard_normal(calibration),
+        rng.standard_normal(judged) + shift * corrupt,
+        rng.standard_normal(planted) + shift,
+    )
+
+
+def test_storey_by_hand():
+    assert storey(np.array([0.9, 0.8, 0.1, 0.1])) == 0
+    assert storey(np.array([0.6] + [0.1] * 9)) == pytest.approx(1 - 2 / 5)
+    calibration = np.arange(9.0)
+    judged = np.r_[np.arange(9.0), np.full(9, 100.0)]  # half of them beyond all clean ones
+    # p > 1/2 for the judged 0 … 4: five of eighteen
+    assert storey(p_values(calibration, judged)) == pytest.approx(1 - 6 / 9)
+
+
+def test_best_bin_of_separated_scores_is_the_share():
+    calibration = np.linspace(0, 1, 50)
+    assert best_bin(calibration, np.r_[np.linspace(0, 1, 60), np.full(40, 9.0)]) == pytest.approx(0.4, abs=0.01)
+    assert best_bin(calibration, calibration) == 0
+
+
+def test_best_bin_against_a_loop():
+    calibration, judged, _ = scores(1, 0.3)
+    error = np.sqrt(np.log(40) / 2 / len(calibration)) + np.sqrt(np.log(40) / 2 / len(judged))
+    bounds = {}
+    for cut in [*calibration, *judged]:
+        below, found = np.mean(calibration <= cut), np.mean(judged <= cut)
+        if below > 0:
+            bounds[(found + 1.01 * error) / below] = 1 - min(1, found / below)
+    assert best_bin(calibration, judged) == pytest.approx(bounds[min(bounds)])
+
+
+def test_injection_maximises_the_likelihood():
+    ratio = np.exp(np.random.default_rng(0).standard_normal(300) - 0.2)
+    grid = np.linspace(0, 1, 2001)
+    likelihood = np.log1p(grid[:, None] * (ratio - 1)).sum(axis=1)
+    assert injection(ratio) == pytest.approx(grid[likelihood.argmax()], abs=5e-4)
+    assert injection(np.full(5, 0.5)) == 0
+    assert injection(np.full(5, 2.0)) == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.2, 0.4])
+def test_error_and_interval(share):
+    found = [estimate_share(*scores(seed, share), draws=60, seed=seed) for seed in range(12)]
+    assert np.mean([abs(each.estimate - share) for each in found]) < 0.06
+    assert np.mean([each.low <= share + 0.01 and share - 0.01 <= each.high for each in found]) >= 0.75
+    assert all(each.low <= each.estimate <= each.high for each in found)
+    assert np.mean([each.exchangeable for each in found]) >= 0.75
+
+
+def test_without_planted_stems():
+    found = []
+    for seed in range(10):
+        calibration, judged, _ = scores(seed, 0.4, calibration=100)
+        share = estimate_share(calibration, judged, draws=20)
+        assert share.injection is None
+        assert share.estimate == min(share.storey, share.bbe)
+        found.append(share.estimate)
+    assert np.mean(found) == pytest.approx(0.4, abs=0.05)
+
+
+def test_shifted_calibration_is_refused():
+    """Held-out calibration, scored as cleaner than trained-on clean stems: the trap of the method."""
+    refused = 0
+    for seed in range(10):
+        calibration, judged, planted = scores(seed, 0.05, calibration=60)
+        found = estimate_share(calibration - 1.0, judged, planted, draws=60)
+        refused += not found.exchangeable
+        assert found.exchangeable == (found.warning is None)
+    assert refused >= 8
+
+
+def test_lower_halves_of_another_shape_are_noticed():
+    rng = np.random.default_rng(0)
+    calibration = rng.standard_normal(60)
+    assert lower_halves_differ(calibration, rng.standard_normal(240)) > 0.01
+    found = estimate_share(calibration, 0.2 * rng.standard_normal(240), draws=20)
+    assert not found.exchangeable
+    assert "lower halves" in found.warning
+
+
+def test_interval_widens_when_stems_of_a_track_agree():
+    calibration, judged, planted = scores(0, 0.3)
+    alone = estimate_share(calibration, judged, planted, draws=100)
+    judged = np.sort(judged)  # whole tracks corrupted
+    tracks = dict(
+        calibration_groups=np.arange(40) // 4, judged_groups=np.arange(240) // 12, planted_groups=np.arange(84) // 12
+    )
+    together = estimate_share(calibration, judged, planted, draws=100, **tracks)
+    assert together.estimate == pytest.approx(alone.estimate)
+    assert together.high - together.low > alone.high - alone.low
+
+
+def test_few_calibration_stems_disagree_by_luck():
+    calibration, judged, planted = scores(0, 0.2)
+    few = exchangeable_ranges(calibration, np.arange(40), judged, planted, 0.2, 60, 0)
+    calibration, judged, planted = scores(0, 0.2, calibration=1000, judged=3000, planted=1000)
+    many = exchangeable_ranges(calibration, np.arange(1000), judged, planted, 0.2, 20, 0)
+    assert np.median(few) > 1.5 * np.median(many)
+
+
+def test_deterministic_and_needs_both_samples():
+    assert estimate_share(*scores(3, 0.2), draws=20, seed=4) == estimate_share(*scores(3, 0.2), draws=20, seed=4)
+    with pytest.raises(ValueError, match="calibration"):
+        estimate_share(np.zeros(0), np.ones(3))

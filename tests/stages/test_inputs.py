@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from raysep.config import LABELS
+from raysep.corpus import manifest
+from raysep.errors import BadInput
+from raysep.stages import inputs
+from raysep.stages.inputs import Inputs, corpus_stems, read_inputs
+
+
+@pytest.fixture
+def folders(tmp_path, write_tracks):
+    return [
+        write_tracks(tmp_path / name, (f"{name} 1", f"{name} 2"), seconds=0.2) for name in ("corpus", "trusted", "test")
+    ]
+
+
+def test_three_folders_are_three_lists(folders):
+    found = read_inputs(*folders, LABELS)
+    assert [len(part) for part in (found.corpus, found.reference, found.test)] == [8, 8, 8]
+    assert {s.split for s in found.reference} == {"reference"}
+    assert (found.sample_rate, found.channels) == (8000, 1)
+    assert found.stem_seconds == pytest.approx(8 * 0.2)
+
+
+def test_reference_and_test_may_be_left_out(folders):
+    found = read_inputs(folders[0], None, None, LABELS)
+    assert (found.reference, found.test) == ([], [])
+
+
+def test_the_commonest_rate_and_the_widest_channels_decide(make_stems):
+    stems = make_stems(["A", "B"]) + make_stems(["C"], rate=44100)
+    unreadable = [replace(s, sample_rate=0, frames=0, channels=0) for s in make_stems(["D", "E", "F"])]
+    found = Inputs(stems + unreadable, [], [])
+    assert (found.sample_rate, found.channels) == (8000, 1)
+    assert Inputs([*stems, replace(stems[0], channels=2)], [], []).channels == 2
+
+
+def test_the_digest_is_of_content_not_of_place(folders, tmp_path):
+    before = read_inputs(*folders, LABELS).digest()
+    moved = [str(shutil.move(folder, tmp_path / f"moved-{k}")) for k, folder in enumerate(folders)]
+    assert read_inputs(*moved, LABELS).digest() == before
+    file = Path(moved[1]) / "trusted 1" / "bass.wav"
+    file.write_bytes(file.read_bytes()[:-1] + b"\x7f")
+    after = read_inputs(*moved, LABELS).digest()
+    assert {key for key in before if before[key] != after[key]} == {"reference"}
+
+
+# Leaks
+
+
+@pytest.mark.parametrize(("option", "place"), [("--reference", 1), ("--test", 2)])
+def test_a_track_of_the_corpus_is_refused_by_its_name(folders, option, place, write_tracks):
+    write_tracks(Path(folders[place]), ["corpus 2"], seconds=0.2, seed=9)  # other audio under the same name
+    with pytest.raises(BadInput, match=rf"^{option}: shares 1 tracks with the corpus \(corpus 2\)"):
+        read_inputs(*folders, LABELS)
+
+
+@pytest.mark.parametrize(("option", "place"), [("--reference", 1), ("--test", 2)])
+def test_a_renamed_track_of_the_corpus_is_refused_by_its_content(folders, option, place):
+    shutil.copytree(Path(folders[0]) / "corpus 2", Path(folders[place]) / "quite another name")
+    with pytest.raises(BadInput, match=rf"^{option}: track quite another name holds the same audio as corpus 2"):
+        read_inputs(*folders, LABELS)
+
+
+def test_a_renamed_track_is_refused_although_two_of_its_stems_were_changed(folders, write_tracks):
+    copy = Path(folders[1]) / "cover"
+    write_tracks(Path(folders[1]), ["cover"], seconds=0.2, seed=5)
+    for label in ("drums", "other"):
+        shutil.copy(Path(folders[0]) / "corpus 1" / f"{label}.wav", copy / f"{label}.wav")
+    with pytest.raises(BadInput, match="cover holds the same audio as corpus 1"):
+        read_inputs(*folders, LABELS)
+
+
+def test_a_test_track_may_not_come_from_the_reference(folders):
+    shutil.copytree(Path(folders[1]) / "trusted 1", Path(folders[2]) / "renamed")
+    with pytest.raises(BadInput, match=r"^--test: track renamed holds the same audio as trusted 1 of the reference"):
+        read_inputs(*folders, LABELS)
+
+
+def test_equal_silence_is_no_leak(folders):
+    silent = Path(folders[0]) / "corpus 1" / "vocals.wav"
+    silent.write_bytes(silent.read_bytes()[:44] + b"\0" * (silent.stat().st_size - 44))
+    for label in ("vocals", "bass"):  # two stems, one content
+        shutil.copy(silent, Path(folders[1]) / "trusted 1" / f"{label}.wav")
+    assert len(read_inputs(*folders, LABELS).reference) == 8
+
+
+# What cannot be read
+
+
+def test_a_broken_file_is_a_row_of_the_corpus_and_an_error_in_what_is_trusted(folders):
+    (Path(folders[0]) / "corpus 1" / "bass.wav").write_bytes(b"no audio")
+    found = read_inputs(*folders, LABELS)
+    assert [s.stem_id for s in found.corpus if not s.frames] == ["corpus 1/bass"]
+    (Path(folders[1]) / "trusted 1" / "bass.wav").write_bytes(b"no audio")
+    with pytest.raises(BadInput, match=r"trusted 1/bass\.wav"):
+        read_inputs(*folders, LABELS)
+
+
+def test_a_corpus_without_a_readable_file_is_refused(folders):
+    for file in Path(folders[0]).glob("*/*.wav"):
+        file.write_bytes(b"no audio")
+    with pytest.raises(BadInput, match="none of its 8 stems can be read"):
+        read_inputs(*folders, LABELS)
+
+
+# Manifests
+
+
+def test_a_manifest_is_as_good_as_its_folders(folders, tmp_path):
+    scanned = corpus_stems(folders[0], LABELS)
+    manifest.write(str(tmp_path / "m.parquet"), scanned)
+    assert corpus_stems(str(tmp_path / "m.parquet"), LABELS) == scanned
+
+
+def test_an_empty_manifest_and_one_of_other_labels_are_refused(tmp_path, make_stems):
+    manifest.write(str(tmp_path / "empty.parquet"), [])
+    with pytest.raises(BadInput, match=r"empty\.parquet: the manifest is empty"):
+        corpus_stems(str(tmp_path / "empty.parquet"), LABELS)
+    manifest.write(str(tmp_path / "m.parquet"), make_stems(["A"], labels=(*LABELS, "piano")))
+    with pytest.raises(BadInput, match="stems labelled piano"):
+        corpus_stems(str(tmp_path / "m.parquet"), LABELS)
+
+
+def test_a_small_reference_is_announced(make_stems, capsys):
+    from types import SimpleNamespace
+
+    from raysep import config
+
+    found = Inputs(make_stems(["A", "B"]), make_stems(["R"]), [])
+    inputs.announce(SimpleNamespace(quiet=False), found, config.preset("tiny"))
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "corpus 2 tracks" in shown
+    assert "too small to calibrate (1 tracks, 9 are needed)" in shown
+    inputs.announce(SimpleNamespace(quiet=True), found, config.preset("tiny"))
+    assert capsys.readouterr().err == ""
