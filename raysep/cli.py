@@ -243,7 +243,7 @@ def decide(
     from raysep.stages import decide as stage
 
     settings = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe}
-    removed, total = stage.decide_again(existing(run), settings, out)
+    removed, total = stage.decide_again(existing(run, "stems.parquet"), settings, out)
     print(f"{removed} of {total} stems removed: {out}")
 
 

@@ -135,11 +135,16 @@ def test_a_wrong_command_line_names_what_is_wrong(raysep, arguments, words):
 
 def test_an_unfinished_run_has_no_report(raysep, tmp_path):
     (tmp_path / "run.json").write_text('{"fingerprint": "abc", "started": "now", "stages": {}}')
-    for arguments in (("report", str(tmp_path)), ("benchmark", "detection", str(tmp_path), "truth.parquet")):
+    run = str(tmp_path)
+    for arguments in (
+        ("report", run),
+        ("decide", run, "--out", f"{run}/again.parquet"),
+        ("benchmark", "detection", run, "truth.parquet"),
+    ):
         code, _, error = raysep(*arguments)
         assert code == 2
         assert "start its `raysep clean` again" in error
-    code, output, _ = raysep("status", str(tmp_path))
+    code, output, _ = raysep("status", run)
     assert code == 0
     assert "not done" in output
 

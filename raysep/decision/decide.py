@@ -111,7 +111,7 @@ def decide(
     if calibrated and sets["corpus"].any():
         p_value[sets["corpus"]] = p_values(suspicion[sets["calibration"]], suspicion[sets["corpus"]])
     if share is not None and refusal is None:
-        p_corrupt[sets["corpus"]] = _posterior(*(suspicion[sets[name]] for name in sets), share.estimate)
+        p_corrupt[sets["corpus"]] = _posterior(*(suspicion[sets[name]] for name in sets), share)
         silent = corpus & (columns["outcome"] == "silent")
         reference = role == "calibration"
         p_corrupt[silent] = silent_posterior(columns["stem"], columns["outcome"], corpus, reference, share.estimate)[
@@ -221,10 +221,11 @@ def _share(suspicion, sets, group, calibrated: bool, strict: bool, seed: int) ->
     return share, share.warning if strict else None
 
 
-def _posterior(calibration: np.ndarray, judged: np.ndarray, planted: np.ndarray, share: float) -> np.ndarray:
-    if len(planted) < FEWEST_PLANTED:
-        return posterior_without_planted(calibration, judged, share)
-    return monotone(judged, posterior(likelihood_ratio(calibration, planted, judged), share))
+def _posterior(calibration: np.ndarray, judged: np.ndarray, planted: np.ndarray, share: Share) -> np.ndarray:
+    """P(corrupt) of the judged stems; without planted ones from the lower end of the share, which is then a rough guess."""
+    if share.injection is None:
+        return posterior_without_planted(calibration, judged, share.low)
+    return monotone(judged, posterior(likelihood_ratio(calibration, planted, judged), share.estimate))
 
 
 def _everywhere(judged: Judged) -> np.ndarray:

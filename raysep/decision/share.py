@@ -21,6 +21,7 @@ from raysep.decision.local_fdr import likelihood_ratio
 from raysep.evaluation.bootstrap import cluster_weights, interval_of
 
 DISAGREEMENT = 0.1  # between two estimators, and half as much again beyond what 99 in 100 exchangeable corpora show
+MOST = 0.8  # above this share too few judged stems look clean to tell a spoilt corpus from spoilt calibration
 SHAPE_LEVEL = 0.01  # of the Kolmogorov-Smirnov test on the lower halves
 
 
@@ -159,6 +160,11 @@ def _warning(calibration, groups, judged, planted, point: dict[str, float], shar
         return (
             "calibration not exchangeable: the lower halves of the calibration and the judged scores differ "
             f"(Kolmogorov-Smirnov p = {shape:.2g}); were the calibration stems trained on like the corpus?"
+        )
+    if share > MOST:
+        return (
+            f"calibration not exchangeable, or nearly all is corrupted: by calibration {share:.0%} of the stems are "
+            "corrupted, which leaves too few clean ones to check the calibration against"
         )
     names = sorted(point, key=lambda name: point[name])
     apart = point[names[-1]] - point[names[0]]

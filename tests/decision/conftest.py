@@ -32,7 +32,14 @@ KINDS = {
     "swap": {"loss": -2, "consistency": -3, "agreement": -1.8, "distance": -2, "unlearning": -1, "influence": -1}
     | {"bandwidth": EITHER, "flatness": EITHER},
     "merge": {"loss": -1.5, "consistency": -2, "agreement": -1, "distance": -1.2, "influence": -0.6, "excess": -1},
-    "bleed-one": {"loss": -1, "consistency": -1.3, "agreement": -0.8, "excess": -1.2, "influence": -0.7, "distance": -0.4},
+    "bleed-one": {
+        "loss": -1,
+        "consistency": -1.3,
+        "agreement": -0.8,
+        "excess": -1.2,
+        "influence": -0.7,
+        "distance": -0.4,
+    },
     "bleed-all": {"loss": -0.7, "consistency": -1.2, "agreement": -0.5, "excess": -1.2, "floor": 1, "influence": -0.5},
     "clip": {"crest": -2, "loss": -0.5, "distance": -0.4},
     "noise": {"floor": 2.5, "flatness": 2, "loss": -1.2, "distance": -1.5, "influence": -0.6},
@@ -111,7 +118,12 @@ def make_world(
         kinds[i] = corpus_kinds[order % len(corpus_kinds)]
     rows += [(f"ref-{t:02}", label, "calibration", f"ref-{t:02}") for t in range(calibration) for label in LABELS]
     kinds += ["clean"] * (len(rows) - len(kinds))
-    copied = [(f"planted-{c}-{t}", label, "planted", f"in-{t}") for t in range(planted) for c in range(copies) for label in LABELS]
+    copied = [
+        (f"planted-{c}-{t}", label, "planted", f"in-{t}")
+        for t in range(planted)
+        for c in range(copies)
+        for label in LABELS
+    ]
     kinds += rng.permutation([planted_kinds[i % len(planted_kinds)] for i in range(len(copied))]).tolist()
     rows += copied
 

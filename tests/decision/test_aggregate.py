@@ -8,7 +8,14 @@ NAN = float("nan")
 
 
 def row(track, stem, outcome, **probes):
-    return {"track": track, "stem": stem, "stem_id": f"{track}/{stem}", "outcome": outcome, "level_dbfs": -20.0, **probes}
+    return {
+        "track": track,
+        "stem": stem,
+        "stem_id": f"{track}/{stem}",
+        "outcome": outcome,
+        "level_dbfs": -20.0,
+        **probes,
+    }
 
 
 ROWS = [

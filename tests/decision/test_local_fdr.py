@@ -9,7 +9,12 @@ from raysep.decision.local_fdr import likelihood_ratio, monotone, posterior, pos
 def sample(seed, share, judged=4000, n=2000, shift=2.0):
     rng = np.random.default_rng(seed)
     corrupt = rng.random(judged) < share
-    return rng.standard_normal(n), rng.standard_normal(n) + shift, rng.standard_normal(judged) + shift * corrupt, corrupt
+    return (
+        rng.standard_normal(n),
+        rng.standard_normal(n) + shift,
+        rng.standard_normal(judged) + shift * corrupt,
+        corrupt,
+    )
 
 
 def exact(scores, share, shift=2.0):
@@ -40,7 +45,10 @@ def test_calibrated_at_the_sizes_of_a_small_run():
 def test_monotone_probabilities(seed, share, n):
     clean, planted, judged, _ = sample(seed, 0.3, judged=50, n=n)
     judged[:5] = judged[5]
-    for p in (posterior(likelihood_ratio(clean, planted, judged), share), posterior_without_planted(clean, judged, share)):
+    for p in (
+        posterior(likelihood_ratio(clean, planted, judged), share),
+        posterior_without_planted(clean, judged, share),
+    ):
         assert ((p >= 0) & (p <= 1)).all()
         assert (np.diff(p[np.argsort(judged)]) >= -1e-12).all()
         assert np.ptp(p[:6]) == 0

@@ -61,9 +61,9 @@ def test_error_and_interval(share):
 
 def test_without_planted_stems():
     found = []
-    for seed in range(10):
+    for seed in range(40):
         calibration, judged, _ = scores(seed, 0.4, calibration=100)
-        share = estimate_share(calibration, judged, draws=20)
+        share = estimate_share(calibration, judged, draws=5)
         assert share.injection is None
         assert share.estimate == min(share.storey, share.bbe)
         found.append(share.estimate)
@@ -81,6 +81,13 @@ def test_shifted_calibration_is_refused():
     assert refused >= 8
 
 
+def test_a_share_that_leaves_nothing_to_check_is_refused():
+    calibration, judged, planted = scores(0, 0.0)
+    found = estimate_share(calibration - 9, judged, planted, draws=20)
+    assert not found.exchangeable
+    assert "nearly all" in found.warning
+
+
 def test_lower_halves_of_another_shape_are_noticed():
     rng = np.random.default_rng(0)
     calibration = rng.standard_normal(60)
@@ -94,9 +101,11 @@ def test_interval_widens_when_stems_of_a_track_agree():
     calibration, judged, planted = scores(0, 0.3)
     alone = estimate_share(calibration, judged, planted, draws=100)
     judged = np.sort(judged)  # whole tracks corrupted
-    tracks = dict(
-        calibration_groups=np.arange(40) // 4, judged_groups=np.arange(240) // 12, planted_groups=np.arange(84) // 12
-    )
+    tracks = {
+        "calibration_groups": np.arange(40) // 4,
+        "judged_groups": np.arange(240) // 12,
+        "planted_groups": np.arange(84) // 12,
+    }
     together = estimate_share(calibration, judged, planted, draws=100, **tracks)
     assert together.estimate == pytest.approx(alone.estimate)
     assert together.high - together.low > alone.high - alone.low

@@ -82,3 +82,50 @@ def write_rows():
 @pytest.fixture
 def read_wav():
     return lambda data: soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)[0].T
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Shards run one after another in this process; gives the numbers of the shards that were run, call by call."""
+    from raysep.cluster import shards
+
+    calls: list[list[int]] = []
+
+    def run_here(make, work, available, *, on_done=lambda shard, counts: None, **options):
+        calls.append(sorted(work))
+        run_one, failed = make(), {}
+        for shard in sorted(work):
+            try:
+                on_done(shard, run_one(shard, work[shard]))
+            except Exception as error:
+                failed[shard] = f"{type(error).__name__}: {error}"
+        return failed
+
+    monkeypatch.setattr(shards, "run_shards", run_here)
+    return calls
+
+
+@pytest.fixture
+def save_network():
+    """save_network(context, name, steps, seed): a small network trained for a few steps on noise, as a checkpoint."""
+    import torch
+
+    from raysep.separators import checkpoint, registry
+    from raysep.stages import train
+    from raysep.training import loop
+
+    def save(context: Context, name: str, steps: int = 3, seed: int = 0):
+        torch.manual_seed(seed)
+        network = registry.build(context.config.network.model, **train.network_arguments(context))
+        recipe = loop.Recipe(steps=steps, batch=2, warmup=0, seed=seed)
+
+        def draw(step: int) -> np.ndarray:
+            rng = np.random.default_rng([seed, step])
+            return (0.1 * rng.standard_normal((2, len(LABELS), context.channels, RATE))).astype(np.float32)
+
+        network.set_input_statistics(torch.from_numpy(draw(99).sum(axis=1)))
+        made = loop.to_checkpoint(loop.train(network, draw, recipe), network)
+        context.run.write_bytes(checkpoint.to_bytes(made), "checkpoints", f"{name}.safetensors")
+        return network
+
+    return save

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raysep.corpus import layouts
+from raysep.corpus.reading import read_stem
+from raysep.errors import RaysepError
+from raysep.probes.gradients import ParameterSum
+from raysep.separators import checkpoint
+from raysep.stages import attribute, train
+from raysep.stages.inputs import Inputs
+from raysep.stages.plant import Planting
+
+EVERY = st.dictionaries(
+    st.text("abc", min_size=1, max_size=3), st.lists(st.integers(0, 9), unique=True, min_size=1).map(sorted), max_size=6
+)
+
+
+# Which segments
+
+
+@given(every=EVERY, most=st.integers(0, 30), name=st.sampled_from(["a", "b"]))
+def test_a_draw_is_a_part_of_the_list_whatever_its_order(every, most, name):
+    chosen = attribute.draw(every, most, name)
+    assert sum(map(len, chosen.values())) == min(most, sum(map(len, every.values())))
+    assert all(set(indices) <= set(every[track]) and indices == sorted(indices) for track, indices in chosen.items())
+    turned = {track: every[track][::-1] for track in reversed(list(every))}
+    assert attribute.draw(turned, most, name) == chosen
+    assert list(attribute.draw(turned, most, name)) == sorted(chosen)
+
+
+@given(every=EVERY, most=st.integers(0, 30))
+def test_a_larger_draw_holds_the_smaller(every, most):
+    small, large = attribute.draw(every, most, "x"), attribute.draw(every, most + 3, "x")
+    assert all(set(small[track]) <= set(large[track]) for track in small)
+
+
+def test_draws_of_different_names_differ():
+    every = {f"t{k}": list(range(10)) for k in range(20)}
+    assert attribute.draw(every, 20, "fisher") != attribute.draw(every, 20, "checked")
+
+
+@given(every=EVERY, count=st.integers(1, 8))
+def test_dealing_loses_and_doubles_nothing(every, count):
+    parts = attribute._deal(every, count)
+    assert len(parts) <= count
+    assert sum(map(len, parts)) == len(every)
+    assert {track: indices for part in parts for track, indices in part.items()} == every
+
+
+def test_only_whole_tracks_have_segments(make_context, make_stems):
+    stems = make_stems(["A", "B", "C"], frames=5 * 8000)
+    stems = [replace(s, frames=0) if s.stem_id == "B/bass" else s for s in stems if s.stem_id != "C/drums"]
+    context = make_context(scoring={"segment_seconds": 1.0, "most_segments": 10})
+    assert attribute.list_segments(stems, context) == {"A": [0, 1, 2, 3, 4]}
+    assert attribute.list_segments(stems[::-1], context) == {"A": [0, 1, 2, 3, 4]}
+    few = make_context(scoring={"segment_seconds": 1.0, "most_segments": 2})
+    assert len(attribute.list_segments(stems, few)["A"]) == 2
+
+
+# 0.4999 … s beyond a whole number of segments is where one sample decides whether the tail is a segment.
+@pytest.mark.parametrize("frames", [44100, 44099, 66150, 66147, 66148, 66149, 66151, 110250, 154348])
+@pytest.mark.parametrize("rate", [22050, 44100])
+def test_listed_segments_are_those_that_resampled_audio_has(tmp_path, make_context, write_tracks, frames, rate):
+    folder = write_tracks(tmp_path / "c", ["A"], seconds=frames / rate, rate=rate)
+    stems = layouts.scan(folder).stems
+    context = make_context(scoring={"segment_seconds": 1.0, "most_segments": 2})
+    listed = attribute.list_segments(stems, context)
+    found, _ = attribute.read_segments(
+        [asdict(s) for s in stems], listed, context.config.labels, 8000, 1, context.config.scoring
+    )
+    assert len(found) == len(listed["A"])
+
+
+# Reading them
+
+
+@pytest.fixture
+def tracks(tmp_path, write_tracks):
+    return layouts.scan(write_tracks(tmp_path / "corpus", ["A", "B", "C"], seconds=3.0)).stems
+
+
+def test_segments_are_read_in_track_order_with_padding_and_labels_in_place(tracks, make_context):
+    settings = make_context(scoring={"segment_seconds": 2.0}).config.scoring
+    labels, chosen = ("drums", "vocals", "other", "bass"), {"C": [0], "A": [0, 1]}
+    found, skipped = attribute.read_segments(
+        attribute._rows(tracks[::-1], chosen), chosen, labels, 8000, 1, settings
+    )
+    assert (found.shape, found.dtype, skipped) == ((3, 4, 1, 16000), np.float32, 0)
+    audio = {s.stem_id: read_stem(s, 8000, 1) for s in tracks}
+    for place, label in enumerate(labels):
+        assert np.array_equal(found[:2, place, 0].reshape(-1)[:24000], audio[f"A/{label}"][0])
+        assert not found[1, place, 0, 8000:].any()
+        assert np.array_equal(found[2, place], audio[f"C/{label}"][:, :16000])
+
+
+def test_a_track_that_cannot_be_read_is_counted_and_left_out(tracks, make_context):
+    victim = Path(next(s.uri for s in tracks if s.stem_id == "B/bass"))
+    victim.write_bytes(victim.read_bytes()[:2000])
+    context = make_context()
+    chosen = attribute.list_segments(tracks, context)
+    found, skipped = attribute.read_segments(
+        attribute._rows(tracks, chosen), chosen, context.config.labels, 8000, 1, context.config.scoring
+    )
+    assert (len(found), skipped) == (6, 1)
+    audio = read_stem(next(s for s in tracks if s.stem_id == "C/drums"), 8000, 1)
+    assert np.array_equal(found[3:, 1, 0].reshape(-1), audio[0])
+
+
+def test_nothing_readable_is_an_empty_batch(make_stems, make_context):
+    stems = make_stems(["A"])
+    found, skipped = attribute.read_segments(
+        [asdict(s) for s in stems], {"A": [0]}, make_context().config.labels, 8000, 1, make_context().config.scoring
+    )
+    assert (found.shape, skipped) == ((0, 4, 1, 8000), 1)
+
+
+# The stage
+
+
+@pytest.fixture
+def prepared(tmp_path, make_context, write_tracks, save_network, here):
+    """(context, inputs, planting) of a small corpus with a trained network."""
+    context = make_context(scoring={"fisher_segments": 8, "fisher_shards": 2, "most_segments": 2})
+    corpus = layouts.scan(write_tracks(tmp_path / "corpus", ["A", "B", "C", "D"], seconds=3.0)).stems
+    reference = layouts.scan(write_tracks(tmp_path / "reference", ["R", "S"], seconds=3.0)).stems
+    save_network(context, train.FINAL)
+    return context, Inputs(corpus, reference, []), Planting(reference, [], [], {})
+
+
+def weights(run, *parts):
+    return checkpoint.from_bytes(run.read_bytes(*parts), "x").weights
+
+
+def test_three_weight_sets_around_the_trained_one(prepared):
+    context, inputs, planting = prepared
+    attribute.attribute(context, inputs, planting)
+    run = context.run
+    trained = weights(run, "checkpoints", f"{train.FINAL}.safetensors")
+    plus, minus = (weights(run, "attribution", f"{name}.safetensors") for name in (attribute.PLUS, attribute.MINUS))
+    assert plus.keys() == minus.keys() == trained.keys()
+    moved = 0.0
+    for name, middle in trained.items():
+        if middle.dtype.is_floating_point:
+            assert np.allclose((plus[name] + minus[name]) / 2, middle, atol=1e-5)
+            moved += float(((plus[name] - minus[name]).double() ** 2).sum())
+    assert moved > 0
+    record = run.read_json("attribution", "record.json")
+    assert record["segments"] == 8
+    assert record["fisher_segments"] == 8
+    assert record["reference_segments"] == 4
+    assert record["self_check"] >= 0.99
+    assert run.has("attribution", f"{attribute.UNLEARNED}.safetensors") == (not record["unlearning_left_out"])
+    assert run.read_json("done", "attribute.json")["rho"] == context.config.scoring.rho
+
+
+def test_the_fisher_of_shards_is_that_of_one_shard(prepared, make_context, here):
+    context, inputs, planting = prepared
+    attribute.attribute(context, inputs, planting)
+    sums = []
+    for shards in (2, 1):
+        config = replace(context.config, scoring=replace(context.config.scoring, fisher_shards=shards))
+        worker = attribute._Worker(context.run.root, f"with {shards}", context.sample_rate, 1, config)
+        chosen = attribute.draw(attribute.list_segments(inputs.corpus, context), 8, f"{config.seed}/fisher")
+        parts = []
+        for k, part in enumerate(attribute._deal(chosen, shards)):
+            worker.run(k, (attribute.FISHER, attribute._rows(inputs.corpus, part), part))
+            parts.append(ParameterSum.from_bytes(context.run.read_bytes(f"attribution/fisher-{k:05d}.safetensors")))
+        merged = parts[0] if len(parts) == 1 else parts[0].merge(parts[1])
+        sums.append((merged.count, merged.sum))
+    assert sums[0][0] == sums[1][0] == 8
+    for name, value in sums[0][1].items():
+        assert np.allclose(value, sums[1][1][name], rtol=1e-6, atol=1e-12)
+
+
+def test_a_killed_stage_does_what_is_missing_and_ends_the_same(prepared, here):
+    context, inputs, planting = prepared
+    attribute.attribute(context, inputs, planting)
+    run = context.run
+    whole = {name: run.read_bytes("attribution", f"{name}.safetensors") for name in (attribute.PLUS, attribute.MINUS)}
+    markers = sorted(Path(run.path("done", "attribute")).glob("*.json"))
+    for lost in (markers[0], markers[-1], Path(run.path("done", "attribute.json"))):
+        lost.unlink()
+    here.clear()
+    attribute.attribute(context, inputs, planting)
+    assert here == [[0], [len(markers) - 1]]
+    assert whole == {name: run.read_bytes("attribution", f"{name}.safetensors") for name in whole}
+    here.clear()
+    attribute.attribute(context, inputs, planting)
+    assert here == []
+
+
+def test_without_a_step_that_unlearns_the_other_probes_go_on(prepared, monkeypatch):
+    from raysep.probes import unlearning
+
+    context, inputs, planting = prepared
+
+    def fail(*arguments, **options):
+        raise RaysepError("no step size satisfies the readings")
+
+    monkeypatch.setattr(unlearning, "choose_step_size", fail)
+    attribute.attribute(context, inputs, planting)
+    record = context.run.read_json("done", "attribute.json")
+    assert "no step size" in record["unlearning_left_out"]
+    assert not context.run.has("attribution", f"{attribute.UNLEARNED}.safetensors")
+    assert context.run.has("attribution", f"{attribute.PLUS}.safetensors")
+
+
+def test_a_shard_that_fails_ends_the_stage_with_its_words(prepared):
+    context, inputs, planting = prepared
+    (Path(context.run.path("checkpoints")) / f"{train.FINAL}.safetensors").write_bytes(b"rubbish")
+    with pytest.raises(RaysepError, match=r"attribution failed .*probe-final"):
+        attribute.attribute(context, inputs, planting)
+    assert not context.run.is_done("attribute")

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from raysep.corpus import truth
+from raysep.errors import BadInput
+from raysep.stages import judge
+
+
+@pytest.fixture
+def judged(make_context, make_stems, write_rows, tmp_path):
+    """(run, truth URI): noise in the vocals of tracks 0 to 3, a delay in the drums of 0 to 3; the rest is clean."""
+    run = make_context().run
+    stems = make_stems([f"t{k}" for k in range(8)])
+    rows, scores, decision = [], [], []
+    for s in stems:
+        hit = int(s.track[1:]) < 4
+        kind = "noise" if hit and s.stem == "vocals" else "delay" if hit and s.stem == "drums" else "clean"
+        about = {"stem_id": s.stem_id, "track": s.track, "stem": s.stem}
+        rows.append({**about, "kind": kind, "severity": "strong" if kind != "clean" else "", "parameters": "{}"})
+        level = 100.0 if s.stem == "drums" else 0.0  # labels differ in level: only ranks within a label count
+        probes = {
+            "loss": level - (kind == "noise"),  # finds noise, knows nothing of delays
+            "fad-z": level - (kind != "clean"),
+            "curvature": float(kind != "clean"),  # not oriented
+        }
+        scores.append({**about, "outcome": "silent" if s.stem_id == "t7/other" else "scored", **probes})
+        suspicion = 0.9 if kind == "noise" else 0.5
+        decision.append({**about, "outcome": "scored", "suspicion": suspicion, "p_corrupt": suspicion, "keep": kind != "noise"})
+    write_rows(run, "stems.parquet", scores)
+    write_rows(run, "decision.parquet", decision)
+    uri = str(tmp_path / "truth.parquet")
+    truth.write(uri, rows)
+    return run, uri
+
+
+def test_each_probe_is_judged_alone_and_within_labels(judged):
+    table = {row["probe"]: row for row in judge.probe_table(*judged)}
+    assert list(table) == ["fad-z", "loss"]  # best first, unoriented ones not at all
+    assert table["fad-z"]["macro"] > table["loss"]["macro"]
+    assert table["loss"]["noise"] > 0.9
+    assert table["fad-z"]["context"] == "stem"
+    assert table["loss"]["macro"] == pytest.approx((table["loss"]["noise"] + table["loss"]["delay"]) / 2)
+
+
+def test_the_decision_is_judged_by_kind(judged):
+    found = judge.judge(*judged)
+    assert found.by_kind["noise"].auroc.estimate == 1.0
+    assert found.by_kind["delay"].auroc.estimate == pytest.approx(0.5)
+    assert (found.removal.removed, found.removal.clean_lost) == (4, 0.0)
+
+
+def test_a_missing_truth_table_is_named(judged, tmp_path):
+    with pytest.raises(BadInput, match="no such truth table"):
+        judge.judge(judged[0], str(tmp_path / "absent.parquet"))
+
+
+def test_both_tables_are_printed(judged, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    judge.print_detection(*judged)
+    shown = capsys.readouterr().out
+    assert "kind noise" in shown
+    assert "removed 4 stems: 50.0% of the corrupted, 0.0% of the clean" in shown
+    assert "fad-z" in shown

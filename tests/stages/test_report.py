@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from raysep.corpus import layouts, manifest
+from raysep.errors import FinishedWithFailures
+from raysep.stages import prove, report
+
+
+def results(table: dict[tuple[str, int], list[list[float]]], framewise: dict | None = None) -> list[dict]:
+    """(arm, seed) → SDR ``[track][stem]`` as rows of ``results.parquet``; framewise figures 1 dB lower."""
+    rows = []
+    for (arm, seed), grid in table.items():
+        for t, track in enumerate(grid):
+            for k, sdr in enumerate(track):
+                about = {"arm": arm, "seed": seed, "track": f"t{t}", "stem": ("bass", "vocals")[k], "trained_stems": 40}
+                lower = (framewise or {}).get((arm, seed, t, k), sdr - 1.0)
+                rows.append({**about, "sdr": sdr, "framewise_sdr": lower})
+    return rows
+
+
+@pytest.fixture
+def run(make_context, write_rows):
+    """One arm is 1 dB, 0.5 dB and 3 dB better on the three tracks, with both seeds."""
+    import pyarrow as pa
+
+    context = make_context()
+    before = [[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]]
+    after = [[2.0, 6.0], [2.5, 6.5], [6.0, 10.0]]
+    clean = [[3.0, 7.0], [4.0, 8.0], [5.0, 9.0]]
+    table = {("contaminated", 0): before, ("contaminated", 1): [[v + 2 for v in row] for row in before]}
+    table |= {("cleaned", 0): after, ("cleaned", 1): [[v + 2 for v in row] for row in after]}
+    table |= {("clean", 0): clean, ("clean", 1): [[v + 2 for v in row] for row in clean]}
+    rows = results(table)
+    context.run.write_table(pa.Table.from_pylist(rows[::-1], schema=prove.RESULTS), "results.parquet")
+    return context.run
+
+
+# Figures
+
+
+def test_the_table_of_arms_is_the_hand_computed_one(run):
+    rows = {row["arm"]: row for row in report.arm_rows(run, draws=400)}
+    assert list(rows) == ["clean", "cleaned", "contaminated"]
+    bad, good = rows["contaminated"], rows["cleaned"]
+    # Means over three tracks and two stems: seed 0 has 4.0 before and 5.5 after; seed 1 two more.
+    assert bad["sdr_mean"] == pytest.approx(5.0)
+    assert good["sdr_mean"] == pytest.approx(6.5)
+    assert bad["per_label"] == pytest.approx({"bass": 3.0, "vocals": 7.0})
+    assert good["gain"] == pytest.approx(1.5)
+    assert good["gain_low"] <= 1.5 <= good["gain_high"]
+    assert (good["gain_low"], good["gain_high"]) == pytest.approx((0.5, 3.0), abs=0.5)
+    assert good["gain_low"] >= 0.5  # paired: no draw of songs gains less than the worst song
+    assert good["gain_high"] <= 3.0
+    assert bad["low"] < bad["sdr_mean"] < bad["high"]
+    assert "gain" not in bad
+    assert (good["seeds"], good["stems"]) == (2, 40)
+    # museval's way: the median over tracks of each stem and seed, then their mean; all 1 dB lower than the SDR.
+    assert bad["framewise_sdr"] == pytest.approx(np.mean([2, 6, 4, 8]) - 1)
+    assert good["framewise_sdr"] == pytest.approx(np.mean([2.5, 6.5, 4.5, 8.5]) - 1)
+
+
+def test_the_gain_and_the_share_of_the_gap_it_closed(run):
+    found = report.gain(run, draws=400)
+    assert (found["arm"], found["over"], found["db"]) == ("cleaned", "contaminated", pytest.approx(1.5))
+    assert found["closed"] == pytest.approx(1.5 / 2.0)  # clean training would have brought 2 dB
+    assert found["closed_low"] <= found["closed"] <= found["closed_high"]
+
+
+def test_without_the_two_arms_there_is_no_gain(run, write_rows):
+    rows = [row for row in run.read_table("results.parquet").to_pylist() if row["arm"] != "contaminated"]
+    write_rows(run, "results.parquet", rows)
+    assert report.gain(run) is None
+    assert all("gain" not in row for row in report.arm_rows(run, draws=10))
+
+
+def test_undefined_figures_are_left_out_of_the_means(run, write_rows):
+    nan = float("nan")
+    grid = [[1.0, 2.0], [3.0, nan], [5.0, 4.0]]
+    framewise = {("cleaned", 0, t, 1): nan for t in range(3)}
+    write_rows(run, "results.parquet", results({("cleaned", 0): grid}, framewise))
+    (row,) = report.arm_rows(run, draws=50)
+    assert row["sdr_mean"] == pytest.approx(3.0)
+    assert row["per_label"] == pytest.approx({"bass": 3.0, "vocals": 3.0})
+    assert row["framewise_sdr"] == pytest.approx(2.0)
+
+
+def test_nothing_scored_framewise_is_nan():
+    assert math.isnan(report._median_mean(np.full((1, 2, 2), np.nan)))
+
+
+def test_rivals_stand_between_the_decision_and_the_worst():
+    names = ["random", "fad-z", "contaminated", "clean", "unlearning", "cleaned", "reference", "oracle"]
+    order = ["clean", "oracle", "cleaned", "fad-z", "unlearning", "contaminated", "random", "reference"]
+    assert sorted(names, key=report._place) == order
+
+
+# Words
+
+
+def test_the_estimate_in_one_sentence():
+    counts = {"removed": 12, "stems": 48}
+    known = {"estimated_share": 0.31, "estimated_share_interval": [0.22, 0.4], "counts": counts}
+    assert report.share_sentence(known) == (
+        "share of wrong stems: 31% (22% … 40%), estimated without retraining; 12 of 48 stems removed"
+    )
+    unknown = {"estimated_share": None, "warning": "only 4 reference tracks", "counts": counts}
+    assert report.share_sentence(unknown) == (
+        "share of wrong stems: not estimated (only 4 reference tracks); 12 of 48 stems removed"
+    )
+
+
+def test_the_terminal_shows_arms_estimate_and_costs(run, write_rows, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    record = {"stages": {"score": {"seconds": 2.2}, "search": {"best_ratio": 0.0}}, "peak_memory_gib": 1.5}
+    run.write_json(record, "run.json")
+    summary = {"estimated_share": None, "warning": "few tracks", "removed_share": 0.25}
+    run.write_json({**summary, "counts": {"removed": 1, "stems": 4}}, "summary.json")
+    report.print_result(run)
+    shown = capsys.readouterr().out
+    line = next(line for line in shown.splitlines() if "cleaned" in line)
+    assert "6.50" in line
+    assert "+1.50" in line
+    assert "not estimated (few tracks); 1 of 4 stems removed" in shown
+    assert "score 2 s; peak memory 1.50 GiB" in shown
+    # A search that prefers to remove nothing is a result too.
+    assert "prefers a ratio of 0%; the estimate removed 25%" in shown
+
+
+def test_status_is_read_from_the_folder_while_it_runs(make_context, capsys, write_rows):
+    run = make_context().run
+    run.open("abc", {})
+    with run.stage("plant"):
+        pass
+    for shard in range(3):
+        run.finish_shard("score", shard, "abc", b"", f"scores/{shard}", {})
+    run.finish_shard("score", 9, "of another configuration", b"", "scores/9", {})
+    write_rows(run, "failed.parquet", [{"stem_id": "A/bass"}])
+    report.print_status(run)
+    shown = {line.split()[0]: " ".join(line.split()[1:]) for line in capsys.readouterr().out.splitlines()[1:]}
+    assert shown["plant"].startswith("done in 0.")
+    assert shown["score"] == "3 shards done"
+    assert shown["decide"] == "not done"
+    assert shown["1"] == "stems failed: failed.parquet"
+
+
+def test_status_does_not_call_a_stage_done_whose_marker_was_taken_back(make_context, capsys, tmp_path):
+    run = make_context().run
+    run.open("abc", {})
+    with run.stage("decide"):
+        pass
+    (tmp_path / "run" / "done" / "decide.json").unlink()  # as --retry-failed does
+    report.print_status(run)
+    assert next(line for line in capsys.readouterr().out.splitlines() if "decide" in line).endswith("not done")
+
+
+def test_failures_decide_how_a_finished_run_ends(make_context, write_rows):
+    context = make_context()
+    context.run.open("abc", {})
+    failed = [{"stem_id": "A/bass", "message": "A/bass.wav: truncated"}, {"stem_id": "B/bass", "message": "gone"}]
+    write_rows(context.run, "failed.parquet", failed)
+    with pytest.raises(FinishedWithFailures, match=r"2 stems failed, first A/bass \(A/bass\.wav: truncated\).*--retry-failed"):
+        report.finish(context)
+    assert context.run.read_json("run.json")["finished"] is True
+    context.run.write_table(context.run.read_table("failed.parquet").slice(0, 0), "failed.parquet")
+    report.finish(context)
+
+
+# Suspects
+
+
+def test_the_strongest_probes_are_those_by_which_a_stem_stands_lowest(make_stems):
+    stems = make_stems([f"t{k}" for k in range(10)])
+    scores = {}
+    for s in stems:
+        k = int(s.track[1:])
+        probes = {"loss": -float(k), "fad-z": float(k), "excess": None, "curvature": -100.0 * k, "own-loss": 0.5 * k}
+        scores[s.stem_id] = {"stem_id": s.stem_id, "stem": s.stem, "outcome": "scored", **probes}
+    scores["t3/vocals"] |= {"outcome": "silent", "loss": -1e9}  # is nobody's peer
+    strongest = report._strongest(scores, {"stem_id": "t9/vocals", "stem": "vocals"}, count=2)
+    # ``curvature`` is lower still, but it is not oriented: low means nothing.
+    assert list(strongest) == ["loss", "fad-z"]
+    assert strongest["loss"] == -9.0
+
+
+def test_an_excerpt_begins_where_the_stem_is_heard(tmp_path, make_context):
+    import soundfile
+
+    rate = 8000
+    audio = np.zeros(12 * rate)
+    audio[3 * rate :] = 0.3 * np.sin(2 * np.pi * 440 * np.arange(9 * rate) / rate)
+    for label in ("vocals", "drums", "bass", "other"):
+        (tmp_path / "c" / "A").mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / "c" / "A" / f"{label}.wav", audio, rate)
+    stem = layouts.scan(str(tmp_path / "c")).stems[0]
+    data, mime = report._excerpt(make_context().run, stem)
+    (tmp_path / "x.ogg").write_bytes(data)
+    heard, found_rate = soundfile.read(tmp_path / "x.ogg")
+    assert (mime, found_rate) == ("audio/ogg", rate)
+    assert len(heard) == report.EXCERPT_SECONDS * rate
+    assert np.abs(heard[: rate // 10]).max() > 0.2
+
+
+def test_a_suspect_that_is_gone_has_no_excerpt(make_context, make_stems):
+    assert report._excerpt(make_context().run, make_stems(["A"])[0]) == (None, "audio/ogg")
+
+
+def test_the_page_holds_the_worst_stems_first(run, write_rows, tmp_path, write_tracks):
+    run.write_json({"fingerprint": "abc", "started": "now", "versions": {"raysep": "0"}, "stages": {}}, "run.json")
+    stems = layouts.scan(write_tracks(tmp_path / "corpus", ["good", "worst", "bad"], seconds=0.5)).stems
+    manifest.write(run.path("manifest.parquet"), stems)
+    suspicion = {"good": 0.1, "worst": 0.9, "bad": 0.8}
+    decision = [
+        {
+            "stem_id": s.stem_id,
+            "track": s.track,
+            "stem": s.stem,
+            "outcome": "failed" if s.stem_id == "bad/bass" else "scored",
+            "suspicion": suspicion[s.track],
+            "p_value": 0.1,
+            "p_corrupt": suspicion[s.track],
+            "keep": s.track == "good",
+            "weight": 1 - suspicion[s.track],
+            "reason": f"because of {s.track}",
+        }
+        for s in stems
+    ]
+    write_rows(run, "decision.parquet", decision)
+    write_rows(run, "stems.parquet", [{**row, "loss": -row["suspicion"]} for row in decision])
+    write_rows(run, "failed.parquet", [{"stem_id": "bad/bass", "error": "AudioError", "message": "truncated"}])
+    run.write_json({"share": None, "rule": "threshold 0.5"}, "summary.json")
+    suspects = report._suspects(run, decision)
+    assert len(suspects) == report.SUSPECTS
+    assert [row["stem_id"] for row in suspects[:4]] == [f"worst/{k}" for k in ("bass", "drums", "other", "vocals")]
+    assert "bad/bass" not in {row["stem_id"] for row in suspects}  # failed: nothing to listen to
+    assert all(row["audio"][:4] == b"OggS" for row in suspects)
+    report.write(run, truth=None)
+    page = run.read_bytes("report.html").decode()
+    assert page.startswith("<!")
+    assert page.index("because of worst") < page.index("because of bad")
+    assert "truncated" in page

@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from raysep.corpus import layouts, manifest
+from raysep.errors import BadInput, RaysepError
+from raysep.probes import scoring
+from raysep.probes.catalogue import PROBES
+from raysep.stages import score
+from raysep.stages.inputs import Inputs
+from raysep.stages.plant import Planting
+
+NOTHING = Planting([], [], [], {})
+
+
+def scored_row(stem, segment: int = 0, outcome: str = "scored", **probes) -> dict:
+    about = {"track": stem.track, "stem": stem.stem, "stem_id": stem.stem_id}
+    return {**about, "segment": segment, "start": float(segment), "seconds": 1.0, "outcome": outcome, **probes}
+
+
+@pytest.fixture
+def tracks(tmp_path, write_tracks):
+    return layouts.scan(write_tracks(tmp_path / "corpus", ["A", "B"])).stems
+
+
+@pytest.fixture
+def worker(make_context):
+    context = make_context()
+    return score._Worker(context.run.root, "abc", 8000, 1, context.config)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The tracks that the scoring function is handed, label by label; it gives one row for each."""
+    calls = []
+
+    def score_track(kit, audio, track):
+        calls.append((track, sorted(audio)))
+        if kit == "broken":
+            raise ValueError("an odd track")
+        rows = []
+        for label in audio:
+            rows.append({"track": track, "stem": label, "stem_id": f"{track}/{label}", "outcome": "scored"})
+        return rows
+
+    monkeypatch.setattr(scoring, "score_track", score_track)
+    return calls
+
+
+# A track
+
+
+def test_a_stem_that_cannot_be_read_is_a_row_and_the_others_are_scored(worker, tracks, seen):
+    stems = manifest.tracks_of(tracks)["A"]
+    Path(stems["bass"].uri).write_bytes(Path(stems["bass"].uri).read_bytes()[:500])
+    rows = {row["stem"]: row for row in worker._track("kit", "A", stems)}
+    assert seen == [("A", ["drums", "other", "vocals"])]
+    assert {label: row["outcome"] for label, row in rows.items()} == {
+        "bass": "failed",
+        "drums": "scored",
+        "other": "scored",
+        "vocals": "scored",
+    }
+    assert rows["bass"]["error"] == "AudioError"
+    assert "bass.wav: truncated" in rows["bass"]["message"]
+
+
+def test_a_track_without_a_readable_stem_is_not_scored(worker, make_stems, seen):
+    rows = worker._track("kit", "A", manifest.tracks_of(make_stems(["A"]))["A"])
+    assert seen == []
+    assert [row["outcome"] for row in rows] == ["failed"] * 4
+
+
+def test_a_track_that_breaks_the_scoring_does_not_end_the_pass(worker, tracks, seen):
+    rows = worker._track("broken", "A", manifest.tracks_of(tracks)["A"])
+    assert [(row["outcome"], row["error"], row["message"]) for row in rows] == [
+        ("failed", "ValueError", "an odd track")
+    ] * 4
+
+
+# A shard
+
+
+def test_a_shards_part_has_a_column_per_probe_and_a_count_per_outcome(make_context, make_stems):
+    run = make_context().run
+    vocals, drums, bass, other = make_stems(["A"])
+    rows = [
+        scored_row(vocals, 0, loss=-1.5),
+        scored_row(vocals, 1, outcome="silent"),  # one audible segment is enough
+        scored_row(drums, 0, outcome="silent"),
+        score._failed_row(bass, "AudioError", "truncated"),
+        scored_row(other, 0, loss=float("nan")),
+    ]
+    counts = score._finish(run, 3, "abc", rows, ("loss", "fad-z"))
+    assert counts == {"stems": 4, "scored": 2, "silent": 1, "failed": 1}
+    table = run.read_table("scores", "part-00003.parquet")
+    assert table.column_names == [name for name, _ in score.COLUMNS] + ["loss", "fad-z"]
+    assert table["loss"].to_pylist()[:2] == [-1.5, None]
+    assert table["segment"].to_pylist() == [0, 1, 0, -1, 0]
+    about = json.loads(table.schema.metadata[b"raysep"])
+    assert about["fingerprint"] == "abc"
+    assert about["probes"]["loss"]["oriented"] == PROBES["loss"].oriented
+    assert run.shards_done("score", "abc")[3]["counts"] == counts
+
+
+# The stage
+
+
+@pytest.fixture
+def scored(here, monkeypatch):
+    """The stage with a scoring that reads nothing: ``verdicts`` maps stem_id to an outcome, or to an exception."""
+    verdicts: dict = {}
+
+    class Worker:
+        def __init__(self, root, fingerprint, *rest):
+            self.root, self.fingerprint = root, fingerprint
+
+        def __call__(self):
+            return self.run
+
+        def run(self, shard, payload):
+            rows = []
+            for stem in (score.Stem(**row) for row in payload):
+                verdict = verdicts.get(stem.stem_id, "scored")
+                if isinstance(verdict, Exception):
+                    raise verdict
+                failed = score._failed_row(stem, "AudioError", "truncated")
+                rows.append(failed if verdict == "failed" else scored_row(stem, outcome=verdict, loss=0.0))
+            return score._finish(score.Run(self.root), shard, self.fingerprint, rows, ("loss",))
+
+    monkeypatch.setattr(score, "_Worker", Worker)
+    monkeypatch.setattr(score, "make_kit", lambda context, planting: None)
+    return verdicts
+
+
+@pytest.fixture
+def given(make_context, make_stems):
+    """(context, inputs, planting) whose manifests are written as the pipeline does."""
+
+    def make(**options):
+        context = make_context(scoring={"shards": 5}, **options)
+        corpus, reference, planted = make_stems(["A", "B", "C"]), make_stems(["R"]), make_stems(["planted-0-S"])
+        for name, stems in (("manifest", corpus), ("reference", reference), ("planted", planted)):
+            manifest.write(context.run.path(f"{name}.parquet"), stems)
+        return context, Inputs(corpus, reference, []), Planting([], reference, planted, {})
+
+    return make
+
+
+def test_every_stem_of_corpus_calibration_and_planted_tracks_comes_out(given, scored, here):
+    context, inputs, planting = given()
+    scored |= {"A/bass": "silent", "B/drums": "failed"}
+    score.score(context, inputs, planting)
+    everything = [*inputs.corpus, *planting.calibration, *planting.planted]
+    table = score.read_scores(context.run)
+    assert sorted(table["stem_id"].to_pylist()) == sorted(s.stem_id for s in everything)
+    record = context.run.read_json("done", "score.json")
+    assert {k: record[k] for k in ("stems", "scored", "silent", "failed")} == {
+        "stems": 20,
+        "scored": 18,
+        "silent": 1,
+        "failed": 1,
+    }
+    failed = context.run.read_table("failed.parquet").to_pylist()
+    assert [(row["stem_id"], row["uri"], row["message"]) for row in failed] == [
+        ("B/drums", "/no/B/drums.wav", "truncated")
+    ]
+    assert record["shards"] == record["shards_scored_now"] == len(here[0])
+
+
+def test_a_shard_that_is_given_up_fails_its_stems_and_not_the_pass(given, scored):
+    context, inputs, planting = given()
+    scored["B/drums"] = RuntimeError("killed")
+    score.score(context, inputs, planting)
+    failed = context.run.read_table("failed.parquet").to_pylist()
+    assert {"B/vocals", "B/drums", "B/bass", "B/other"} <= {row["stem_id"] for row in failed}
+    assert {row["error"] for row in failed} == {"WorkerDied"}
+    assert all("killed" in row["message"] for row in failed)
+    record = context.run.read_json("done", "score.json")
+    assert record["scored"] + record["failed"] == 20
+    assert len(score.read_scores(context.run)) == 20
+
+
+def test_a_finished_pass_is_not_done_again_and_a_killed_one_only_where_it_must(given, scored, here):
+    context, inputs, planting = given()
+    score.score(context, inputs, planting)
+    shards = here[0]
+    score.score(context, inputs, planting)
+    assert len(here) == 1
+    Path(context.run.path("done", "score.json")).unlink()
+    Path(context.run.path("done", "score", f"{shards[-1]:05d}.json")).unlink()
+    score.score(context, inputs, planting)
+    assert here[1] == shards[-1:]
+    assert context.run.read_json("done", "score.json")["shards_scored_now"] == 1
+
+
+def test_shards_of_another_configuration_do_not_count(given, scored, here):
+    context, inputs, planting = given()
+    score.score(context, inputs, planting)
+    Path(context.run.path("done", "score.json")).unlink()
+    score.score(replace(context, fingerprint="def"), inputs, planting)
+    assert here[1] == here[0]
+
+
+def test_failures_are_scored_again_when_asked_and_later_stages_with_them(given, scored, here):
+    context, inputs, planting = given()
+    scored["B/drums"] = "failed"
+    score.score(context, inputs, planting)
+    for stage in (*score.LATER, "train"):
+        context.run.write_json({}, "done", f"{stage}.json")
+    score.score(context, inputs, planting)  # not asked
+    assert len(here) == 1
+    assert context.run.is_done("decide")
+    scored.clear()  # the file was put right
+    score.score(replace(context, retry_failed=True), inputs, planting)
+    assert len(here[1]) == 1
+    assert len(context.run.read_table("failed.parquet")) == 0
+    assert len(score.read_scores(context.run)) == 20
+    assert not any(context.run.is_done(stage) for stage in score.LATER)
+    assert context.run.is_done("train")
+    context.run.write_json({}, "done", "decide.json")
+    score.score(replace(context, retry_failed=True), inputs, planting)  # nothing left to retry
+    assert len(here) == 2
+    assert context.run.is_done("decide")
+
+
+def test_a_lost_stem_is_an_error_never_a_smaller_table(given, scored):
+    context, inputs, planting = given()
+    score.score(context, inputs, planting)
+    counts = score._count(context, 20, 5, 0)
+    assert counts["stems"] == 20
+    for stems_in in (19, 21):
+        with pytest.raises(RaysepError, match=f"{stems_in} stems went into the pass"):
+            score._count(context, stems_in, 5, 0)
+    marker = next(Path(context.run.path("done", "score")).glob("*.json"))
+    marker.unlink()
+    with pytest.raises(RaysepError, match="20 stems went into the pass"):
+        score._count(context, 20, 5, 0)
+
+
+def test_no_scores_yet_is_said_with_the_way_out(make_context):
+    with pytest.raises(BadInput, match="holds no scores yet"):
+        score.read_scores(make_context().run)
+
+
+def test_parts_with_and_without_probes_make_one_table(make_context, make_stems):
+    run = make_context().run
+    score._finish(run, 1, "abc", [scored_row(s, loss=1.0) for s in make_stems(["A"])], ("loss",))
+    score._finish(run, 0, "abc", [score._failed_row(s, "WorkerDied", "x") for s in make_stems(["B"])], ())
+    table = score.read_scores(run)
+    assert table["track"].to_pylist() == ["B"] * 4 + ["A"] * 4
+    assert table["loss"].to_pylist() == [None] * 4 + [1.0] * 4
+    assert pa.types.is_float32(table.schema.field("loss").type)
+
+
+# The kit
+
+
+def test_a_reference_is_read_when_asked_for(tracks, make_stems):
+    lazy = score._Lazy([*tracks, *make_stems(["not there"])], 8000, 1)
+    assert list(lazy) == ["A", "B", "not there"]
+    assert len(lazy) == 3
+    assert {label: audio.shape for label, audio in lazy["A"].items()} == dict.fromkeys(
+        ("vocals", "drums", "bass", "other"), (1, 16000)
+    )
+
+
+def test_a_kit_that_cannot_be_made_says_why_and_one_that_exists_is_kept(make_context, here, tracks):
+    context = make_context()
+    with pytest.raises(RaysepError, match=r"preparing the scoring pass failed .*probe-final"):
+        score.make_kit(context, Planting(tracks, [], [], {}))
+    context.run.write_json({}, "kit", "made.json")
+    score.make_kit(context, NOTHING)
+    assert len(here) == 1

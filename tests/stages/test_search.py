@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from raysep.cluster import search as tune
+from raysep.corpus import layouts, storage
+from raysep.corpus.manifest import Stem
+from raysep.stages import search, train
+from raysep.stages.inputs import Inputs
+from raysep.stages.plant import Planting
+
+
+@pytest.fixture
+def prepared(tmp_path, make_context, write_tracks, write_rows):
+    """(context, inputs, planting, decision): suspicion grows with the track's number; one stem failed."""
+    context = make_context(search={"steps": 4, "rungs": 2, "ratios": [0.0, 0.4]}, training={"batch": 2})
+    corpus = layouts.scan(write_tracks(tmp_path / "corpus", [f"t{k}" for k in range(5)], seconds=1.2)).stems
+    reference = layouts.scan(write_tracks(tmp_path / "reference", ["R", "S"], seconds=1.2)).stems
+    decision = []
+    for s in corpus:
+        failed = s.stem_id == "t0/bass"
+        decision.append(
+            {
+                "stem_id": s.stem_id,
+                "outcome": "failed" if failed else "scored",
+                "suspicion": 1.0 if failed else 0.1 * int(s.track[1:]),
+                "keep": not failed and s.track != "t4",
+            }
+        )
+    write_rows(context.run, "decision.parquet", decision)
+    return context, Inputs(corpus, reference, []), Planting(reference, [], [], {})
+
+
+def trial_of(context, inputs, planting, **changes) -> search.Trial:
+    settings = {
+        "root": context.run.root,
+        "stems": tuple(asdict(s) for s in inputs.corpus),
+        "validation": tuple(asdict(s) for s in planting.unlearning),
+        "sample_rate": 8000,
+        "channels": 1,
+        "training": context.config.training,
+        "steps": 4,
+        "rungs": 2,
+        "learning_rate": 1e-3,
+        "seed": 0,
+    }
+    return search.Trial(**settings | changes)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "left"),
+    [
+        (0.0, {"vocals": 5, "drums": 5, "bass": 4, "other": 5}),
+        (0.4, {"vocals": 3, "drums": 3, "bass": 2, "other": 3}),
+        (0.99, {"vocals": 1, "drums": 1, "bass": 1, "other": 1}),
+    ],
+)
+def test_a_ratio_leaves_the_least_suspect_of_each_label(prepared, ratio, left):
+    context, inputs, planting = prepared
+    kept = trial_of(context, inputs, planting)._kept(context.run, ratio)
+    assert {label: sum(s.stem == label for s in kept) for label in left} == left
+    assert "t0/bass" not in {s.stem_id for s in kept}
+    worst_kept = max(int(s.track[1:]) for s in kept if s.stem == "vocals")
+    assert worst_kept == left["vocals"] - 1
+    turned = trial_of(context, Inputs(inputs.corpus[::-1], [], []), planting)
+    assert turned._kept(context.run, ratio) == kept
+
+
+def test_a_trial_reports_once_a_rung_and_the_same_again(prepared, save_network):
+    context, inputs, planting = prepared
+    save_network(context, train.FINAL)
+    trial = trial_of(context, inputs, planting)
+    reports: list[list[dict]] = [[], []]
+    for made in reports:
+        trial({"ratio": 0.4}, made.append)
+    assert len(reports[0]) == 2
+    assert all(np.isfinite(row[search.METRIC]) for row in reports[0])
+    assert reports[0] == reports[1]
+
+
+def test_validation_is_the_mean_sdr_of_whole_reference_tracks(prepared):
+    from raysep.evaluation import global_sdr
+    from raysep.separators import inference
+
+    context, inputs, planting = prepared
+    references = trial_of(context, inputs, planting)._references(("bass", "vocals"))
+    assert [r.shape for r in references] == [(2, 1, 9600)] * 2
+
+    class Halves:  # gives every stem half of the mixture
+        stems = ("bass", "vocals")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inference, "separate", lambda network, mixture: np.stack([mixture / 2] * 2))
+        found = search._sdr(Halves(), references[0])
+    half = np.stack([references[0].sum(axis=0) / 2] * 2).transpose(0, 2, 1)
+    assert found == pytest.approx(global_sdr(references[0].transpose(0, 2, 1), half).mean())
+
+
+# The stage
+
+
+@pytest.fixture
+def searched(prepared, monkeypatch):
+    """searched(rows) → what the stage makes of these trials; with the arguments that the search was given."""
+    context, inputs, planting = prepared
+    given: dict = {}
+
+    def run(rows: list[dict]) -> dict:
+        def found(trial, space, **options):
+            given.update(options, trial=trial, space=space)
+            return rows
+
+        monkeypatch.setattr(tune, "search", found)
+        search.search(context, inputs, planting)
+        return context.run.read_json("done", "search.json") | {"given": given}
+
+    run.context = context
+    return run
+
+
+def test_the_best_of_the_trials_that_got_furthest_wins(searched):
+    rows = [
+        {"ratio": 0.0, "validation_sdr": 3.0, "rung": 2, "error": ""},
+        {"ratio": 0.2, "validation_sdr": 9.0, "rung": 1, "error": ""},  # stopped early: not comparable
+        {"ratio": 0.4, "validation_sdr": 4.0, "rung": 2, "error": ""},
+    ]
+    record = searched(rows)
+    assert (record["best_ratio"], record["best_sdr"]) == (0.4, 4.0)
+    assert record["steps"] == 2 * 4 + 2
+    assert record["decided_ratio"] == pytest.approx(1 - 15 / 20)  # the four of t4 and the failed one
+    assert record["given"]["space"] == {"ratio": [0.0, 0.4]}
+    assert searched.context.run.read_table("search.parquet").to_pylist() == rows
+    record["given"].clear()
+    assert searched(rows)["given"] == {}  # done: not searched again
+
+
+def test_a_trial_that_failed_first_loses_no_column_of_the_others(searched):
+    rows = [
+        {"ratio": 0.0, "error": "out of memory"},
+        {"ratio": 0.4, "validation_sdr": 4.0, "rung": 2, "error": ""},
+    ]
+    assert searched(rows)["best_ratio"] == 0.4
+    table = searched.context.run.read_table("search.parquet").to_pylist()
+    assert table[0] == {"ratio": 0.0, "validation_sdr": None, "rung": None, "error": "out of memory"}
+    assert table[1] == rows[1]
+
+
+def test_a_search_in_which_all_failed_has_no_best(searched):
+    record = searched([{"ratio": 0.0, "error": "out of memory"}])
+    assert (record["best_ratio"], record["best_sdr"], record["steps"]) == (None, None, 0)
+
+
+def test_another_decision_is_another_search(prepared, monkeypatch, write_rows):
+    context, inputs, planting = prepared
+    names = []
+    monkeypatch.setattr(tune, "search", lambda trial, space, **options: names.append(options["name"]) or [])
+    search.search(context, inputs, planting)
+    rows = context.run.read_table("decision.parquet").to_pylist()
+    write_rows(context.run, "decision.parquet", [{**row, "suspicion": 0.5} for row in rows])
+    storage.delete(context.run.path("done", "search.json"))
+    search.search(context, inputs, planting)
+    assert names[0] != names[1]
+
+
+def test_stems_without_samples_are_no_part_of_a_search(prepared, monkeypatch):
+    context, inputs, planting = prepared
+    empty = Stem("x/bass", "x", "bass", "/no.wav", 0, 0, 0, "", 0, "")
+    seen = []
+    monkeypatch.setattr(tune, "search", lambda trial, space, **options: seen.append(trial) or [])
+    search.search(context, replace(inputs, corpus=[*inputs.corpus, empty]), planting)
+    assert "x/bass" not in {row["stem_id"] for row in seen[0].stems}
+    assert len(seen[0].stems) == len(inputs.corpus)
