@@ -279,8 +279,7 @@ def config(preset: Annotated[str, typer.Option(help="smallest, tiny, small or fu
     app,
     "submit",
     "raysep submit --address http://127.0.0.1:8265 clean CORPUS --reference REF --out RUN",
-    ignore_unknown_options=True,  # what follows the job's name belongs to the job
-    allow_interspersed_args=False,
+    allow_interspersed_args=False,  # what follows the job's name belongs to the job
 )
 def submit(
     job: Annotated[str, typer.Argument(help="A module of jobs/: clean or train.")],

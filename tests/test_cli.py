@@ -67,7 +67,9 @@ def test_help_imports_nothing_heavy():
         "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
         f"print('loaded:', *[name for name in {HEAVY} if name in sys.modules])"
     )
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True).stdout
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    ).stdout
     assert "Example:" in shown
     assert shown.splitlines()[-1] == "loaded:"
 
@@ -225,7 +227,7 @@ def test_an_assignment_that_is_none_is_named(raysep, assignment):
 
 def test_settings_are_checked_before_any_file_is(raysep, monkeypatch):
     request = pipeline.Request("/no/such/corpus", "R", "O", overrides={"labels": "vocals"})
-    with pytest.raises(BadInput, match="labels = .*two or more"):
+    with pytest.raises(BadInput, match=r"labels = .*two or more"):
         pipeline.prepare(request)
     with pytest.raises(BadInput, match="--preset huge"):
         pipeline.prepare(pipeline.Request("/no/such/corpus", "R", "O", preset="huge"))

@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMA = Path(find_spec("ray").submodule_search_locations[0]) / "autoscaler" / "ray-schema.json"  # without importing Ray
+SCHEMA = (
+    Path(find_spec("ray").submodule_search_locations[0]) / "autoscaler" / "ray-schema.json"
+)  # without importing Ray
 
 
 @pytest.fixture(scope="module")

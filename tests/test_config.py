@@ -148,7 +148,7 @@ def test_a_value_out_of_range_is_named_with_what_is_allowed(assignment):
 
 
 def test_an_unknown_preset_is_named_with_the_known_ones():
-    with pytest.raises(BadInput, match="--preset huge: .*smallest, tiny, small, full"):
+    with pytest.raises(BadInput, match=r"--preset huge: .*smallest, tiny, small, full"):
         settings.preset("huge")
 
 

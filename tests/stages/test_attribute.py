@@ -89,9 +89,7 @@ def tracks(tmp_path, write_tracks):
 def test_segments_are_read_in_track_order_with_padding_and_labels_in_place(tracks, make_context):
     settings = make_context(scoring={"segment_seconds": 2.0}).config.scoring
     labels, chosen = ("drums", "vocals", "other", "bass"), {"C": [0], "A": [0, 1]}
-    found, skipped = attribute.read_segments(
-        attribute._rows(tracks[::-1], chosen), chosen, labels, 8000, 1, settings
-    )
+    found, skipped = attribute.read_segments(attribute._rows(tracks[::-1], chosen), chosen, labels, 8000, 1, settings)
     assert (found.shape, found.dtype, skipped) == ((3, 4, 1, 16000), np.float32, 0)
     audio = {s.stem_id: read_stem(s, 8000, 1) for s in tracks}
     for place, label in enumerate(labels):

@@ -26,7 +26,9 @@ def judged(make_context, make_stems, write_rows, tmp_path):
         }
         scores.append({**about, "outcome": "silent" if s.stem_id == "t7/other" else "scored", **probes})
         suspicion = 0.9 if kind == "noise" else 0.5
-        decision.append({**about, "outcome": "scored", "suspicion": suspicion, "p_corrupt": suspicion, "keep": kind != "noise"})
+        decision.append(
+            {**about, "outcome": "scored", "suspicion": suspicion, "p_corrupt": suspicion, "keep": kind != "noise"}
+        )
     write_rows(run, "stems.parquet", scores)
     write_rows(run, "decision.parquet", decision)
     uri = str(tmp_path / "truth.parquet")

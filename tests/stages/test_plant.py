@@ -89,7 +89,9 @@ def test_the_copies_of_a_track_are_corrupted_differently(reference, make_context
     for stem in planting.planted:
         twin = stem.stem_id.replace("planted-0-", "planted-1-", 1)
         if stem.track.startswith("planted-0-") and {stem.stem_id, twin} <= set(planting.roles):
-            audio = [context.run.read_bytes("planted", *i.split("/")[:-1], f"{stem.stem}.wav") for i in (stem.stem_id, twin)]
+            audio = [
+                context.run.read_bytes("planted", *i.split("/")[:-1], f"{stem.stem}.wav") for i in (stem.stem_id, twin)
+            ]
             assert audio[0] != audio[1]
             pairs += 1
     assert pairs

@@ -167,7 +167,9 @@ def test_the_sdr_of_a_track_is_the_formula():
     rng = np.random.default_rng(0)
     references = rng.standard_normal((2, 2, 16000)).astype(np.float32)
     noise = rng.standard_normal(references.shape).astype(np.float32) * np.array([0.1, 0.5])[:, None, None]
-    for (sdr, framewise), decibels in zip(prove.track_sdr(references, references + noise, 8000), (20.0, 6.0206), strict=True):
+    for (sdr, framewise), decibels in zip(
+        prove.track_sdr(references, references + noise, 8000), (20.0, 6.0206), strict=True
+    ):
         assert sdr == pytest.approx(decibels, abs=0.1)
         assert framewise == pytest.approx(decibels, abs=0.3)
     # Scaled by one half, half of the signal is the error: 6 dB exactly.

@@ -43,10 +43,8 @@ def seen(monkeypatch):
         calls.append((track, sorted(audio)))
         if kit == "broken":
             raise ValueError("an odd track")
-        rows = []
-        for label in audio:
-            rows.append({"track": track, "stem": label, "stem_id": f"{track}/{label}", "outcome": "scored"})
-        return rows
+        about = {"track": track, "outcome": "scored"}
+        return [{**about, "stem": label, "stem_id": f"{track}/{label}"} for label in audio]
 
     monkeypatch.setattr(scoring, "score_track", score_track)
     return calls

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raysep.cluster import session
+from raysep.cluster.session import Resources, check_reachable
+from raysep.errors import BadInput
+
+
+@given(cpus=st.floats(0.5, 512), workers=st.integers(1, 64))
+def test_a_group_leaves_the_reads_that_feed_it_a_share(cpus, workers):
+    each = Resources(cpus, 0.0, 1).cpus_each(workers)
+    assert 0 < each <= 1
+    # A read takes no more than a worker does (rounding to Ray's thousandths aside): one fits beside the whole group.
+    assert cpus - workers * each >= min(1.0, each) - 5e-4 * (workers + 1)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "workers", "each"), [(2, 2, 0.5), (1, 1, 0.5), (1, 2, 0.25), (8, 2, 1.0), (3, 2, 1.0), (4, 8, 0.375)]
+)
+def test_a_workers_share(cpus, workers, each):
+    assert Resources(cpus, 0, 1).cpus_each(workers) == each
+
+
+def test_a_cluster_that_has_yet_to_grow_is_asked_for_whole_cpus():
+    assert Resources(0.0, 0.0, 1).cpus_each(4) == 1.0
+
+
+def test_local_folders_are_refused_on_several_nodes_only(monkeypatch):
+    monkeypatch.delenv("RAYSEP_SHARED_FOLDERS", raising=False)
+    check_reachable("/data/corpus", Resources(8, 0, 1))
+    check_reachable("s3://bucket/corpus", Resources(8, 0, 3))
+    for uri in ("/data/corpus", "file:///data/corpus"):
+        with pytest.raises(BadInput, match=rf"^{uri}: a local path on a cluster of 3 nodes; use s3://"):
+            check_reachable(uri, Resources(8, 0, 3))
+    monkeypatch.setenv("RAYSEP_SHARED_FOLDERS", "1")
+    check_reachable("/data/corpus", Resources(8, 0, 3))
+
+
+@pytest.fixture
+def fake_ray(monkeypatch):
+    """What ``ray.init`` and ``ray.shutdown`` are called with, and a cluster that is only said to be there."""
+    calls: list = []
+    state = {"on": False}
+
+    def init(**options):
+        calls.append(("init", options))
+        if options.get("address") == "nowhere:6379":
+            raise ConnectionError("no answer")
+        state["on"] = True
+
+    def shutdown():
+        calls.append(("shutdown", {}))
+        state["on"] = False
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    for name in session.QUIET:
+        monkeypatch.setenv(name, session.QUIET[name])
+    monkeypatch.setattr(session.ray, "is_initialized", lambda: state["on"])
+    monkeypatch.setattr(session.ray, "init", init)
+    monkeypatch.setattr(session.ray, "shutdown", shutdown)
+    monkeypatch.setattr(session.ray, "cluster_resources", lambda: {"CPU": 6.0, "memory": 1.0})
+    monkeypatch.setattr(session.ray, "nodes", lambda: [{"Alive": True}, {"Alive": False}, {"Alive": True}])
+    calls.append(state)
+    return calls
+
+
+def test_without_an_address_a_private_runtime_starts_and_ends(fake_ray):
+    with session.session(cpus=2) as found:
+        assert found == Resources(6.0, 0.0, 2)
+    (_, options), last = fake_ray[1], fake_ray[-1]
+    assert (options["address"], options["num_cpus"], options["include_dashboard"]) == ("local", 2, False)
+    assert last == ("shutdown", {})
+
+
+def test_it_ends_after_an_error_too(fake_ray):
+    with pytest.raises(ZeroDivisionError), session.session():
+        raise ZeroDivisionError
+    assert fake_ray[-1] == ("shutdown", {})
+
+
+def test_the_address_of_the_environment_is_joined_unless_another_is_given(fake_ray, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    for given_address, joined in ((None, "head:6379"), ("other:6379", "other:6379"), ("local", "local")):
+        with session.session(given_address):
+            pass
+        assert fake_ray[-2][1]["address"] == joined
+    assert "num_cpus" not in fake_ray[1][1]
+
+
+def test_a_runtime_that_was_there_is_used_and_left_alone(fake_ray):
+    fake_ray[0]["on"] = True
+    with session.session("head:6379") as found:
+        assert found.cpus == 6.0
+    assert len(fake_ray) == 1
+
+
+def test_an_address_that_does_not_answer_is_named(fake_ray):
+    with pytest.raises(BadInput, match="Ray at nowhere:6379: no answer; start it with `ray start --head`"):
+        session.connect("nowhere:6379")
+
+
+def test_the_runtime_of_the_tests_has_what_it_was_given(ray_runtime):
+    assert (ray_runtime.cpus, ray_runtime.nodes) == (2.0, 1)
+    with session.session() as found:
+        assert found == ray_runtime
+    assert session.ray.is_initialized()

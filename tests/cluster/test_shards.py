@@ -1,0 +1,195 @@
+"""Workers are Ray actors of a real local runtime; some of them are killed.
+
+What runs in a worker is defined inside the tests: functions of a test module cannot be imported there.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raysep.cluster import shards
+from raysep.cluster.session import Resources
+from raysep.cluster.shards import RESTARTS, run_shards, split
+
+KEYS = st.sets(st.text("abcdef/", min_size=1, max_size=6))
+
+
+# Splitting
+
+
+@given(keys=KEYS, count=st.integers(1, 9))
+def test_every_key_is_in_one_shard_whatever_the_order(keys, count):
+    parts = split(sorted(keys), count)
+    assert sorted(key for part in parts.values() for key in part) == sorted(keys)
+    assert set(parts) <= set(range(count))
+    assert all(parts.values())
+    assert split(sorted(keys, reverse=True), count) == parts
+
+
+@given(keys=KEYS, more=KEYS, count=st.integers(1, 9))
+def test_a_key_stays_in_its_shard_when_others_come(keys, more, count):
+    parts, larger = split(keys, count), split(keys | more, count)
+    assert all(set(part) <= set(larger[number]) for number, part in parts.items())
+
+
+def test_shards_are_of_similar_size():
+    sizes = [len(part) for part in split((f"song{k}" for k in range(6400)), 64).values()]
+    assert len(sizes) == 64
+    assert 60 < min(sizes) <= max(sizes) < 145  # four standard deviations of a hundred keys
+
+
+# Running
+
+
+def square():
+    """Makes the function of (shard, payload) → its square; by value, for the workers."""
+
+    def make():
+        return lambda shard, payload: {"shard": shard, "square": payload**2}
+
+    return make
+
+
+def test_no_shards_need_no_cluster():
+    assert run_shards(square(), {}, Resources(2, 0, 1)) == {}
+
+
+@pytest.mark.parametrize("workers", [1, 2, None])
+def test_results_do_not_depend_on_the_number_of_workers(ray_runtime, workers):
+    done: dict[int, dict] = {}
+    failed = run_shards(
+        square(), {k: k + 1 for k in (4, 0, 3, 1, 2)}, ray_runtime, most_workers=workers, on_done=done.__setitem__
+    )
+    assert failed == {}
+    assert done == {k: {"shard": k, "square": (k + 1) ** 2} for k in range(5)}
+
+
+def test_a_worker_is_made_once_and_keeps_what_it_made(ray_runtime):
+    def make():
+        import os
+
+        made = {"calls": 0}
+
+        def run_one(shard, payload):
+            made["calls"] += 1
+            return {"pid": os.getpid(), "calls": made["calls"]}
+
+        return run_one
+
+    done: dict[int, dict] = {}
+    run_shards(make, dict.fromkeys(range(4)), ray_runtime, most_workers=1, on_done=done.__setitem__)
+    assert [done[k]["calls"] for k in range(4)] == [1, 2, 3, 4]  # and the shards came in their order
+    assert len({row["pid"] for row in done.values()}) == 1
+
+
+def test_a_worker_killed_once_is_replaced_and_its_shard_finished(ray_runtime, tmp_path):
+    trace = tmp_path / "killed"
+
+    def make():
+        import os
+
+        def run_one(shard, payload):
+            if shard == 1 and not trace.exists():
+                trace.touch()
+                os._exit(9)
+            return {"shard": shard}
+
+        return run_one
+
+    done: dict[int, dict] = {}
+    failed = run_shards(make, dict.fromkeys(range(5)), ray_runtime, on_done=done.__setitem__)
+    assert trace.exists()
+    assert failed == {}
+    assert sorted(done) == [0, 1, 2, 3, 4]
+
+
+def test_a_shard_that_always_kills_its_worker_is_given_up_and_the_others_finish(ray_runtime, tmp_path):
+    def make():
+        import os
+        import uuid
+
+        def run_one(shard, payload):
+            if shard == 0:
+                (tmp_path / uuid.uuid4().hex).touch()
+                os._exit(9)
+            return {}
+
+        return run_one
+
+    done: dict[int, dict] = {}
+    failed = run_shards(make, dict.fromkeys(range(4)), ray_runtime, most_workers=1, on_done=done.__setitem__)
+    assert list(failed) == [0]
+    assert failed[0].startswith(f"worker died {RESTARTS + 1} times: ")
+    assert len(failed[0]) > len(f"worker died {RESTARTS + 1} times: ActorDiedError: ")
+    assert len(list(tmp_path.iterdir())) == RESTARTS + 1
+    assert sorted(done) == [1, 2, 3]
+
+
+def test_an_exception_fails_its_shard_with_its_text_and_is_not_retried(ray_runtime, tmp_path):
+    def make():
+        import uuid
+
+        def run_one(shard, payload):
+            if shard == 2:
+                (tmp_path / uuid.uuid4().hex).touch()
+                raise ValueError("first line\nstem x.wav is odd")
+            return {}
+
+        return run_one
+
+    done: dict[int, dict] = {}
+    failed = run_shards(make, dict.fromkeys(range(4)), ray_runtime, on_done=done.__setitem__)
+    assert failed == {2: "ValueError: stem x.wav is odd"}
+    assert len(list(tmp_path.iterdir())) == 1
+    assert sorted(done) == [0, 1, 3]
+
+
+def test_the_errors_of_the_package_come_through_a_worker(ray_runtime):
+    def make():
+        def run_one(shard, payload):
+            from raysep.errors import AudioError
+
+            raise AudioError("x.wav: truncated; replace the file")
+
+        return run_one
+
+    assert run_shards(make, {0: None}, ray_runtime) == {0: "AudioError: x.wav: truncated; replace the file"}
+
+
+def test_workers_that_cannot_be_made_fail_every_shard_with_the_reason(ray_runtime):
+    def make():
+        raise FileNotFoundError("kit/made.json is gone")
+
+    failed = run_shards(make, {0: None, 1: None}, ray_runtime, most_workers=1)
+    assert set(failed) == {0, 1}
+    assert all("kit/made.json is gone" in reason for reason in failed.values())
+
+
+def test_a_worker_killed_for_its_memory_is_replaced_too(ray_runtime, monkeypatch):
+    """Ray's error for it is no ``RayActorError``; here the first result is turned into one."""
+    from ray.exceptions import OutOfMemoryError
+
+    real, errors = shards.ray.get, [OutOfMemoryError("task was killed due to the node running low on memory")]
+
+    def get(reference):
+        if errors:
+            raise errors.pop()
+        return real(reference)
+
+    monkeypatch.setattr(shards.ray, "get", get)
+    done: dict[int, dict] = {}
+    assert run_shards(square(), {0: 3, 1: 4}, ray_runtime, on_done=done.__setitem__) == {}
+    assert {k: row["square"] for k, row in done.items()} == {0: 9, 1: 16}
+
+
+def test_the_workers_are_gone_afterwards(ray_runtime):
+    import time
+
+    run_shards(square(), {0: 1, 1: 2}, ray_runtime)
+    for _ in range(100):
+        if shards.ray.available_resources().get("CPU") == ray_runtime.cpus:
+            return
+        time.sleep(0.1)
+    raise AssertionError("a worker still holds its CPU")
