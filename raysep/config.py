@@ -132,6 +132,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "scoring": {
             "segment_seconds": 1.0,
             "most_segments": 3,
+            "batch": 4,
             "shards": 4,
             "bank_segments": 12,
             "fisher_segments": 16,
@@ -147,6 +148,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "scoring": {
             "segment_seconds": 3.0,
             "most_segments": 4,
+            "batch": 4,  # on a CPU small batches stay in the cache
             "shards": 16,
             "bank_segments": 48,
             "fisher_segments": 192,
@@ -157,8 +159,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # An hour or two on two cores.
     "small": {
         "network": {"hidden": 128, "layers": 2},
-        "training": {"steps": 2000, "batch": 8, "segment_seconds": 4.0},
-        "scoring": {"segment_seconds": 4.0, "most_segments": 6, "shards": 64, "fisher_segments": 512},
+        "training": {"steps": 2000, "batch": 8, "segment_seconds": 3.0, "learning_rate": 3e-3},
+        "scoring": {"segment_seconds": 4.0, "most_segments": 6, "batch": 4, "shards": 64, "fisher_segments": 512},
     },
     # A GPU or several, full-band stereo.
     "full": {},

@@ -6,18 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from raysep.probes.gradients import evaluating
-
-
-def magnitude_l1(estimate: Tensor, target: Tensor) -> Tensor:
-    """The training loss of ``(..., channel, bin, frame)`` magnitudes with its mean taken in float64: ``(...)``."""
-    return (estimate - target).abs().mean(dim=(-3, -2, -1), dtype=torch.float64)
+from raysep.training.loss import magnitude_mse
 
 
 def losses_of(network: nn.Module, mixtures: Tensor, targets: Tensor, batch: int = 16) -> Tensor:
     """``(n, stem)`` float64 losses of ``(n, channel, time)`` mixtures with ``(n, stem, channel, time)`` targets."""
     with evaluating(network), torch.inference_mode():
         parts = [
-            magnitude_l1(network(mixture), network.magnitude(target))
+            magnitude_mse(network(mixture), network.magnitude(target), torch.float64)
             for mixture, target in zip(mixtures.split(batch), targets.split(batch), strict=True)
         ]
     return torch.cat(parts)

@@ -26,9 +26,9 @@ from raysep.probes.fad.reference import instrument
 from raysep.probes.influence import central_difference, curvature
 from raysep.probes.kit import ScoringKit, ScoringOptions, label_references
 from raysep.probes.leakage import leakage
-from raysep.probes.losses import magnitude_l1
 from raysep.probes.unlearning import relative_tau, tau
 from raysep.separators.base import Separator
+from raysep.training.loss import magnitude_mse
 
 __all__ = ["PROBES", "Probe", "ScoringKit", "ScoringOptions", "label_references", "score_track"]
 
@@ -105,7 +105,7 @@ def _clean_and_alone(kit: ScoringKit, track: Track) -> Columns:
         place = tuple(np.array(chosen).T)
         for name, network, (mixed, target), index in _inputs(kit, names, track, (mixtures, alone), place[0]):
             estimate = network.estimate(mixed)[torch.arange(len(index)), index]  # (batch, channel, bin, frame)
-            _put(columns, f"loss {name}", track, place, magnitude_l1(estimate, target))
+            _put(columns, f"loss {name}", track, place, magnitude_mse(estimate, target, torch.float64))
             if name in ("final", "early", "reference"):
                 _put(columns, f"agreement {name}", track, place, agreement(estimate, target))
                 _put(columns, f"alone {name}", track, place, own_excess(network.estimate(target), index))
@@ -124,7 +124,7 @@ def _own(kit: ScoringKit, track: Track) -> Columns:
         for name, network, (mixed, targets), index in _inputs(
             kit, names, track, (mixtures, crops), np.arange(len(track.labels))
         ):
-            losses = magnitude_l1(network.estimate(mixed)[:, index], targets)  # (segment, label)
+            losses = magnitude_mse(network.estimate(mixed)[:, index], targets, torch.float64)  # (segment, label)
             rows, which = np.nonzero(track.audible[:, chosen])
             _put(columns, f"own {name}", track, (rows, chosen[which]), losses.T[rows, which])
     return columns
@@ -156,14 +156,19 @@ def _put(columns: Columns, name: str, track: Track, place: tuple[np.ndarray, np.
     columns.setdefault(name, np.full(track.audible.shape, np.nan))[place] = values.double().cpu().numpy()
 
 
+def decibels(loss: np.ndarray) -> np.ndarray:
+    """A loss in dB: it grows with the square of a stem's level, and raw a few loud stems would outvote all others."""
+    return 10.0 * np.log10(np.maximum(loss, 1e-20))
+
+
 def _model_probes(c: Columns, rho: float) -> Columns:
     """From losses to scores, higher = cleaner (curvature apart); a probe is left out when one of its networks is."""
     formulae = {
-        "loss": lambda: -c["loss final"],
-        "loss-early": lambda: -c["loss early"],
-        "reference-loss": lambda: -c["loss reference"],
+        "loss": lambda: -decibels(c["loss final"]),
+        "loss-early": lambda: -decibels(c["loss early"]),
+        "reference-loss": lambda: -decibels(c["loss reference"]),
         # A fault that the trained network has memorised costs it less than the network that never saw it.
-        "excess": lambda: c["loss final"] - c["loss reference"],
+        "excess": lambda: decibels(c["loss final"]) - decibels(c["loss reference"]),
         "influence": lambda: central_difference(c["loss plus"], c["loss minus"], rho),
         "influence-relative": lambda: (
             central_difference(c["loss plus"], c["loss minus"], rho) / np.maximum(c["loss final"], 1e-12)
@@ -175,7 +180,7 @@ def _model_probes(c: Columns, rho: float) -> Columns:
         "self-consistency": lambda: c["alone final"],
         "self-consistency-early": lambda: c["alone early"],
         "self-consistency-reference": lambda: c["alone reference"],
-        "own-loss": lambda: -c["own final"],
+        "own-loss": lambda: -decibels(c["own final"]),
         "unlearning": lambda: tau(c["own final"], c["own unlearned"]),
         "unlearning-relative": lambda: relative_tau(c["own final"], c["own unlearned"]),
     }

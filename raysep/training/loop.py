@@ -16,7 +16,7 @@ from raysep.separators import registry
 from raysep.separators.base import Separator
 from raysep.separators.checkpoint import Checkpoint
 from raysep.training.ema import EMA
-from raysep.training.loss import magnitude_l1
+from raysep.training.loss import magnitude_mse
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _step(model: nn.Module, state: TrainingState, targets: Tensor, recipe: Recip
         estimate = model(targets.sum(dim=1))  # (batch, stem, channel, bin, frame)
     with torch.no_grad():
         wanted = network.magnitude(targets)
-    loss = magnitude_l1(estimate, wanted).mean()
+    loss = magnitude_mse(estimate, wanted).mean()
     value = float(loss.detach())
     if not math.isfinite(value):
         raise _diverged("loss", value, state.step, recipe)

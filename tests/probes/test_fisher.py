@@ -24,7 +24,7 @@ def test_it_is_the_square_of_each_gradient_not_of_the_batchs(network, segments):
     for i in range(4):
         network.zero_grad()
         estimate, target = network(mixtures[i : i + 1]), network.magnitude(targets[i : i + 1])
-        (estimate - target).abs().mean().backward()
+        (estimate - target).square().mean().backward()
         for name, parameter in network.named_parameters():
             expected[name] = expected.get(name, 0) + parameter.grad.double().square()
     batch = reference_gradient(network, [(mixtures, targets)])

@@ -53,7 +53,7 @@ def kit():
     sizes = {"sample_rate": RATE, "channels": 1, "n_fft": 256, "hop": 128, "hidden": 16, "layers": 1, "stems": STEMS}
     final = trained(build("openunmix-joint", **sizes))
     weights = weights_of(final)
-    moved = {s: {n: w + s * 1e-3 * w.abs().mean() for n, w in weights.items()} for s in (1.0, -1.0, 3.0)}
+    moved = {s: {n: w + s * 1e-3 * w.square().mean() for n, w in weights.items()} for s in (1.0, -1.0, 3.0)}
     networks = {
         "final": final,
         "early": with_weights(final, {n: 0.9 * w for n, w in weights.items()}),
@@ -109,11 +109,11 @@ def test_clean_context_losses_are_one_by_one_forward_passes(kit, rows):
             for name in ("final", "reference", "plus", "minus"):
                 network, index = kit.networks[name].double(), STEMS.index(row["stem"])
                 target = network.magnitude(torch.from_numpy(audio)[None].double())
-                losses[name] = float((network(mixture.double())[:, index] - target).abs().mean())
+                losses[name] = float((network(mixture.double())[:, index] - target).square().mean())
                 network.float()
-        assert row["loss"] == pytest.approx(-losses["final"], rel=1e-5)
-        assert row["reference-loss"] == pytest.approx(-losses["reference"], rel=1e-5)
-        assert row["excess"] == pytest.approx(losses["final"] - losses["reference"], rel=1e-3, abs=1e-6)
+        assert row["loss"] == pytest.approx(-10 * np.log10(losses["final"]), rel=1e-5)
+        assert row["reference-loss"] == pytest.approx(-10 * np.log10(losses["reference"]), rel=1e-5)
+        assert row["excess"] == pytest.approx(10 * np.log10(losses["final"] / losses["reference"]), rel=1e-3, abs=1e-4)
         slope = (losses["plus"] - losses["minus"]) / 2e-3
         assert row["influence"] == pytest.approx(slope, rel=0.02, abs=2e-4)
 
@@ -128,7 +128,7 @@ def test_own_context_is_the_tracks_own_mixture(kit, rows):
         )
     for k, label in enumerate(STEMS):
         row = next(r for r in rows if r["stem"] == label and r["segment"] == 2)
-        assert row["own-loss"] == pytest.approx(-before[k], rel=1e-5)
+        assert row["own-loss"] == pytest.approx(-10 * np.log10(before[k]), rel=1e-5)
         assert row["unlearning"] == pytest.approx(after[k] - before[k], rel=0.02, abs=1e-6)
         assert row["unlearning-relative"] == pytest.approx((after[k] - before[k]) / before[k], rel=0.02, abs=1e-6)
 

@@ -4,13 +4,13 @@ import numpy as np
 import torch
 from torch.func import functional_call, grad, vmap
 
-from raysep.training.loss import magnitude_l1, stem_losses
+from raysep.training.loss import magnitude_mse, stem_losses
 
 
-def test_magnitude_l1_is_the_mean_over_the_last_three_dimensions():
+def test_magnitude_mse_is_the_mean_over_the_last_three_dimensions():
     estimate, target = torch.rand(2, 3, 1, 5, 7), torch.rand(2, 3, 1, 5, 7)
-    expected = np.abs(estimate.numpy() - target.numpy()).mean(axis=(2, 3, 4))
-    np.testing.assert_allclose(magnitude_l1(estimate, target), expected, rtol=1e-5)
+    expected = ((estimate.numpy() - target.numpy()) ** 2).mean(axis=(2, 3, 4))
+    np.testing.assert_allclose(magnitude_mse(estimate, target), expected, rtol=1e-5)
 
 
 def test_stem_losses_are_of_each_stem_and_example(fresh, tones):
@@ -19,7 +19,7 @@ def test_stem_losses_are_of_each_stem_and_example(fresh, tones):
     losses = stem_losses(network, targets.sum(1), targets)
     assert losses.shape == (4, 2)
     estimate, wanted = network(targets.sum(1)), network.magnitude(targets)
-    torch.testing.assert_close(losses[2, 1], (estimate[2, 1] - wanted[2, 1]).abs().mean())
+    torch.testing.assert_close(losses[2, 1], (estimate[2, 1] - wanted[2, 1]).square().mean())
     alone = stem_losses(network, targets[1:2].sum(1), targets[1:2])
     torch.testing.assert_close(alone[0], losses[1], rtol=1e-4, atol=1e-5)
 
