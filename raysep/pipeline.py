@@ -8,7 +8,7 @@ labels are a ``Benchmark``: nothing before ``prove`` is handed one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from raysep import config as settings
@@ -54,6 +54,7 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
 
     with PeakMemory() as memory:
         found, config = prepare(request)
+        prove.check_arms(config.proof.arms, bool(found.test), benchmark is not None)
         inputs.announce(request, found, config)
         with session.session(request.address) as available:
             context = begin(request, found, config, available)
@@ -104,6 +105,8 @@ def begin(request: Request, found, config: Config, available):
 
     fingerprint = settings.fingerprint(config, found.digest(), request.search)
     run = Run(request.out)
+    if request.retry_failed:
+        _accept_mended_files(run, found, lambda inputs: settings.fingerprint(config, inputs.digest(), request.search))
     for uri in (run.root, *(part[0].uri for part in (found.corpus, found.reference, found.test) if part)):
         check_reachable(uri, available)
     run.open(
@@ -128,9 +131,22 @@ def begin(request: Request, found, config: Config, available):
         config=config,
         available=available,
         progress=Progress(request.quiet),
-        fingerprint=fingerprint,
+        fingerprint=run.read_json("run.json")["fingerprint"],
         workers=request.workers,
         retry_failed=request.retry_failed,
         sample_rate=config.sample_rate or found.sample_rate,
         channels=found.channels,
     )
+
+
+def _accept_mended_files(run: Run, found, fingerprint_of) -> None:
+    """A run may go on when nothing but the files that failed in it has changed since."""
+    if not (run.has("run.json") and run.has("failed.parquet")):
+        return
+    before = {s.stem_id: s for s in manifest.read(run.path("manifest.parquet"))}
+    failed = set(run.read_table("failed.parquet")["stem_id"].to_pylist())
+    as_it_was = replace(found, corpus=[before.get(s.stem_id, s) if s.stem_id in failed else s for s in found.corpus])
+    record, now = run.read_json("run.json"), fingerprint_of(found)
+    known = (record["fingerprint"], *record.get("accepts", []))
+    if now not in known and fingerprint_of(as_it_was) in known:
+        run.accept(now)

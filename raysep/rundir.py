@@ -117,7 +117,7 @@ class Run:
         """Begin or continue the run; True when continued. Raises ``RunConflict`` for another configuration."""
         if self.has("run.json"):
             there = self.read_json("run.json")
-            if there.get("fingerprint") != fingerprint:
+            if fingerprint not in (there.get("fingerprint"), *there.get("accepts", [])):
                 raise RunConflict(
                     f"{self.root}: holds run {there.get('fingerprint')} made with another configuration or other data "
                     f"(this one is {fingerprint}); choose another --out, or delete that folder"
@@ -136,6 +136,10 @@ class Run:
             {"fingerprint": fingerprint, "started": _now(), **record, **environment(), "stages": {}}, "run.json"
         )
         return False
+
+    def accept(self, fingerprint: str) -> None:
+        """Let this fingerprint continue the run too: its failed files were put right, nothing else changed."""
+        self.update({"accepts": [*self.read_json("run.json").get("accepts", []), fingerprint]})
 
     def update(self, changes: dict[str, Any]) -> None:
         """Merge into run.json, section by section."""

@@ -13,6 +13,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from raysep.cluster.session import Resources
+from raysep.errors import RaysepError
 
 RESTARTS = 3
 
@@ -40,7 +41,8 @@ def run_shards(
     """Run every shard once; returns the shards that failed for good, with the error's text.
 
     ``make`` is called once in each worker and returns the function of (shard number, payload). A worker
-    that dies is restarted and its shard retried up to ``RESTARTS`` times; an exception is not retried.
+    that dies is replaced and its shard retried up to ``RESTARTS`` times; an exception is not retried. Raises
+    ``RaysepError`` when ``make`` itself fails: that would fail every shard.
     """
     if not shards:
         return {}
@@ -77,6 +79,8 @@ def run_shards(
         except RayTaskError as error:
             failed[shard] = _last_line(error.cause or error)
         except RayError as error:  # the worker died, was killed for its memory, or its node is gone
+            if getattr(error, "actor_init_failed", False):
+                raise RaysepError(f"a worker could not start: {_last_line(error)}") from error
             if tries[shard] <= RESTARTS:
                 waiting.append((shard, shards[shard]))
             else:

@@ -128,7 +128,7 @@ class _Worker:
         run = Run(self.root)
         network, _ = load_network(run, train.FINAL)
         mixtures, targets, skipped = self._load(rows, chosen, network)
-        if kind == FISHER:
+        if kind == FISHER or not len(mixtures):  # of nothing both are zero sums
             part = diagonal_fisher(network, mixtures, targets)
         else:
             batch = self.config.scoring.batch

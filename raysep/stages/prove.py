@@ -34,6 +34,7 @@ RESULTS = pa.schema(
     ]
 )
 PLAIN = ("contaminated", "cleaned", "weighted", "random", "reference", "contaminated+reference")
+TRAINED_ON_REFERENCE = ("reference", "contaminated+reference")
 KNOWN = ("clean", "oracle")  # need a benchmark's truth
 
 
@@ -75,6 +76,25 @@ def trained_as(arm: str, seed: int) -> str:
     return f"{arm}-seed{seed}"
 
 
+def check_arms(names: tuple[str, ...], has_test: bool, has_truth: bool) -> None:
+    """Raise ``BadInput`` for an arm that could not be trained or judged: before hours of work, not after."""
+    from raysep.probes.catalogue import PROBES
+
+    probes = [name for name, probe in PROBES.items() if probe.oriented]
+    for name in names:
+        if name in KNOWN and not has_truth:
+            raise BadInput(f"proof.arms: {name!r} needs to know the faults; only `raysep demo` and the benchmark do")
+        if name in TRAINED_ON_REFERENCE and not has_test:
+            raise BadInput(
+                f"proof.arms: {name!r} trains on the reference, so it needs other tracks to test on: give --test"
+            )
+        if name not in (*PLAIN, *KNOWN, *probes):
+            raise BadInput(
+                f"proof.arms: {name!r} is neither an arm nor a probe; arms: {', '.join(PLAIN + KNOWN)}; "
+                f"probes: {', '.join(probes)}"
+            )
+
+
 def make_arm(context: Context, inputs: Inputs, name: str, benchmark: Any = None) -> Arm | None:
     """The stems of an arm and their weights. None for an arm that the run has nothing for.
 
@@ -87,11 +107,7 @@ def make_arm(context: Context, inputs: Inputs, name: str, benchmark: Any = None)
     everything = dict.fromkeys(corpus, 1.0)
     if name == "contaminated":
         return Arm(name, list(corpus.values()), everything)
-    if name in ("reference", "contaminated+reference"):
-        if not inputs.test:
-            raise BadInput(
-                f"proof.arms: {name!r} trains on the reference, so it needs other tracks to test on: give --test"
-            )
+    if name in TRAINED_ON_REFERENCE:
         stems = inputs.reference + (list(corpus.values()) if name != "reference" else [])
         return Arm(name, stems, {s.stem_id: 1.0 for s in stems})
     decision = {row["stem_id"]: row for row in context.run.read_table("decision.parquet").to_pylist()}
@@ -133,10 +149,7 @@ def _random_scores(decision: dict[str, dict], seed: int) -> dict[str, float]:
 def _probe_scores(run: Run, probe: str) -> dict[str, float]:
     table = run.read_table("stems.parquet")
     if probe not in table.column_names:
-        known = ", ".join(n for n in table.column_names if pa.types.is_floating(table.schema.field(n).type))
-        raise BadInput(
-            f"proof.arms: {probe!r} is neither an arm nor a probe; arms: {', '.join(PLAIN + KNOWN)}; probes: {known}"
-        )
+        raise BadInput(f"proof.arms: the run has no scores of {probe!r}: its networks or its reference were left out")
     scores = zip(table["stem_id"].to_pylist(), table[probe].to_pylist(), strict=True)
     return {i: value for i, value in scores if value is not None and np.isfinite(value)}
 

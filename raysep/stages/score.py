@@ -52,7 +52,7 @@ def score(context: Context, inputs: Inputs, planting: Planting) -> None:
         make_kit(context, planting)
         plan = shards.split(tracks, context.config.scoring.shards)
         done = run.shards_done("score", context.fingerprint)
-        if context.retry_failed:
+        if context.retry_failed and done:
             done = {number: marker for number, marker in done.items() if not marker["counts"]["failed"]}
             for stage in LATER:
                 storage.delete(run.path("done", f"{stage}.json"))

@@ -103,19 +103,22 @@ def test_random_removal_is_by_seed_and_not_by_order(decided, make_context):
     assert any(weights != first for weights in others)
 
 
-def test_arms_that_train_on_the_reference_need_other_test_tracks(decided):
-    context, inputs = decided
-    assert {s.track for s in make_arm(context, inputs, "reference").stems} == {"R0", "R1"}
-    assert make_arm(context, inputs, "contaminated+reference").size == 23 + 8
-    for name in ("reference", "contaminated+reference"):
-        with pytest.raises(BadInput, match="give --test"):
-            make_arm(context, replace(inputs, test=[]), name)
+def test_arms_are_checked_before_any_work():
+    prove.check_arms(("contaminated", "cleaned", "fad-z", "random"), has_test=False, has_truth=False)
+    prove.check_arms((*prove.PLAIN, *prove.KNOWN), has_test=True, has_truth=True)
+    with pytest.raises(BadInput, match=r"'reference' trains on the reference.*give --test"):
+        prove.check_arms(("reference",), has_test=False, has_truth=False)
+    with pytest.raises(BadInput, match="'oracle' needs to know the faults"):
+        prove.check_arms(("oracle",), has_test=True, has_truth=False)
+    with pytest.raises(BadInput, match=r"'cleand' is neither an arm nor a probe; arms: .*cleaned.*probes: .*fad-z"):
+        prove.check_arms(("cleand",), has_test=True, has_truth=True)
 
 
-def test_an_unknown_arm_is_named_with_the_known_ones(decided):
+def test_a_probe_that_this_run_has_no_scores_of_is_named(decided):
     context, inputs = decided
-    with pytest.raises(BadInput, match=r"'cleand' is neither an arm nor a probe; arms: .*cleaned.*probes: fad-z"):
-        make_arm(context, inputs, "cleand")
+    with pytest.raises(BadInput, match="no scores of 'influence'"):
+        prove.make_arm(context, inputs, "influence")
+
 
 
 def test_only_a_benchmark_has_the_clean_corpus_and_the_oracle(decided, tmp_path, write_tracks):
