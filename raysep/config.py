@@ -138,13 +138,13 @@ PRESETS: dict[str, dict[str, Any]] = {
             "fisher_segments": 16,
             "fisher_shards": 2,
         },
-        "planting": {"copies": 2, "least_tracks": 6},
+        "planting": {"unlearning": 0.34, "calibration": 0.4, "copies": 2, "least_tracks": 6},
         "search": {"ratios": (0.0, 0.4), "steps": 4, "rungs": 2},
     },
     # Minutes on two cores: the demo.
     "tiny": {
         "network": {"hidden": 96, "layers": 1},
-        "training": {"steps": 600, "batch": 8, "segment_seconds": 1.5, "learning_rate": 3e-3, "save_every": 300},
+        "training": {"steps": 600, "batch": 8, "segment_seconds": 1.5, "learning_rate": 3e-3, "save_every": 600},
         "scoring": {
             "segment_seconds": 3.0,
             "most_segments": 4,

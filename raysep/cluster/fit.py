@@ -102,7 +102,7 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
                     2 * plan.recipe.segment_seconds,
                     plan.arguments["sample_rate"],
                     plan.arguments.get("channels", 2),
-                    cpus=min(1.0, cpus),
+                    cpus=max(0.1, min(1.0, available.cpus - group.workers * cpus)),
                 )
                 for number, plan in enumerate(plans)
                 for rank, part in enumerate(deal(plan.stems, group.workers))

@@ -21,6 +21,9 @@ QUIET = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # a checkpoint counts only once it has been polled
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+# Workers keep freed memory instead of handing it back: a spectrogram's pages would be faulted in anew at every step
+# (measured: 12 % of a training step on CPU). Read by the C library when a process starts.
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def connect(address: str | None = None, cpus: int | None = None) -> Resources:
 
     A local runtime dies with this process. Raises ``BadInput`` when the address does not answer.
     """
-    for name, value in QUIET.items():
+    for name, value in (QUIET | ALLOCATOR).items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
     if not ray.is_initialized():

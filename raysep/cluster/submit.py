@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
+from raysep.cluster import session
 from raysep.errors import BadInput, RaysepError
 
 # What workers need to reach the storage; the values travel in the job's environment, never in a file.
@@ -44,12 +45,12 @@ def submit(address: str, arguments: list[str], submission_id: str | None = None,
     root = Path(__file__).resolve().parents[2]
     if not (root / "jobs").is_dir():
         raise RaysepError(f"{root}: no jobs/ folder here; submit from a checkout of raysep")
-    environment = {name: os.environ[name] for name in PASSED_ON if pass_credentials and name in os.environ}
+    passed = {name: os.environ[name] for name in PASSED_ON if pass_credentials and name in os.environ}
     try:
         return client(address).submit_job(
             entrypoint=shlex.join(["python", "-m", *arguments]),
             submission_id=submission_id,
-            runtime_env={"working_dir": str(root), "excludes": EXCLUDES, "env_vars": environment},
+            runtime_env={"working_dir": str(root), "excludes": EXCLUDES, "env_vars": session.ALLOCATOR | passed},
             metadata={"project": "raysep"},
         )
     except RuntimeError as error:

@@ -8,6 +8,9 @@ Three ideas in one regularised logistic model (planted corrupted and corpus stem
 - a *positive-unlabelled* share: corpus stems count as positives with a small weight (AdaDetect, Marandon, Lei, Mary &
   Roquain 2024, arXiv 2208.06685), so that a fault common in the corpus is learnt without having been planted.
 
+Beside the common model, one *expert* per planted kind, of which the loudest counts: a fault that a single probe tells
+for certain (a gap, a clipped peak) would otherwise be outvoted by the sixty that do not see it.
+
 A row is never scored by a model that was fitted on its own track, whether calibration, planted or corpus: that is what
 keeps clean corpus stems and calibration stems exchangeable, and thereby the p-values valid.
 """
@@ -20,6 +23,8 @@ import numpy as np
 
 ROLES = ("calibration", "planted", "corpus")
 FEWEST_TRACKS = 3  # calibration tracks, and
+FEWEST_OF_A_KIND = 2  # planted stems from which an expert of that kind is made
+EXPERT_WEIGHT = 100.0  # stems that an expert's examples count as, however few they are
 FEWEST_STEMS = 8  # calibration stems, below which there is no fusion but only a ranking
 
 
@@ -31,6 +36,8 @@ class Fusion:
     shrinkage: float = 0.5  # of the calibration correlation towards the identity
     novelty: float = 3.0  # scale of the novelty column: its penalty is novelty² times weaker
     unlabelled: float = 0.2  # weight of the corpus among the positives; 1 = no planted stems used
+    experts: float = 0.5  # weight of the experts' voice against the common model's; 0 = none
+    expert_penalty: float = 30.0
     folds: int = 5
     repeats: int = 3  # fold partitions averaged
 
@@ -49,7 +56,7 @@ def fuse(
     seed: int = 0,
     settings: Fusion | None = None,
 ) -> np.ndarray:
-    """Suspicion ``(row,)``: log-odds of "not like the clean calibration stems", up to a constant.
+    """Suspicion ``(row,)``: how far from the clean calibration stems, in units of their own spread; higher = more suspect.
 
     Args:
         features: ``(row, feature)``, standardised within label, finite (see ``features.standardise``).
@@ -92,12 +99,40 @@ def _fit_and_score(features, role, kind, fitted, scored, settings: Fusion) -> np
     weights = example_weights(np.where(fitted, role, ""), kind, settings.unlabelled)
     used = weights > 0
     columns = expand(features, clean, fitted, settings)
+    # The weights sum to the number of stems, so that the penalty means the same for any corpus size.
+    together = _logistic(columns, used, ~clean, weights * used.sum(), settings.penalty)
+    suspicion = _in_deviations(together, clean)
+    if settings.experts:
+        alone = _experts(columns[:, :-1], clean, fitted & (role == "planted"), kind, settings)
+        suspicion = suspicion if alone is None else suspicion + settings.experts * _in_deviations(alone, clean)
+    return suspicion[scored]
+
+
+def _experts(columns, clean, planted, kind, settings: Fusion) -> np.ndarray | None:
+    """The loudest of one model per planted kind: what is typical of one fault must not be averaged with the others."""
+    from scipy.special import logsumexp
+
+    voices = []
+    for name in np.unique(kind[planted]):
+        own = planted & (kind == name)
+        if own.sum() >= FEWEST_OF_A_KIND:
+            weights = EXPERT_WEIGHT * np.where(clean, 0.5 / clean.sum(), np.where(own, 0.5 / own.sum(), 0.0))
+            voices.append(_in_deviations(_logistic(columns, clean | own, own, weights, settings.expert_penalty), clean))
+    return logsumexp(voices, axis=0) if voices else None
+
+
+def _logistic(columns, used, positive, weights, penalty: float) -> np.ndarray:
+    """Log-odds of being positive ``(row,)``, for all rows, of a ridge logistic model fitted on the used ones."""
     from sklearn.linear_model import LogisticRegression
 
-    # The weights sum to the number of stems, so that the penalty means the same for any corpus size.
-    model = LogisticRegression(C=1 / settings.penalty, max_iter=500)
-    model.fit(columns[used], ~clean[used], sample_weight=weights[used] * used.sum())
-    return model.decision_function(columns[scored])
+    model = LogisticRegression(C=1 / penalty, max_iter=500)
+    model.fit(columns[used], positive[used], sample_weight=weights[used])
+    return model.decision_function(columns)
+
+
+def _in_deviations(values: np.ndarray, clean: np.ndarray) -> np.ndarray:
+    """In standard deviations of the clean rows the models were fitted on, so that models can be added."""
+    return (values - values[clean].mean()) / max(float(values[clean].std()), 1e-6)
 
 
 def example_weights(role: np.ndarray, kind: np.ndarray, unlabelled: float) -> np.ndarray:

@@ -18,7 +18,18 @@ pytestmark = pytest.mark.cluster
 def command(request) -> list[str]:
     arguments = [request.corpus, "--reference", request.reference, "--out", request.out, "--test", request.test]
     # One worker leaves time between the first shard and the last.
-    return [sys.executable, "-m", "raysep.cli", "clean", *arguments, "--preset", "smallest", "--search", "--workers", "1"]
+    return [
+        sys.executable,
+        "-m",
+        "raysep.cli",
+        "clean",
+        *arguments,
+        "--preset",
+        "smallest",
+        "--search",
+        "--workers",
+        "1",
+    ]
 
 
 def test_kill_9_in_the_middle_of_scoring(finished, request_for, tmp_path):
@@ -36,7 +47,7 @@ def test_kill_9_in_the_middle_of_scoring(finished, request_for, tmp_path):
     fingerprint = run.read_json("run.json")["fingerprint"]
     before = run.shards_done("score", fingerprint)
     assert not run.is_done("score")
-    assert 0 < len(before)
+    assert len(before) > 0
 
     again = subprocess.run(command(request), env=environment, capture_output=True, text=True, timeout=600)
     assert again.returncode == 0, again.stderr

@@ -103,6 +103,12 @@ def test_random_removal_is_by_seed_and_not_by_order(decided, make_context):
     assert any(weights != first for weights in others)
 
 
+def test_reference_arms_train_on_the_reference(decided):
+    context, inputs = decided
+    assert {s.track for s in make_arm(context, inputs, "reference").stems} == {"R0", "R1"}
+    assert make_arm(context, inputs, "contaminated+reference").size == 23 + 8
+
+
 def test_arms_are_checked_before_any_work():
     prove.check_arms(("contaminated", "cleaned", "fad-z", "random"), has_test=False, has_truth=False)
     prove.check_arms((*prove.PLAIN, *prove.KNOWN), has_test=True, has_truth=True)
@@ -118,7 +124,6 @@ def test_a_probe_that_this_run_has_no_scores_of_is_named(decided):
     context, inputs = decided
     with pytest.raises(BadInput, match="no scores of 'influence'"):
         prove.make_arm(context, inputs, "influence")
-
 
 
 def test_only_a_benchmark_has_the_clean_corpus_and_the_oracle(decided, tmp_path, write_tracks):
