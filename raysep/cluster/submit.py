@@ -24,6 +24,7 @@ PASSED_ON = (
     "AWS_ENDPOINT_URL_S3",
     "RAYSEP_SHARED_FOLDERS",
 )
+STARTING_SECONDS = 60.0  # how long a head may take to accept its first job
 EXCLUDES = [".venv", ".git", "runs", "docs", "tests", "benchmarks", "**/*.wav", "**/*.flac"]
 
 
@@ -46,15 +47,21 @@ def submit(address: str, arguments: list[str], submission_id: str | None = None,
     if not (root / "jobs").is_dir():
         raise RaysepError(f"{root}: no jobs/ folder here; submit from a checkout of raysep")
     passed = {name: os.environ[name] for name in PASSED_ON if pass_credentials and name in os.environ}
-    try:
-        return client(address).submit_job(
-            entrypoint=shlex.join(["python", "-m", *arguments]),
-            submission_id=submission_id,
-            runtime_env={"working_dir": str(root), "excludes": EXCLUDES, "env_vars": session.ALLOCATOR | passed},
-            metadata={"project": "raysep"},
-        )
-    except RuntimeError as error:
-        raise RaysepError(f"{address}: the job was refused ({str(error).strip().splitlines()[-1]})") from error
+    jobs, begin = client(address), time.monotonic()
+    while True:
+        try:
+            return jobs.submit_job(
+                entrypoint=shlex.join(["python", "-m", *arguments]),
+                submission_id=submission_id,
+                runtime_env={"working_dir": str(root), "excludes": EXCLUDES, "env_vars": session.ALLOCATOR | passed},
+                metadata={"project": "raysep"},
+            )
+        except RuntimeError as error:
+            # The dashboard of a head that has just started answers before the agent that starts jobs does.
+            if "No available agent" in str(error) and time.monotonic() - begin < STARTING_SECONDS:
+                time.sleep(1)
+                continue
+            raise RaysepError(f"{address}: the job was refused ({str(error).strip().splitlines()[-1]})") from error
 
 
 def follow(address: str, submission_id: str, write: Callable[[str], None], every: float = 1.0) -> JobDetails:

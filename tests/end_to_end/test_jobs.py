@@ -31,13 +31,15 @@ def free_port() -> int:
 def head():
     """A Ray head of its own on loopback; gives the address of its dashboard and its environment."""
     folder = tempfile.mkdtemp(prefix="ray")  # short: the path of a Unix socket may have 107 bytes
-    port, dashboard = free_port(), free_port()
+    port, dashboard, agent = free_port(), free_port(), free_port()
     environment = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS",)}
     # A job's entrypoint is found on the cluster's PATH, so the head starts from this environment's own.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     process = subprocess.Popen(
         [RAY, "start", "--head", "--block", "--num-cpus=2", f"--port={port}", "--dashboard-host=127.0.0.1"]
-        + [f"--dashboard-port={dashboard}", f"--temp-dir={folder}"],
+        + [f"--dashboard-port={dashboard}", f"--temp-dir={folder}"]
+        # The default port of the agent may belong to the runtime that the other tests share.
+        + [f"--dashboard-agent-listen-port={agent}"],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
@@ -56,12 +58,17 @@ def head():
 
 
 def wait_until_up(address: str, environment: dict[str, str]) -> None:
+    """The dashboard answers before the agent that starts jobs is there: only a job that starts tells."""
     for _ in range(60):
-        listing = subprocess.run([RAY, "job", "list", "--address", address], env=environment, capture_output=True)
-        if listing.returncode == 0:
+        trial = subprocess.run(
+            [RAY, "job", "submit", "--address", address, "--no-wait", "--", "true"],
+            env=environment,
+            capture_output=True,
+        )
+        if trial.returncode == 0:
             return
         time.sleep(1)
-    raise AssertionError(f"no Ray dashboard at {address} after a minute")
+    raise AssertionError(f"no Ray jobs at {address} after a minute: {trial.stderr[-500:]}")
 
 
 def test_a_submitted_job_decides_as_the_local_run(finished, request_for, head, tmp_path):
