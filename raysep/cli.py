@@ -167,7 +167,6 @@ def synth(
     from raysep.stages.context import Progress
 
     with Progress(quiet).bar("songs") as advance:
-        workers = workers or os.cpu_count() or 1
         synthesise(out, songs, seconds, sample_rate, seed, workers=workers, progress=advance, prefix=prefix, font=font)
     print(f"{songs} songs of {seconds:g} s at {sample_rate} Hz: {out}")
 
@@ -232,17 +231,20 @@ def train(
 def decide(
     run: Annotated[str, typer.Argument(help="A run that has been scored.")],
     out: Annotated[str, typer.Option(help="The decision table to write (Parquet).")],
-    rule: Annotated[str, typer.Option(help="threshold, fdr or ratio.")] = "threshold",
-    threshold: Annotated[float, typer.Option(help="Remove when P(corrupt) is above.")] = 0.5,
-    fdr: Annotated[float, typer.Option(help="Share of clean stems accepted among the removed.")] = 0.1,
-    ratio: Annotated[float, typer.Option(help="Share of each label's stems to remove.")] = 0.3,
-    probe: Annotated[str, typer.Option(help="What a ratio ranks by: fused, or any probe.")] = "fused",
+    rule: Annotated[
+        str | None, typer.Option(help="threshold, fdr or ratio (default, here and below: the run's own).")
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(help="Remove when P(corrupt) is above.")] = None,
+    fdr: Annotated[float | None, typer.Option(help="Share of clean stems accepted among the removed.")] = None,
+    ratio: Annotated[float | None, typer.Option(help="Share of each label's stems to remove.")] = None,
+    probe: Annotated[str | None, typer.Option(help="What a ratio ranks by: fused, or any probe.")] = None,
 ) -> None:
     """Decide again from stored scores: another rule, ratio or probe, and no audio is touched."""
     from raysep.rundir import existing
     from raysep.stages import decide as stage
 
-    settings = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe}
+    given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe}
+    settings = {name: value for name, value in given.items() if value is not None}
     removed, total = stage.decide_again(existing(run, "stems.parquet"), settings, out)
     print(f"{removed} of {total} stems removed: {out}")
 
@@ -296,6 +298,8 @@ def submit(
     from raysep.cluster import submit as jobs
     from raysep.errors import BadInput, RaysepError
 
+    if arguments and arguments[0] == "--":  # as Ray's own command line writes it
+        arguments = arguments[1:]
     if job not in ("clean", "train"):
         raise BadInput(f"{job}: there is no such job; choose clean or train")
     identity = jobs.submit(address, [f"jobs.{job}", *arguments], submission_id)

@@ -297,7 +297,12 @@ def _check(config: Config) -> None:
         ("planting.unlearning", p.unlearning, 0 < p.unlearning < 1, "between 0 and 1"),
         ("planting.calibration", p.calibration, 0 < p.calibration < 1 - p.unlearning, "leaving a part to plant"),
         ("planting.copies", p.copies, p.copies >= 1, "1 or more"),
-        ("planting.least_tracks", p.least_tracks, p.least_tracks >= 3, "3 or more: one track for each part"),
+        (
+            "planting.least_tracks",
+            p.least_tracks,
+            p.least_tracks >= 5,
+            "5 or more: three tracks to calibrate, one for each other part",
+        ),
         ("decision.rule", d.rule, d.rule in ("threshold", "fdr", "ratio"), "threshold, fdr or ratio"),
         ("decision.threshold", d.threshold, 0 < d.threshold < 1, "between 0 and 1"),
         ("decision.fdr", d.fdr, 0 < d.fdr < 1, "between 0 and 1"),

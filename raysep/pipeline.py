@@ -78,9 +78,9 @@ def train(request: Request, decision: str | None = None) -> Run:
     from raysep.stages import prove
 
     found, config = prepare(request)
+    weights = prove.weights_from(found.corpus, decision)
     with session.session(request.address) as available:
         context = begin(request, found, config, available)
-        weights = prove.weights_from(found.corpus, decision)
         prove.train_and_evaluate(context, [prove.Arm("separator", found.corpus, weights)], found.test)
     return context.run
 
@@ -103,10 +103,10 @@ def begin(request: Request, found, config: Config, available):
     from raysep.cluster.session import check_reachable
     from raysep.stages.context import Context, Progress
 
-    fingerprint = settings.fingerprint(config, found.digest(), request.search)
+    fingerprint = settings.fingerprint(config, found.digest())
     run = Run(request.out)
     if request.retry_failed:
-        _accept_mended_files(run, found, lambda inputs: settings.fingerprint(config, inputs.digest(), request.search))
+        _accept_mended_files(run, found, lambda inputs: settings.fingerprint(config, inputs.digest()))
     for uri in (run.root, *(part[0].uri for part in (found.corpus, found.reference, found.test) if part)):
         check_reachable(uri, available)
     run.open(
@@ -114,6 +114,7 @@ def begin(request: Request, found, config: Config, available):
         {
             "corpus": request.corpus,
             "reference": request.reference,
+            "search": request.search,
             "test": request.test,
             "config": settings.to_dict(config),
             "digests": found.digest(),

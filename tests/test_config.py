@@ -126,7 +126,7 @@ def test_a_setting_that_does_not_exist_or_fit_is_named(changes, words):
         "planting.unlearning=1",
         "planting.calibration=0.7",  # with 0.4 nothing is left to plant
         "planting.copies=0",
-        "planting.least_tracks=2",
+        "planting.least_tracks=4",
         "decision.rule=guess",
         "decision.threshold=1",
         "decision.fdr=0",

@@ -83,7 +83,8 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
     A dead worker is replaced and the group goes on from its last state; a killed driver goes on when ``fit``
     is called again with the same plans. Raises ``RaysepError`` with the worker's own words when training fails.
     """
-    use_gpu = available.gpus >= group.workers
+    use_gpu = available.gpus >= 1
+    own_gpu = available.gpus >= group.workers  # else the workers share one, which NCCL does not allow
     filesystem, path = storage.filesystem(group.storage_path)
     cpus = available.cpus_each(group.workers)
     with board(on_progress) as progress:
@@ -110,11 +111,12 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
             dataset_config=ray.train.DataConfig(
                 datasets_to_split=[], execution_options=stream.execution_options(), enable_shard_locality=False
             ),
-            torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
+            torch_config=TorchConfig(backend="nccl" if own_gpu and use_gpu else "gloo"),
             scaling_config=ray.train.ScalingConfig(
                 num_workers=group.workers,
                 use_gpu=use_gpu,
-                resources_per_worker={"CPU": cpus} | ({"GPU": 1} if use_gpu else {}),
+                resources_per_worker={"CPU": cpus}
+                | ({"GPU": min(1.0, available.gpus / group.workers)} if use_gpu else {}),
             ),
             run_config=ray.train.RunConfig(
                 name=group.name,

@@ -52,10 +52,9 @@ def connect(address: str | None = None, cpus: int | None = None) -> Resources:
     """
     for name, value in (QUIET | ALLOCATOR).items():
         os.environ.setdefault(name, value)
-    os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
     if not ray.is_initialized():
         address = address or os.environ.get("RAY_ADDRESS")
-        options = {"log_to_driver": False, "logging_level": logging.WARNING, "configure_logging": True}
+        options = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
         try:
             if address and address != "local":
                 ray.init(address=address, **options)

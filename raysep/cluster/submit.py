@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from raysep.cluster import session
@@ -31,6 +32,11 @@ EXCLUDES = [".venv", ".git", "runs", "docs", "tests", "benchmarks", "**/*.wav", 
 def client(address: str) -> JobSubmissionClient:
     try:
         return JobSubmissionClient(address)
+    except AuthenticationError as error:
+        raise BadInput(
+            f"--address {address}: the cluster asks for a token ({str(error).splitlines()[0]}); "
+            "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH (or RAY_AUTH_TOKEN) to the cluster's own"
+        ) from None
     except (ConnectionError, RuntimeError) as error:
         raise BadInput(
             f"--address {address}: no Ray dashboard answers ({str(error).splitlines()[0]}); "

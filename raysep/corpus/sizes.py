@@ -40,7 +40,7 @@ def make_corpus(
     out_uri: str,
     size: str | Size,
     seed: int,
-    workers: int = 1,
+    workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Corpora:
     """Write ``clean/``, ``train/``, ``reference/``, ``test/`` and ``truth.parquet`` under ``out_uri``.

@@ -14,6 +14,14 @@ from raysep.rundir import Run
 Advance = Callable[[int, int], None]
 
 
+def terminal() -> Any:
+    """Where tables are printed. A pipe or a job's log has no width of its own: tables get the one they need."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=150)
+
+
 class Progress:
     """A bar for each long piece of work on a terminal; a line at its start and end elsewhere."""
 

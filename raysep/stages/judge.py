@@ -8,6 +8,7 @@ import numpy as np
 
 from raysep.evaluation.detection import CLEAN, Detection, auroc, detection
 from raysep.rundir import Run
+from raysep.stages.context import terminal
 
 
 def judge(run: Run, truth_uri: str) -> Detection:
@@ -51,11 +52,10 @@ def probe_table(run: Run, truth_uri: str) -> list[dict[str, Any]]:
 
 def print_detection(run: Run, truth_uri: str) -> None:
     """Two tables: what the decision finds, and what each probe would."""
-    from rich.console import Console
     from rich.table import Table
 
     found = judge(run, truth_uri)
-    console = Console(highlight=False)
+    console = terminal()
     table = Table(title="Detection: AUROC of suspicion, 95 % intervals over tracks", title_justify="left")
     for column in ("", "AUROC", "interval", "average precision", "stems"):
         table.add_column(column, justify="left" if not column else "right")

@@ -15,6 +15,7 @@ from raysep.corpus import contamination, manifest
 from raysep.corpus.hashing import generator
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_stem
+from raysep.decision.fusion import FEWEST_TRACKS
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 
@@ -74,9 +75,10 @@ def split(reference: list[Stem], config) -> tuple[list[Stem], list[Stem], list[S
     if len(names) < config.planting.least_tracks:
         return reference, [], []
     order = [names[i] for i in generator(config.seed, "plant").permutation(len(names))]
-    # A track at least for each part, whatever the shares: no track may be in two.
-    first = min(max(1, round(config.planting.unlearning * len(order))), len(order) - 2)
-    second = min(first + max(1, round(config.planting.calibration * len(order))), len(order) - 1)
+    # No track in two parts, one at least to plant, and calibration of no fewer tracks than the fusion accepts.
+    second = len(order) - max(1, round((1 - config.planting.unlearning - config.planting.calibration) * len(order)))
+    second = max(second, 1 + FEWEST_TRACKS)
+    first = min(max(1, round(config.planting.unlearning * len(order))), second - FEWEST_TRACKS)
     parts = order[:first], order[first:second], order[second:]
     return tuple([stem for name in part for stem in tracks[name].values()] for part in parts)  # type: ignore[return-value]
 

@@ -9,7 +9,7 @@ import numpy as np
 from raysep.corpus import manifest
 from raysep.errors import AudioError, FinishedWithFailures
 from raysep.rundir import Run
-from raysep.stages.context import Context
+from raysep.stages.context import Context, terminal
 
 SUSPECTS = 10
 EXCERPT_SECONDS = 6.0
@@ -129,10 +129,9 @@ def _place(name: str) -> tuple[int, str]:
 
 def print_result(run: Run) -> None:
     """The table of arms, the estimate, the stages and what they cost."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = terminal()
     rows = arm_rows(run)
     labels = list(rows[0]["per_label"])
     table = Table(
@@ -180,12 +179,12 @@ def share_sentence(summary: dict[str, Any]) -> str:
 
 
 def print_status(run: Run) -> None:
-    from rich.console import Console
-
     record = run.read_json("run.json")
-    console = Console(highlight=False)
+    console = terminal()
     console.print(f"{run.root}: run {record['fingerprint']}, started {record['started']}")
     for name in STAGES:
+        if name == "search" and not record.get("search"):
+            continue
         if name in record["stages"] and run.is_done(name):
             console.print(f"  {name:<10} done in {record['stages'][name]['seconds']:.1f} s")
             continue

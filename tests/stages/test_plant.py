@@ -9,6 +9,7 @@ from raysep import config as settings
 from raysep.corpus import layouts, manifest
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_stem
+from raysep.decision.fusion import FEWEST_TRACKS
 from raysep.stages import plant
 from raysep.stages.inputs import Inputs
 
@@ -28,7 +29,7 @@ def names(stems: list[Stem]) -> set[str]:
     seed=st.integers(0, 99),
     unlearning=st.floats(0.05, 0.95),
     rest=st.floats(0.05, 0.95),
-    least=st.integers(3, 12),
+    least=st.integers(5, 12),
 )
 def test_the_parts_are_whole_tracks_that_never_overlap(count, seed, unlearning, rest, least):
     shares = {"unlearning": unlearning, "calibration": rest * (1 - unlearning), "least_tracks": least}
@@ -41,6 +42,7 @@ def test_the_parts_are_whole_tracks_that_never_overlap(count, seed, unlearning, 
         assert [len(names(part)) for part in parts] == [count, 0, 0]
     else:
         assert all(parts)
+        assert len(names(parts[1])) >= FEWEST_TRACKS
 
 
 def test_the_split_follows_from_seed_and_names_alone():

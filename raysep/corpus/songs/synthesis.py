@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
@@ -28,7 +29,7 @@ def synthesise(
     seconds: float,
     sample_rate: int,
     seed: int,
-    workers: int = 1,
+    workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     prefix: str = "song",
     font: str | Path | None = None,
@@ -39,6 +40,7 @@ def synthesise(
     the font only: not on the number of songs or workers. ``progress(done, total)`` is called after every song.
     Raises ``BadInput`` when an argument is out of range, or when the renderer or the font is missing.
     """
+    workers = workers or os.cpu_count() or 1
     given = {"songs": songs, "seconds": seconds, "sample_rate": sample_rate, "workers": workers}
     for name, (low, high) in LIMITS.items():
         if not low <= given[name] <= high:
