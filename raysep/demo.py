@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 from raysep import pipeline
 from raysep.config import merge
 from raysep.corpus import storage
-from raysep.errors import BadInput
+from raysep.errors import BadInput, RunConflict
 from raysep.rundir import Run
 
 # Every way of removing the same number of stems, between the two trainings that bound them.
@@ -21,21 +22,22 @@ def demo(
 ) -> Run:
     """``out`` becomes a finished run folder; its songs are in ``out/corpus``. Continues a killed demo."""
     from raysep.corpus import sizes
-    from raysep.stages import report
     from raysep.stages.context import Progress
 
     if storage.is_remote(out):
         raise BadInput(f"--out {out}: the demo writes its songs to a local folder; give a local path")
     root = storage.absolute(out)
     songs = storage.join(root, "corpus")
-    begin = time.perf_counter()
     made = storage.join(songs, "made.json")
     if not storage.exists(made):
+        begin = time.perf_counter()
         with Progress(quiet).bar("songs") as advance:
             sizes.make_corpus(songs, "tiny", seed=seed, progress=advance)
-        storage.write_bytes(
-            made, f'{{"size": "tiny", "seed": {seed}, "seconds": {time.perf_counter() - begin:.2f}}}\n'.encode()
-        )
+        note = {"size": "tiny", "seed": seed, "seconds": round(time.perf_counter() - begin, 2)}
+        storage.write_bytes(made, json.dumps(note).encode())
+    note = json.loads(storage.read_bytes(made))
+    if note["seed"] != seed:
+        raise RunConflict(f"--out {out}: holds a demo of seed {note['seed']}, not {seed}; choose another --out")
     request = pipeline.Request(
         corpus=storage.join(songs, "train"),
         reference=storage.join(songs, "reference"),
@@ -46,10 +48,9 @@ def demo(
         search=True,
         address=address,
         quiet=quiet,
+        before={"songs": note["seconds"]},
     )
     benchmark = pipeline.Benchmark(
         truth=storage.join(songs, "truth.parquet"), clean_corpus=storage.join(songs, "clean")
     )
-    run = pipeline.clean(request, benchmark)
-    report.print_result(run)
-    return run
+    return pipeline.clean(request, benchmark)

@@ -40,6 +40,7 @@ class Request:
     retry_failed: bool = False
     address: str | None = None
     quiet: bool = False
+    before: dict[str, float] | None = None  # name → seconds of work that went before, for the record
 
 
 def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
@@ -122,6 +123,7 @@ def begin(request: Request, found, config: Config, available):
             "cluster": {"cpus": available.cpus, "gpus": available.gpus, "nodes": available.nodes},
         },
     )
+    run.update({"stages": {name: {"seconds": seconds} for name, seconds in (request.before or {}).items()}})
     manifest.write(run.path("manifest.parquet"), found.corpus)
     if found.reference:
         manifest.write(run.path("reference.parquet"), found.reference)
