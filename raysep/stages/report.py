@@ -178,6 +178,12 @@ def share_sentence(summary: dict[str, Any]) -> str:
     return f"share of wrong stems: {share:.0%} ({low:.0%} … {high:.0%}), estimated without retraining; {removed}"
 
 
+def rule_text(rule: dict[str, Any]) -> str:
+    """``{"name": "Threshold", "p": 0.5}`` as "threshold, p 0.5"."""
+    words = [rule["name"].lower(), *(f"{name} {value}" for name, value in rule.items() if name != "name")]
+    return ", ".join(words)
+
+
 def print_status(run: Run) -> None:
     record = run.read_json("run.json")
     console = terminal()
@@ -216,10 +222,10 @@ def write(run: Run, truth: str | None) -> None:
             "gain": gain(run),
             "baseline": "contaminated",
             "cleaned": "cleaned",
-            "rule": summary["rule"],
+            "rule": rule_text(summary["rule"]),
             "handling": "drop",
         },
-        results=arm_rows(run),
+        results=[{k: v for k, v in row.items() if not k.startswith("gain")} for row in arm_rows(run)],
         decision=decision,
         detection=_detection(run, truth) if truth else None,
         suspects=_suspects(run, decision),
