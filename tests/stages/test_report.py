@@ -233,7 +233,7 @@ def test_the_page_holds_the_worst_stems_first(run, write_rows, tmp_path, write_t
     write_rows(run, "decision.parquet", decision)
     write_rows(run, "stems.parquet", [{**row, "loss": -row["suspicion"]} for row in decision])
     write_rows(run, "failed.parquet", [{"stem_id": "bad/bass", "error": "AudioError", "message": "truncated"}])
-    run.write_json({"share": None, "rule": "threshold 0.5"}, "summary.json")
+    run.write_json({"share": None, "rule": {"name": "Threshold", "p": 0.5}}, "summary.json")
     suspects = report._suspects(run, decision)
     assert len(suspects) == report.SUSPECTS
     assert [row["stem_id"] for row in suspects[:4]] == [f"worst/{k}" for k in ("bass", "drums", "other", "vocals")]
