@@ -14,6 +14,7 @@ from typing import Any
 from raysep import config as settings
 from raysep.config import Config
 from raysep.corpus import manifest, storage
+from raysep.errors import BadInput
 from raysep.rundir import Run
 
 
@@ -88,6 +89,7 @@ def train(request: Request, decision: str | None = None) -> Run:
 
 def prepare(request: Request):
     """Scan the inputs and settle the configuration."""
+    from raysep.separators.registry import MODELS
     from raysep.stages.inputs import read_inputs
 
     overrides = request.overrides or {}
@@ -96,7 +98,10 @@ def prepare(request: Request):
     reference, test = (storage.absolute(uri) if uri else None for uri in (request.reference, request.test))
     found = read_inputs(storage.absolute(request.corpus), reference, test, labels)
     name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset
-    return found, settings.preset(name, overrides)
+    config = settings.preset(name, overrides)
+    if config.network.model not in MODELS:
+        raise BadInput(f"network.model: {config.network.model!r} is not known; choose one of {', '.join(MODELS)}")
+    return found, config
 
 
 def begin(request: Request, found, config: Config, available):

@@ -2,8 +2,8 @@
 
 The singing synthesiser needs a C++ compiler, so it lives in a throw-away environment and only its output ships::
 
-    python3 -m venv /tmp/bank && /tmp/bank/bin/pip install "setuptools<81" pysinsy==0.0.5 numpy scipy soundfile soxr
-    /tmp/bank/bin/python raysep/corpus/songs/make_voice_bank.py raysep/corpus/songs/voice
+    python3 -m venv bank-venv && bank-venv/bin/pip install "setuptools<81" pysinsy==0.0.5 numpy scipy soundfile soxr
+    bank-venv/bin/python raysep/corpus/songs/make_voice_bank.py raysep/corpus/songs/voice
 
 Every note is cut out, its own vibrato and drift are warped away (so that ``singer.py`` has full control of the pitch),
 its level is evened out, and its landmarks go into ``bank.json``: where the vowel starts and which part may be looped.

@@ -1,0 +1,60 @@
+"""Inputs that are allowed but leave raysep less to say, or more to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from raysep import pipeline
+from raysep.corpus import storage
+from raysep.errors import FinishedWithFailures
+from raysep.rundir import Run
+
+pytestmark = pytest.mark.train
+
+
+def test_a_reference_too_small_to_calibrate_gives_a_ranking_and_no_ratio(request_for, corpora, ray_runtime, tmp_path):
+    few = tmp_path / "few"
+    for track in sorted(Path(corpora.reference).iterdir())[:3]:
+        shutil.copytree(track, few / track.name)
+    run = pipeline.clean(request_for(tmp_path / "run", reference=str(few)))
+    summary = run.read_json("summary.json")
+    assert summary["estimated_share"] is None
+    assert "give more reference tracks" in summary["warning"]
+    rows = run.read_table("decision.parquet").to_pylist()
+    assert all(row["keep"] for row in rows if row["outcome"] == "scored")
+    assert len({row["suspicion"] for row in rows if row["outcome"] == "scored"}) > len(rows) / 2
+    assert all(row["p_corrupt"] is None for row in rows if row["outcome"] == "scored")
+    assert run.has("report.html")
+
+
+def test_a_file_that_was_put_right_is_scored_by_retry_failed(request_for, corpora, ray_runtime, tmp_path):
+    corpus = tmp_path / "corpus"
+    shutil.copytree(corpora.corpus, corpus)
+    victim = sorted(corpus.glob("*/vocals.wav"))[2]
+    whole = victim.read_bytes()
+    victim.write_bytes(b"not audio")
+    request = request_for(tmp_path / "run", corpus=str(corpus))
+    with pytest.raises(FinishedWithFailures):
+        pipeline.clean(request)
+    run = Run(request.out)
+    fingerprint = run.read_json("run.json")["fingerprint"]
+    before = run.shards_done("score", fingerprint)
+
+    victim.write_bytes(whole)
+    pipeline.clean(request_for(tmp_path / "run", corpus=str(corpus), retry_failed=True))
+    after = run.shards_done("score", fingerprint)
+    again = {shard for shard, marker in after.items() if before[shard] != marker}
+    assert again == {shard for shard, marker in before.items() if marker["counts"]["failed"]}
+    row = next(
+        r
+        for r in run.read_table("decision.parquet").to_pylist()
+        if r["stem_id"].startswith(victim.parent.name + "/voc")
+    )
+    assert row["outcome"] in ("scored", "silent")
+    assert len(run.read_table("failed.parquet")) == 0
+    pipeline.clean(request_for(tmp_path / "run", corpus=str(corpus)))  # and without the option it is the same run
+    assert json.loads(storage.read_bytes(run.path("run.json")))["fingerprint"] == fingerprint
