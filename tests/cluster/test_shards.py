@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from raysep.cluster import shards
 from raysep.cluster.session import Resources
 from raysep.cluster.shards import RESTARTS, run_shards, split
+from raysep.errors import RaysepError
 
 KEYS = st.sets(st.text("abcdef/", min_size=1, max_size=6))
 
@@ -158,13 +159,14 @@ def test_the_errors_of_the_package_come_through_a_worker(ray_runtime):
     assert run_shards(make, {0: None}, ray_runtime) == {0: "AudioError: x.wav: truncated; replace the file"}
 
 
-def test_workers_that_cannot_be_made_fail_every_shard_with_the_reason(ray_runtime):
+def test_workers_that_cannot_be_made_end_the_work_with_the_reason(ray_runtime):
+    """That would fail every shard: it is one error, not a failed row for every stem."""
+
     def make():
         raise FileNotFoundError("kit/made.json is gone")
 
-    failed = run_shards(make, {0: None, 1: None}, ray_runtime, most_workers=1)
-    assert set(failed) == {0, 1}
-    assert all("kit/made.json is gone" in reason for reason in failed.values())
+    with pytest.raises(RaysepError, match=r"a worker could not start.*kit/made\.json is gone"):
+        run_shards(make, {0: None, 1: None}, ray_runtime, most_workers=1)
 
 
 def test_a_worker_killed_for_its_memory_is_replaced_too(ray_runtime, monkeypatch):

@@ -9,6 +9,7 @@ from ray.job_submission import JobStatus
 
 import raysep
 from raysep.cluster import submit
+from raysep.cluster.session import ALLOCATOR
 from raysep.errors import BadInput, RaysepError
 
 
@@ -64,8 +65,8 @@ def test_credentials_travel_in_the_environment_and_nowhere_else(jobs, monkeypatc
     submit.submit("http://head:8265", ["jobs.clean"])
     submit.submit("http://head:8265", ["jobs.clean"], pass_credentials=False)
     first, second = (job["runtime_env"].pop("env_vars") for job in jobs.sent)
-    assert first == {"AWS_SECRET_ACCESS_KEY": "hush", "AWS_ENDPOINT_URL": "http://store:9000"}
-    assert second == {}
+    assert first == ALLOCATOR | {"AWS_SECRET_ACCESS_KEY": "hush", "AWS_ENDPOINT_URL": "http://store:9000"}
+    assert second == ALLOCATOR
     assert "hush" not in str(jobs.sent)
 
 

@@ -40,7 +40,7 @@ def synthesise(
     the font only: not on the number of songs or workers. ``progress(done, total)`` is called after every song.
     Raises ``BadInput`` when an argument is out of range, or when the renderer or the font is missing.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = (os.cpu_count() or 1) if workers is None else workers
     given = {"songs": songs, "seconds": seconds, "sample_rate": sample_rate, "workers": workers}
     for name, (low, high) in LIMITS.items():
         if not low <= given[name] <= high:
