@@ -35,7 +35,6 @@ def run_shards(
     *,
     most_workers: int | None = None,
     gpu: bool = False,
-    memory_bytes: int | None = None,
     on_done: Callable[[int, dict], None] = lambda shard, counts: None,
 ) -> dict[int, str]:
     """Run every shard once; returns the shards that failed for good, with the error's text.
@@ -55,7 +54,6 @@ def run_shards(
         # Restarted and retried here, so that the shard that kills its worker is known and given up.
         "max_restarts": 0,
         "max_task_retries": 0,
-        "memory": memory_bytes,
     }
     pool = [ray.remote(_Worker).options(**options).remote(make) for _ in range(count)]
     waiting = sorted(shards.items(), reverse=True)

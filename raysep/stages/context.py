@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from raysep.cluster.session import Resources
@@ -69,7 +69,6 @@ class Context:
     retry_failed: bool = False
     sample_rate: int = 0  # Hz, of every network and every score
     channels: int = 2
-    extras: dict[str, Any] = field(default_factory=dict)
 
     @property
     def segment_frames(self) -> int:
