@@ -63,7 +63,7 @@ class Run:
         self.write_bytes(json.dumps(value, indent=2, default=_plain).encode() + b"\n", *parts)
 
     def read_table(self, *parts: str) -> pa.Table:
-        return pq.read_table(io.BytesIO(self.read_bytes(*parts)))
+        return storage.read_table(self.path(*parts))
 
     def write_table(self, table: pa.Table, *parts: str) -> None:
         self.write_bytes(table_bytes(table), *parts)

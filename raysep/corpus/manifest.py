@@ -76,7 +76,7 @@ def write(uri: str, stems: Iterable[Stem]) -> None:
 
 def read(uri: str) -> list[Stem]:
     try:
-        table = pq.read_table(io.BytesIO(storage.read_bytes(uri)))
+        table = storage.read_table(uri)
         return [Stem(**row) for row in table.select(SCHEMA.names).to_pylist()]
     except FileNotFoundError as error:
         raise BadInput(f"{uri}: no such manifest; make one with `raysep scan CORPUS --out {uri}`") from error

@@ -30,7 +30,7 @@ def write(uri: str, rows: Iterable[dict]) -> None:
 def read(uri: str) -> list[dict]:
     """The rows in ``stem_id`` order. Raises ``BadInput`` when there is no such table, or it holds something else."""
     try:
-        return pq.read_table(io.BytesIO(storage.read_bytes(uri))).select(SCHEMA.names).to_pylist()
+        return storage.read_table(uri).select(SCHEMA.names).to_pylist()
     except FileNotFoundError as error:
         raise BadInput(f"{uri}: no such truth table; leave the option out for a corpus without known faults") from error
     except (pa.ArrowInvalid, KeyError) as error:
