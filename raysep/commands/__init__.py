@@ -1,0 +1,1 @@
+"""The subcommands of `raysep`, by what they are about. Heavy imports happen inside the functions."""

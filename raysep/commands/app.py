@@ -1,0 +1,97 @@
+"""The `raysep` command itself, and the options that several subcommands share."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Annotated
+
+import typer
+
+from raysep import __version__
+
+EXAMPLE = "\n\nExample:\n\n\b\n    "
+
+app = typer.Typer(
+    name="raysep",
+    help="Find the wrong stems in music source separation training data without knowing the kind of fault, decide how "
+    "many to remove without retraining, retrain, and prove with intervals that the separator got better."
+    + EXAMPLE
+    + "raysep clean CORPUS --reference REF --out runs/first",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+benchmark_app = typer.Typer(
+    help="Make the benchmark's corpora and judge a run against known truth."
+    + EXAMPLE
+    + "raysep benchmark detection runs/first corpus-truth.parquet",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(benchmark_app, name="benchmark")
+
+
+def command(target: typer.Typer, name: str, example: str, **settings):
+    """Register a command whose help ends in an example; ``settings`` are those of its parser."""
+
+    def register(function):
+        function.__doc__ = f"{inspect.cleandoc(function.__doc__)}{EXAMPLE}{example}"
+        return target.command(name, context_settings=settings)(function)
+
+    return register
+
+
+Workers = Annotated[int | None, typer.Option(min=1, help="Most processes at once (default: as many as fit).")]
+Seed = Annotated[int, typer.Option(min=0, help="Everything random follows from it.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change one setting, for example training.steps=800. Repeatable."),
+]
+ConfigFile = Annotated[
+    str | None, typer.Option("--config", metavar="FILE", help="Settings in YAML; see `raysep config`.")
+]
+Preset = Annotated[str, typer.Option(help="smallest, tiny, small or full; auto chooses by the length of the corpus.")]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Ray cluster to use (default: RAY_ADDRESS, else a runtime on this machine)."),
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    # Eager: answered before the missing subcommand is noticed.
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    if debug:
+        os.environ["RAYSEP_DEBUG"] = "1"
+
+
+def overrides_of(config: str | None, assignments: list[str] | None) -> dict:
+    from raysep import config as settings
+    from raysep.corpus import storage
+    from raysep.errors import BadInput
+
+    overrides: dict = {}
+    if config:
+        try:
+            overrides = settings.read_yaml(storage.read_bytes(storage.absolute(config)).decode(), config)
+        except FileNotFoundError:
+            raise BadInput(f"--config {config}: no such file; `raysep config > {config}` writes one") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(f"--config {config}: not a text file ({error}); `raysep config` shows the form") from None
+    for text in assignments or []:
+        overrides = settings.merge(overrides, settings.parse_assignment(text))
+    return overrides
