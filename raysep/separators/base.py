@@ -6,52 +6,121 @@ import torch
 from torch import Tensor, nn
 
 from raysep.errors import BadInput
-from raysep.separators.spectrogram import Spectrogram, magnitude
+from raysep.separators.spectrogram import Spectrogram, magnitude, single
 
 DEFAULT_STEMS = ("vocals", "drums", "bass", "other")
 
 
+WANTS = ("magnitude", "waveform")
+FILTERS = ("ratio", "phase", "wiener")
+FLOOR = 1e-8  # under the root of a waveform network's magnitudes: the root's own slope at zero is infinite
+
+
 class Separator(nn.Module):
-    """Base of all networks. A subclass gives ``estimate``; the network knows no files and no loss.
+    """Base of all networks: from a mixture to its stems; a network knows no files and no loss.
 
     Attributes: ``config`` (a frozen dataclass), ``stems`` (labels, in the order of the stem dimension), ``sample_rate``
-    (Hz), ``channels``.
+    (Hz), ``channels``, and ``spectrogram``, the transform in which magnitudes are compared. A subclass that is not
+    raysep's own names its configuration's class in ``config_class``.
     """
+
+    config_class: type | None = None
 
     def __init__(self, config) -> None:
         super().__init__()
         self.config = config
-        self.stems: tuple[str, ...] = config.stems
+        self.stems: tuple[str, ...] = tuple(config.stems)
         self.sample_rate: int = config.sample_rate
         self.channels: int = config.channels
-        self.spectrogram = Spectrogram(config.n_fft, config.hop)
+        self.spectrogram = Spectrogram(config.n_fft, config.hop, getattr(config, "padding", "zero"))
 
-    def estimate(self, mixture: Tensor) -> Tensor:
-        """Mixture magnitude ``(batch, channel, bin, frame)`` -> ``(batch, stem, channel, bin, frame)``, at least 0."""
+    def forward(self, mixture: Tensor, want: str = "magnitude") -> Tensor:
+        """``(batch, channel, time)`` -> estimates of all stems, in the form that a loss compares.
+
+        ``magnitude``: ``(batch, stem, channel, bin, frame)``, at least 0; ``waveform``: ``(batch, stem, channel, time)``.
+        One door for both, because a distributed wrapper synchronises gradients of what goes through ``forward`` only.
+        """
+        raise NotImplementedError
+
+    def separate(self, mixture: Tensor, filter: str = "ratio") -> Tensor:
+        """``(batch, channel, time)`` -> ``(batch, stem, channel, time)``, as audio to be listened to.
+
+        ``filter`` says how magnitudes become audio: ``ratio`` gives each stem its share of the mixture, so that the
+        stems sum to it; ``phase`` puts the mixture's phase to the estimated magnitude; ``wiener`` refines both by one
+        step of multichannel expectation maximisation. A network of waveforms ignores the first two. Raises
+        ``BadInput`` for another.
+        """
         raise NotImplementedError
 
     def set_input_statistics(self, mixtures: Tensor) -> None:
         """Fit the input's standardisation to ``(batch, channel, time)`` mixtures; call it once, before training."""
-        raise NotImplementedError
 
     def magnitude(self, audio: Tensor) -> Tensor:
         """``(..., channel, time)`` -> ``(..., channel, bin, frame)``."""
         return magnitude(self.spectrogram(audio))
 
-    def forward(self, mixture: Tensor) -> Tensor:
-        """``(batch, channel, time)`` -> estimated magnitudes ``(batch, stem, channel, bin, frame)``."""
-        return self.estimate(self.magnitude(mixture))
 
-    def separate(self, mixture: Tensor) -> Tensor:
-        """``(batch, channel, time)`` -> ``(batch, stem, channel, time)``.
+class MagnitudeSeparator(Separator):
+    """A network that estimates magnitudes from magnitudes. A subclass gives ``estimate``."""
 
-        Each stem is the mixture's complex spectrogram times the stem's share of the estimated magnitudes, so the
-        stems sum to the mixture.
-        """
+    def estimate(self, mixture: Tensor) -> Tensor:
+        """Mixture magnitude ``(batch, channel, bin, frame)`` -> ``(batch, stem, channel, bin, frame)``, at least 0."""
+        raise NotImplementedError
+
+    def forward(self, mixture: Tensor, want: str = "magnitude") -> Tensor:
+        if _wanted(want) == "waveform":
+            return self.separate(mixture)
+        return single(self.estimate(self.magnitude(mixture)))
+
+    def separate(self, mixture: Tensor, filter: str = "ratio") -> Tensor:
         spectrum = self.spectrogram(mixture)  # (batch, channel, bin, frame)
         mixed = magnitude(spectrum)
-        mask = ratio_mask(self.estimate(mixed), mixed)  # (batch, stem, channel, bin, frame)
-        return self.spectrogram.inverse(mask * spectrum.unsqueeze(1), mixture.shape[-1])
+        estimates = single(self.estimate(mixed))  # (batch, stem, channel, bin, frame)
+        return self.spectrogram.inverse(filtered(estimates, spectrum, filter), mixture.shape[-1])
+
+
+class WaveformSeparator(Separator):
+    """A network that gives waveforms, whatever it works on inside. A subclass gives ``waveforms``."""
+
+    def waveforms(self, mixture: Tensor) -> Tensor:
+        """``(batch, channel, time)`` -> ``(batch, stem, channel, time)``."""
+        raise NotImplementedError
+
+    def forward(self, mixture: Tensor, want: str = "magnitude") -> Tensor:
+        estimates = single(self.waveforms(mixture))
+        return estimates if _wanted(want) == "waveform" else magnitude(self.spectrogram(estimates), FLOOR)
+
+    def separate(self, mixture: Tensor, filter: str = "ratio") -> Tensor:
+        estimates = single(self.waveforms(mixture))
+        if _known(filter, "filter", FILTERS) != "wiener":
+            return estimates
+        refined = filtered(self.magnitude(estimates), self.spectrogram(mixture), filter)
+        return self.spectrogram.inverse(refined, mixture.shape[-1])
+
+
+def filtered(estimates: Tensor, mixture: Tensor, filter: str) -> Tensor:
+    """Complex spectra ``(batch, stem, channel, bin, frame)`` of stems whose magnitudes are ``estimates``.
+
+    ``mixture`` is complex ``(batch, channel, bin, frame)``; ``filter`` is one of ``FILTERS``.
+    """
+    if _known(filter, "filter", FILTERS) == "wiener":
+        from raysep.separators.wiener import wiener
+
+        return wiener(estimates, mixture)
+    if filter == "ratio":
+        return ratio_mask(estimates, magnitude(mixture)) * mixture.unsqueeze(1)
+    # The angle by division, as a network may see a bin that is exactly zero: its phase is of no consequence.
+    return estimates * (mixture / magnitude(mixture).clamp(min=torch.finfo(estimates.dtype).tiny)).unsqueeze(1)
+
+
+def _wanted(want: str) -> str:
+    return _known(want, "want", WANTS)
+
+
+def _known(value: str, name: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise BadInput(f"{name} {value!r}: not known; choose one of {', '.join(choices)}")
+    return value
 
 
 def ratio_mask(estimates: Tensor, mixture: Tensor) -> Tensor:

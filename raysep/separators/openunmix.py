@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from raysep.errors import BadInput
-from raysep.separators.base import DEFAULT_STEMS, Separator, bin_statistics, bins_below, check_config
+from raysep.separators.base import DEFAULT_STEMS, MagnitudeSeparator, bin_statistics, bins_below, check_config
 from raysep.separators.recurrence import BiLSTM
 
 
@@ -28,6 +28,7 @@ class OpenUnmixConfig:
     layers: int = 3
     max_bin_hz: float | None = 16000.0  # the input is cropped here; the output is not
     dropout: float = 0.4
+    padding: str = "zero"  # of the spectrogram's ends; published models were trained with "reflect"
 
     def __post_init__(self) -> None:
         check_config(self)
@@ -90,7 +91,7 @@ class OpenUnmixTarget(nn.Module):
         return (mask * mixture).permute(1, 2, 3, 0)  # (batch, channel, bin, frame)
 
 
-class OpenUnmix(Separator):
+class OpenUnmix(MagnitudeSeparator):
     """The published separator: an ``OpenUnmixTarget`` per stem, each trained on its own target."""
 
     def __init__(self, config: OpenUnmixConfig) -> None:
@@ -108,7 +109,7 @@ class OpenUnmix(Separator):
             target.input_scale.copy_(1.0 / deviation[: target.input_bins])
 
 
-class JointOpenUnmix(Separator):
+class JointOpenUnmix(MagnitudeSeparator):
     """One trunk, one softmax over stems per channel, bin and frame: each stem's share of the mixture's magnitude.
 
     Measured against open-unmix's unbounded masks in the same trunk, at equal CPU seconds on synthetic songs: sharing

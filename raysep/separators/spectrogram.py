@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from raysep.errors import BadInput
+
 
 class Spectrogram(nn.Module):
     """``(..., time)`` samples to complex ``(..., bin, frame)`` and back.
@@ -13,14 +15,21 @@ class Spectrogram(nn.Module):
     ``bin = n_fft / 2 + 1``; ``frame = 1 + ceil(time / hop)``: the signal is zero-padded to a whole number of hops, so
     that every sample lies between two frame centres and the inverse is well conditioned up to the last sample.
     Frames are not normalised: a full-scale sine has magnitude ``n_fft / 4``, as in open-unmix.
+
+    With ``padding="reflect"`` it is open-unmix's own transform (``torch.stft``, centred): the ends are mirrored instead,
+    ``frame = 1 + floor(time / hop)``, and the signal must be longer than half a window.
+    Always in single precision: autocast stops here.
     """
 
-    def __init__(self, n_fft: int, hop: int) -> None:
+    def __init__(self, n_fft: int, hop: int, padding: str = "zero") -> None:
         super().__init__()
+        if padding not in ("zero", "reflect"):
+            raise ValueError(f"padding {padding!r}: must be zero or reflect")
         if n_fft < 2 or n_fft % 2 or not 0 < hop <= n_fft // 2:
             raise ValueError(f"n_fft {n_fft}, hop {hop}: n_fft must be even and hop between 1 and n_fft / 2")
         self.n_fft = n_fft
         self.hop = hop
+        self.padding = padding
         # Not persistent: it follows from n_fft and must not make two checkpoints of one network differ.
         self.register_buffer("window", torch.hann_window(n_fft, periodic=True), persistent=False)
 
@@ -29,12 +38,19 @@ class Spectrogram(nn.Module):
         return self.n_fft // 2 + 1
 
     def frames(self, time: int) -> int:
-        return 1 + -(-time // self.hop)
+        return 1 + (time // self.hop if self.padding == "reflect" else -(-time // self.hop))
 
     def forward(self, audio: Tensor) -> Tensor:
         """``(..., time)`` -> complex ``(..., bin, frame)``."""
         half = self.n_fft // 2
-        padded = F.pad(audio, (half, half + -audio.shape[-1] % self.hop))
+        audio = single(audio)
+        if self.padding == "reflect":
+            if audio.shape[-1] <= half:
+                raise BadInput(f"{audio.shape[-1]} samples: a mirrored window of {self.n_fft} needs more than {half}")
+            flat = audio.reshape(-1, audio.shape[-1])  # the library mirrors two or three dimensions only
+            padded = F.pad(flat, (half, half), mode="reflect").reshape(*audio.shape[:-1], -1)
+        else:
+            padded = F.pad(audio, (half, half + -audio.shape[-1] % self.hop))
         frames = padded.unfold(-1, self.n_fft, self.hop) * self.window  # (..., frame, n_fft)
         return torch.fft.rfft(frames).transpose(-1, -2)
 
@@ -65,7 +81,16 @@ class Spectrogram(nn.Module):
         return signal
 
 
-def magnitude(spectrum: Tensor) -> Tensor:
-    """Absolute value of a complex tensor, twice as fast on CPU as ``abs``; its gradient is undefined at exactly 0."""
+def single(values: Tensor) -> Tensor:
+    """Half precisions as float32, others as they are: what autocast gave, for what must not be computed in it."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+def magnitude(spectrum: Tensor, floor: float = 0.0) -> Tensor:
+    """Absolute value of a complex tensor, twice as fast on CPU as ``abs``.
+
+    Its gradient is undefined at exactly 0, unless a ``floor`` is given, whose square is added under the root.
+    """
     parts = torch.view_as_real(spectrum)
-    return (parts[..., 0].square() + parts[..., 1].square()).sqrt()
+    power = parts[..., 0].square() + parts[..., 1].square()
+    return (power + floor * floor).sqrt() if floor else power.sqrt()
