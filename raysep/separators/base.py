@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from raysep.errors import BadInput
 from raysep.separators.spectrogram import Spectrogram, magnitude, single
+from raysep.separators.wiener import wiener, with_phase
 
 DEFAULT_STEMS = ("vocals", "drums", "bass", "other")
 
@@ -42,13 +43,13 @@ class Separator(nn.Module):
         """
         raise NotImplementedError
 
-    def separate(self, mixture: Tensor, filter: str = "ratio") -> Tensor:
+    def separate(self, mixture: Tensor, filter: str = "ratio", residual: bool = False) -> Tensor:
         """``(batch, channel, time)`` -> ``(batch, stem, channel, time)``, as audio to be listened to.
 
         ``filter`` says how magnitudes become audio: ``ratio`` gives each stem its share of the mixture, so that the
         stems sum to it; ``phase`` puts the mixture's phase to the estimated magnitude; ``wiener`` refines both by one
-        step of multichannel expectation maximisation. A network of waveforms ignores the first two. Raises
-        ``BadInput`` for another.
+        step of multichannel expectation maximisation. A network of waveforms ignores the first two. With ``residual``
+        one more stem, the last, is what the others leave of the mixture. Raises ``BadInput`` for another filter.
         """
         raise NotImplementedError
 
@@ -72,11 +73,10 @@ class MagnitudeSeparator(Separator):
             return self.separate(mixture)
         return single(self.estimate(self.magnitude(mixture)))
 
-    def separate(self, mixture: Tensor, filter: str = "ratio") -> Tensor:
+    def separate(self, mixture: Tensor, filter: str = "ratio", residual: bool = False) -> Tensor:
         spectrum = self.spectrogram(mixture)  # (batch, channel, bin, frame)
-        mixed = magnitude(spectrum)
-        estimates = single(self.estimate(mixed))  # (batch, stem, channel, bin, frame)
-        return self.spectrogram.inverse(filtered(estimates, spectrum, filter), mixture.shape[-1])
+        estimates = single(self.estimate(magnitude(spectrum)))  # (batch, stem, channel, bin, frame)
+        return self.spectrogram.inverse(filtered(estimates, spectrum, filter, residual), mixture.shape[-1])
 
 
 class WaveformSeparator(Separator):
@@ -90,27 +90,28 @@ class WaveformSeparator(Separator):
         estimates = single(self.waveforms(mixture))
         return estimates if _wanted(want) == "waveform" else magnitude(self.spectrogram(estimates), FLOOR)
 
-    def separate(self, mixture: Tensor, filter: str = "ratio") -> Tensor:
+    def separate(self, mixture: Tensor, filter: str = "ratio", residual: bool = False) -> Tensor:
         estimates = single(self.waveforms(mixture))
         if _known(filter, "filter", FILTERS) != "wiener":
-            return estimates
-        refined = filtered(self.magnitude(estimates), self.spectrogram(mixture), filter)
+            rest = (mixture - estimates.sum(dim=1)).unsqueeze(1)
+            return torch.cat([estimates, rest], dim=1) if residual else estimates
+        refined = filtered(self.magnitude(estimates), self.spectrogram(mixture), filter, residual)
         return self.spectrogram.inverse(refined, mixture.shape[-1])
 
 
-def filtered(estimates: Tensor, mixture: Tensor, filter: str) -> Tensor:
+def filtered(estimates: Tensor, mixture: Tensor, filter: str, residual: bool = False) -> Tensor:
     """Complex spectra ``(batch, stem, channel, bin, frame)`` of stems whose magnitudes are ``estimates``.
 
-    ``mixture`` is complex ``(batch, channel, bin, frame)``; ``filter`` is one of ``FILTERS``.
+    ``mixture`` is complex ``(batch, channel, bin, frame)``; ``filter`` is one of ``FILTERS``; ``residual`` as for
+    ``Separator.separate``.
     """
     if _known(filter, "filter", FILTERS) == "wiener":
-        from raysep.separators.wiener import wiener
-
-        return wiener(estimates, mixture)
+        return wiener(estimates, mixture, residual=residual)
     if filter == "ratio":
-        return ratio_mask(estimates, magnitude(mixture)) * mixture.unsqueeze(1)
-    # The angle by division, as a network may see a bin that is exactly zero: its phase is of no consequence.
-    return estimates * (mixture / magnitude(mixture).clamp(min=torch.finfo(estimates.dtype).tiny)).unsqueeze(1)
+        stems = ratio_mask(estimates, magnitude(mixture)) * mixture.unsqueeze(1)
+    else:
+        stems = with_phase(estimates, mixture)
+    return torch.cat([stems, (mixture - stems.sum(dim=1)).unsqueeze(1)], dim=1) if residual else stems
 
 
 def _wanted(want: str) -> str:
@@ -136,18 +137,23 @@ def ratio_mask(estimates: Tensor, mixture: Tensor) -> Tensor:
     return shares / shares.sum(dim=1, keepdim=True)
 
 
-def check_config(config) -> None:
-    """Raise ``BadInput`` for a configuration that no network can be built from."""
+def check_common(config) -> None:
+    """Raise ``BadInput`` for stems, rate, channels or a transform that no network can be built from."""
     stems = config.stems
     if not stems or len(set(stems)) < len(stems) or any(not s or "." in s for s in stems):
         raise BadInput(f"stems {list(stems)}: give one or more different labels, none empty, none with a dot")
-    for name in ("sample_rate", "channels", "n_fft", "hop", "layers"):
-        if getattr(config, name) < 1:
-            raise BadInput(f"{name} {getattr(config, name)}: must be 1 or more")
-    if config.hidden < 2 or config.hidden % 2:
-        raise BadInput(f"hidden {config.hidden}: must be even, it is shared by the two directions of the LSTM")
+    for name, value in vars(config).items():
+        if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+            raise BadInput(f"{name} {value}: must be 1 or more")
     if config.n_fft % 2 or config.hop > config.n_fft // 2:
         raise BadInput(f"n_fft {config.n_fft}, hop {config.hop}: n_fft must be even and hop at most half of it")
+
+
+def check_recurrent(config) -> None:
+    """``check_common``, and what the two-directional LSTM asks for."""
+    check_common(config)
+    if config.hidden < 2 or config.hidden % 2:
+        raise BadInput(f"hidden {config.hidden}: must be even, it is shared by the two directions of the LSTM")
 
 
 def bins_below(hertz: float | None, sample_rate: int, n_fft: int) -> int:

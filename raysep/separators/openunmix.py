@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from raysep.errors import BadInput
-from raysep.separators.base import DEFAULT_STEMS, MagnitudeSeparator, bin_statistics, bins_below, check_config
+from raysep.separators.base import DEFAULT_STEMS, MagnitudeSeparator, bin_statistics, bins_below, check_recurrent
 from raysep.separators.recurrence import BiLSTM
 
 
@@ -31,7 +31,7 @@ class OpenUnmixConfig:
     padding: str = "zero"  # of the spectrogram's ends; published models were trained with "reflect"
 
     def __post_init__(self) -> None:
-        check_config(self)
+        check_recurrent(self)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class JointConfig:
     max_bin_hz: float | None = None  # bins above it share the mask of the highest bin below
 
     def __post_init__(self) -> None:
-        check_config(self)
+        check_recurrent(self)
         if len(self.stems) < 2:
             raise BadInput(f"stems {self.stems}: openunmix-joint shares the mixture out and needs two or more stems")
 
@@ -94,6 +94,8 @@ class OpenUnmixTarget(nn.Module):
 class OpenUnmix(MagnitudeSeparator):
     """The published separator: an ``OpenUnmixTarget`` per stem, each trained on its own target."""
 
+    config_class = OpenUnmixConfig
+
     def __init__(self, config: OpenUnmixConfig) -> None:
         super().__init__(config)
         self.targets = nn.ModuleDict({stem: OpenUnmixTarget(config) for stem in config.stems})
@@ -115,6 +117,8 @@ class JointOpenUnmix(MagnitudeSeparator):
     Measured against open-unmix's unbounded masks in the same trunk, at equal CPU seconds on synthetic songs: sharing
     out, with no batch norm on the output (the largest tensor by far), was worth 1.5 dB.
     """
+
+    config_class = JointConfig
 
     def __init__(self, config: JointConfig) -> None:
         super().__init__(config)
