@@ -12,6 +12,27 @@ os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # otherwise Ray leaves a tok
 os.environ.setdefault("RAY_memory_usage_threshold", "0.98")
 
 
+# Arguments of networks that step in milliseconds, for every registered name; to be laid over with stems and a rate.
+SMALL: dict[str, dict] = {
+    "openunmix": {"hidden": 8, "layers": 2},
+    "openunmix-joint": {"hidden": 8, "layers": 2},
+    "hdemucs": {"transform": 1024, "width": 4, "residual_depth": 1},
+    "convtasnet": {"kernel": 16, "basis": 16, "width": 8, "hidden": 16, "layers": 2, "stacks": 1},
+    "scnet": {"widths": (4, 8), "compression": 2, "dual_path_layers": 2},
+}
+
+
+@pytest.fixture(scope="session")
+def small_arguments():
+    """``small_arguments(name)``: a small network's arguments but stems, rate and channels."""
+
+    def arguments(name: str) -> dict:
+        n_fft = 256 if name == "scnet" else 128
+        return {"n_fft": n_fft, "hop": n_fft // 2} | SMALL[name]
+
+    return arguments
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> str:
     """The endpoint of an S3 server inside this process; the standard environment variables point at it.

@@ -1,4 +1,4 @@
-"""The short-time Fourier transform as a module: Hann window, centred frames, exact inverse."""
+"""The short-time Fourier transform as a module: centred frames, exact inverse."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from raysep.errors import BadInput
+
+WINDOWS = {"hann": torch.hann_window, "rectangular": torch.ones}  # periodic, by number of samples
 
 
 class Spectrogram(nn.Module):
@@ -21,17 +23,19 @@ class Spectrogram(nn.Module):
     Always in single precision: autocast stops here.
     """
 
-    def __init__(self, n_fft: int, hop: int, padding: str = "zero") -> None:
+    def __init__(self, n_fft: int, hop: int, padding: str = "zero", window: str = "hann") -> None:
         super().__init__()
+        if window not in WINDOWS:
+            raise BadInput(f"window {window!r}: choose one of {', '.join(WINDOWS)}")
         if padding not in ("zero", "reflect"):
-            raise ValueError(f"padding {padding!r}: must be zero or reflect")
+            raise BadInput(f"padding {padding!r}: choose one of zero, reflect")
         if n_fft < 2 or n_fft % 2 or not 0 < hop <= n_fft // 2:
             raise ValueError(f"n_fft {n_fft}, hop {hop}: n_fft must be even and hop between 1 and n_fft / 2")
         self.n_fft = n_fft
         self.hop = hop
         self.padding = padding
         # Not persistent: it follows from n_fft and must not make two checkpoints of one network differ.
-        self.register_buffer("window", torch.hann_window(n_fft, periodic=True), persistent=False)
+        self.register_buffer("window", WINDOWS[window](n_fft), persistent=False)
 
     @property
     def bins(self) -> int:

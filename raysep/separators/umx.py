@@ -72,9 +72,7 @@ def to_umx(checkpoint: Checkpoint) -> dict[str, bytes]:
     for target in arguments["stems"]:
         prefix = f"targets.{target}."
         state = {name.removeprefix(prefix): w for name, w in checkpoint.weights.items() if name.startswith(prefix)}
-        stream = io.BytesIO()
-        torch.save(state, stream)
-        files[f"{target}.pth"] = stream.getvalue()
+        files[f"{target}.pth"] = _bytes(state)
         files[f"{target}.json"] = _dump(
             {
                 "args": shared
@@ -130,6 +128,12 @@ def _state(data: bytes, name: str) -> dict[str, Tensor]:
         return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
     except Exception as error:
         raise BadInput(f"{name}: not a state of tensors ({str(error).splitlines()[0]})") from error
+
+
+def _bytes(state: dict[str, Tensor]) -> bytes:
+    stream = io.BytesIO()
+    torch.save(state, stream)
+    return stream.getvalue()
 
 
 def _json(files: Mapping[str, bytes], name: str) -> dict:
