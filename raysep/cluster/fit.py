@@ -29,7 +29,7 @@ from raysep.corpus import storage
 from raysep.corpus.hashing import stable_hash
 from raysep.corpus.manifest import Stem
 from raysep.errors import RaysepError
-from raysep.training.loop import Recipe
+from raysep.training.recipe import Recipe
 
 REFRESH_STEPS = 4  # a corpus larger than the pool: steps between two batches of new pieces
 ROWS_PER_READ = 32

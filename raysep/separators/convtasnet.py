@@ -11,7 +11,7 @@ from torch import Tensor
 
 from raysep.errors import BadInput
 from raysep.separators.base import DEFAULT_STEMS, WaveformSeparator, check_common
-from raysep.separators.torchaudio_models import models
+from raysep.separators.torchaudio_parts import models
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from raysep.errors import BadInput
 from raysep.separators.base import DEFAULT_STEMS, WaveformSeparator, check_common
-from raysep.separators.torchaudio_models import models
+from raysep.separators.torchaudio_parts import models
 
 DEPTHS = {1024: 5, 2048: 6, 4096: 6}  # layers that bring the spectrogram of this transform down to one bin
 

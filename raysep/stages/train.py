@@ -11,7 +11,7 @@ from raysep.corpus.manifest import Stem
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
-from raysep.training.loop import Recipe
+from raysep.training.recipe import Recipe
 
 FINAL, EARLY, REFERENCE = "probe-final", "probe-early", "probe-reference"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -31,6 +34,16 @@ class EMA:
                 self.weights[name].lerp_(value, 1.0 - decay)
             else:
                 self.weights[name].copy_(value)
+
+    @contextmanager
+    def applied(self, module: nn.Module) -> Iterator[nn.Module]:
+        """The module with the averaged weights in it; its own come back afterwards, whatever happens."""
+        own = {name: value.detach().clone() for name, value in module.state_dict().items()}
+        module.load_state_dict(self.weights)
+        try:
+            yield module
+        finally:
+            module.load_state_dict(own)
 
     def state(self) -> dict:
         """A copy that ``load`` takes back, exact."""

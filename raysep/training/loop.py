@@ -3,58 +3,50 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from raysep.errors import BadInput, RaysepError
+from raysep.errors import RaysepError
 from raysep.separators import registry
 from raysep.separators.base import Separator
 from raysep.separators.checkpoint import Checkpoint
+from raysep.training.augment import augmentation
 from raysep.training.ema import EMA
-from raysep.training.loss import magnitude_mse
+from raysep.training.loss import batch_loss
+from raysep.training.prefetch import prefetched
+from raysep.training.recipe import Recipe
+from raysep.training.schedule import learning_rate
+from raysep.training.validation import Validation
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train. All counts are of optimiser steps, of this process's batch."""
-
-    steps: int
-    batch: int = 8
-    segment_seconds: float = 3.0
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-5
-    warmup: int = 20  # steps over which the learning rate rises
-    gradient_clip: float = 5.0  # largest norm of the gradient; 0 does not clip
-    ema_decay: float = 0.99
-    save_steps: tuple[int, ...] = ()  # steps after which to save, beside the last
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "segment_seconds", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise BadInput(f"{name} {getattr(self, name)}: must be more than 0")
-        for name in ("weight_decay", "warmup", "gradient_clip"):
-            if not getattr(self, name) >= 0:
-                raise BadInput(f"{name} {getattr(self, name)}: must be 0 or more")
-        if not 0 <= self.ema_decay < 1:
-            raise BadInput(f"ema_decay {self.ema_decay}: must be in [0, 1)")
+Draw = Callable[[int], "Tensor | np.ndarray | Sequence"]
 
 
 class TrainingState:
-    """Everything that changes while a network trains: weights, Adam's moments, the average and the step count."""
+    """Everything that changes while a network trains: weights, Adam's moments, the average, validations, the step count."""
 
     def __init__(self, network: Separator, recipe: Recipe) -> None:
         self.network = network
         self.step = 0  # optimiser steps done
         self.optimiser = torch.optim.Adam(
-            network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         self.ema = EMA(network, recipe.ema_decay)
+        self.validation = Validation(
+            keep=recipe.keep_best,
+            patience=recipe.patience,
+            plateau_patience=recipe.plateau_patience if recipe.schedule == "plateau" else 0,
+            plateau_factor=recipe.plateau_factor,
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether validation has ended the training early."""
+        return self.validation.finished
 
     def state_dict(self) -> dict:
         """A copy of it all, in tensors, numbers and strings only: ``torch.load(weights_only=True)`` reads it back."""
@@ -63,6 +55,7 @@ class TrainingState:
             "network": {name: value.detach().clone() for name, value in self.network.state_dict().items()},
             "optimiser": deepcopy(self.optimiser.state_dict()),
             "ema": self.ema.state(),
+            "validation": [list(entry) for entry in self.validation.history],
         }
 
     def load_state_dict(self, state: dict) -> None:
@@ -70,6 +63,7 @@ class TrainingState:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(deepcopy(state["optimiser"]))
         self.ema.load(state["ema"])
+        self.validation.history = [(step, value) for step, value in state["validation"]]
         self.step = state["step"]
 
     def second_moment(self) -> dict[str, Tensor]:
@@ -82,28 +76,32 @@ class TrainingState:
         }
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then half a cosine down to zero; a function of the step alone, so there is nothing to save."""
-    warm = min(1.0, (step + 1) / (recipe.warmup + 1))
-    return recipe.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / recipe.steps)))
-
-
 def train(
     network: Separator,
-    draw: Callable[[int], Tensor],
+    draw: Draw,
     recipe: Recipe,
     *,
     model: nn.Module | None = None,
     state: TrainingState | None = None,
+    parts: Sequence[int] = (0,),
+    world: int = 1,
+    validate: Callable[[Separator], float] | None = None,
     on_step: Callable[[int, float], None] | None = None,
+    on_validate: Callable[[int, float, TrainingState], None] | None = None,
     on_save: Callable[[int, TrainingState], None] | None = None,
 ) -> TrainingState:
     """Train ``network`` from ``state`` (default: from the start) to ``recipe.steps``; returns the state.
 
-    ``draw(step)`` gives the targets ``(batch, stem, channel, time)`` of a step, from 0; the mixture is their sum.
-    ``model`` is what the forward pass goes through: the network itself, or its DDP wrapper. ``on_step(step, loss)`` and
-    ``on_save(step, state)`` are called with the number of steps done; the latter after every one of ``save_steps`` and
-    after the last. On CPU, training in one go and training with a stop and a resume give the same bits.
+    ``draw(step)`` gives the targets ``(batch, stem, channel, time)`` of a step, from 0, one array for each of ``parts``
+    (an array alone is a list of one); the mixture is their sum. A part is a share of the batch with randomness of its
+    own. Their number is fixed in a training, how many of the ``world`` processes they are dealt to is not: a process adds
+    up the gradients of its parts, and the step is that of the whole batch of ``recipe.batch`` examples.
+
+    ``model`` is what the forward pass goes through: the network itself, or its DDP wrapper. ``validate(network)`` is
+    called with the averaged weights in the network, every ``recipe.validate_every`` steps and after the last, and returns
+    a figure that is higher for a better network. ``on_step(step, loss)``, ``on_validate(step, value, state)`` and
+    ``on_save(step, state)`` get the number of steps done; the last is called after every one of ``save_steps`` and after
+    the last step. On CPU, training in one go and training with a stop and a resume give the same bits.
 
     Raises ``RaysepError`` when the loss or the gradient is not finite; the parameters are then those before that step.
     """
@@ -111,43 +109,104 @@ def train(
     state = TrainingState(network, recipe) if state is None else state
     if state.network is not network:
         raise ValueError("the state belongs to another network object: make it with TrainingState(network, recipe)")
-    device = next(network.parameters()).device
+    vary = augmentation(recipe.augment, network.sample_rate)
     model.train()
-    while state.step < recipe.steps:
-        targets = torch.as_tensor(draw(state.step)).to(device)  # (batch, stem, channel, time)
-        loss = _step(model, state, targets, recipe)
-        if on_step is not None:
-            on_step(state.step, loss)
-        if on_save is not None and (state.step in recipe.save_steps or state.step == recipe.steps):
-            on_save(state.step, state)
+    with prefetched(draw, range(state.step, recipe.steps)) as drawn:
+        for targets in drawn:
+            if state.finished:
+                break
+            loss = _step(model, state, _as_list(targets), recipe, vary, parts, world)
+            if on_step is not None:
+                on_step(state.step, loss)
+            if validate is not None and _is_due(recipe, state.step):
+                with state.ema.applied(network):
+                    network.eval()
+                    value = validate(network)
+                model.train()
+                state.validation.note(state.step, value)
+                if on_validate is not None:
+                    on_validate(state.step, value, state)
+            last = state.step == recipe.steps or state.finished
+            if on_save is not None and (state.step in recipe.save_steps or last):
+                on_save(state.step, state)
     network.eval()
     return state
 
 
-def _step(model: nn.Module, state: TrainingState, targets: Tensor, recipe: Recipe) -> float:
-    """One optimiser step; the loss before it."""
+def _is_due(recipe: Recipe, step: int) -> bool:
+    return bool(recipe.validate_every) and (step % recipe.validate_every == 0 or step == recipe.steps)
+
+
+def _as_list(targets) -> list[Tensor]:
+    return [torch.as_tensor(t) for t in targets] if isinstance(targets, list | tuple) else [torch.as_tensor(targets)]
+
+
+def _step(
+    model: nn.Module,
+    state: TrainingState,
+    targets: list[Tensor],
+    recipe: Recipe,
+    vary: nn.ModuleList,
+    parts: Sequence[int],
+    world: int,
+) -> float:
+    """One optimiser step; the mean loss of this process's examples before it."""
     network, optimiser = state.network, state.optimiser
     for group in optimiser.param_groups:
-        group["lr"] = learning_rate(recipe, state.step)
+        group["lr"] = learning_rate(
+            recipe.schedule, recipe.learning_rate, state.step, recipe.steps, recipe.warmup, state.validation.factor
+        )
     optimiser.zero_grad(set_to_none=True)
-    with torch.random.fork_rng(devices=[]):
-        # Dropout draws from torch's global generator: seeded by the step, a resumed run draws what it would have drawn.
-        torch.manual_seed(int(np.random.default_rng([recipe.seed, state.step]).integers(2**63)))
-        estimate = model(targets.sum(dim=1))  # (batch, stem, channel, bin, frame)
-    with torch.no_grad():
-        wanted = network.magnitude(targets)
-    loss = magnitude_mse(estimate, wanted).mean()
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise _diverged("loss", value, state.step, recipe)
-    loss.backward()
+    total = torch.zeros((), dtype=torch.float64)
+    pieces = list(_pieces(targets, recipe, vary, parts, state))
+    for number, (piece, seed) in enumerate(pieces):
+        with ExitStack() as stack:
+            if number + 1 < len(pieces) and hasattr(model, "no_sync"):
+                stack.enter_context(model.no_sync())  # processes exchange gradients once a step
+            stack.enter_context(_seeded(seed, piece.device))
+            stack.enter_context(_autocast(recipe.precision, piece.device))
+            loss = batch_loss(model, network, piece, recipe.loss, recipe.truncate, recipe.truncate_share)
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise _diverged("loss", value, state.step, recipe)
+            # A wrapper averages over processes; what is wanted is the mean over examples.
+            (loss * (len(piece) * world / recipe.batch)).backward()
+            total += value * len(piece)
     norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip or math.inf)
     if not math.isfinite(float(norm)):
         raise _diverged("norm of the gradient", float(norm), state.step, recipe)
     optimiser.step()
     state.ema.update(network)
     state.step += 1
-    return value
+    return float(total) / sum(len(piece) for piece, _ in pieces)
+
+
+def _pieces(
+    targets: list[Tensor], recipe: Recipe, vary: nn.ModuleList, parts: Sequence[int], state: TrainingState
+) -> Iterator[tuple[Tensor, int]]:
+    """What goes through the network at once, varied, on its device; with the seed of its dropout."""
+    device = next(state.network.parameters()).device
+    for part, batch in zip(parts, targets, strict=True):
+        if not len(batch):
+            continue
+        rng = np.random.default_rng([recipe.seed, state.step, part])
+        batch = batch.to(device, non_blocking=True)
+        for change in vary:
+            batch = change(batch, rng)
+        for piece in batch.tensor_split(min(recipe.accumulate, len(batch))):
+            yield piece, int(rng.integers(2**63))
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device):
+    """Dropout draws from torch's generators: seeded by the step, a resumed run draws what it would have drawn."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _autocast(precision: str, device: torch.device):
+    return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
 def _diverged(what: str, value: float, step: int, recipe: Recipe) -> RaysepError:

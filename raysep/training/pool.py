@@ -11,7 +11,6 @@ from raysep.audio.levels import is_audible
 from raysep.errors import BadInput
 
 TRIES = 8  # draws of one crop before a silent one is accepted: the loop always ends
-GAIN = (0.25, 1.25)  # of each stem, uniform: open-unmix's augmentation
 FULL_SCALE = 32768.0  # int16 to [-1, 1), as in 16-bit WAV
 
 Key = tuple[str, int, str]  # (stem_id, start, label): orders the pieces whatever order they came in
@@ -103,10 +102,8 @@ class SegmentPool:
 
         Each stem of each example is drawn by itself, from any track, with probability proportional to the piece's
         weight, at a random place (zero-padded if the piece is shorter), and once more, up to a bound, if that place is
-        silent; then it gets a gain of its own, perhaps swapped channels, perhaps the opposite sign.
-
-        Without ``remix`` the stems of an example are those of one track at one time, with one gain, swap and sign; a
-        stem which is not in the pool there is drawn from elsewhere. Raises ``BadInput`` as ``ready`` does.
+        silent. Without ``remix`` the stems of an example are those of one track at one time; a stem which is not in the
+        pool there is drawn from elsewhere. Raises ``BadInput`` as ``ready`` does.
         """
         self.ready()
         rng = np.random.default_rng([seed, step, rank])
@@ -114,7 +111,7 @@ class SegmentPool:
         return np.stack([example(segment_frames, rng) for _ in range(batch)])
 
     def _remixed(self, frames: int, rng: np.random.Generator) -> np.ndarray:
-        return np.stack([_vary(self._crop_of(label, frames, rng), rng) for label in self.labels])
+        return np.stack([self._crop_of(label, frames, rng) for label in self.labels])
 
     def _aligned(self, frames: int, rng: np.random.Generator) -> np.ndarray:
         anchor_label = self.labels[rng.integers(len(self.labels))]
@@ -133,7 +130,7 @@ class SegmentPool:
             else self._crop_of(label, frames, rng)
             for label in self.labels
         ]
-        return _vary(np.stack(crops), rng)
+        return np.stack(crops)
 
     def _crop_of(self, label: str, frames: int, rng: np.random.Generator) -> np.ndarray:
         """``(channel, frames)`` of a random piece of the label, audible if ``TRIES`` attempts find one that is."""
@@ -163,13 +160,6 @@ def _crop(audio: np.ndarray, frames: int, place: float) -> np.ndarray:
     start = int(place * (max(0, audio.shape[1] - frames) + 1))
     crop = _float(audio[:, start : start + frames])
     return np.pad(crop, ((0, 0), (0, frames - crop.shape[1])))
-
-
-def _vary(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One gain, channel swap and sign for ``(..., channel, time)``."""
-    gain = rng.uniform(*GAIN) * (1.0 if rng.random() < 0.5 else -1.0)
-    swapped = audio[..., ::-1, :] if rng.random() < 0.5 else audio
-    return swapped * np.float32(gain)
 
 
 def _to_int16(audio: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from raysep.cluster import fit
 from raysep.corpus import storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
-from raysep.training.loop import Recipe
+from raysep.training.recipe import Recipe
 from raysep.training.pool import SegmentPool
 
 LABELS = ("bass", "drums", "vocals")

@@ -9,7 +9,7 @@ import torch
 
 from raysep.errors import BadInput
 from raysep.separators import checkpoint, registry, umx
-from raysep.separators.torchaudio_models import models
+from raysep.separators.torchaudio_parts import models
 
 TARGETS = ["bass", "drums", "other", "vocals"]
 SETTINGS = {"nfft": 512, "nhop": 128, "nb_channels": 2}

@@ -27,21 +27,25 @@ def tones():
     return _tones
 
 
-@pytest.fixture(params=sorted(registry.MODELS))
+@pytest.fixture(params=["openunmix", "openunmix-joint"])
 def name(request) -> str:
     return request.param
 
 
 @pytest.fixture
 def fresh(name):
-    """Makes the same small network every time it is called."""
+    """Makes the same small network of magnitudes every time it is called."""
+    return lambda: _made(name, {"n_fft": 128, "hop": 64, "hidden": 16, "layers": 2})
 
-    def make():
-        torch.manual_seed(0)
-        network = registry.build(
-            name, stems=("low", "high"), sample_rate=RATE, channels=1, n_fft=128, hop=64, hidden=16, layers=2
-        )
-        network.set_input_statistics(torch.cat([_tones(100 + k) for k in range(4)]).sum(1))
-        return network
 
-    return make
+@pytest.fixture(params=sorted(registry.MODELS))
+def any_fresh(request, small_arguments):
+    """Makes the same small network of any kind every time it is called."""
+    return lambda: _made(request.param, small_arguments(request.param))
+
+
+def _made(name: str, arguments: dict):
+    torch.manual_seed(0)
+    network = registry.build(name, stems=("low", "high"), sample_rate=RATE, channels=1, **arguments)
+    network.set_input_statistics(torch.cat([_tones(100 + k) for k in range(4)]).sum(1))
+    return network

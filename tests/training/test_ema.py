@@ -59,3 +59,14 @@ def test_what_cannot_be_is_refused():
         EMA(nn.Linear(1, 1), 1.0)
     with pytest.raises(KeyError, match="bias"):
         EMA(nn.Linear(1, 1, bias=False), 0.5).load(EMA(nn.Linear(1, 1), 0.5).state())
+
+
+def test_the_average_is_in_the_module_only_while_it_is_applied():
+    module = torch.nn.Linear(3, 2)
+    ema = EMA(module, 0.5)
+    own = {name: value.clone() for name, value in module.state_dict().items()}
+    ema.weights["bias"].add_(1.0)
+    with pytest.raises(RuntimeError, match="inside"), ema.applied(module):
+        assert torch.equal(module.bias, own["bias"] + 1.0)
+        raise RuntimeError("inside")
+    assert all(torch.equal(value, own[name]) for name, value in module.state_dict().items())

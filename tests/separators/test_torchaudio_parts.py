@@ -7,7 +7,7 @@ PROGRAM = """
 import sys
 from raysep.separators import registry
 assert "torchaudio" not in sys.modules, "torchaudio is imported before a network asks for it"
-from raysep.separators.torchaudio_models import models
+from raysep.separators.torchaudio_parts import models
 assert models().HDemucs and models().ConvTasNet
 import torchaudio, torchaudio.transforms, torchaudio.functional
 {more}

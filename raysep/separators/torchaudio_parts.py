@@ -1,7 +1,7 @@
-"""torchaudio's networks, also where its compiled extension cannot load.
+"""torchaudio's networks and functions, also where its compiled extension cannot load.
 
 The extension of a torchaudio wheel is built for one torch; beside another (a CPU-only one, a newer one) loading it fails,
-and with it ``import torchaudio``. The networks are plain torch and need none of it.
+and with it ``import torchaudio``. What is used here is plain torch and need none of it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,27 @@ from types import ModuleType
 
 
 def models() -> ModuleType:
-    """The module ``torchaudio.models``. Afterwards a plain ``import torchaudio`` succeeds in this process too.
+    """The module ``torchaudio.models``."""
+    return load("torchaudio.models")
+
+
+def functional() -> ModuleType:
+    """The module ``torchaudio.functional``."""
+    return load("torchaudio.functional")
+
+
+def load(module: str) -> ModuleType:
+    """A module of torchaudio. Afterwards a plain ``import torchaudio`` succeeds in this process too.
 
     Raises ``ImportError`` when torchaudio is not installed.
     """
     try:
-        return importlib.import_module("torchaudio.models")
+        return importlib.import_module(module)
     except (OSError, RuntimeError):  # symbols it does not find, or its check of CUDA versions
         for name in [n for n in sys.modules if n.partition(".")[0] == "torchaudio"]:
             del sys.modules[name]  # what the failed import left behind
         sys.modules["torchaudio._extension"] = _no_extension()
-        return importlib.import_module("torchaudio.models")
+        return importlib.import_module(module)
 
 
 def _no_extension() -> ModuleType:
