@@ -62,11 +62,17 @@ def test_what_cannot_be_is_refused():
 
 
 def test_the_average_is_in_the_module_only_while_it_is_applied():
-    module = torch.nn.Linear(3, 2)
+    module = nn.Linear(3, 2)
     ema = EMA(module, 0.5)
     own = {name: value.clone() for name, value in module.state_dict().items()}
     ema.weights["bias"].add_(1.0)
-    with pytest.raises(RuntimeError, match="inside"), ema.applied(module):
-        assert torch.equal(module.bias, own["bias"] + 1.0)
+    seen = []
+
+    def fail(applied):
+        seen.append(applied.bias.detach().clone())
         raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"), ema.applied(module) as applied:
+        fail(applied)
+    assert torch.equal(seen[0], own["bias"] + 1.0)
     assert all(torch.equal(value, own[name]) for name, value in module.state_dict().items())

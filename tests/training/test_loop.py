@@ -29,7 +29,7 @@ def same(one: dict, two: dict) -> bool:
 
 def test_ten_steps_overfit_one_batch(any_fresh, tones):
     losses = []
-    recipe = dataclasses.replace(RECIPE, learning_rate=2e-2, schedule="constant")
+    recipe = dataclasses.replace(RECIPE, learning_rate=3e-2, schedule="constant")
     train(any_fresh(), lambda _: tones(0), recipe, on_step=lambda _, loss: losses.append(loss))
     assert len(losses) == 10
     assert losses[-1] < 0.6 * losses[0]
