@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+# Small networks gain nothing from a second thread, and on a busy machine waiting for it costs them twentyfold.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # otherwise Ray leaves a token in the home folder
 os.environ.setdefault("RAY_memory_usage_threshold", "0.98")
 
