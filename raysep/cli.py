@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from raysep.commands import benchmark, cleaning, cluster, corpus, separator  # noqa: F401 (each registers its commands)
+# Each registers its commands.
+from raysep.commands import benchmark, cleaning, cluster, corpus, evaluation, separator  # noqa: F401
 from raysep.commands.app import app
 
 

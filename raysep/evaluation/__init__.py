@@ -1,5 +1,7 @@
 """How good separations and detections are. Light: this imports numpy and nothing else."""
 
+from raysep.evaluation.bss_eval import bss_eval
 from raysep.evaluation.sdr import framewise_sdr, global_sdr, median_framewise_sdr, si_sdr
+from raysep.evaluation.spectral import bleedless_fullness
 
-__all__ = ["framewise_sdr", "global_sdr", "median_framewise_sdr", "si_sdr"]
+__all__ = ["bleedless_fullness", "bss_eval", "framewise_sdr", "global_sdr", "median_framewise_sdr", "si_sdr"]

@@ -62,17 +62,23 @@ def framewise_sdr(references: np.ndarray, estimates: np.ndarray, sample_rate: in
 
 
 def median_framewise_sdr(references: np.ndarray, estimates: np.ndarray, sample_rate: int) -> np.ndarray:
-    """museval's score of a track in dB, ``(stem,)``: the median over the frames that have one.
+    """museval's score of a track in dB, ``(stem,)``: ``frame_median`` of ``framewise_sdr``.
 
-    As museval's stores do it: infinite frames do not count, the others are rounded to 5 decimals first. NaN when no
-    frame counts. Its score of a corpus is the median over tracks of this.
+    Its score of a corpus is the median over tracks of this.
     """
-    frames = framewise_sdr(references, estimates, sample_rate)
+    return frame_median(framewise_sdr(references, estimates, sample_rate))
+
+
+def frame_median(frames: np.ndarray) -> np.ndarray:
+    """``(stem, frame)`` -> ``(stem,)`` as museval's stores do it: rounded to 5 decimals, median of the finite frames.
+
+    NaN where no frame is finite.
+    """
     # Python's round is exact like museval's decimals; numpy's multiplies first and errs next to a tie.
-    frames = np.array([[round(v, 5) if np.isfinite(v) else np.nan for v in stem] for stem in frames.tolist()])
+    rounded = np.array([[round(v, 5) if np.isfinite(v) else np.nan for v in stem] for stem in frames.tolist()])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # "All-NaN slice": NaN is the documented answer
-        return np.nanmedian(frames, axis=1)
+        return np.nanmedian(rounded.reshape(frames.shape), axis=1)
 
 
 def si_sdr(references: np.ndarray, estimates: np.ndarray) -> np.ndarray:

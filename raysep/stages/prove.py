@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from raysep.cluster import shards
 from raysep.config import fingerprint
@@ -33,6 +31,7 @@ RESULTS = pa.schema(
         ("trained_stems", pa.int32()),
     ]
 )
+MEASURED = ("sdr", "framewise_sdr")
 PLAIN = ("contaminated", "cleaned", "weighted", "random", "reference", "contaminated+reference")
 TRAINED_ON_REFERENCE = ("reference", "contaminated+reference")
 KNOWN = ("clean", "oracle")  # need a benchmark's truth
@@ -119,17 +118,6 @@ def make_arm(context: Context, inputs: Inputs, name: str, benchmark: Any = None)
     return Arm(name, list(corpus.values()), _as_many_removed(context, readable, name))
 
 
-def weights_from(stems: list[Stem], decision: str | None) -> dict[str, float]:
-    """Sampling weight by stem_id: 1, or the weight of a decision table (0 for what it does not keep)."""
-    if decision is None:
-        return {s.stem_id: 1.0 for s in stems}
-    try:
-        rows = pq.read_table(io.BytesIO(storage.read_bytes(storage.absolute(decision)))).to_pylist()
-        return {row["stem_id"]: row["weight"] if row["keep"] else 0.0 for row in rows}
-    except (FileNotFoundError, pa.ArrowInvalid, KeyError) as error:
-        raise BadInput(f"--decision {decision}: no decision table ({error}); give a run's decision.parquet") from error
-
-
 def _as_many_removed(context: Context, decision: dict[str, dict], name: str) -> dict[str, float]:
     scores = _random_scores(decision, context.config.seed) if name == "random" else _probe_scores(context.run, name)
     kept: dict[str, float] = {}
@@ -213,6 +201,7 @@ class _Evaluator:
 
     def run(self, shard: int, payload: Any) -> dict:
         from raysep.corpus.reading import read_stem
+        from raysep.evaluation.measures import track_measures
         from raysep.separators import checkpoint, inference
 
         arm, seed, size, rows = payload
@@ -223,26 +212,10 @@ class _Evaluator:
         for track, stems in manifest.tracks_of(Stem(**row) for row in rows).items():
             references = np.stack([read_stem(stems[label], self.sample_rate, self.channels) for label in network.stems])
             estimates = inference.separate(network, references.sum(axis=0))
-            for label, (sdr, framewise) in zip(
-                network.stems, track_sdr(references, estimates, self.sample_rate), strict=True
-            ):
-                results.append((arm, seed, track, label, sdr, framewise, size))
+            found = track_measures(references, estimates, self.sample_rate, MEASURED).values
+            for k, label in enumerate(network.stems):
+                results.append((arm, seed, track, label, *(float(found[name][k]) for name in MEASURED), size))
         table = pa.table([list(c) for c in zip(*results, strict=True)], schema=RESULTS)
         part = f"evaluation/part-{shard:05d}.parquet"
         run.finish_shard("evaluate", shard, self.fingerprint, table_bytes(table), part, {"rows": len(results)})
         return {"rows": len(results)}
-
-
-def track_sdr(references: np.ndarray, estimates: np.ndarray, sample_rate: int) -> list[tuple[float, float]]:
-    """(global SDR, median framewise SDR) in dB per stem, of ``(stem, channel, time)`` arrays.
-
-    museval refuses a track in which a stem is silent throughout; its framewise figure is then NaN here.
-    """
-    from raysep.evaluation import global_sdr, median_framewise_sdr
-
-    references, estimates = references.transpose(0, 2, 1), np.asarray(estimates).transpose(0, 2, 1)
-    try:
-        framewise = median_framewise_sdr(references, estimates, sample_rate)
-    except ValueError:
-        framewise = np.full(len(references), np.nan)
-    return list(zip(map(float, global_sdr(references, estimates)), map(float, framewise), strict=True))

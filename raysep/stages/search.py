@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysep.cluster import search as tune
-from raysep.config import TrainingSettings, fingerprint
+from raysep.config import TrainingSettings, fingerprint, recipe_of
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.rundir import Run
@@ -105,17 +105,15 @@ class Trial:
         frames = round(self.training.segment_seconds * self.sample_rate)
         references = self._references(network.stems)
         stretch = max(1, self.steps // self.rungs)
-        recipe = loop.Recipe(
-            steps=stretch * self.rungs,
-            batch=self.training.batch,
-            segment_seconds=self.training.segment_seconds,
+        recipe = recipe_of(
+            self.training,
+            stretch * self.rungs,
             learning_rate=self.learning_rate,
-            weight_decay=self.training.weight_decay,
             warmup=max(1, stretch // 10),
-            gradient_clip=self.training.gradient_clip,
-            ema_decay=self.training.ema_decay,
             save_steps=tuple(stretch * (k + 1) for k in range(self.rungs)),
             seed=self.seed,
+            validate_every=0,
+            patience=0,
         )
 
         def judge(step: int, state: loop.TrainingState) -> None:
@@ -154,8 +152,9 @@ class Trial:
 
 
 def _sdr(network: Any, references: np.ndarray) -> float:
-    from raysep.evaluation import global_sdr
+    """Mean over stems of the whole-track SDR in dB, of references ``(stem, channel, time)``."""
+    from raysep.evaluation.measures import track_measures
     from raysep.separators import inference
 
     estimates = np.asarray(inference.separate(network, references.sum(axis=0)))
-    return float(global_sdr(references.transpose(0, 2, 1), estimates.transpose(0, 2, 1)).mean())
+    return float(track_measures(references, estimates, network.sample_rate, ("sdr",)).values["sdr"].mean())

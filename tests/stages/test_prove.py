@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -150,46 +149,7 @@ def test_only_a_benchmark_has_the_clean_corpus_and_the_oracle(decided, tmp_path,
     assert "t5/bass" not in oracle.weights
 
 
-# Weights of a decision
-
-
-def test_weights_are_those_of_the_decision_and_zero_for_what_it_removes(decided):
-    context, inputs = decided
-    weights = prove.weights_from(inputs.corpus, context.run.path("decision.parquet"))
-    assert (weights["t0/vocals"], weights["t3/vocals"], weights["t5/bass"]) == (0.0, 0.9, 0.0)
-    assert prove.weights_from(inputs.corpus, None) == {s.stem_id: 1.0 for s in inputs.corpus}
-
-
-def test_what_is_no_decision_is_named(tmp_path, make_stems, decided):
-    (tmp_path / "notes.parquet").write_bytes(b"not a table")
-    manifest.write(str(tmp_path / "m.parquet"), make_stems(["A"]))
-    for name in ("absent.parquet", "notes.parquet", "m.parquet"):
-        with pytest.raises(BadInput, match=rf"--decision .*{name}: no decision table"):
-            prove.weights_from([], str(tmp_path / name))
-
-
 # Evaluation
-
-
-def test_the_sdr_of_a_track_is_the_formula():
-    rng = np.random.default_rng(0)
-    references = rng.standard_normal((2, 2, 16000)).astype(np.float32)
-    noise = rng.standard_normal(references.shape).astype(np.float32) * np.array([0.1, 0.5])[:, None, None]
-    for (sdr, framewise), decibels in zip(
-        prove.track_sdr(references, references + noise, 8000), (20.0, 6.0206), strict=True
-    ):
-        assert sdr == pytest.approx(decibels, abs=0.1)
-        assert framewise == pytest.approx(decibels, abs=0.3)
-    # Scaled by one half, half of the signal is the error: 6 dB exactly.
-    assert prove.track_sdr(references, references / 2, 8000)[0][0] == pytest.approx(20 * math.log10(2), abs=1e-4)
-
-
-def test_a_stem_that_is_silent_throughout_has_no_framewise_figure():
-    references = np.random.default_rng(0).standard_normal((2, 1, 16000)).astype(np.float32)
-    references[1] = 0
-    figures = prove.track_sdr(references, references * 0.9, 8000)
-    assert figures[0][0] == pytest.approx(20.0, abs=0.01)
-    assert all(math.isnan(framewise) for _, framewise in figures)
 
 
 @pytest.fixture

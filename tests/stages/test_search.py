@@ -91,6 +91,7 @@ def test_validation_is_the_mean_sdr_of_whole_reference_tracks(prepared):
 
     class Halves:  # gives every stem half of the mixture
         stems = ("bass", "vocals")
+        sample_rate = 8000
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inference, "separate", lambda network, mixture: np.stack([mixture / 2] * 2))

@@ -1,0 +1,102 @@
+"""Intervals over seeds and songs: how often they cover, and against Student's, which is exact where it applies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from raysep.evaluation.bootstrap import hierarchical_bootstrap
+from raysep.evaluation.crossed import crossed_interval, widening
+
+
+def crossed(rng, seeds: int, songs: int, of_seed: float, of_song: float, of_cell: float) -> np.ndarray:
+    """``(seed, song)`` of mean zero: seeds and songs each with an effect of their own, and noise."""
+    noise = of_cell * rng.standard_normal((seeds, songs))
+    return of_seed * rng.standard_normal((seeds, 1)) + of_song * rng.standard_normal(songs) + noise
+
+
+def coverage(interval, worlds) -> float:
+    found = [interval(values) for values in worlds]
+    return float(np.mean([each.low <= 0 <= each.high for each in found]))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "songs", "of_seed"), [(1, 8, 0.0), (1, 50, 0.0), (2, 20, 0.3), (3, 20, 0.3), (5, 50, 0.1)]
+)
+def test_the_interval_covers_as_often_as_it_says(seeds, songs, of_seed):
+    rng = np.random.default_rng(seeds * songs)
+    worlds = [crossed(rng, seeds, songs, of_seed, 0.3, 0.3) for _ in range(400)]
+    covered = coverage(lambda values: crossed_interval(values, draws=400), worlds)
+    assert covered >= 0.92  # 0.95 less two and a half standard errors of 400 worlds
+
+
+def test_resampling_three_seeds_without_widening_does_not():
+    rng = np.random.default_rng(0)
+    worlds = [crossed(rng, 3, 20, 0.3, 0.3, 0.3) for _ in range(200)]
+    assert coverage(lambda values: hierarchical_bootstrap(np.mean, values, draws=300), worlds) < 0.88
+    assert coverage(lambda values: crossed_interval(values, draws=300), worlds) > 0.92
+
+
+@pytest.mark.parametrize("songs", [5, 12, 60])
+def test_over_songs_alone_it_is_as_wide_as_students(songs):
+    rng = np.random.default_rng(songs)
+    ratios = []
+    for _ in range(40):
+        values = rng.standard_normal(songs)
+        half = stats.t.ppf(0.975, songs - 1) * values.std(ddof=1) / np.sqrt(songs)
+        found = crossed_interval(values[None], draws=2000)
+        ratios.append((found.high - found.low) / (2 * half))
+        assert found.estimate == pytest.approx(values.mean())
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.06)
+
+
+def test_a_difference_pairs_songs():
+    rng = np.random.default_rng(2)
+    songs = 10 * rng.standard_normal(30)
+    ours, theirs = songs + 0.5 + 0.1 * rng.standard_normal((2, 30)), songs + 0.1 * rng.standard_normal((2, 30))
+    found = crossed_interval(ours, theirs)
+    assert found.estimate == pytest.approx(ours.mean() - theirs.mean())
+    assert found.low > 0.2
+    assert crossed_interval(ours).low < -1  # unpaired, the songs drown it
+
+
+def test_seeds_of_two_arms_are_drawn_apart():
+    """Each arm's seed noise counts: the interval of a difference is wider than that of one arm against certainty."""
+    rng = np.random.default_rng(3)
+    ours, theirs = (rng.standard_normal((4, 1)) + 0.01 * rng.standard_normal((4, 25)) for _ in range(2))
+    known = np.zeros((1, 25))
+    width = {name: (i.high - i.low) for name, i in {
+        "both": crossed_interval(ours, theirs), "ours": crossed_interval(ours, known), "theirs": crossed_interval(known, theirs)
+    }.items()}  # fmt: skip
+    assert width["both"] > max(width["ours"], width["theirs"])
+    assert width["both"] == pytest.approx(np.hypot(width["ours"], width["theirs"]), rel=0.15)
+
+
+def test_the_median_is_over_songs_then_the_mean_over_stems_and_seeds():
+    values = np.array([[[1.0, 10.0], [2.0, 20.0], [9.0, 90.0]], [[3.0, 30.0], [4.0, 40.0], [5.0, 50.0]]])
+    found = crossed_interval(values, statistic="median", draws=200)
+    assert found.estimate == np.mean([2.0, 20.0, 4.0, 40.0])
+    assert found.low < found.estimate < found.high
+    assert crossed_interval(values).estimate == pytest.approx(values.mean())
+
+
+def test_the_cells_drawn_at_once_change_nothing(monkeypatch):
+    from raysep.evaluation import crossed as module
+
+    values = np.random.default_rng(4).standard_normal((3, 17, 4))
+    whole = crossed_interval(values, statistic="median", draws=50)
+    monkeypatch.setattr(module, "CELLS", 500)
+    assert crossed_interval(values, statistic="median", draws=50) == whole
+
+
+def test_what_cannot_be_drawn_has_no_bounds():
+    lone = crossed_interval(np.ones((3, 1)))
+    assert lone.estimate == 1.0
+    assert np.isnan([lone.low, lone.high]).all()
+    assert np.isnan(crossed_interval(np.ones((3, 0))).estimate)
+    assert widening(1, 0.95) == 0.0
+    with pytest.raises(ValueError, match="need the same songs"):
+        crossed_interval(np.ones((2, 3)), np.ones((2, 4)))
+    with pytest.raises(ValueError, match="all of them finite"):
+        crossed_interval(np.full((2, 3), np.nan))

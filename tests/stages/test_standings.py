@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from raysep.stages import standings
+
+
+def rows(gain: float, seeds: int = 2) -> list[dict]:
+    """Two models on six tracks of two stems; ``new`` is ``gain`` dB ahead in vocals and equal in bass."""
+    return [
+        {
+            **{"model": model, "seed": seed, "track": f"t{track}", "stem": stem, "outcome": "scored", "message": ""},
+            "sdr": track
+            + seed * 0.01
+            + 0.05 * ((track * 7 + seed) % 3)
+            + (gain if (model, stem) == ("new", "vocals") else 0),
+        }
+        for model in ("old", "new")
+        for seed in range(seeds)
+        for track in range(6)
+        for stem in ("vocals", "bass")
+    ]
+
+
+@pytest.fixture
+def printed(monkeypatch):
+    """printed(result): what is shown of it."""
+
+    def show(result: dict) -> str:
+        text = io.StringIO()
+        monkeypatch.setattr(standings, "terminal", lambda: Console(file=text, width=200))
+        standings.show(result, "OUT")
+        return text.getvalue()
+
+    return show
+
+
+def test_figures_and_verdicts_are_printed(printed):
+    text = printed(standings.standings(rows(2.0), ["sdr"], "old", draws=200))
+    assert "6 tracks; mean and median over tracks of each stem" in text
+    assert "SDR (whole track), dB" in text
+    line = next(line for line in text.splitlines() if "6 of 6" in line)
+    cells = [cell.strip() for cell in line.strip("│").split("│")]
+    assert cells == ["new", "SDR", "+1.00", "+1.00 … +1.00", "better", "6 of 6", "2, paired", "+2.00 ↑", "+0.00"]
+    assert "OUT" in text
+    assert "seed noise" not in text
+
+
+def test_without_a_rival_nothing_is_compared(printed):
+    result = standings.standings(rows(2.0), ["sdr"], None, draws=50)
+    assert result["comparisons"] == []
+    assert "against" not in printed(result)
+
+
+def test_what_limits_the_numbers_is_said(printed):
+    some = rows(0.0, seeds=1)
+    for row in some:
+        row["conditioned"] = row["track"] != "t4"
+        if row["track"] == "t5":
+            row |= {"outcome": "failed", "sdr": None, "conditioned": None}
+    result = standings.standings(some, ["sdr"], "old", draws=50)
+    assert (result["failed"], result["ill_conditioned"], result["tracks"]) == (["t5"], ["t4"], 6)
+    text = printed(result)
+    assert "5 tracks; mean" in text
+    assert "1 tracks that failed, for example t5" in text
+    assert "1 tracks are ill-conditioned (for example t4)" in text
+    assert "of one seed, so that the intervals know nothing of seed noise: new, old" in text
+    assert "not distinguishable" in text
