@@ -1,7 +1,8 @@
 """The one pass: every probe of every segment of a track, while its audio is in memory.
 
 What a row holds depends on the kit and on this track alone: not on other tracks, nor on who scores them. All networks
-see the same mixtures (common random numbers), made once; so are their spectrograms.
+see the same mixtures (common random numbers), made once; so are the spectrograms that networks of magnitudes read.
+Losses are compared by magnitude, also those of networks that give waveforms.
 """
 
 from __future__ import annotations
@@ -27,12 +28,26 @@ from raysep.probes.influence import central_difference, curvature
 from raysep.probes.kit import ScoringKit, ScoringOptions, label_references
 from raysep.probes.leakage import leakage
 from raysep.probes.unlearning import relative_tau, tau
-from raysep.separators.base import Separator
+from raysep.separators.base import MagnitudeSeparator, Separator
 from raysep.training.loss import magnitude_mse
 
 __all__ = ["PROBES", "Probe", "ScoringKit", "ScoringOptions", "label_references", "score_track"]
 
 Columns = dict[str, np.ndarray]  # name → (label, segment) float64
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Audio ``(..., channel, time)`` on a network's device, and its magnitude in the network's spectrogram."""
+
+    audio: Tensor
+    magnitude: Tensor
+
+    def estimates(self, network: Separator) -> Tensor:
+        """Of all stems, taking this for a mixture ``(batch, channel, time)``: ``(batch, stem, channel, bin, frame)``."""
+        if isinstance(network, MagnitudeSeparator):
+            return network.estimate(self.magnitude)  # its spectrogram is there already
+        return network(self.audio)
 
 
 @dataclass(frozen=True)
@@ -104,11 +119,11 @@ def _clean_and_alone(kit: ScoringKit, track: Track) -> Columns:
         alone = np.stack([track.crops[row, column] for row, column in chosen])
         place = tuple(np.array(chosen).T)
         for name, network, (mixed, target), index in _inputs(kit, names, track, (mixtures, alone), place[0]):
-            estimate = network.estimate(mixed)[torch.arange(len(index)), index]  # (batch, channel, bin, frame)
-            _put(columns, f"loss {name}", track, place, magnitude_mse(estimate, target, torch.float64))
+            estimate = mixed.estimates(network)[torch.arange(len(index)), index]  # (batch, channel, bin, frame)
+            _put(columns, f"loss {name}", track, place, magnitude_mse(estimate, target.magnitude, torch.float64))
             if name in ("final", "early", "reference"):
-                _put(columns, f"agreement {name}", track, place, agreement(estimate, target))
-                _put(columns, f"alone {name}", track, place, own_excess(network.estimate(target), index))
+                _put(columns, f"agreement {name}", track, place, agreement(estimate, target.magnitude))
+                _put(columns, f"alone {name}", track, place, own_excess(target.estimates(network), index))
     return columns
 
 
@@ -124,7 +139,8 @@ def _own(kit: ScoringKit, track: Track) -> Columns:
         for name, network, (mixed, targets), index in _inputs(
             kit, names, track, (mixtures, crops), np.arange(len(track.labels))
         ):
-            losses = magnitude_mse(network.estimate(mixed)[:, index], targets, torch.float64)  # (segment, label)
+            estimates = mixed.estimates(network)[:, index]  # (segment, label, channel, bin, frame)
+            losses = magnitude_mse(estimates, targets.magnitude, torch.float64)  # (segment, label)
             rows, which = np.nonzero(track.audible[:, chosen])
             _put(columns, f"own {name}", track, (rows, chosen[which]), losses.T[rows, which])
     return columns
@@ -132,17 +148,18 @@ def _own(kit: ScoringKit, track: Track) -> Columns:
 
 def _inputs(
     kit: ScoringKit, names: list[str], track: Track, audio: tuple[np.ndarray, ...], rows: np.ndarray
-) -> Iterator[tuple[str, Separator, tuple[Tensor, ...], Tensor]]:
-    """Per network the magnitudes of ``audio`` (taken once per STFT) and the stem index of each label of ``rows``."""
-    magnitudes: dict[tuple, tuple[Tensor, ...]] = {}
+) -> Iterator[tuple[str, Separator, tuple[Heard, ...], Tensor]]:
+    """Per network the parts of ``audio`` (transformed once per STFT) and the stem index of each label of ``rows``."""
+    heard: dict[tuple, tuple[Heard, ...]] = {}
     for name in names:
         network = kit.networks[name]
         device = next(network.parameters()).device
-        key = (network.spectrogram.n_fft, network.spectrogram.hop, device)
-        if key not in magnitudes:
-            magnitudes[key] = tuple(network.magnitude(torch.from_numpy(part).to(device)) for part in audio)
+        key = (network.spectrogram.kind, device)
+        if key not in heard:
+            parts = [torch.from_numpy(part).to(device) for part in audio]
+            heard[key] = tuple(Heard(part, network.magnitude(part)) for part in parts)
         index = torch.tensor([network.stems.index(track.labels[row]) for row in rows], device=device)
-        yield name, network, magnitudes[key], index
+        yield name, network, heard[key], index
 
 
 def _clean_mixture(kit: ScoringKit, track: Track, row: int, column: int) -> np.ndarray:

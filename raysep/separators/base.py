@@ -1,4 +1,4 @@
-"""What every separator is: a network from a mixture to the magnitude of each stem, and how audio comes back."""
+"""What every separator is: a network from a mixture to its stems, as magnitudes or waveforms, and how audio comes back."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from raysep.separators.spectrogram import Spectrogram, magnitude, single
 from raysep.separators.wiener import wiener, with_phase
 
 DEFAULT_STEMS = ("vocals", "drums", "bass", "other")
-
-
 WANTS = ("magnitude", "waveform")
 FILTERS = ("ratio", "phase", "wiener")
 FLOOR = 1e-8  # under the root of a waveform network's magnitudes: the root's own slope at zero is infinite
@@ -140,8 +138,10 @@ def ratio_mask(estimates: Tensor, mixture: Tensor) -> Tensor:
 def check_common(config) -> None:
     """Raise ``BadInput`` for stems, rate, channels or a transform that no network can be built from."""
     stems = config.stems
-    if not stems or len(set(stems)) < len(stems) or any(not s or "." in s for s in stems):
-        raise BadInput(f"stems {list(stems)}: give one or more different labels, none empty, none with a dot")
+    if not stems or len(set(stems)) < len(stems) or any(not s or "." in s or "/" in s for s in stems):
+        raise BadInput(
+            f"stems {list(stems)}: give one or more different labels, none empty, none with a dot or a slash"
+        )
     for name, value in vars(config).items():
         if isinstance(value, int) and not isinstance(value, bool) and value < 1:
             raise BadInput(f"{name} {value}: must be 1 or more")

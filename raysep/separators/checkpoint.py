@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import platform
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+import raysep
 from raysep.errors import BadInput
 from raysep.separators import registry
 from raysep.separators.base import Separator
@@ -20,7 +22,13 @@ class Checkpoint:
     """A trained network, and what attribution needs beside it.
 
     ``weights`` is the network's state (parameters and buffers); ``second_moment`` is Adam's running mean of squared
-    gradients by parameter name, or None; ``metadata`` is free, but JSON-able.
+    gradients by parameter name, or None. Stems and sample rate are among the ``arguments``.
+
+    ``metadata`` is free, but JSON-able. Its usual keys: ``versions`` (of ``versions()``, where it was trained), ``seed``,
+    ``manifest`` (digest of the training data's manifest), ``metrics`` (name -> value on the validation tracks, dB),
+    ``averaged`` (whether the weights are the running mean over steps), ``plan`` (which of a run's trainings it is of),
+    ``unreadable`` (ids of stems that could not be read), ``seconds`` (by activity), ``converted_from`` (the package whose
+    format it came in; such a checkpoint knows nothing of its training).
     """
 
     model: str  # a name in the registry
@@ -29,6 +37,11 @@ class Checkpoint:
     second_moment: dict[str, Tensor] | None = None
     step: int = 0
     metadata: dict = field(default_factory=dict)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a training's numbers depend on, for a checkpoint's metadata."""
+    return {"raysep": raysep.__version__, "torch": str(torch.__version__), "python": platform.python_version()}
 
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:

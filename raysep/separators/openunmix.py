@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from raysep.errors import BadInput
 from raysep.separators.base import DEFAULT_STEMS, MagnitudeSeparator, bin_statistics, bins_below, check_recurrent
 from raysep.separators.recurrence import BiLSTM
+from raysep.separators.spectrogram import single
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class OpenUnmixConfig:
     layers: int = 3
     max_bin_hz: float | None = 16000.0  # the input is cropped here; the output is not
     dropout: float = 0.4
-    padding: str = "zero"  # of the spectrogram's ends; published models were trained with "reflect"
+    padding: str = "zero"  # of the spectrogram's ends; "reflect" is that of the published models
 
     def __post_init__(self) -> None:
         check_recurrent(self)
@@ -87,7 +88,7 @@ class OpenUnmixTarget(nn.Module):
         x = torch.cat([x, self.lstm(x)], dim=-1)  # (frame, batch, 2 * hidden)
         x = torch.relu(self.bn2(self.fc2(x.reshape(frames * batch, -1))))  # (frame * batch, hidden)
         x = self.bn3(self.fc3(x)).reshape(frames, batch, channels, bins)
-        mask = torch.relu(x * self.output_scale + self.output_mean)
+        mask = torch.relu(single(x) * self.output_scale + self.output_mean)
         return (mask * mixture).permute(1, 2, 3, 0)  # (batch, channel, bin, frame)
 
 
@@ -143,7 +144,7 @@ class JointOpenUnmix(MagnitudeSeparator):
         x = torch.cat([x, self.lstm(x)], dim=-1)  # (frame, batch, 2 * hidden)
         x = torch.relu(self.bn2(self.fc2(x.reshape(frames * batch, -1))))  # (frame * batch, hidden)
         x = self.fc3(x).reshape(frames, batch, len(self.stems), channels, self.bins)
-        mask = torch.softmax(x, dim=2)
+        mask = torch.softmax(single(x), dim=2)  # in half precision the shares would miss the whole by half a percent
         if bins > self.bins:
             mask = torch.cat([mask, mask[..., -1:].expand(*mask.shape[:-1], bins - self.bins)], dim=-1)
         return (mask * mixture.unsqueeze(2)).permute(1, 2, 3, 4, 0)  # (batch, stem, channel, bin, frame)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping
 
 import torch
@@ -18,21 +19,27 @@ from raysep.separators import registry
 from raysep.separators.checkpoint import Checkpoint
 
 # What the weights of 2019 (umx, umxhq) carry beside the network's own: they follow from the arguments.
+# ``open-unmix-pytorch`` v1.0.0, ``model.py``.
 OLD_BUFFERS = ("sample_rate", "stft.window", "transform.0.window")
+SHAPED = {"fc1.weight": 2, "input_mean": 1, "output_mean": 1}  # the tensors that say the sizes: number of dimensions
+SETTINGS = ("sample_rate", "nb_channels", "nfft", "nhop")  # of separator.json
+DIGEST = re.compile(r"-[0-9a-f]{8}$")
 
 
 def from_umx(files: Mapping[str, bytes]) -> Checkpoint:
     """The checkpoint of an ``openunmix`` network with one target per ``.pth`` file, in the order of their names.
 
-    A name such as ``vocals-b62c91ce.pth`` (as published) is the target ``vocals``. Raises ``BadInput`` for a folder that
-    lacks something, a causal (one-directional) model, targets of different shapes, and any unknown tensor.
+    A name such as ``vocals-b62c91ce.pth`` (as published, with the start of its digest) is the target ``vocals``. Raises
+    ``BadInput`` for a folder that lacks something, a causal (one-directional) model, targets of different shapes, and any
+    unknown tensor.
     """
-    settings = _json(files, "separator.json")
-    states = {
-        name.removesuffix(".pth").split("-")[0]: _state(files[name], name)
-        for name in sorted(files)
-        if name.endswith(".pth")
-    }
+    settings = _settings(files)
+    states: dict[str, dict[str, Tensor]] = {}
+    for name in sorted(name for name in files if name.endswith(".pth")):
+        target = DIGEST.sub("", name.removesuffix(".pth"))
+        if target in states:
+            raise BadInput(f"{name}: a second file of the target {target!r}; leave only one of them in the folder")
+        states[target] = _state(files[name], name)
     if not states:
         raise BadInput("separator.json without any .pth file: give the folder with the weights, one file per target")
     shapes = {target: _arguments(target, state, settings) for target, state in states.items()}
@@ -83,33 +90,35 @@ def to_umx(checkpoint: Checkpoint) -> dict[str, bytes]:
 
 
 def _arguments(target: str, state: dict[str, Tensor], settings: dict) -> dict:
-    """What the network is built from, as its tensors and the two notes say."""
+    """What the network is built from, as its tensors and the settings say."""
+    if not any(name.startswith("lstm.") for name in state):
+        raise BadInput(f"{target}.pth: no LSTM in it; not an Open-Unmix state, or a training's .chkpnt around one")
     if not any(name.endswith("_reverse") for name in state):
         raise BadInput(
             f"{target}.pth: a causal model (no backward LSTM); only the published two-directional ones convert"
         )
-    try:
-        hidden, reads = state["fc1.weight"].shape
-        writes, layers = state["output_mean"].shape[0], sum(name.startswith("lstm.weight_hh") for name in state) // 2
-        bins = state["input_mean"].shape[0]
-        channels = reads // bins
-        n_fft = int(settings["nfft"])
-        if writes != n_fft // 2 + 1:
-            raise BadInput(f"{target}.pth: {writes} bins, but separator.json says nfft {n_fft}")
-        rate = round(float(settings["sample_rate"]))
-        return {
-            "sample_rate": rate,
-            "channels": channels,
-            "n_fft": n_fft,
-            "hop": int(settings["nhop"]),
-            "hidden": hidden,
-            "layers": layers,
-            # The highest frequency that keeps just these bins.
-            "max_bin_hz": None if bins == writes else (bins - 0.5) * rate / n_fft,
-            "padding": "reflect",
-        }
-    except KeyError as error:
-        raise BadInput(f"{target}: {error} is missing from its weights or separator.json") from error
+    shapes = {name: tuple(state[name].shape) if name in state else () for name in SHAPED}
+    if [len(shape) for shape in shapes.values()] != list(SHAPED.values()):
+        raise BadInput(f"{target}.pth: not an Open-Unmix state: " + ", ".join(f"{n} {s}" for n, s in shapes.items()))
+    (hidden, reads), (bins,), (writes,) = shapes.values()
+    rate, channels, n_fft = settings["sample_rate"], settings["nb_channels"], settings["nfft"]
+    if writes != n_fft // 2 + 1:
+        raise BadInput(f"{target}.pth: {writes} bins, but separator.json says nfft {n_fft}")
+    if reads != channels * bins:
+        raise BadInput(f"{target}.pth: reads {reads} values of {bins} bins, separator.json says nb_channels {channels}")
+    if "sample_rate" in state and round(float(state["sample_rate"])) != rate:
+        raise BadInput(f"{target}.pth: of {float(state['sample_rate']):g} Hz, but separator.json says {rate}")
+    return {
+        "sample_rate": rate,
+        "channels": channels,
+        "n_fft": n_fft,
+        "hop": settings["nhop"],
+        "hidden": hidden,
+        "layers": sum(name.startswith("lstm.weight_hh") for name in state) // 2,
+        # The frequency in the middle of the last bin that is read and the first that is not.
+        "max_bin_hz": None if bins == writes else (bins - 0.5) * rate / n_fft,
+        "padding": "reflect",
+    }
 
 
 def _names(arguments: dict) -> set[str]:
@@ -125,9 +134,12 @@ def _bandwidth(arguments: dict) -> int:
 
 def _state(data: bytes, name: str) -> dict[str, Tensor]:
     try:
-        return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
-    except Exception as error:
-        raise BadInput(f"{name}: not a state of tensors ({str(error).splitlines()[0]})") from error
+        state = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
+    except Exception as error:  # the unpickler raises whatever it stumbles over
+        raise BadInput(f"{name}: not a state of tensors ({(str(error).splitlines() or [''])[0]})") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise BadInput(f"{name}: not a bare state of tensors; a training's .chkpnt holds one, but is not one")
+    return state
 
 
 def _bytes(state: dict[str, Tensor]) -> bytes:
@@ -136,15 +148,19 @@ def _bytes(state: dict[str, Tensor]) -> bytes:
     return stream.getvalue()
 
 
-def _json(files: Mapping[str, bytes], name: str) -> dict:
-    if name not in files:
+def _settings(files: Mapping[str, bytes]) -> dict[str, int]:
+    """``separator.json``: rate (Hz), channels, window and hop (samples)."""
+    if "separator.json" not in files:
         raise BadInput(
-            f"{name} is missing: give a model folder of the openunmix package (separator.json, one .pth per target)"
+            "separator.json is missing: give a model folder of the openunmix package (with one .pth per target)"
         )
     try:
-        return json.loads(files[name])
-    except ValueError as error:
-        raise BadInput(f"{name}: not JSON ({error})") from error
+        content = json.loads(files["separator.json"])
+        return {name: round(float(content[name])) for name in SETTINGS}
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise BadInput(
+            f"separator.json: cannot be read ({type(error).__name__}: {error}); it holds {', '.join(SETTINGS)}, all numbers"
+        ) from error
 
 
 def _dump(value: dict) -> bytes:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from raysep.errors import BadInput
 from raysep.separators import registry
-from raysep.separators.checkpoint import Checkpoint, from_bytes, network_of, sidecar, to_bytes
+from raysep.separators.checkpoint import Checkpoint, from_bytes, network_of, sidecar, to_bytes, versions
 
 
 @pytest.fixture
@@ -75,3 +75,25 @@ def test_weights_of_another_shape_are_refused(checkpoint):
     checkpoint.arguments = checkpoint.arguments | {"hidden": 10}
     with pytest.raises(BadInput, match="do not fit"):
         network_of(checkpoint)
+
+
+def test_the_sidecar_tells_what_the_network_is_and_where_it_comes_from(checkpoint):
+    checkpoint.metadata = {"versions": versions(), "seed": 3, "manifest": "0f", "metrics": {"sdr": 5.25}}
+    record = json.loads(json.dumps(sidecar(from_bytes(to_bytes(checkpoint), "there"))))
+    assert record["arguments"]["stems"] == ["vocals", "drums", "bass", "other"]
+    assert record["arguments"]["sample_rate"] == 8000
+    assert set(record["arguments"]) == set(registry.fields_of(checkpoint.model))
+    assert record["metadata"] == checkpoint.metadata
+
+
+def test_versions_are_of_what_runs():
+    import platform
+
+    import raysep
+
+    assert versions() == {
+        "raysep": raysep.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+    assert type(versions()["torch"]) is str

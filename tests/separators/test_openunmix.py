@@ -132,6 +132,7 @@ def test_joint_shares_the_mixture_out_and_repeats_the_highest_mask_above_the_cro
     [
         ({"stems": ("a", "a")}, "different labels"),
         ({"stems": ("a", "b.c")}, "dot"),
+        ({"stems": ("a", "/etc/b")}, "slash"),
         ({"stems": ()}, "stems"),
         ({"hidden": 7}, "even"),
         ({"n_fft": 63}, "even"),
@@ -150,3 +151,24 @@ def test_one_stem_is_for_the_per_target_network_only():
         JointConfig(stems=("vocals",))
     network = OpenUnmix(OpenUnmixConfig(stems=("vocals",), n_fft=128, hop=64, hidden=8))
     assert network.separate(mixtures()).shape == (3, 1, 2, 1000)
+
+
+def test_in_bfloat16_too_the_shares_of_the_joint_network_make_up_the_whole():
+    torch.manual_seed(0)
+    network = JointOpenUnmix(JointConfig(sample_rate=8000, n_fft=128, hop=64, hidden=8)).eval()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        estimate = network(mixtures())
+    magnitude = network.magnitude(mixtures())
+    assert not torch.equal(estimate, network(mixtures())), "autocast did nothing"
+    torch.testing.assert_close(estimate.sum(1), magnitude, rtol=1e-5, atol=1e-6)
+
+
+def test_the_spectrograms_padding_is_an_argument():
+    network = OpenUnmix(OpenUnmixConfig(sample_rate=8000, n_fft=128, hop=32, hidden=8, padding="reflect")).eval()
+    assert network(mixtures(time=1000)).shape[-1] == 1 + 1000 // 32
+    assert OpenUnmix(OpenUnmixConfig(n_fft=128, hop=32, hidden=8)).spectrogram.padding == "zero"
+    for time in (1, 40, 999):
+        assert network.separate(mixtures(time=time)).shape == (3, 4, 2, time)
+        torch.testing.assert_close(network.separate(mixtures(time=time)).sum(1), mixtures(time=time), rtol=0, atol=1e-5)
+    with pytest.raises(BadInput, match="zero, reflect"):
+        OpenUnmix(OpenUnmixConfig(n_fft=128, hop=32, hidden=8, padding="none"))
