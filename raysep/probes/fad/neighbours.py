@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_FRAMES = 2000  # reference frames kept for the nearest-neighbour search
+MOST_FRAMES = 2000  # reference frames kept for neighbours and kernels: the cost of a stem grows with them
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +29,8 @@ class Neighbourhood:
         values, vectors = np.linalg.eigh(covariance)
         # Shrinkage keeps the values positive; identical frames leave none, and then a floor of one is as good as any.
         values = np.maximum(values, max(values[-1], 1.0) * 1e-12)
-        kept = frames
-        if len(frames) > MOST_FRAMES:
-            kept = frames[np.sort(np.random.default_rng([seed, len(frames)]).permutation(len(frames))[:MOST_FRAMES])]
-        return cls(frames.mean(axis=0), vectors / np.sqrt(values), kept.astype(np.float32))
+        kept = thinned(frames, MOST_FRAMES, seed).astype(np.float32)
+        return cls(frames.mean(axis=0), vectors / np.sqrt(values), kept)
 
     def mahalanobis(self, frames: np.ndarray) -> np.ndarray:
         """``(n,)`` squared Mahalanobis distance over the dimension: about 1 for a frame like the reference's."""
@@ -45,10 +43,23 @@ class Neighbourhood:
 
     def nearest(self, frames: np.ndarray, k: int = 5) -> np.ndarray:
         """``(n,)`` mean Euclidean distance to the k nearest reference frames, over √dimension."""
-        # |x - y|² is expanded, so the mean goes first and everything is float64: else it cancels.
+        # The mean goes first and everything is float64: else the expanded |x - y|² cancels.
         here = np.asarray(frames, dtype=np.float64) - self.mean
-        there = self.frames.astype(np.float64) - self.mean
-        squared = np.square(here).sum(1)[:, None] + np.square(there).sum(1)[None, :] - 2.0 * here @ there.T
-        k = min(k, len(there))
-        closest = np.partition(squared, k - 1, axis=1)[:, :k]
-        return np.sqrt(np.maximum(closest, 0.0) / frames.shape[1]).mean(axis=1)
+        squared = squared_distances(here, self.frames.astype(np.float64) - self.mean)
+        k = min(k, len(self.frames))
+        return np.sqrt(np.partition(squared, k - 1, axis=1)[:, :k] / frames.shape[1]).mean(axis=1)
+
+
+def squared_distances(here: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """``(n, m)`` |x - y|² of ``(n, dimension)`` and ``(m, dimension)``, expanded: both should be near the origin."""
+    squared = np.square(here).sum(axis=1)[:, None] + np.square(there).sum(axis=1)[None, :] - 2.0 * (here @ there.T)
+    if here is there:
+        np.fill_diagonal(squared, 0.0)
+    return np.maximum(squared, 0.0)
+
+
+def thinned(frames: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """At most ``most`` of the frames, in their order, the same ones for the same seed and number of frames."""
+    if len(frames) <= most:
+        return frames
+    return frames[np.sort(np.random.default_rng([seed, len(frames)]).permutation(len(frames))[:most])]

@@ -8,16 +8,17 @@ reference tracks of the same length, each track scored with itself left out of t
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from raysep.errors import BadInput
 from raysep.probes.fad.distance import frechet_distances
-from raysep.probes.fad.statistics import ReferenceStatistics, merge_all
+from raysep.probes.fad.statistics import ReferenceStatistics, leave_one_out
 
-Measure = Callable[[Sequence[np.ndarray], ReferenceStatistics], np.ndarray]
+Measure = Callable[[Sequence[np.ndarray], Any], np.ndarray]  # (list of frames, a reference) → (stem,) distances
 FEWEST_TRACKS = 3  # a spread needs at least so many tracks at a length
 
 
@@ -36,30 +37,10 @@ class LengthMatchedNull:
         cuts: int = 200,
         seed: int = 0,
         measure: Measure = frechet_distances,
+        references: Iterable[Any] | None = None,
     ) -> LengthMatchedNull:
-        """From the ``(n, dimension)`` frames of each clean reference track of one label.
-
-        ``measure(excerpts, reference)`` gives an excerpt's distance; ``cuts`` excerpts per length are spread evenly
-        over the tracks long enough. Raises ``BadInput`` when fewer than three tracks have frames for any length.
-        """
-        lengths = length_grid(tracks) if lengths is None else sorted(set(lengths))
-        chosen = {n: _excerpts(tracks, n, cuts, seed) for n in lengths}
-        chosen = {n: pairs for n, pairs in chosen.items() if len({track for track, _ in pairs}) >= FEWEST_TRACKS}
-        if not chosen:
-            raise BadInput(
-                f"the reference holds {len(tracks)} tracks with {[len(t) for t in tracks]} audible frames: at least "
-                f"{FEWEST_TRACKS} of two frames or more are needed; add reference tracks that contain this stem"
-            )
-        parts = {f"{i:06d}": ReferenceStatistics.from_frames(t) for i, t in enumerate(tracks) if len(t)}
-        scored: dict[int, list[float]] = {n: [] for n in chosen}
-        for index, track in enumerate(tracks):
-            here = [(n, start) for n, pairs in chosen.items() for t, start in pairs if t == index]
-            if here:
-                others = merge_all({name: part for name, part in parts.items() if name != f"{index:06d}"})
-                values = measure([track[start : start + n] for n, start in here], others)
-                for (n, _), value in zip(here, values, strict=True):
-                    scored[n].append(float(value))
-        return cls(np.array(sorted(scored)), tuple(np.sort(scored[n]) for n in sorted(scored)))
+        """The null of one measure: see ``length_matched_nulls``."""
+        return length_matched_nulls(tracks, {"": measure}, references, lengths, cuts, seed)[""]
 
     def z(self, distance: float, n: int) -> float:
         """Standard deviations by which the distance of n frames exceeds a clean stem's; higher = further away."""
@@ -92,6 +73,54 @@ class LengthMatchedNull:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             ends = np.cumsum(arrays["sizes"])[:-1]
             return cls(arrays["lengths"], tuple(np.split(arrays["distances"], ends)))
+
+
+def length_matched_nulls(
+    tracks: Sequence[np.ndarray],
+    measures: Mapping[str, Measure],
+    references: Iterable[Any] | None = None,
+    lengths: Sequence[int] | None = None,
+    cuts: int = 200,
+    seed: int = 0,
+) -> dict[str, LengthMatchedNull]:
+    """A null per measure from the ``(n, dimension)`` frames of each clean reference track of one label.
+
+    ``measure(excerpts, reference)`` gives distances to ``references[i]``, which must be made of all tracks but the
+    i-th (by default their ``ReferenceStatistics``). ``cuts`` excerpts per length are spread evenly over the tracks long
+    enough. Raises ``BadInput`` when fewer than three tracks have frames for any length.
+    """
+    lengths = length_grid(tracks) if lengths is None else sorted(set(lengths))
+    chosen = {n: _excerpts(tracks, n, cuts, seed) for n in lengths}
+    chosen = {n: pairs for n, pairs in chosen.items() if len({track for track, _ in pairs}) >= FEWEST_TRACKS}
+    if not chosen:
+        raise BadInput(
+            f"the reference holds {len(tracks)} tracks with {[len(t) for t in tracks]} audible frames: at least "
+            f"{FEWEST_TRACKS} of two frames or more are needed; add reference tracks that contain this stem"
+        )
+    references = held_out_statistics(tracks) if references is None else references
+    scored: dict[str, dict[int, list[float]]] = {name: {n: [] for n in chosen} for name in measures}
+    for index, (track, others) in enumerate(zip(tracks, references, strict=True)):
+        here = [(n, start) for n, pairs in chosen.items() for t, start in pairs if t == index]
+        excerpts = [track[start : start + n] for n, start in here]
+        for name, measure in measures.items() if here else ():
+            for (n, _), value in zip(here, measure(excerpts, others), strict=True):
+                scored[name][n].append(float(value))
+    grid = np.array(sorted(chosen))
+    return {
+        name: LengthMatchedNull(grid, tuple(np.sort(by_length[n]) for n in sorted(chosen)))
+        for name, by_length in scored.items()
+    }
+
+
+def held_out_statistics(tracks: Sequence[np.ndarray]) -> list[ReferenceStatistics | None]:
+    """For each track the statistics of all others; None for a track without frames."""
+    able = [i for i, track in enumerate(tracks) if len(track)]
+    others: list[ReferenceStatistics | None] = [None] * len(tracks)
+    for i, statistics in zip(
+        able, leave_one_out([ReferenceStatistics.from_frames(tracks[i]) for i in able]), strict=True
+    ):
+        others[i] = statistics
+    return others
 
 
 def length_grid(tracks: Sequence[np.ndarray], points: int = 12) -> list[int]:

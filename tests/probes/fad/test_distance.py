@@ -5,57 +5,81 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysep.probes.fad import ReferenceStatistics, frechet_distance, frechet_distances
-from raysep.probes.fad.distance import helmert, nuclear_norms
+from raysep.probes.fad.distance import nuclear_norms
+from tests.probes.fad.exact import eighty_bits, fifty_digits
 
 
-def exact_distance(frames, reference_frames):
-    """The definition in fifty digits: Tr of the square root of Σ_r^½ Σ_s Σ_r^½, symmetric throughout."""
-    import mpmath
-
-    with mpmath.workdps(50):
-
-        def moments(rows):
-            matrix = mpmath.matrix(rows.tolist())
-            n, d = rows.shape
-            mean = [mpmath.fsum(matrix[:, j]) / n for j in range(d)]
-            for i in range(n):
-                for j in range(d):
-                    matrix[i, j] -= mean[j]
-            return mpmath.matrix(mean), (matrix.T * matrix) / (n - 1)
-
-        mean_s, cov_s = moments(frames)
-        mean_r, cov_r = moments(reference_frames)
-        values, vectors = mpmath.eigsy(cov_r)
-        half = vectors * mpmath.diag([mpmath.sqrt(max(v, 0)) for v in values]) * vectors.T
-        inner = half * cov_s * half
-        inner = (inner + inner.T) / 2
-        root = mpmath.fsum(mpmath.sqrt(max(v, 0)) for v in mpmath.eigsy(inner, eigvals_only=True))
-        shift = mean_s - mean_r
-        trace = sum(cov_s[i, i] + cov_r[i, i] for i in range(cov_s.rows))
-        return float((shift.T * shift)[0] + trace - 2 * root)
+def made(n, dimension, count, seed, spectrum="flat"):
+    """Frames ``(n, dimension)`` and reference frames ``(count, dimension)`` with unlike covariances in one basis."""
+    rng = np.random.default_rng([seed, n, dimension, count])
+    slope = {"flat": 0.0, "steep": 2.0}.get(spectrum, 0.5) * np.log(np.arange(1, dimension + 1))
+    basis = np.linalg.qr(rng.normal(size=(dimension, dimension)))[0] * np.exp(-slope)
+    if spectrum == "singular":
+        basis[:, dimension // 3 :] *= 1e-7
+    reference_frames = rng.normal(size=(count, dimension)) @ basis.T
+    frames = rng.normal(size=(n, dimension)) @ basis.T * np.linspace(0.5, 2.0, dimension) + 0.1
+    if spectrum == "duplicated":
+        frames, reference_frames = frames[np.arange(n) // 2], reference_frames[np.arange(count) // 3]
+    return frames, reference_frames
 
 
-@pytest.mark.parametrize(
-    ("n", "dimension", "reference_count", "steep"),
-    [(5, 12, 60, 0.0), (30, 12, 60, 0.0), (5, 12, 8, 0.0), (2, 10, 40, 0.0), (7, 12, 60, 2.0), (11, 10, 40, 1.0)],
-)
-def test_equals_fifty_digits(n, dimension, reference_count, steep):
-    rng = np.random.default_rng([n, dimension])
-    spectrum = np.arange(1, dimension + 1) ** -steep
-    basis = np.linalg.qr(rng.normal(size=(dimension, dimension)))[0] * spectrum
-    reference_frames = rng.normal(size=(reference_count, dimension)) @ basis.T
-    frames = rng.normal(size=(n, dimension)) @ basis.T + 0.1
+def error(frames, reference_frames, oracle):
+    """Of ``frechet_distance``, over the trace of the reference's covariance."""
     reference = ReferenceStatistics.from_frames(reference_frames)
-    error = abs(frechet_distance(frames, reference) - exact_distance(frames, reference_frames))
-    assert error <= 1e-10 * np.trace(reference.covariance)
+    return abs(frechet_distance(frames, reference) - oracle(frames, reference_frames)) / reference.trace
 
 
-def test_a_stem_that_repeats_itself_is_still_exact():
-    rng = np.random.default_rng(5)
-    reference_frames, frames = rng.normal(size=(50, 10)), np.repeat(rng.normal(size=(3, 10)), 2, axis=0)
+SPECTRA = ("flat", "steep", "singular", "duplicated")
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize(("n", "count"), [(2, 40), (5, 60), (30, 60), (5, 8), (11, 9)])
+def test_equals_fifty_digits(n, count, spectrum):
+    assert error(*made(n, 12, count, 0, spectrum), fifty_digits) <= 1e-12
+
+
+@pytest.mark.parametrize(("n", "count"), [(5, 60), (30, 8)])
+@pytest.mark.parametrize("spectrum", SPECTRA)
+def test_the_two_oracles_agree(n, count, spectrum):
+    frames, reference_frames = made(n, 12, count, 1, spectrum)
+    expected = fifty_digits(frames, reference_frames)
+    assert eighty_bits(frames, reference_frames) == pytest.approx(
+        expected, abs=1e-14 * np.square(reference_frames).sum()
+    )
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize(("n", "dimension", "count"), [(2, 64, 40), (90, 64, 200), (40, 128, 200), (150, 128, 60)])
+def test_exact_at_the_dimensions_of_embeddings(n, dimension, count, spectrum):
+    assert error(*made(n, dimension, count, 2, spectrum), eighty_bits) <= 1e-10
+
+
+@pytest.mark.slow
+def test_equals_fifty_digits_at_dimension_64():
+    assert error(*made(80, 64, 100, 3, "steep"), fifty_digits) <= 1e-10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize(("dimension", "count"), [(512, 300), (512, 1500), (1024, 400), (1024, 1500)])
+@pytest.mark.parametrize("n", [2, 35, 600, 2000])
+def test_exact_at_large_dimensions(n, dimension, count, spectrum):
+    assert error(*made(n, dimension, count, 4, spectrum), eighty_bits) <= 1e-10
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize(("n", "count"), [(20, 400), (300, 400), (20, 90)])
+def test_a_projection_in_single_precision_keeps_six_digits(n, count, spectrum):
+    frames, reference_frames = made(n, 128, count, 5, spectrum)
     reference = ReferenceStatistics.from_frames(reference_frames)
-    error = abs(frechet_distance(frames, reference) - exact_distance(frames, reference_frames))
-    assert error <= 1e-10 * np.trace(reference.covariance)
+    bound = 1e-6 * (reference.trace + np.trace(np.cov(frames.T)))
+    single = frechet_distance(frames, reference, projection="float32")
+    assert abs(single - frechet_distance(frames, reference)) <= bound
+
+
+def test_a_stem_far_from_the_reference_loses_nothing():
+    frames, reference_frames = made(20, 12, 60, 6)
+    assert error(frames + 1e4, reference_frames, fifty_digits) <= 1e-16 * 1e8 * 12
 
 
 @given(st.integers(2, 90), st.integers(2, 50), st.integers(3, 90), st.integers(0, 99))
@@ -94,18 +118,12 @@ def test_a_shift_adds_its_square():
     assert shifted == pytest.approx(8 * 4.0, rel=1e-10)
 
 
-def test_helmert_contrasts_are_orthonormal_and_blind_to_the_mean():
-    contrast = helmert(7)
-    np.testing.assert_allclose(contrast @ contrast.T, np.eye(6), atol=1e-14)
-    np.testing.assert_allclose(contrast @ np.ones(7), 0.0, atol=1e-14)
-
-
 @pytest.mark.parametrize(("n", "rank"), [(5, 9), (9, 5), (6, 5), (2, 1), (4, 0)])
 def test_nuclear_norm_is_the_sum_of_singular_values(n, rank):
     rows = np.random.default_rng(4).normal(size=(3, n, rank))
     centred = rows - rows.mean(1, keepdims=True)
     expected = [np.linalg.svd(c, compute_uv=False).sum() if rank else 0.0 for c in centred]
-    np.testing.assert_allclose(nuclear_norms(rows), expected, rtol=1e-11)
+    np.testing.assert_allclose(nuclear_norms(centred, 1e-12), expected, rtol=1e-11)
 
 
 @pytest.mark.parametrize("shape", [(1, 4), (5, 3)])
@@ -113,3 +131,9 @@ def test_too_few_frames_or_another_dimension_are_refused(shape):
     reference = ReferenceStatistics.from_frames(np.random.default_rng(0).normal(size=(9, 4)))
     with pytest.raises(ValueError, match="frames"):
         frechet_distance(np.zeros(shape), reference)
+
+
+def test_frames_that_are_not_finite_are_refused_and_named():
+    reference = ReferenceStatistics.from_frames(np.random.default_rng(0).normal(size=(9, 4)))
+    with pytest.raises(ValueError, match="stem 1"):
+        frechet_distances([np.zeros((3, 4)), np.full((3, 4), np.nan)], reference)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from raysep.errors import BadInput
-from raysep.probes.fad.reference import WINDOW, LabelReference, excerpts, instrument
+from raysep.probes.fad.measures import MEASURES, WINDOW
+from raysep.probes.fad.reference import LabelReference, instrument
 
 DIMENSION = 10
 
@@ -70,8 +71,24 @@ def test_no_reference_frames_are_refused():
         LabelReference.from_tracks([])
 
 
-@pytest.mark.parametrize(("n", "length"), [(3, 8), (8, 8), (9, 8), (30, 8), (5, 1)])
-def test_excerpts_cover_the_stem(n, length):
-    pieces = excerpts(np.arange(n)[:, None], length)
-    assert {int(i) for piece in pieces for i in piece[:, 0]} == set(range(n))
-    assert all(len(p) == min(n, length) for p in pieces)
+def test_every_measure_has_its_null_when_asked_and_is_far_for_a_shifted_stem():
+    reference = LabelReference.from_tracks(tracks(12, 0), cuts=24, measures=tuple(MEASURES))
+    again = LabelReference.from_bytes(reference.to_bytes())
+    clean, far = (reference.measure(t) for t in (tracks(1, 7)[0], tracks(1, 8)[0] + 20.0))
+    for name in MEASURES:
+        assert far[name]["raw"] > clean[name]["raw"], name
+        assert far[name]["z"] > 3.0, name
+        assert abs(clean[name]["z"]) < 3.0, name
+        assert far[name]["p"] < 0.1 < clean[name]["p"] <= 1.0, name
+    assert again.measure(tracks(1, 7)[0]) == clean
+
+
+def test_without_a_null_there_is_no_z(reference):
+    found = reference.measure(tracks(1, 5, centre=-40.0)[0], ("kad", "fad"))
+    assert np.isfinite([found["kad"]["raw"], found["fad"]["z"]]).all()
+    assert np.isnan([found["kad"]["z"], found["kad"]["p"]]).all()
+
+
+def test_an_unknown_measure_is_refused_with_those_there_are():
+    with pytest.raises(BadInput, match=r"cosine.*mahalanobis"):
+        LabelReference.from_tracks(tracks(4, 0), measures=("cosine",))
