@@ -20,7 +20,7 @@ SMALL: dict[str, dict] = {
     "openunmix-joint": {"hidden": 8, "layers": 2},
     "hdemucs": {"transform": 1024, "width": 4, "residual_depth": 1},
     "convtasnet": {"kernel": 16, "basis": 16, "width": 8, "hidden": 16, "layers": 2, "stacks": 1},
-    "scnet": {"widths": (4, 8), "compression": 2, "dual_path_layers": 2},
+    "scnet": {"hop": 64, "widths": (4, 8), "compression": 2, "dual_path_layers": 2},
 }
 
 

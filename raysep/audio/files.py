@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -28,19 +30,8 @@ def probe(source: BinaryIO | bytes, name: str) -> AudioInfo:
 
     ``frames`` is what the header says; whether the samples are all there shows when they are decoded.
     """
-    import soundfile
-
-    stream = _stream(source)
-    declared = _declared_frames(stream)
-    try:
-        with soundfile.SoundFile(stream) as file:
-            promised = max(file.frames, declared or 0)
-            return AudioInfo(file.samplerate, file.channels, promised, f"{file.format}/{file.subtype}")
-    except soundfile.LibsndfileError as error:
-        # libsndfile's own error holds an object that cannot be pickled back from a Ray worker.
-        raise AudioError(
-            f"{name}: not audio that can be read ({error.error_string}); replace or remove the file"
-        ) from None
+    with _opened(source, name) as (file, frames):
+        return AudioInfo(file.samplerate, file.channels, frames, f"{file.format}/{file.subtype}")
 
 
 def decode(source: BinaryIO | bytes, name: str, start: int = 0, frames: int = -1) -> np.ndarray:
@@ -48,25 +39,31 @@ def decode(source: BinaryIO | bytes, name: str, start: int = 0, frames: int = -1
 
     Raises ``AudioError`` when the data ends before the header says it does.
     """
-    import soundfile
-
-    stream = _stream(source)
-    declared = _declared_frames(stream)
-    try:
-        with soundfile.SoundFile(stream) as file:
-            total = max(file.frames, declared or 0)
-            expected = max(0, total - start) if frames < 0 else min(frames, max(0, total - start))
-            file.seek(min(start, file.frames))
-            audio = file.read(expected, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(
-            f"{name}: not audio that can be read ({error.error_string}); replace or remove the file"
-        ) from None
+    with _opened(source, name) as (file, total):
+        expected = max(0, total - start) if frames < 0 else min(frames, max(0, total - start))
+        file.seek(min(start, file.frames))
+        audio = file.read(expected, dtype="float32", always_2d=True)
     if len(audio) < expected:
-        raise AudioError(f"{name}: truncated, {len(audio)} of {expected} samples could be read; replace the file")
-    if not np.isfinite(audio).all():
-        raise AudioError(f"{name}: holds samples that are not finite; replace the file")
+        raise _truncated(name, len(audio), expected)
+    _check_finite(audio, name)
     return np.ascontiguousarray(audio.T)
+
+
+def decode_blocks(source: BinaryIO | bytes, name: str, frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
+    """``decode`` of a whole file as blocks ``(channel, n)`` with ``n`` at most ``frames``; no more than one is held.
+
+    A truncated file raises ``AudioError`` too, but only after the blocks before the missing samples.
+    """
+    with _opened(source, name) as (file, total):
+        done = 0
+        while done < total:
+            wanted = min(frames, total - done)
+            audio = file.read(wanted, dtype="float32", always_2d=True)
+            done += len(audio)
+            if len(audio) < wanted:
+                raise _truncated(name, done, total)
+            _check_finite(audio, name)
+            yield np.ascontiguousarray(audio.T)
 
 
 def encode(
@@ -92,8 +89,30 @@ def encode(
     return stream.getvalue()
 
 
-def _stream(source: BinaryIO | bytes) -> BinaryIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else source
+@contextmanager
+def _opened(source: BinaryIO | bytes, name: str) -> Iterator[tuple[Any, int]]:
+    """(the ``SoundFile``, samples per channel that its header promises); libsndfile's errors become ``AudioError``."""
+    import soundfile
+
+    stream = io.BytesIO(source) if isinstance(source, bytes) else source
+    declared = _declared_frames(stream)
+    try:
+        with soundfile.SoundFile(stream) as file:
+            yield file, max(file.frames, declared or 0)
+    except soundfile.LibsndfileError as error:
+        # libsndfile's own error holds an object that cannot be pickled back from a Ray worker.
+        raise AudioError(
+            f"{name}: not audio that can be read ({error.error_string}); replace or remove the file"
+        ) from None
+
+
+def _truncated(name: str, read: int, expected: int) -> AudioError:
+    return AudioError(f"{name}: truncated, {read} of {expected} samples could be read; replace the file")
+
+
+def _check_finite(audio: np.ndarray, name: str) -> None:
+    if not np.isfinite(audio).all():
+        raise AudioError(f"{name}: holds samples that are not finite; replace the file")
 
 
 def _declared_frames(stream: BinaryIO) -> int | None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
+
+QUALITY = "HQ"
 
 
 def resample(audio: np.ndarray, source_rate: int, target_rate: int) -> np.ndarray:
@@ -11,4 +15,37 @@ def resample(audio: np.ndarray, source_rate: int, target_rate: int) -> np.ndarra
         return audio
     import soxr
 
-    return np.ascontiguousarray(soxr.resample(audio.T, source_rate, target_rate, quality="HQ").T, dtype=np.float32)
+    return np.ascontiguousarray(soxr.resample(audio.T, source_rate, target_rate, quality=QUALITY).T, dtype=np.float32)
+
+
+def resample_blocks(blocks: Iterable[np.ndarray], source_rate: int, target_rate: int) -> Iterator[np.ndarray]:
+    """``resample`` of a stream: blocks ``(channel, any length)`` in, blocks that join to the same samples out.
+
+    Holds no more than a block and the filter's length; a block may come out empty, or not come out at all.
+    """
+    if source_rate == target_rate:
+        yield from blocks
+        return
+    import soxr
+
+    stream = None
+    for block in blocks:
+        if stream is None:
+            stream = soxr.ResampleStream(source_rate, target_rate, len(block), dtype=np.float32, quality=QUALITY)
+            end = np.zeros((0, len(block)), np.float32)
+        yield stream.resample_chunk(np.ascontiguousarray(block.T, dtype=np.float32)).T
+    if stream is not None:
+        yield stream.resample_chunk(end, last=True).T
+
+
+def fit_length(blocks: Iterable[np.ndarray], channels: int, frames: int) -> Iterator[np.ndarray]:
+    """Blocks ``(channel, any length)`` that join to exactly ``frames`` samples: cropped, or followed by zeros.
+
+    There and back between two rates may end a sample early or late.
+    """
+    left = frames
+    for block in blocks:
+        yield block[:, :left]
+        left -= min(left, block.shape[1])
+    if left:
+        yield np.zeros((channels, left), np.float32)

@@ -183,7 +183,7 @@ class SCNet(WaveformSeparator):
 
     def __init__(self, config: SCNetConfig) -> None:
         super().__init__(config)
-        self.transform = Spectrogram(config.n_fft, config.hop, window=config.window)
+        self.transform = Spectrogram(config.n_fft, config.hop, "reflect", config.window)  # ends mirrored, as published
         widths = (2 * config.channels, *config.widths)  # real and imaginary part of each channel
         self.encoder = nn.ModuleList(SDBlock(a, b, config) for a, b in pairwise(widths))
         outputs = (widths[0] * len(config.stems), *widths[1:])
@@ -194,8 +194,9 @@ class SCNet(WaveformSeparator):
 
     def waveforms(self, mixture: Tensor) -> Tensor:
         time, hop = mixture.shape[-1], self.config.hop
-        # An even number of frames: the separation network's Fourier transform along time can then be undone.
-        hops = -(-time // hop)
+        # Longer by up to two hops, as published, and longer than the half window that is mirrored. The number of frames
+        # is even: the separation network's Fourier transform along time can then be undone.
+        hops = 1 + max(time, self.config.n_fft // 2) // hop
         mixture = F.pad(mixture, (0, (hops + 1 - hops % 2) * hop - time))
         spectrum = self.transform(mixture)  # (batch, channel, bin, frame)
         batch, channels, bins, frames = spectrum.shape

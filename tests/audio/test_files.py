@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
-from raysep.audio.files import AudioInfo, decode, encode, probe
+from raysep.audio.files import AudioInfo, decode, decode_blocks, encode, probe
 from raysep.errors import AudioError
 
 RATE = 16_000
@@ -66,10 +66,42 @@ def test_probe_and_a_range(format, subtype):
     assert decode(data, "x", start=RATE).shape == (2, 0)
 
 
+@pytest.mark.parametrize(
+    ("format", "subtype"), [("WAV", "PCM_16"), ("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")]
+)
+@pytest.mark.parametrize("frames", [1_000, 7_777, 1 << 20])
+def test_blocks_join_to_the_whole(format, subtype, frames):
+    data = encode(hiss(), RATE, format, subtype)
+    blocks = list(decode_blocks(io.BytesIO(data), "x", frames))
+    assert [b.shape[1] for b in blocks[:-1]] == [frames] * ((RATE - 1) // frames)
+    assert all(b.flags.c_contiguous and b.dtype == np.float32 for b in blocks)
+    # MP3's decoder is off by a rounding after a seek
+    assert np.abs(np.concatenate(blocks, axis=1) - decode(data, "x")).max() <= (1e-6 if format == "MP3" else 0)
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC"])
+def test_blocks_of_a_truncated_file_end_in_an_error(format):
+    data = encode(hiss(), RATE, format)
+    read = []
+    with pytest.raises(AudioError, match=r"^x: "):
+        read.extend(decode_blocks(data[: len(data) * 2 // 3], "x", 1_000))
+    assert 0 < len(read) <= 16 * 2 // 3
+
+
+def test_blocks_of_rubbish_and_of_infinities_are_errors_too():
+    with pytest.raises(AudioError, match=r"^s3://b/x\.wav: "):
+        next(decode_blocks(b"not audio at all" * 50, "s3://b/x.wav"))
+    stream = io.BytesIO()
+    soundfile.write(stream, np.array([0.0, np.inf]), RATE, format="WAV", subtype="FLOAT")
+    with pytest.raises(AudioError, match="not finite"):
+        next(decode_blocks(stream, "x"))
+
+
 def test_no_frames_at_all():
     data = encode(np.zeros((2, 0), np.float32), RATE)
     assert probe(data, "x").frames == 0
     assert decode(data, "x").shape == (2, 0)
+    assert list(decode_blocks(data, "x")) == []
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"not audio at all" * 50, b"RIFF", b"RIFF\x00\x00\x00\x00WAVEfmt \xff"])

@@ -1,0 +1,91 @@
+"""Write an audio file block by block: what is in memory is one block, and a reader sees the whole file or none."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+import numpy as np
+
+from raysep.errors import BadInput
+
+ENCODINGS = {  # (format, bits of a sample) -> libsndfile's names
+    ("wav", 16): ("WAV", "PCM_16"),
+    ("wav", 24): ("WAV", "PCM_24"),
+    ("wav", 32): ("WAV", "FLOAT"),
+    ("flac", 16): ("FLAC", "PCM_16"),
+    ("flac", 24): ("FLAC", "PCM_24"),
+}
+BLOCK_FRAMES = 1 << 16  # a write: libsndfile puts some buffers of the size of one on the stack
+WAV_BYTES = 2**32 - 2**16  # a WAV's sizes have 32 bits; a longer one becomes RF64, its successor with the same name
+
+
+class AudioWriter:
+    """Writes ``(channel, n)`` blocks to a local file; use it as a context manager.
+
+    The file appears under its name when the block ends well, replacing one that was there; after an exception there is
+    nothing new. ``frames`` is how many samples per channel will come, if that is known. Samples are rounded to the
+    nearest step (libsndfile itself rounds down, half a step off on average) and those outside [-1, 1] are cut, except
+    in 32 bits, which are floating point. Raises ``BadInput`` for an encoding that does not exist.
+    """
+
+    def __init__(
+        self, path: Path, sample_rate: int, channels: int, format: str = "wav", bits: int = 16, frames: int = 0
+    ) -> None:
+        check_encoding(format, bits)
+        import soundfile
+
+        container, subtype = ENCODINGS[format, bits]
+        if container == "WAV" and frames * channels * bits // 8 > WAV_BYTES:
+            container = "RF64"
+        self.path, self.bits = path, bits
+        self.clipped = 0  # samples of any channel that were cut
+        self.peak = 0.0  # largest absolute value that was given
+        self._temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            self._file = soundfile.SoundFile(self._temporary, "w", sample_rate, channels, subtype, format=container)
+        except soundfile.LibsndfileError as error:
+            self._temporary.unlink(missing_ok=True)
+            raise BadInput(
+                f"{path}: {channels} channels at {sample_rate} Hz cannot be written as {format} ({error.error_string})"
+            ) from None
+
+    def write(self, audio: np.ndarray) -> np.ndarray:
+        """Append ``(channel, n)``; returns it as it is written, float32: rounded and cut."""
+        if not audio.size:
+            return audio.astype(np.float32)
+        size = np.abs(audio)
+        self.peak = max(self.peak, float(size.max()))
+        if self.bits == 32:
+            samples = written = audio.astype(np.float32)
+        else:
+            self.clipped += int(np.count_nonzero(size > 1.0))
+            steps = 2 ** (self.bits - 1)
+            rounded = np.clip(np.rint(audio * steps), -steps, steps - 1)
+            written = (rounded / steps).astype(np.float32)
+            # libsndfile takes the upper 24 of 32 bits
+            samples = rounded.astype(np.int16) if self.bits == 16 else rounded.astype(np.int32) << 8
+        for first in range(0, samples.shape[1], BLOCK_FRAMES):
+            self._file.write(np.ascontiguousarray(samples[:, first : first + BLOCK_FRAMES].T))
+        return written
+
+    def __enter__(self) -> AudioWriter:
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        try:
+            self._file.close()
+            if kind is None:
+                with self._temporary.open("rb") as file:
+                    os.fsync(file.fileno())
+                self._temporary.replace(self.path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+def check_encoding(format: str, bits: int) -> None:
+    """Raise ``BadInput`` for a format, or a number of bits in it, that cannot be written."""
+    if (format, bits) not in ENCODINGS:
+        known = ", ".join(f"{f} {b}" for f, b in ENCODINGS)
+        raise BadInput(f"format {format}, bits {bits}: cannot be written; choose one of {known} (32 = floating point)")
