@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raysep.errors import BadInput
+from raysep.training.recipe import Recipe
 
 LABELS = ("vocals", "drums", "bass", "other")
 
@@ -23,12 +24,15 @@ LABELS = ("vocals", "drums", "bass", "other")
 class NetworkSettings:
     """The separator: a name from ``raysep.separators.registry`` and its size."""
 
-    model: str = "openunmix-joint"
-    hidden: int = 256
+    model: str = "openunmix-joint"  # or package.module:Class, a Separator of your own
+    hidden: int = 256  # hidden, layers and max_hz: of the two openunmix networks
     layers: int = 2
     window_seconds: float = 0.064  # STFT window; the FFT size is the next power of two
     overlap: int = 2  # windows per hop: 2 = half overlapped
     max_hz: float = 16000.0  # the trunk reads no frequency above
+    arguments: dict[str, Any] = field(
+        default_factory=dict
+    )  # the model's own, by name, over those that follow from above
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,27 @@ class TrainingSettings:
     reference_steps: float = 0.6  # the reference-only model's steps, as a share
     batch: int = 16  # over all workers together
     segment_seconds: float = 4.0
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-3  # the highest of the schedule
+    schedule: str = "cosine"  # cosine | one-cycle | plateau | constant
+    warmup: int | None = None  # steps in which the rate rises; None = a tenth of all, at most 50
+    plateau_patience: int = 5  # validations without a better one before the rate falls
+    plateau_factor: float = 0.3  # by which it falls
     weight_decay: float = 1e-5
-    gradient_clip: float = 5.0
+    gradient_clip: float = 5.0  # largest norm; 0 = not clipped
     ema_decay: float = 0.999
-    workers: int = 2  # data-parallel; part of the numbers, since sums are rounded in another order
+    loss: str = "magnitude-mse"  # magnitude-mse | magnitude-l1 | waveform-mse | waveform-l1 | multi-stft
+    truncate: str = "none"  # none | stem | time: drop the highest losses of a batch, against wrong or bleeding stems
+    truncate_share: float = 0.1  # how many of them
+    augment: tuple[str, ...] = ("gain", "swap", "polarity")  # of these and remix, pitch, tempo
+    accumulate: int = 1  # pieces that each worker's share of a batch is cut into, to save memory
+    precision: str = "float32"  # or bfloat16: of the network's body
+    validate_every: int = 0  # steps; 0 = save_every. Validation needs tracks: raysep train --validation
+    patience: int = 0  # validations without a better one before training stops; 0 = never
+    keep_best: int = 1  # checkpoints of the best validations that are kept
+    workers: int = 2  # data-parallel; part of the numbers, since each has its share of the stems
+    least_workers: int = 0  # elastic: go on with as few processes, which do the work of all; 0 = always workers
     threads: int = 1  # torch threads of a worker; likewise
-    memory_gib: float = 4.0  # decoded 16-bit audio a worker keeps; a larger corpus streams through it
+    memory_gib: float = 4.0  # decoded 16-bit audio kept for each of workers; a larger corpus streams through it
     save_every: int = 500  # steps between the states that a killed training resumes from
 
 
@@ -249,6 +267,10 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
             raise BadInput(f"{name}: {value!r} is not a section; write its settings by name below it")
         return _build(kind, value, f"{name}.")
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is dict:
+        if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+            return value
+        raise BadInput(f"{name}: {value!r} is not a section; write its settings by name below it")
     if origin is tuple:
         items = value if isinstance(value, list | tuple) else [value]
         return tuple(_convert(arguments[0], item, name) for item in items)
@@ -283,6 +305,8 @@ def _check(config: Config) -> None:
         ("training.threads", t.threads, t.threads >= 1, "1 or more"),
         ("training.memory_gib", t.memory_gib, t.memory_gib > 0, "above 0"),
         ("training.save_every", t.save_every, t.save_every >= 1, "1 or more"),
+        ("training.warmup", t.warmup, t.warmup is None or t.warmup >= 0, "0 or more"),
+        ("training.least_workers", t.least_workers, 0 <= t.least_workers <= t.workers, "from 0 to training.workers"),
         ("training.early", t.early, 0 < t.early < 1, "between 0 and 1"),
         ("training.reference_steps", t.reference_steps, 0 < t.reference_steps <= 1, "above 0, at most 1"),
         ("training.segment_seconds", t.segment_seconds, t.segment_seconds > 0, "above 0"),
@@ -317,6 +341,22 @@ def _check(config: Config) -> None:
     for name, value, holds, allowed in rules:
         if not holds:
             raise BadInput(f"{name} = {value!r}: must be {allowed}")
+    try:
+        recipe_of(t, t.steps)
+    except BadInput as error:
+        raise BadInput(f"training.{error}") from None
+
+
+def recipe_of(training: TrainingSettings, steps: int, **changes: Any) -> Recipe:
+    """The recipe of a training of ``steps`` steps by these settings, with ``changes`` over them.
+
+    Raises ``BadInput`` for a value that no training can have.
+    """
+    values = {f.name: getattr(training, f.name) for f in dataclasses.fields(Recipe) if hasattr(training, f.name)}
+    values |= {"steps": steps, "validate_every": training.validate_every or training.save_every}
+    if training.warmup is None:
+        values["warmup"] = max(1, min(50, steps // 10))
+    return Recipe(**values | changes)
 
 
 def _are_seeds(seeds: tuple[int, ...]) -> bool:

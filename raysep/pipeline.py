@@ -34,6 +34,7 @@ class Request:
     reference: str | None
     out: str
     test: str | None = None
+    validation: str | None = None  # tracks that ``train`` validates on
     preset: str = "auto"
     overrides: dict[str, Any] | None = None
     search: bool = False
@@ -56,6 +57,7 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
 
     with PeakMemory() as memory:
         found, config = prepare(request)
+        train.check_validation(config, has_tracks=False)
         prove.check_arms(config.proof.arms, bool(found.test), benchmark is not None)
         inputs.announce(request, found, config)
         with session.session(request.address) as available:
@@ -75,45 +77,51 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
 
 
 def train(request: Request, decision: str | None = None) -> Run:
-    """Train one separator on a corpus or manifest, with a decision's weights; evaluate it when there are test tracks."""
+    """Train one separator on a corpus or manifest, as a decision says; evaluate it when there are test tracks."""
     from raysep.cluster import session
     from raysep.stages import prove
+    from raysep.stages import train as training
 
     found, config = prepare(request)
-    weights = prove.weights_from(found.corpus, decision)
+    training.check_validation(config, bool(found.validation))
+    use = training.read_decision(found.corpus, decision)
+    if decision and not any(use.weights.get(s.stem_id) for s in found.corpus):
+        raise BadInput(f"--decision {decision}: keeps none of the {len(found.corpus)} stems of {request.corpus}")
     with session.session(request.address) as available:
-        context = begin(request, found, config, available)
-        prove.train_and_evaluate(context, [prove.Arm("separator", found.corpus, weights)], found.test)
+        more = (use.weights, use.spans) if decision else ()
+        context = replace(begin(request, found, config, available, *more), spans=use.spans)
+        prove.train_and_evaluate(context, [prove.Arm("separator", found.corpus, use.weights)], found.test)
     return context.run
 
 
 def prepare(request: Request):
     """Scan the inputs and settle the configuration."""
-    from raysep.separators.registry import MODELS
     from raysep.stages.inputs import read_inputs
+    from raysep.stages.train import check_network, network_arguments
 
     overrides = request.overrides or {}
     # Checks every setting before the first file is looked at.
-    labels = settings.preset("full" if request.preset == "auto" else request.preset, overrides).labels
-    reference, test = (storage.absolute(uri) if uri else None for uri in (request.reference, request.test))
-    found = read_inputs(storage.absolute(request.corpus), reference, test, labels)
+    first = settings.preset("full" if request.preset == "auto" else request.preset, overrides)
+    check_network(first)
+    others = (request.reference, request.test, request.validation)
+    reference, test, validation = (storage.absolute(uri) if uri else None for uri in others)
+    found = read_inputs(storage.absolute(request.corpus), reference, test, first.labels, validation)
     name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset
     config = settings.preset(name, overrides)
-    if config.network.model not in MODELS:
-        raise BadInput(f"network.model: {config.network.model!r} is not known; choose one of {', '.join(MODELS)}")
+    network_arguments(config, config.sample_rate or found.sample_rate, found.channels)
     return found, config
 
 
-def begin(request: Request, found, config: Config, available):
-    """Open or continue the run's folder; write what went in."""
+def begin(request: Request, found, config: Config, available, *more):
+    """Open or continue the run's folder; write what went in. ``more`` is what else the result depends on."""
     from raysep.cluster.session import check_reachable
     from raysep.stages.context import Context, Progress
 
-    fingerprint = settings.fingerprint(config, found.digest())
+    fingerprint = settings.fingerprint(config, found.digest(), *more)
     run = Run(request.out)
     if request.retry_failed:
-        _accept_mended_files(run, found, lambda inputs: settings.fingerprint(config, inputs.digest()))
-    for uri in (run.root, *(part[0].uri for part in (found.corpus, found.reference, found.test) if part)):
+        _accept_mended_files(run, found, lambda inputs: settings.fingerprint(config, inputs.digest(), *more))
+    for uri in (run.root, *(part[0].uri for part in vars(found).values() if part)):
         check_reachable(uri, available)
     run.open(
         fingerprint,
@@ -122,9 +130,10 @@ def begin(request: Request, found, config: Config, available):
             "reference": request.reference,
             "search": request.search,
             "test": request.test,
+            **({"validation": request.validation} if found.validation else {}),
             "config": settings.to_dict(config),
             "digests": found.digest(),
-            "stems": {"corpus": len(found.corpus), "reference": len(found.reference), "test": len(found.test)},
+            "stems": {name: len(part) for name, part in vars(found).items() if part or name != "validation"},
             "cluster": {"cpus": available.cpus, "gpus": available.gpus, "nodes": available.nodes},
         },
     )
@@ -134,6 +143,8 @@ def begin(request: Request, found, config: Config, available):
         manifest.write(run.path("reference.parquet"), found.reference)
     if found.test:
         manifest.write(run.path("test.parquet"), found.test)
+    if found.validation:
+        manifest.write(run.path("validation.parquet"), found.validation)
     return Context(
         run=run,
         config=config,
@@ -144,6 +155,7 @@ def begin(request: Request, found, config: Config, available):
         retry_failed=request.retry_failed,
         sample_rate=config.sample_rate or found.sample_rate,
         channels=found.channels,
+        validation=tuple(found.validation),
     )
 
 

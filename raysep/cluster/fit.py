@@ -1,8 +1,9 @@
 """Ray Train fits separators: one worker group trains one plan after another.
 
 Starting a group costs many seconds, a small separator's training little more, so the plans of a stage share
-a group. Each rank holds its own part of the stems (``deal``), reads it by Ray Data, and draws its share of
-every batch; gradients are averaged by DDP (gloo on CPU, NCCL on GPU).
+a group. The batch has a fixed number of parts, each with stems of its own (``deal``) that are read by Ray Data; a
+process draws the parts that its rank gives it, and gradients are averaged by DDP (gloo on CPU, NCCL on GPU). How many
+processes there are may change while a training runs: what it computes does not.
 """
 
 from __future__ import annotations
@@ -11,70 +12,30 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ray
 import ray.train
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from raysep.cluster import stream
+from raysep.cluster.best import Best
 from raysep.cluster.board import board
+from raysep.cluster.events import Events
+from raysep.cluster.plan import Group, Plan, deal, share_of, sidecar_of
 from raysep.cluster.session import Resources
-from raysep.config import fingerprint
+from raysep.cluster.source import Source
+from raysep.cluster.validate import gathered, validate
 from raysep.corpus import storage
-from raysep.corpus.hashing import stable_hash
-from raysep.corpus.manifest import Stem
 from raysep.errors import RaysepError
-from raysep.training.recipe import Recipe
 
-REFRESH_STEPS = 4  # a corpus larger than the pool: steps between two batches of new pieces
-ROWS_PER_READ = 32
 STATISTICS_BATCHES = 4  # mixtures, in batches, that the input's mean and scale are taken from
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One training: stems with their sampling weights, a network, a recipe, and where the result goes."""
-
-    name: str
-    stems: tuple[tuple[Stem, float], ...]
-    model: str
-    arguments: dict[str, Any]
-    recipe: Recipe
-    out: str  # URI of the checkpoint
-    early_out: str | None = None  # URI of the checkpoint at ``early_step``
-    early_step: int = 0
-    labels: tuple[str, ...] = ()
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes when anything does that the trained weights depend on."""
-        return fingerprint(asdict(self))
-
-    def is_trained(self) -> bool:
-        """Whether the checkpoint is there and came from this very plan."""
-        note = sidecar_of(self.out)
-        return storage.exists(note) and json.loads(storage.read_bytes(note)).get("fingerprint") == self.fingerprint
-
-
-def sidecar_of(uri: str) -> str:
-    """The note beside a checkpoint, written after it: which plan it came from."""
-    return uri.removesuffix(".safetensors") + ".json"
-
-
-@dataclass(frozen=True)
-class Group:
-    """How the workers of a group are laid out."""
-
-    workers: int
-    threads: int
-    memory_gib: float
-    storage_path: str  # where Ray Train keeps the states it resumes from
-    name: str  # carries the configuration's hash: Ray resumes a run of the same name by itself
+LOG_STEPS = 10  # between two points of a curve
+RESIZE_SECONDS = 60.0  # how often an elastic group looks whether more workers would fit
+MOST_FAILURES = 3  # of workers, before a training gives up; a node that was announced to go away is none
 
 
 def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Callable[[str, int, int], None]) -> None:
@@ -83,46 +44,40 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
     A dead worker is replaced and the group goes on from its last state; a killed driver goes on when ``fit``
     is called again with the same plans. Raises ``RaysepError`` with the worker's own words when training fails.
     """
-    use_gpu = available.gpus >= 1
-    own_gpu = available.gpus >= group.workers  # else the workers share one, which NCCL does not allow
+    if any(plan.validation for plan in plans) and group.measure is None:
+        raise ValueError("a plan with validation tracks needs the group's measure")
     filesystem, path = storage.filesystem(group.storage_path)
-    cpus = available.cpus_each(group.workers)
+    each, read_cpus = group.resources(available)
     with board(on_progress) as progress:
         trainer = TorchTrainer(
             _train_worker,
             train_loop_config={
                 "plans": [replace(plan, stems=()) for plan in plans],
-                "fingerprints": {plan.name: plan.fingerprint for plan in plans},
-                "threads": group.threads,
-                "memory_gib": group.memory_gib,
+                "notes": {plan.name: {"fingerprint": plan.fingerprint, "manifest": plan.digest} for plan in plans},
+                "group": group,
                 "board": progress,
             },
             datasets={
-                dataset_name(number, rank): stream.stream_pieces(
-                    part,
+                dataset_name(number, part): stream.stream_pieces(
+                    entries,
                     2 * plan.recipe.segment_seconds,
                     plan.arguments["sample_rate"],
                     plan.arguments.get("channels", 2),
-                    cpus=max(0.1, min(1.0, available.cpus - group.workers * cpus)),
+                    cpus=read_cpus,
                 )
                 for number, plan in enumerate(plans)
-                for rank, part in enumerate(deal(plan.stems, group.workers))
+                for part, entries in enumerate(deal(plan.stems, group.workers))
             },
             dataset_config=ray.train.DataConfig(
                 datasets_to_split=[], execution_options=stream.execution_options(), enable_shard_locality=False
             ),
-            torch_config=TorchConfig(backend="nccl" if own_gpu and use_gpu else "gloo"),
-            scaling_config=ray.train.ScalingConfig(
-                num_workers=group.workers,
-                use_gpu=use_gpu,
-                resources_per_worker={"CPU": cpus}
-                | ({"GPU": min(1.0, available.gpus / group.workers)} if use_gpu else {}),
-            ),
+            torch_config=TorchConfig(backend="nccl" if group.has_own_gpus(available) else "gloo"),
+            scaling_config=scaling(group, each),
             run_config=ray.train.RunConfig(
                 name=group.name,
                 storage_path=path,
                 storage_filesystem=filesystem,
-                failure_config=ray.train.FailureConfig(max_failures=3),
+                failure_config=ray.train.FailureConfig(max_failures=MOST_FAILURES),
                 checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
             ),
         )
@@ -132,141 +87,192 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
             raise RaysepError(f"training failed ({_reason(error)}); start the same command again to go on") from error
 
 
-def dataset_name(plan: int, rank: int) -> str:
+def scaling(group: Group, each: dict[str, float]) -> ray.train.ScalingConfig:
+    """How many processes: all of them, or as many as there is room for when the group is elastic."""
+    return ray.train.ScalingConfig(
+        num_workers=(group.least_workers, group.workers) if group.least_workers else group.workers,
+        use_gpu="GPU" in each,
+        resources_per_worker=each,
+        elastic_resize_monitor_interval_s=RESIZE_SECONDS,
+    )
+
+
+def dataset_name(plan: int, part: int) -> str:
     """Ray Data names a log file after it, so it holds no slash."""
-    return f"plan{plan}-rank{rank}"
-
-
-def deal(stems: Iterable[tuple[Stem, float]], ranks: int) -> list[list[tuple[Stem, float]]]:
-    """Each rank's stems: of every label an equal share, dealt in an order that hashes decide.
-
-    A label with fewer stems than ranks goes to all of them, so that no rank lacks it.
-    """
-    by_label: dict[str, list[tuple[Stem, float]]] = {}
-    for entry in stems:
-        by_label.setdefault(entry[0].stem, []).append(entry)
-    parts: list[list[tuple[Stem, float]]] = [[] for _ in range(ranks)]
-    for label in sorted(by_label):
-        entries = sorted(by_label[label], key=lambda e: (stable_hash(e[0].stem_id), e[0].stem_id))
-        for rank, part in enumerate(parts):
-            part.extend(entries[rank::ranks] if len(entries) >= ranks else entries)
-    return parts
+    return f"plan{plan}-part{part}"
 
 
 def _train_worker(config: dict[str, Any]) -> None:
-    """What each rank runs: the plans in order, from the state of the group's last checkpoint."""
+    """What each process runs: the plans in order, from the state of the group's last checkpoint."""
     import torch
 
-    torch.set_num_threads(config["threads"])
+    torch.set_num_threads(config["group"].threads)
     plans: list[Plan] = config["plans"]
-    first, state = _resume()
-    for number in range(first, len(plans)):
-        _train_plan(plans[number], number, state if number == first else None, config)
+    saved = _resume()
+    for number in range(saved.get("next", 0), len(plans)):
+        _train_plan(plans[number], number, saved, config)
+        saved = {}
         _report({"plan": plans[number].name}, {"next": number + 1})
 
 
-def _train_plan(plan: Plan, number: int, state: dict | None, config: dict[str, Any]) -> None:
+def _train_plan(plan: Plan, number: int, saved: dict[str, Any], config: dict[str, Any]) -> None:
     import torch
 
     from raysep.separators import checkpoint, registry
     from raysep.training import loop
-    from raysep.training.pool import SegmentPool
 
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
-    recipe = plan.recipe
+    group, recipe = config["group"], plan.recipe
     torch.manual_seed(recipe.seed)
     network = registry.build(plan.model, **plan.arguments)
-    pool = SegmentPool(plan.labels, capacity_bytes=int(config["memory_gib"] * 2**30))
     begin = time.perf_counter()
-    source = _Source(ray.train.get_dataset_shard(dataset_name(number, rank)), pool)
-    source.fill()
+    state = saved.get("state")
+    step = state["step"] if state else 0
+    parts = range(rank, group.workers, world)
+    sources = [_source(plan, number, part, group) for part in parts]
+    for source in sources:
+        source.fill(step)
     filled = time.perf_counter()
-    frames = round(recipe.segment_seconds * plan.arguments["sample_rate"])
-    share = recipe.batch // world + (rank < recipe.batch % world)
-
-    def draw(step: int) -> np.ndarray:
-        if step and step % REFRESH_STEPS == 0:
-            source.refresh()
-        return pool.draw(share, frames, step, recipe.seed, rank)
-
-    # Steps after the last are nobody else's: the statistics come from mixtures that training does not see. Ranks
-    # differ in them until DDP sends rank 0's parameters to the others.
-    first = np.concatenate(
-        [pool.draw(share, frames, recipe.steps + k, recipe.seed, rank) for k in range(STATISTICS_BATCHES)]
-    )
-    network.set_input_statistics(torch.from_numpy(first.sum(axis=1)))
-    device = ray.train.torch.get_device()
-    model = ray.train.torch.prepare_model(network.to(device))
-
-    def on_step(step: int, loss: float) -> None:
-        if rank == 0 and (step % 10 == 0 or step == recipe.steps):
-            config["board"].post.remote(plan.name, step, recipe.steps)
-
-    def export(current: loop.TrainingState, uri: str) -> None:
-        if rank == 0:
-            result = loop.to_checkpoint(current, network)
-            result.metadata |= {"plan": plan.name, "seed": recipe.seed, "unreadable": sorted(source.unreadable)}
-            result.metadata |= {"seconds": {"reading": filled - begin, "training": time.perf_counter() - filled}}
-            storage.write_bytes(uri, checkpoint.to_bytes(result))
-
-    def on_save(step: int, current: loop.TrainingState) -> None:
-        if plan.early_out and step == plan.early_step:
-            export(current, plan.early_out)
-        if step < recipe.steps:
-            _report({"plan": plan.name, "step": step}, {"next": number, "state": current.state_dict()})
-
+    if state is None:
+        # Steps after the last are nobody else's: the statistics come from mixtures that training does not see. Ranks
+        # differ in them until DDP sends rank 0's parameters to the others; rank 0 has part 0, whatever else it has.
+        first = np.concatenate([sources[0].draw_only(recipe.steps + k) for k in range(STATISTICS_BATCHES)])
+        network.set_input_statistics(torch.from_numpy(first.sum(axis=1)))
+    model = ray.train.torch.prepare_model(network.to(ray.train.torch.get_device()))
     training = loop.TrainingState(network, recipe)
     if state is not None:
         training.load_state_dict(state)
-    export(loop.train(network, draw, recipe, model=model, state=training, on_step=on_step, on_save=on_save), plan.out)
+    best = Best(plan.out, recipe.keep_best, saved.get("best") if rank == 0 else None)
+    curves = _Curves(plan, group, step, training, config["board"]) if rank == 0 else None
+
+    def notes(metrics: dict[str, Any]) -> dict[str, Any]:
+        """What a checkpoint says about itself. Every rank calls it, since each knows only what its own parts read."""
+        unreadable = set().union(*gathered(set().union(*(source.unreadable for source in sources))))
+        return {
+            "plan": plan.name,
+            "seed": recipe.seed,
+            "manifest": config["notes"][plan.name]["manifest"],
+            "versions": checkpoint.versions(),
+            "metrics": metrics,
+            "unreadable": sorted(unreadable),
+            "seconds": {"reading": filled - begin, "training": time.perf_counter() - filled},
+        }
+
+    def encoded(metadata: dict[str, Any]) -> bytes:
+        return checkpoint.to_bytes(loop.to_checkpoint(training, network, metadata=metadata))
+
+    def on_step(step: int, loss: float) -> None:
+        if curves:
+            curves.on_step(step, loss)
+
+    def judge(network) -> float:
+        begin = time.perf_counter()
+        value, by_stem = validate(network, plan.validation, group.measure, rank, world)
+        if curves:
+            curves.on_validate(training.step, value, by_stem, time.perf_counter() - begin)
+        return value
+
+    def on_validate(step: int, value: float, current: loop.TrainingState) -> None:
+        metadata = notes({"validation": value, "step": step})
+        if rank == 0:
+            best.note(_ranking(current), step, lambda: encoded(metadata))
+
+    def on_save(step: int, current: loop.TrainingState) -> None:
+        if plan.early_out and step == plan.early_step:
+            metadata = notes({"step": step})
+            if rank == 0:
+                storage.write_bytes(plan.early_out, encoded(metadata))
+        if curves:
+            curves.save()
+        if step < recipe.steps and not current.finished:
+            metrics = {"plan": plan.name, "step": step}
+            _report(metrics, {"next": number, "state": current.state_dict(), "best": best.held})
+
+    loop.train(
+        network,
+        lambda step: [source.draw(step) for source in sources],
+        recipe,
+        model=model,
+        state=training,
+        parts=list(parts),
+        world=world,
+        validate=judge if plan.validation else None,
+        on_step=on_step,
+        on_validate=on_validate,
+        on_save=on_save,
+    )
+    metadata = notes({"step": training.step})
     if rank == 0:
-        storage.write_bytes(
-            sidecar_of(plan.out), json.dumps({"fingerprint": config["fingerprints"][plan.name]}).encode()
-        )
+        if ranking := _ranking(training):
+            best.finish(ranking)
+            data = best.held[ranking[0]]
+        else:
+            data = encoded(metadata)
+            storage.write_bytes(plan.out, data)
+        curves.close()
+        history = [list(entry) for entry in training.validation.history]
+        about = checkpoint.sidecar(checkpoint.from_bytes(data, plan.out))
+        note = {"fingerprint": config["notes"][plan.name]["fingerprint"], **about, "validations": history}
+        storage.write_bytes(sidecar_of(plan.out), json.dumps(note, indent=2).encode())
 
 
-class _Source:
-    """Fills a rank's pool from its stream, and goes on refreshing it when the corpus is larger than the pool."""
+def _source(plan: Plan, number: int, part: int, group: Group) -> Source:
+    from raysep.training.pool import SegmentPool
 
-    def __init__(self, shard: Any, pool: Any) -> None:
-        self.shard, self.pool = shard, pool
-        self.unreadable: set[str] = set()
-        self.batches = self._read()
-        self.resident = False
+    return Source(
+        ray.train.get_dataset_shard(dataset_name(number, part)),
+        SegmentPool(plan.labels, capacity_bytes=int(group.memory_gib * 2**30)),
+        share=share_of(plan.recipe.batch, part, group.workers),
+        frames=round(plan.recipe.segment_seconds * plan.arguments["sample_rate"]),
+        seed=plan.recipe.seed,
+        part=part,
+    )
 
-    def _read(self) -> Iterable[dict[str, Any]]:
-        return iter(self.shard.iter_batches(batch_size=ROWS_PER_READ, batch_format="numpy", prefetch_batches=1))
 
-    def fill(self) -> None:
-        for batch in self.batches:
-            self._add(batch)
-            if self.pool.full:
-                return
-        self.resident = True
-        self.pool.ready()
+def _ranking(state) -> list[int]:
+    """The best steps so far, the best first."""
+    return [step for _, step in state.validation.best]
 
-    def refresh(self) -> None:
-        if self.resident:
+
+class _Curves:
+    """What rank 0 shows of a training while it runs: the bar in the driver, and figures for TensorBoard."""
+
+    def __init__(self, plan: Plan, group: Group, step: int, training: Any, progress: Any) -> None:
+        self.plan, self.training, self.board = plan, training, progress
+        self.events = Events(storage.join(group.events, plan.name), step) if group.events else None
+        self._losses: list[float] = []
+        self._begin = time.perf_counter()
+
+    def on_step(self, step: int, loss: float) -> None:
+        self._losses.append(loss)
+        recipe = self.plan.recipe
+        if step % LOG_STEPS and step != recipe.steps:
             return
-        batch = next(self.batches, None)
-        if batch is None:
-            self.batches = self._read()
-            batch = next(self.batches)
-        self._add(batch)
+        seconds = time.perf_counter() - self._begin
+        self.board.post.remote(self.plan.name, step, recipe.steps)
+        if self.events:
+            figures = {
+                "training/loss": float(np.mean(self._losses)),
+                "training/learning_rate": self.training.optimiser.param_groups[0]["lr"],
+                "training/segments_per_second": len(self._losses) * recipe.batch / seconds,
+            }
+            self.events.add(step, figures)
+        self._losses, self._begin = [], time.perf_counter()
 
-    def _add(self, batch: dict[str, Any]) -> None:
-        for i, error in enumerate(batch["error"]):
-            if error:
-                self.unreadable.add(str(error))
-            else:
-                self.pool.add(
-                    str(batch["stem_id"][i]),
-                    int(batch["start"][i]),
-                    str(batch["stem"][i]),
-                    batch["audio"][i],
-                    weight=float(batch["weight"][i]),
-                )
+    def on_validate(self, step: int, value: float, by_stem: dict[str, float], seconds: float) -> None:
+        self._begin += seconds  # the rate is that of training
+        if self.events:
+            figures = {f"validation/{label}": figure for label, figure in by_stem.items()}
+            self.events.add(step, {"validation/mean": value} | figures)
+
+    def save(self) -> None:
+        if self.events:
+            self.events.save()
+
+    def close(self) -> None:
+        if self.events:
+            self.events.close()
 
 
 def _report(metrics: dict[str, Any], content: dict[str, Any]) -> None:
@@ -281,16 +287,15 @@ def _report(metrics: dict[str, Any], content: dict[str, Any]) -> None:
         ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
 
-def _resume() -> tuple[int, dict | None]:
-    """The plan to go on with and the state inside it, as the group's last checkpoint says."""
+def _resume() -> dict[str, Any]:
+    """What the group's last checkpoint holds: ``next``, the plan to go on with, and, inside it, ``state`` and ``best``."""
     import torch
 
     last = ray.train.get_checkpoint()
     if last is None:
-        return 0, None
+        return {}
     with last.as_directory() as folder:
-        content = torch.load(Path(folder) / "state.pt", weights_only=True, map_location="cpu")
-    return content["next"], content.get("state")
+        return torch.load(Path(folder) / "state.pt", weights_only=True, map_location="cpu")
 
 
 def _reason(error: BaseException) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import ray.data
@@ -15,17 +17,29 @@ from raysep.corpus.reading import read_stem, to_int16
 from raysep.errors import AudioError
 
 ROWS_PER_BLOCK = 8  # stems whose audio is in flight at once in one read task
+LEAST = 0.25  # of a piece: a stretch between two masked ones that is shorter is not worth a crop
+
+Spans = tuple[tuple[float, float], ...]  # (start, stop) in seconds
+
+
+class Entry(NamedTuple):
+    """A stem to train on, and how."""
+
+    stem: Stem
+    weight: float = 1.0  # how often it is drawn, relative to the others
+    spans: Spans = ()  # audio that is not to be used
 
 
 def stream_pieces(
-    stems: Iterable[tuple[Stem, float]], piece_seconds: float, sample_rate: int, channels: int, cpus: float = 1.0
+    entries: Iterable[Entry], piece_seconds: float, sample_rate: int, channels: int, cpus: float = 1.0
 ) -> ray.data.Dataset:
-    """Stems with their sampling weights as a dataset of pieces.
+    """Stems as a dataset of pieces.
 
-    Columns: ``stem_id``, ``stem``, ``start``, ``weight``, ``audio`` int16 ``(channel, time)`` all of one length, and
-    ``error``: empty, or why the stem could not be read (its audio is then zeros, to be left out by the reader).
+    Columns: ``stem_id``, ``stem``, ``start``, ``weight``, ``audio`` int16 ``(channel, time)`` all of one length,
+    ``frames``, how many samples of it are the stem's (the rest is padding), and ``error``: empty, or why the stem could
+    not be read. A stem that could not be read, or of which nothing may be used, is one row of no frames.
     """
-    rows = [{**asdict(stem), "weight": weight} for stem, weight in stems]
+    rows = [{**asdict(e.stem), "weight": e.weight, "spans": json.dumps(e.spans)} for e in entries]
     blocks = max(1, len(rows) // ROWS_PER_BLOCK)
     frames = round(piece_seconds * sample_rate)
 
@@ -44,25 +58,49 @@ def execution_options() -> ray.data.ExecutionOptions:
 
 def _decode(batch: dict[str, np.ndarray], frames: int, sample_rate: int, channels: int) -> dict[str, Any]:
     names = list(Stem.__dataclass_fields__)
-    out: dict[str, list] = {key: [] for key in ("stem_id", "stem", "start", "weight", "audio", "error")}
+    out: dict[str, list] = {key: [] for key in ("stem_id", "stem", "start", "weight", "frames", "audio", "error")}
     for i in range(len(batch["stem_id"])):
         stem = Stem(**{name: _plain(batch[name][i]) for name in names})
-        for start, audio, error in pieces(stem, frames, sample_rate, channels):
-            row = (stem.stem_id, stem.stem, start, float(batch["weight"][i]), audio, error)
+        found = list(pieces(stem, frames, sample_rate, channels, json.loads(str(batch["spans"][i]))))
+        for start, audio, error in found or [(0, np.zeros((channels, 0), np.int16), "")]:
+            missing = frames - audio.shape[1]
+            padded = np.pad(audio, ((0, 0), (0, missing)))
+            row = (stem.stem_id, stem.stem, start, float(batch["weight"][i]), audio.shape[1], padded, error)
             for column, value in zip(out.values(), row, strict=True):
                 column.append(value)
     return {**out, "audio": np.stack(out["audio"])}
 
 
-def pieces(stem: Stem, frames: int, sample_rate: int, channels: int) -> Iterator[tuple[int, np.ndarray, str]]:
-    """(start, int16 ``(channel, frames)``, error) for each piece of a stem; one row with the error if unreadable."""
+def pieces(
+    stem: Stem, frames: int, sample_rate: int, channels: int, spans: Iterable[tuple[float, float]] = ()
+) -> Iterator[tuple[int, np.ndarray, str]]:
+    """(start, int16 ``(channel, n)``, error) for each piece of a stem, of ``frames`` samples or, at an end, fewer.
+
+    No sample inside ``spans`` is in any of them. A stem that cannot be read is one piece of no samples with the error.
+    """
     try:
         audio = to_int16(read_stem(stem, sample_rate, channels))
     except AudioError as error:
-        yield 0, np.zeros((channels, frames), np.int16), str(error)
+        yield 0, np.zeros((channels, 0), np.int16), str(error)
         return
-    for segment in segments.cut(audio.shape[1], frames):
-        yield segment.start, segments.crop(audio, segment, frames), ""
+    usable = stretches(audio.shape[1], spans, sample_rate)
+    for begin, end in usable:
+        if end - begin < LEAST * frames and end - begin < audio.shape[1]:
+            continue
+        for segment in segments.cut(end - begin, frames):
+            start = begin + segment.start
+            yield start, audio[:, start : start + segment.frames], ""
+
+
+def stretches(total: int, spans: Iterable[tuple[float, float]], sample_rate: int) -> list[tuple[int, int]]:
+    """What ``spans`` (seconds) leave of ``total`` samples, as (start, stop) in samples: rounded away from the spans."""
+    at, left = 0, []
+    for start, stop in sorted(span for span in spans if span[0] < span[1]):
+        first = min(total, math.floor(start * sample_rate))
+        if first > at:
+            left.append((at, first))
+        at = max(at, math.ceil(stop * sample_rate))
+    return [*left, (at, total)] if at < total else left
 
 
 def _plain(value: Any) -> Any:

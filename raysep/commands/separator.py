@@ -13,9 +13,13 @@ from raysep.commands.app import Address, ConfigFile, Preset, Quiet, Settings, ap
 def train(
     corpus: Annotated[str, typer.Argument(help="Folders as for clean, or a manifest such as a run's cleaned.parquet.")],
     out: Annotated[str, typer.Option(help="Run folder, local or s3://. The same command continues a killed run.")],
-    test: Annotated[str | None, typer.Option(help="Tracks to evaluate on.")] = None,
+    test: Annotated[str | None, typer.Option(help="Tracks to evaluate on, when training is over.")] = None,
+    validation: Annotated[
+        str | None, typer.Option(help="Other tracks: the best checkpoint on them is kept, and training may end early.")
+    ] = None,
     decision: Annotated[
-        str | None, typer.Option(help="A decision.parquet: its weights become sampling weights.")
+        str | None,
+        typer.Option(help="A decision.parquet: its weights become sampling weights, its spans are left out."),
     ] = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
@@ -32,6 +36,7 @@ def train(
         reference=None,
         out=out,
         test=test,
+        validation=validation,
         preset=preset,
         overrides=overrides,
         address=address,

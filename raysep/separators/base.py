@@ -147,6 +147,16 @@ def check_common(config) -> None:
             raise BadInput(f"{name} {value}: must be 1 or more")
     if config.n_fft % 2 or config.hop > config.n_fft // 2:
         raise BadInput(f"n_fft {config.n_fft}, hop {config.hop}: n_fft must be even and hop at most half of it")
+    if getattr(config, "padding", "zero") == "reflect":
+        check_mirrored(config)
+
+
+def check_mirrored(config) -> None:
+    """Raise ``BadInput`` for a hop that a transform with mirrored ends does not allow; see ``Spectrogram``."""
+    if config.hop > config.n_fft // 4:
+        raise BadInput(
+            f"n_fft {config.n_fft}, hop {config.hop}: with mirrored ends the hop is at most a quarter of n_fft"
+        )
 
 
 def check_recurrent(config) -> None:

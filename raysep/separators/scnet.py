@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from raysep.errors import BadInput
-from raysep.separators.base import DEFAULT_STEMS, WaveformSeparator, check_common
+from raysep.separators.base import DEFAULT_STEMS, WaveformSeparator, check_common, check_mirrored
 from raysep.separators.recurrence import BiLSTM
 from raysep.separators.spectrogram import Spectrogram, single
 
@@ -45,6 +45,7 @@ class SCNetConfig:
 
     def __post_init__(self) -> None:
         check_common(self)
+        check_mirrored(self)
         if not self.widths or min(self.widths) < self.compression:
             raise BadInput(f"widths {self.widths}: one or more, each at least the compression ({self.compression})")
         if self.dual_path_layers < 2 or self.dual_path_layers % 2:

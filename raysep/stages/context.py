@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from raysep.cluster.session import Resources
+from raysep.cluster.stream import Spans
 from raysep.config import Config
+from raysep.corpus.manifest import Stem
 from raysep.rundir import Run
 
 Advance = Callable[[int, int], None]
@@ -69,6 +71,8 @@ class Context:
     retry_failed: bool = False
     sample_rate: int = 0  # Hz, of every network and every score
     channels: int = 2
+    validation: tuple[Stem, ...] = ()  # whole tracks that training is validated on
+    spans: dict[str, Spans] = field(default_factory=dict)  # by stem_id: what training does not use of a stem
 
     @property
     def segment_frames(self) -> int:

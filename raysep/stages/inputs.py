@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from raysep.corpus import layouts, manifest
 from raysep.corpus.manifest import Stem
@@ -14,11 +14,12 @@ SEPARATE = "keep the reference apart, or the judgement would rest on the tracks 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a run works on: the corpus to clean, the trusted reference, and test tracks (may be empty)."""
+    """What a run works on: the corpus, the trusted reference, test and validation tracks (each but the first may be empty)."""
 
     corpus: list[Stem]
     reference: list[Stem]
     test: list[Stem]
+    validation: list[Stem] = field(default_factory=list)
 
     @property
     def sample_rate(self) -> int:
@@ -34,23 +35,28 @@ class Inputs:
         return sum(s.frames / s.sample_rate for s in self.corpus if s.sample_rate)
 
     def digest(self) -> dict[str, str]:
-        return {
+        digests = {
             "corpus": manifest.digest(self.corpus),
             "reference": manifest.digest(self.reference),
             "test": manifest.digest(self.test),
         }
+        # Only where there are some: runs without them keep their fingerprint.
+        return digests | ({"validation": manifest.digest(self.validation)} if self.validation else {})
 
 
-def read_inputs(corpus: str, reference: str | None, test: str | None, labels: tuple[str, ...]) -> Inputs:
-    """Scan all three. Raises ``BadInput`` for anything that would make the result wrong or the pass pointless.
+def read_inputs(
+    corpus: str, reference: str | None, test: str | None, labels: tuple[str, ...], validation: str | None = None
+) -> Inputs:
+    """Scan all of them. Raises ``BadInput`` for anything that would make the result wrong or the pass pointless.
 
     In the corpus a file that cannot be read as audio is a row that will be reported as failed; in the
-    reference and the test tracks it is an error, since they are trusted.
+    reference, the test and the validation tracks it is an error, since they are trusted.
     """
     found = Inputs(
         corpus_stems(corpus, labels),
         layouts.scan(reference, labels, split="reference").stems if reference else [],
         layouts.scan(test, labels, split="test").stems if test else [],
+        layouts.scan(validation, labels, split="validation").stems if validation else [],
     )
     if not any(s.frames for s in found.corpus):
         raise BadInput(f"{corpus}: none of its {len(found.corpus)} stems can be read as audio; replace the files")
@@ -59,6 +65,9 @@ def read_inputs(corpus: str, reference: str | None, test: str | None, labels: tu
     if found.test:
         _refuse_leak(found.corpus, found.test, "--test")
         _refuse_leak(found.reference, found.test, "--test", "reference")
+    if found.validation:
+        _refuse_leak(found.corpus, found.validation, "--validation")
+        _refuse_leak(found.test, found.validation, "--validation", "test tracks")
     return found
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from raysep import config as settings
 from raysep.cluster import fit
-from raysep.cluster.fit import Group, Plan
-from raysep.config import fingerprint
+from raysep.cluster.plan import Group, Plan
+from raysep.cluster.stream import Entry, Spans
+from raysep.config import Config, fingerprint
+from raysep.corpus import storage
 from raysep.corpus.manifest import Stem
+from raysep.errors import BadInput
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
-from raysep.training.recipe import Recipe
 
 FINAL, EARLY, REFERENCE = "probe-final", "probe-early", "probe-reference"
+SIZES = ("hidden", "layers", "max_bin_hz")  # of the two openunmix networks; elsewhere such names mean something else
 
 
 def checkpoint_path(context: Context, name: str) -> str:
@@ -47,51 +55,125 @@ def plan(
     steps: int | None = None,
     early: tuple[str, int] | None = None,
 ) -> Plan:
-    """One training of the run's network. ``weights`` by stem_id (default 1); stems of weight 0 are not read."""
+    """One training of the run's network. ``weights`` by stem_id (default 1); stems of weight 0 are not read.
+
+    The context says which stretches of stems are not to be used, and which tracks to validate on.
+    """
     config = context.config
     training = config.training
     steps = steps or training.steps
     chosen = [(s, 1.0 if weights is None else weights.get(s.stem_id, 0.0)) for s in sorted(stems)]
     saves = {*range(training.save_every, steps, training.save_every)} | ({early[1]} if early else set())
+    unvalidated = {} if context.validation else {"validate_every": 0, "patience": 0}
     return Plan(
         name=name,
         # A stem without samples is one whose header could not be read: it is reported as failed, not trained on.
-        stems=tuple((s, w) for s, w in chosen if w > 0 and s.frames),
+        stems=tuple(Entry(s, w, context.spans.get(s.stem_id, ())) for s, w in chosen if w > 0 and s.frames),
         model=config.network.model,
-        arguments=network_arguments(context),
-        recipe=Recipe(
-            steps=steps,
-            batch=training.batch,
-            segment_seconds=training.segment_seconds,
-            learning_rate=training.learning_rate,
-            weight_decay=training.weight_decay,
-            warmup=max(1, min(50, steps // 10)),
-            gradient_clip=training.gradient_clip,
-            ema_decay=training.ema_decay,
-            save_steps=tuple(sorted(saves)),
-            seed=seed,
-        ),
+        arguments=network_arguments(config, context.sample_rate, context.channels),
+        recipe=settings.recipe_of(training, steps, save_steps=tuple(sorted(saves)), seed=seed, **unvalidated),
         out=checkpoint_path(context, name),
         early_out=checkpoint_path(context, early[0]) if early else None,
         early_step=early[1] if early else 0,
         labels=config.labels,
+        validation=tuple(sorted(context.validation)),
     )
 
 
-def network_arguments(context: Context) -> dict[str, Any]:
-    """The settings of the network in the units it takes: samples and bins."""
-    network = context.config.network
-    n_fft = 1 << max(4, round(network.window_seconds * context.sample_rate) - 1).bit_length()
-    return {
-        "stems": context.config.labels,
-        "sample_rate": context.sample_rate,
-        "channels": context.channels,
+def network_arguments(config: Config, sample_rate: int, channels: int) -> dict[str, Any]:
+    """The arguments of the network: those that follow from the settings, in samples and bins, and the user's over them.
+
+    Only what the network's configuration has a field for is derived. Raises ``BadInput`` as ``check_network`` does, and
+    for a value that the network refuses.
+    """
+    from raysep.separators import registry
+
+    known, network = check_network(config), config.network
+    n_fft = 1 << max(4, round(network.window_seconds * sample_rate) - 1).bit_length()
+    derived: dict[str, Any] = {
+        "stems": config.labels,
+        "sample_rate": sample_rate,
+        "channels": channels,
         "n_fft": n_fft,
-        "hop": n_fft // network.overlap,
-        "hidden": network.hidden,
-        "layers": network.layers,
-        "max_bin_hz": network.max_hz,
+        # Other networks than the two openunmix ones were published with four windows to a hop, or more.
+        "hop": n_fft // (network.overlap if set(SIZES) <= set(known) else max(4, network.overlap)),
     }
+    if set(SIZES) <= set(known):
+        derived |= {"hidden": network.hidden, "layers": network.layers, "max_bin_hz": network.max_hz}
+    arguments = {name: value for name, value in derived.items() if name in known} | network.arguments
+    arguments = {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}
+    try:
+        registry.resolve(network.model)[0](**arguments)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"network.arguments: {network.model} refuses {network.arguments} ({error})") from error
+    return arguments
+
+
+def check_network(config: Config) -> tuple[str, ...]:
+    """The arguments that the network takes. Raises ``BadInput`` for a model, or an argument of it, that is not known."""
+    from raysep.separators import registry
+
+    network = config.network
+    known = registry.fields_of(network.model)
+    if unknown := sorted(set(network.arguments) - set(known)):
+        raise BadInput(f"network.arguments: {network.model} takes no {', '.join(unknown)}, but {', '.join(known)}")
+    return known
+
+
+def check_validation(config: Config, has_tracks: bool) -> None:
+    """Raise ``BadInput`` when settings go by validations that there will be none of."""
+    training = config.training
+    if not has_tracks and (training.patience or training.schedule == "plateau"):
+        name = "patience" if training.patience else "schedule"
+        raise BadInput(
+            f"training.{name} = {getattr(training, name)!r}: goes by validations, and there are no tracks to validate on; "
+            "use `raysep train` with --validation, or leave the setting out"
+        )
+
+
+def measure(references: np.ndarray, estimates: np.ndarray) -> list[float]:
+    """Whole-track SDR in dB of each stem, from ``(stem, channel, time)``; NaN for one that is silent throughout."""
+    from raysep.evaluation import global_sdr
+
+    values = global_sdr(references.transpose(0, 2, 1), estimates.transpose(0, 2, 1))
+    return [float(value) if reference.any() else math.nan for value, reference in zip(values, references, strict=True)]
+
+
+@dataclass(frozen=True)
+class Use:
+    """How the stems of a corpus are used, by stem_id: sampling weight (0 = left out) and stretches left out."""
+
+    weights: dict[str, float]
+    spans: dict[str, Spans] = field(default_factory=dict)
+
+
+def read_decision(stems: list[Stem], uri: str | None) -> Use:
+    """What a decision table says: ``keep``, ``weight`` and, if it has it, ``spans``. Without a table, all with weight 1.
+
+    ``spans`` is a list of ``{start, stop}`` in seconds, audio that is not to be used; empty and missing mean none.
+    Raises ``BadInput`` for a file that is no decision table, and when it says nothing of any of the stems.
+    """
+    import pyarrow as pa
+
+    if uri is None:
+        return Use({s.stem_id: 1.0 for s in stems})
+    try:
+        rows = storage.read_table(storage.absolute(uri)).to_pylist()
+        weights = {row["stem_id"]: float(row["weight"]) if row["keep"] else 0.0 for row in rows}
+        spans = {row["stem_id"]: _spans(row) for row in rows if row.get("spans")}
+    except (FileNotFoundError, pa.ArrowInvalid, KeyError, TypeError) as error:
+        raise BadInput(f"--decision {uri}: no decision table ({error}); give a run's decision.parquet") from error
+    for stem_id, weight in weights.items():
+        if not (math.isfinite(weight) and weight >= 0):
+            raise BadInput(f"--decision {uri}: weight {weight} of {stem_id}: must be a number of at least 0")
+    for stem_id, found in spans.items():
+        if wrong := [span for span in found if not 0 <= span[0] < span[1]]:
+            raise BadInput(f"--decision {uri}: span {wrong[0]} of {stem_id}: start must be at least 0 and before stop")
+    return Use(weights, spans)
+
+
+def _spans(row: dict[str, Any]) -> Spans:
+    return tuple((float(span["start"]), float(span["stop"])) for span in row["spans"])
 
 
 def train(context: Context, stage: str, plans: list[Plan]) -> None:
@@ -102,10 +184,13 @@ def train(context: Context, stage: str, plans: list[Plan]) -> None:
     with run.stage(stage) as record, context.progress.bar(stage) as advance:
         group = Group(
             workers=training.workers,
+            least_workers=training.least_workers,
             threads=training.threads,
             memory_gib=training.memory_gib,
             storage_path=run.path("training"),
             name=f"{stage}-{fingerprint(context.fingerprint, [p.fingerprint for p in plans])}",
+            measure=measure,
+            events=run.path("tensorboard"),
         )
         if not all(p.is_trained() for p in plans):
             fit.fit(plans, group, context.available, lambda text, done, total: advance(done, total, text))

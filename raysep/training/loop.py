@@ -159,8 +159,10 @@ def _step(
     optimiser.zero_grad(set_to_none=True)
     total = torch.zeros((), dtype=torch.float64)
     pieces = list(_pieces(targets, recipe, vary, parts, state))
-    for number, (piece, seed) in enumerate(pieces):
+    for number, (piece, seed, part) in enumerate(pieces):
         with ExitStack() as stack:
+            if part:  # whoever computes it: the first part's process is the one whose statistics are kept
+                stack.enter_context(_running_statistics_kept(network))
             if number + 1 < len(pieces) and hasattr(model, "no_sync"):
                 stack.enter_context(model.no_sync())  # processes exchange gradients once a step
             stack.enter_context(_seeded(seed, piece.device))
@@ -178,13 +180,13 @@ def _step(
     optimiser.step()
     state.ema.update(network)
     state.step += 1
-    return float(total) / sum(len(piece) for piece, _ in pieces)
+    return float(total) / sum(len(piece) for piece, *_ in pieces)
 
 
 def _pieces(
     targets: list[Tensor], recipe: Recipe, vary: nn.ModuleList, parts: Sequence[int], state: TrainingState
-) -> Iterator[tuple[Tensor, int]]:
-    """What goes through the network at once, varied, on its device; with the seed of its dropout."""
+) -> Iterator[tuple[Tensor, int, int]]:
+    """What goes through the network at once, varied, on its device; with the seed of its dropout, and its part."""
     device = next(state.network.parameters()).device
     for part, batch in zip(parts, targets, strict=True):
         if not len(batch):
@@ -194,7 +196,21 @@ def _pieces(
         for change in vary:
             batch = change(batch, rng)
         for piece in batch.tensor_split(min(recipe.accumulate, len(batch))):
-            yield piece, int(rng.integers(2**63))
+            yield piece, int(rng.integers(2**63)), part
+
+
+@contextmanager
+def _running_statistics_kept(network: nn.Module):
+    """What passes through the network leaves no trace in its batch norms' running statistics."""
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    before = [[buffer.clone() for buffer in norm.buffers()] for norm in norms]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for norm, values in zip(norms, before, strict=True):
+                for buffer, value in zip(norm.buffers(), values, strict=True):
+                    buffer.copy_(value)
 
 
 @contextmanager

@@ -27,7 +27,9 @@ class Piece:
 
 
 class SegmentPool:
-    """Pieces of stems by label, as int16 (half of float32), up to ``capacity_bytes``.
+    """Pieces of stems by label, as int16 (half of float32), up to ``capacity_bytes``, of which each label has its share.
+
+    A label's newest pieces are kept: however rare it is in what streams through, it is never crowded out by the others.
 
     ``draw`` depends on what is in the pool, the seed, the step and the rank, and on nothing else: not on the order in
     which the pieces came, so a run that reads its corpus in parallel can be repeated bit for bit.
@@ -36,7 +38,8 @@ class SegmentPool:
     def __init__(self, labels: tuple[str, ...], capacity_bytes: int) -> None:
         self.labels = tuple(labels)
         self.capacity_bytes = capacity_bytes
-        self.bytes = 0
+        self.share_bytes = capacity_bytes // max(1, len(self.labels))  # of each label
+        self._bytes = dict.fromkeys(self.labels, 0)
         self.full = False  # a piece has had to make room for another
         self._pieces: dict[Key, Piece] = {}  # in order of arrival: the first is the oldest
         self._keys: dict[str, list[Key]] = {label: [] for label in self.labels}  # sorted
@@ -46,13 +49,17 @@ class SegmentPool:
     def __len__(self) -> int:
         return len(self._pieces)
 
+    @property
+    def bytes(self) -> int:
+        return sum(self._bytes.values())
+
     def add(
         self, stem_id: str, start: int, label: str, audio: np.ndarray, weight: float = 1.0, track: str | None = None
     ) -> None:
         """Keep int16 or float32 ``(channel, time)`` audio that begins at sample ``start`` of the stem ``stem_id``.
 
         A piece of the same stem, start and label replaces the former one. A weight of 0 leaves the piece out. When the
-        pool is full, the oldest pieces make room. ``track`` says which stems belong together where examples are not
+        label's share is full, its oldest pieces make room. ``track`` says which stems belong together where examples are not
         remixed; by default the part of ``stem_id`` before its last slash. Raises ``BadInput``.
         """
         if label not in self._keys:
@@ -68,23 +75,23 @@ class SegmentPool:
         if weight == 0:
             return
         samples = _to_int16(audio)
-        if samples.nbytes > self.capacity_bytes:
+        if samples.nbytes > self.share_bytes:
             raise BadInput(
-                f"{stem_id}: a piece of {samples.nbytes} bytes does not fit the pool's {self.capacity_bytes}; "
-                "raise its capacity or cut shorter pieces"
+                f"{stem_id}: a piece of {samples.nbytes} bytes does not fit the {self.share_bytes} that the pool has for "
+                f"{label}; raise its capacity or cut shorter pieces"
             )
         self._channels = audio.shape[0]
         key = (stem_id, int(start), label)
         self._remove(key)
-        while self.bytes + samples.nbytes > self.capacity_bytes:
+        while self._bytes[label] + samples.nbytes > self.share_bytes:
             self.full = True
-            self._remove(next(iter(self._pieces)))
+            self._remove(next(key for key in self._pieces if key[2] == label))  # its oldest
         self._pieces[key] = Piece(
             samples, float(weight), track or stem_id.rpartition("/")[0], is_audible(_float(samples))
         )
         bisect.insort(self._keys[label], key)
         self._odds.pop(label, None)
-        self.bytes += samples.nbytes
+        self._bytes[label] += samples.nbytes
 
     def ready(self) -> None:
         """Raise ``BadInput`` naming the labels that have nothing audible to draw."""
@@ -152,7 +159,7 @@ class SegmentPool:
         if piece is not None:
             self._keys[key[2]].remove(key)
             self._odds.pop(key[2], None)
-            self.bytes -= piece.audio.nbytes
+            self._bytes[key[2]] -= piece.audio.nbytes
 
 
 def _crop(audio: np.ndarray, frames: int, place: float) -> np.ndarray:

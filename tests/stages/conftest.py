@@ -116,7 +116,9 @@ def save_network():
 
     def save(context: Context, name: str, steps: int = 3, seed: int = 0):
         torch.manual_seed(seed)
-        network = registry.build(context.config.network.model, **train.network_arguments(context))
+        network = registry.build(
+            context.config.network.model, **train.network_arguments(context.config, RATE, context.channels)
+        )
         recipe = loop.Recipe(steps=steps, batch=2, warmup=0, seed=seed)
 
         def draw(step: int) -> np.ndarray:

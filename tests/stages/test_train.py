@@ -2,53 +2,117 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from raysep import config as settings
 from raysep.cluster import fit
+from raysep.corpus import manifest, storage
+from raysep.errors import BadInput
+from raysep.rundir import table_bytes
+from raysep.separators import registry
 from raysep.stages import train
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
+# The network's arguments
+
+
+def arguments_of(rate: int = 8000, channels: int = 1, **network) -> dict:
+    return train.network_arguments(settings.preset("smallest", {"network": network}), rate, channels)
+
 
 @pytest.mark.parametrize(("rate", "n_fft"), [(8000, 512), (16000, 1024), (22050, 2048), (44100, 4096), (48000, 4096)])
-def test_the_window_in_seconds_becomes_the_next_power_of_two(make_context, rate, n_fft):
-    arguments = train.network_arguments(replace(make_context(), sample_rate=rate))
+def test_the_window_in_seconds_becomes_the_next_power_of_two(rate, n_fft):
+    arguments = arguments_of(rate)
     assert (arguments["n_fft"], arguments["hop"], arguments["sample_rate"]) == (n_fft, n_fft // 2, rate)
 
 
 @given(window=st.floats(0.005, 0.5), rate=st.integers(4000, 96000))
 def test_no_smaller_power_of_two_would_do(window, rate):
-    context = type("Context", (), {"config": settings.preset("full", {"network": {"window_seconds": window}})})
-    context.sample_rate, context.channels = rate, 2
-    n_fft = train.network_arguments(context)["n_fft"]
+    n_fft = arguments_of(rate, window_seconds=window)["n_fft"]
     wanted = round(window * rate)
     assert n_fft & (n_fft - 1) == 0
     assert n_fft // 2 < wanted <= n_fft
 
 
-@pytest.mark.parametrize("model", ["openunmix-joint", "openunmix"])
-def test_the_arguments_build_every_registered_network(make_context, model):
-    from raysep.separators import registry
+@pytest.mark.parametrize("model", registry.MODELS)
+def test_only_what_a_network_has_is_derived_and_its_own_arguments_win(model):
+    known = registry.fields_of(model)
+    arguments = arguments_of(44100, 2, model=model)
+    assert set(arguments) <= set(known)
+    made = registry.resolve(model)[0](**arguments)
+    assert (made.stems, made.sample_rate, made.channels, made.n_fft) == (settings.LABELS, 44100, 2, 4096)
+    is_openunmix = model.startswith("openunmix")
+    assert is_openunmix == ("hidden" in arguments) == ("max_bin_hz" in arguments)
+    assert arguments_of(44100, 2, model=model, arguments={"hop": 1024})["hop"] == 1024
 
-    context = make_context(channels=2, network={"model": model})
-    network = registry.build(model, **train.network_arguments(context))
-    assert network.stems == context.config.labels
-    assert network.sample_rate == context.sample_rate
+
+def test_hidden_means_another_thing_in_another_network():
+    assert registry.resolve("convtasnet")[0](**arguments_of(model="convtasnet")).hidden == 512
+    assert arguments_of(model="convtasnet", arguments={"hidden": 64})["hidden"] == 64
+
+
+def test_lists_from_yaml_become_the_tuples_of_a_configuration():
+    assert arguments_of(44100, 2, model="scnet", arguments={"widths": [8, 16]})["widths"] == (8, 16)
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ({"model": "resnet"}, "'resnet': not known; choose one of .*scnet.*package.module:Class"),
+        ({"model": "no.such:Thing"}, "'no.such:Thing': cannot be imported"),
+        ({"model": "pathlib:Path"}, "not a subclass of raysep.separators.base.Separator"),
+        ({"arguments": {"widths": 3}}, r"network\.arguments: openunmix-joint takes no widths, but .*hidden"),
+        ({"arguments": {"hop": 0}}, "hop 0: must be 1 or more"),
+        ({"arguments": {"hop": "wide"}}, r"network\.arguments: openunmix-joint refuses .*wide"),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_refused(network, words):
+    with pytest.raises(BadInput, match=words):
+        arguments_of(**network)
+
+
+# Plans
 
 
 def test_a_plan_takes_its_recipe_from_the_settings(make_context, make_stems):
-    context = make_context(training={"steps": 100, "save_every": 40, "batch": 5, "learning_rate": 0.01})
+    chosen = {"steps": 100, "save_every": 40, "batch": 5, "learning_rate": 0.01, "truncate": "stem", "warmup": 7}
+    context = make_context(training=chosen | {"augment": ["gain"], "precision": "bfloat16", "schedule": "one-cycle"})
     plan = train.plan(context, "separator-seed3", make_stems(["A"]), seed=3)
     assert plan.recipe.steps == 100
     assert plan.recipe.save_steps == (40, 80)  # the last step is saved in any case
-    assert (plan.recipe.batch, plan.recipe.learning_rate, plan.recipe.seed, plan.recipe.warmup) == (5, 0.01, 3, 10)
+    assert (plan.recipe.batch, plan.recipe.learning_rate, plan.recipe.seed, plan.recipe.warmup) == (5, 0.01, 3, 7)
+    assert (plan.recipe.truncate, plan.recipe.augment, plan.recipe.precision) == ("stem", ("gain",), "bfloat16")
+    assert plan.recipe.schedule == "one-cycle"
     assert plan.out == context.run.path("checkpoints", "separator-seed3.safetensors")
     assert (plan.early_out, plan.early_step) == (None, 0)
     assert plan.labels == context.config.labels
     assert train.plan(context, "x", make_stems(["A"]), steps=30).recipe.save_steps == ()
+    assert train.plan(make_context(training={"steps": 100}), "x", make_stems(["A"])).recipe.warmup == 10
+
+
+def test_a_plan_validates_when_there_are_tracks_for_it(make_context, make_stems):
+    context = make_context(training={"steps": 100, "save_every": 40, "patience": 3, "keep_best": 2})
+    tracks = tuple(make_stems(["V"]))
+    recipe = train.plan(context, "x", make_stems(["A"])).recipe
+    assert (recipe.validate_every, recipe.patience) == (0, 0)
+    plan = train.plan(replace(context, validation=tracks[::-1]), "x", make_stems(["A"]))
+    assert plan.validation == tuple(sorted(tracks))
+    assert (plan.recipe.validate_every, plan.recipe.patience, plan.recipe.keep_best) == (40, 3, 2)
+    often = make_context(training={"validate_every": 5})
+    assert train.plan(replace(often, validation=tracks), "x", make_stems(["A"])).recipe.validate_every == 5
+
+
+@pytest.mark.parametrize("changes", [{"patience": 2}, {"schedule": "plateau"}])
+def test_what_goes_by_validations_needs_tracks(changes):
+    config = settings.preset("smallest", {"training": changes})
+    train.check_validation(config, has_tracks=True)
+    with pytest.raises(BadInput, match=rf"training\.{next(iter(changes))} = .*--validation"):
+        train.check_validation(config, has_tracks=False)
 
 
 def test_stems_of_no_weight_and_of_no_samples_are_not_trained_on(make_context, make_stems):
@@ -56,7 +120,15 @@ def test_stems_of_no_weight_and_of_no_samples_are_not_trained_on(make_context, m
     stems[1] = replace(stems[1], frames=0)
     weights = {stems[0].stem_id: 0.25, stems[1].stem_id: 1.0, stems[2].stem_id: 0.0}  # the last one is not named
     plan = train.plan(make_context(), "x", stems, weights=weights)
-    assert [(s.stem_id, w) for s, w in plan.stems] == [(stems[0].stem_id, 0.25)]
+    assert [(e.stem.stem_id, e.weight) for e in plan.stems] == [(stems[0].stem_id, 0.25)]
+
+
+def test_masked_stretches_reach_the_plan_and_its_fingerprint(make_context, make_stems):
+    context, stems = make_context(), make_stems(["A"])
+    masked = replace(context, spans={stems[0].stem_id: ((1.0, 2.5),)})
+    plan = train.plan(masked, "x", stems)
+    assert {e.stem.stem_id: e.spans for e in plan.stems if e.spans} == {stems[0].stem_id: ((1.0, 2.5),)}
+    assert plan.fingerprint != train.plan(context, "x", stems).fingerprint
 
 
 def test_a_plan_does_not_depend_on_the_order_of_its_stems(make_context, make_stems):
@@ -64,6 +136,68 @@ def test_a_plan_does_not_depend_on_the_order_of_its_stems(make_context, make_ste
     plans = [train.plan(make_context(), "x", order) for order in (stems, stems[::-1])]
     assert plans[0] == plans[1]
     assert plans[0].fingerprint == plans[1].fingerprint
+
+
+# What validation goes by
+
+
+def test_the_measure_is_the_whole_tracks_sdr_and_none_for_silence():
+    references = np.zeros((2, 1, 100), np.float32)
+    references[0] = 0.5
+    found = train.measure(references, references * 0.9)
+    assert found[0] == pytest.approx(20.0, abs=1e-3)
+    assert np.isnan(found[1])
+
+
+# Decisions
+
+
+def write_decision(path, rows: list[dict]) -> str:
+    storage.write_bytes(str(path), table_bytes(pa.Table.from_pylist(rows)))
+    return str(path)
+
+
+def test_weights_and_stretches_are_those_of_the_decision(tmp_path, make_stems):
+    rows = [
+        {"stem_id": "a", "keep": True, "weight": 0.9, "spans": [{"start": 1.0, "stop": 2.5}, {"start": 4, "stop": 5}]},
+        {"stem_id": "b", "keep": False, "weight": 0.4, "spans": None},
+        {"stem_id": "c", "keep": True, "weight": 1.0, "spans": []},
+    ]
+    use = train.read_decision([], write_decision(tmp_path / "d.parquet", rows))
+    assert use.weights == {"a": 0.9, "b": 0.0, "c": 1.0}
+    assert use.spans == {"a": ((1.0, 2.5), (4.0, 5.0))}
+    plain = [{name: row[name] for name in ("stem_id", "keep", "weight")} for row in rows]
+    assert train.read_decision([], write_decision(tmp_path / "plain.parquet", plain)) == replace(use, spans={})
+    stems = make_stems(["A"])
+    assert train.read_decision(stems, None) == train.Use({s.stem_id: 1.0 for s in stems})
+
+
+def test_what_is_no_decision_is_named(tmp_path, make_stems):
+    (tmp_path / "notes.parquet").write_bytes(b"not a table")
+    manifest.write(str(tmp_path / "m.parquet"), make_stems(["A"]))
+    write_decision(tmp_path / "odd.parquet", [{"stem_id": "a", "keep": True, "weight": 1.0, "spans": [3.0]}])
+    for name in ("absent.parquet", "notes.parquet", "m.parquet", "odd.parquet"):
+        with pytest.raises(BadInput, match=rf"--decision .*{name}: no decision table"):
+            train.read_decision([], str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"spans": [{"start": 2.0, "stop": 2.0}]}, r"span \(2\.0, 2\.0\) of a: start must be"),
+        ({"spans": [{"start": -1.0, "stop": 2.0}]}, r"span \(-1\.0, 2\.0\)"),
+        ({"spans": [{"start": 1.0, "stop": float("nan")}]}, r"span \(1\.0, nan\)"),
+        ({"weight": -0.5}, r"weight -0\.5 of a"),
+        ({"weight": float("nan")}, "weight nan of a"),
+    ],
+)
+def test_a_decision_that_makes_no_sense_is_refused(tmp_path, change, words):
+    row = {"stem_id": "a", "keep": True, "weight": 1.0} | change
+    with pytest.raises(BadInput, match=words):
+        train.read_decision([], write_decision(tmp_path / "d.parquet", [row]))
+
+
+# The stage
 
 
 @pytest.fixture
@@ -80,20 +214,22 @@ def trained(monkeypatch):
 
 
 def test_the_probe_networks_are_trained_on_what_they_should_be(make_context, make_stems, trained):
-    context = make_context(training={"steps": 10, "early": 0.4, "reference_steps": 0.6})
+    context = make_context(training={"steps": 10, "early": 0.4, "reference_steps": 0.6, "least_workers": 1})
     corpus, target, calibration, planted = (make_stems([name]) for name in ("corpus", "target", "calib", "planted-0-x"))
     roles = {s.stem_id: ("calibration", "clean", "calib") for s in calibration}
     roles[planted[0].stem_id] = ("planted", "noise", "x")
     train.train_probes(context, Inputs(corpus, target + calibration, []), Planting(target, calibration, planted, roles))
     ((final, reference), group) = trained[0]
     assert (final.name, reference.name) == (train.FINAL, train.REFERENCE)
-    assert {s.stem_id for s, _ in final.stems} == {s.stem_id for s in (*corpus, *calibration, planted[0])}
-    assert {s.stem_id for s, _ in reference.stems} == {s.stem_id for s in target}
+    assert {e.stem.stem_id for e in final.stems} == {s.stem_id for s in (*corpus, *calibration, planted[0])}
+    assert {e.stem.stem_id for e in reference.stems} == {s.stem_id for s in target}
     assert (final.recipe.steps, final.early_step, reference.recipe.steps) == (10, 4, 6)
     assert final.early_out == context.run.path("checkpoints", f"{train.EARLY}.safetensors")
     assert 4 in final.recipe.save_steps
-    assert group.workers == context.config.training.workers
+    assert (group.workers, group.least_workers) == (context.config.training.workers, 1)
     assert group.storage_path == context.run.path("training")
+    assert group.events == context.run.path("tensorboard")
+    assert group.measure is train.measure
 
 
 def test_a_finished_stage_trains_nothing_again(make_context, make_stems, trained):

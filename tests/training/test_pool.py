@@ -185,3 +185,14 @@ def test_pieces_that_do_not_fit_are_refused(item, message):
     with pytest.raises(BadInput, match=message):
         pool.add(*item)
     assert len(pool) == 1
+
+
+def test_a_rare_label_is_not_crowded_out():
+    size = noise(0).nbytes // 2
+    pool = SegmentPool(("rare", "common"), 6 * size)
+    pool.add("t/rare", 0, "rare", noise(1))
+    for k in range(20):
+        pool.add(f"t{k}/common", 0, "common", noise(k))
+    pool.ready()
+    assert len(pool) == 4
+    assert pool.full
