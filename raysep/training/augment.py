@@ -1,6 +1,7 @@
 """Variations of a batch, as modules over ``(batch, stem, channel, time)``: what is drawn does not depend on the device.
 
-Each takes the targets and a numpy generator. The mixture is the sum of the stems afterwards, so nothing can come apart.
+Each takes the targets and a numpy generator, may change the targets in place, and returns the result. The mixture is
+the sum of the stems afterwards, so nothing can come apart.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ class Gain(nn.Module):
     """A gain for each stem of each example."""
 
     def forward(self, targets: Tensor, rng: np.random.Generator) -> Tensor:
-        return targets * _each_stem(rng.uniform(*GAIN, targets.shape[:2]), targets)
+        return targets.mul_(_each_stem(rng.uniform(*GAIN, targets.shape[:2]), targets))
 
 
 class Polarity(nn.Module):
     """The opposite sign for half of the stems."""
 
     def forward(self, targets: Tensor, rng: np.random.Generator) -> Tensor:
-        return targets * _each_stem(np.where(rng.random(targets.shape[:2]) < 0.5, 1.0, -1.0), targets)
+        return targets.mul_(_each_stem(np.where(rng.random(targets.shape[:2]) < 0.5, 1.0, -1.0), targets))
 
 
 class Swap(nn.Module):
@@ -45,7 +46,8 @@ class Swap(nn.Module):
 
     def forward(self, targets: Tensor, rng: np.random.Generator) -> Tensor:
         swapped = torch.from_numpy(rng.random(targets.shape[:2]) < 0.5).to(targets.device)
-        return torch.where(swapped[:, :, None, None], targets.flip(2), targets)
+        targets[swapped] = targets[swapped].flip(1)
+        return targets
 
 
 class Pitch(nn.Module):

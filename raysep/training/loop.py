@@ -192,7 +192,8 @@ def _pieces(
         if not len(batch):
             continue
         rng = np.random.default_rng([recipe.seed, state.step, part])
-        batch = batch.to(device, non_blocking=True)
+        # A copy of its own: what was drawn may be drawn again.
+        batch = batch.to(device, non_blocking=True, copy=len(vary) > 0)
         for change in vary:
             batch = change(batch, rng)
         for piece in batch.tensor_split(min(recipe.accumulate, len(batch))):

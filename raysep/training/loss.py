@@ -52,10 +52,12 @@ def batch_loss(
 ) -> Tensor:
     """The scalar loss of ``(batch, stem, channel, time)`` targets, whose sum is the mixture.
 
+    The network's stems come first; further ones are heard in the mixture and are no target.
     ``model`` is what the forward pass goes through: ``network`` itself or a wrapper of it. ``truncate`` leaves out the
     highest ``share`` of each stem's losses: of its examples (``stem``), or of its stretches of time (``time``).
     """
     mixture = targets.sum(dim=1)
+    targets = targets[:, : len(network.stems)]
     form = form_of(loss)
     estimate = model(mixture, form)
     if truncate == "none" and form == "magnitude":  # nothing of the map is needed, and it costs a copy

@@ -114,13 +114,17 @@ class SegmentPool:
         """
         self.ready()
         rng = np.random.default_rng([seed, step, rank])
-        example = self._remixed if remix else self._aligned
-        return np.stack([example(segment_frames, rng) for _ in range(batch)])
+        fill = self._remixed if remix else self._aligned
+        drawn = np.empty((batch, len(self.labels), self._channels, segment_frames), np.float32)
+        for example in drawn:
+            fill(example, rng)
+        return drawn
 
-    def _remixed(self, frames: int, rng: np.random.Generator) -> np.ndarray:
-        return np.stack([self._crop_of(label, frames, rng) for label in self.labels])
+    def _remixed(self, out: np.ndarray, rng: np.random.Generator) -> None:
+        for label, crop in zip(self.labels, out, strict=True):
+            self._crop_of(label, crop, rng)
 
-    def _aligned(self, frames: int, rng: np.random.Generator) -> np.ndarray:
+    def _aligned(self, out: np.ndarray, rng: np.random.Generator) -> None:
         anchor_label = self.labels[rng.integers(len(self.labels))]
         anchor = self._choose(anchor_label, rng)
         track, start = self._pieces[anchor].track, anchor[1]
@@ -131,21 +135,18 @@ class SegmentPool:
             for key in self._keys[label]
             if key[1] == start and self._pieces[key].track == track
         } | {anchor_label: anchor}
-        crops = [
-            _crop(self._pieces[together[label]].audio, frames, place)
-            if label in together
-            else self._crop_of(label, frames, rng)
-            for label in self.labels
-        ]
-        return np.stack(crops)
+        for label, crop in zip(self.labels, out, strict=True):
+            if label in together:
+                _crop(self._pieces[together[label]].audio, place, crop)
+            else:
+                self._crop_of(label, crop, rng)
 
-    def _crop_of(self, label: str, frames: int, rng: np.random.Generator) -> np.ndarray:
-        """``(channel, frames)`` of a random piece of the label, audible if ``TRIES`` attempts find one that is."""
+    def _crop_of(self, label: str, out: np.ndarray, rng: np.random.Generator) -> None:
+        """A random piece of the label into ``(channel, frames)``, audible if ``TRIES`` attempts find one that is."""
         for _ in range(TRIES):
-            crop = _crop(self._pieces[self._choose(label, rng)].audio, frames, rng.random())
-            if is_audible(crop):
+            _crop(self._pieces[self._choose(label, rng)].audio, rng.random(), out)
+            if is_audible(out):
                 break
-        return crop
 
     def _choose(self, label: str, rng: np.random.Generator) -> Key:
         if label not in self._odds:
@@ -162,11 +163,16 @@ class SegmentPool:
             self._bytes[key[2]] -= piece.audio.nbytes
 
 
-def _crop(audio: np.ndarray, frames: int, place: float) -> np.ndarray:
-    """``frames`` samples of an int16 piece as float32; ``place`` in [0, 1) says where, a short piece is zero-padded."""
+def _crop(audio: np.ndarray, place: float, out: np.ndarray) -> None:
+    """Samples of an int16 piece as float32 into ``(channel, frames)``; ``place`` in [0, 1) says where.
+
+    A short piece is followed by zeros.
+    """
+    frames = out.shape[1]
     start = int(place * (max(0, audio.shape[1] - frames) + 1))
-    crop = _float(audio[:, start : start + frames])
-    return np.pad(crop, ((0, 0), (0, frames - crop.shape[1])))
+    crop = audio[:, start : start + frames]
+    np.multiply(crop, np.float32(1.0 / FULL_SCALE), out=out[:, : crop.shape[1]])
+    out[:, crop.shape[1] :] = 0.0
 
 
 def _to_int16(audio: np.ndarray) -> np.ndarray:

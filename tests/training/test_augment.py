@@ -16,6 +16,7 @@ def targets(batch: int = 6, stems: int = 3, channels: int = 2, time: int = 2000)
 
 def vary(names, x, seed=0):
     rng = np.random.default_rng(seed)
+    x = x.clone()  # a module may work in place
     for module in augmentation(names, 8000):
         x = module(x, rng)
     return x
