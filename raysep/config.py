@@ -18,6 +18,8 @@ from raysep.errors import BadInput
 from raysep.training.recipe import Recipe
 
 LABELS = ("vocals", "drums", "bass", "other")
+UNLEARNING = ("joint", "plain", "noisy", "none")
+CONTEXTS = ("own", "clean", "both")
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ class ScoringSettings:
     fisher_segments: int = 1024
     fisher_shards: int = 16
     rho: float = 1e-3  # central difference: step relative to the weights' norm
+    direction: str = "adam"  # D of the central difference: adam (the checkpoint's second moment, free) | fisher
+    unlearning: str = "joint"  # of the reference at once | plain (no Fisher) | noisy (of planted faults) | none
+    unlearning_steps: int = 1  # further ones take the gradient again and are pulled back by the Fisher
+    unlearning_context: str = "own"  # own (the paper's) | clean | both: the mixture it is read in
     alpha: float | None = None  # unlearning step; None = chosen by the three readings
     damping: float = 0.1
 
@@ -317,6 +323,10 @@ def _check(config: Config) -> None:
         ("scoring.bank_segments", s.bank_segments, s.bank_segments >= 1, "1 or more"),
         ("scoring.fisher_segments", s.fisher_segments, s.fisher_segments >= 1, "1 or more"),
         ("scoring.fisher_shards", s.fisher_shards, s.fisher_shards >= 1, "1 or more"),
+        ("scoring.unlearning_steps", s.unlearning_steps, s.unlearning_steps >= 1, "1 or more"),
+        ("scoring.direction", s.direction, s.direction in ("adam", "fisher"), "adam or fisher"),
+        ("scoring.unlearning", s.unlearning, s.unlearning in UNLEARNING, f"one of {', '.join(UNLEARNING)}"),
+        ("scoring.unlearning_context", s.unlearning_context, s.unlearning_context in CONTEXTS, ", ".join(CONTEXTS)),
         ("scoring.rho", s.rho, 0 < s.rho < 0.1, "above 0, below 0.1"),
         ("planting.unlearning", p.unlearning, 0 < p.unlearning < 1, "between 0 and 1"),
         ("planting.calibration", p.calibration, 0 < p.calibration < 1 - p.unlearning, "leaving a part to plant"),

@@ -52,6 +52,8 @@ _PROBES = (
     Probe("own-loss", "own", "final", True, 0.25, "training loss in the track's own mixture"),
     Probe("unlearning", "own", "final+unlearned", True, 0.5, BLIND),
     Probe("unlearning-relative", "own", "final+unlearned", True, 0.5, BLIND),
+    Probe("unlearning-clean", "clean", "final+unlearned-clean", True, 2, BLIND),
+    Probe("unlearning-clean-relative", "clean", "final+unlearned-clean", True, 2, BLIND),
     Probe("fad", "stem", "", True, 0, "Gui et al. 2024 (arXiv 2311.01616), raw"),
     Probe("fad-z", "stem", "", True, 0, FRECHET),
     Probe("fad-window", "stem", "", True, 0, FRECHET),

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from raysep.errors import RaysepError
-from raysep.probes.gradients import Weights, evaluating, losses_at, weights_of, with_weights
+from raysep.probes.gradients import Weights, evaluating, losses_at, trainable, weights_of, with_weights
 from raysep.probes.losses import losses_of
+from raysep.training.loss import stem_losses
 
 RHO = 1e-3
 LEAST_AGREEMENT = 0.99
@@ -121,13 +122,25 @@ def check_step(
     return float(np.mean(correlations))
 
 
-def exact_derivative(network: nn.Module, direction: Mapping[str, Tensor], mixtures: Tensor, targets: Tensor) -> Tensor:
-    """``(n, stem)`` derivative of the losses along ``direction`` by forward-mode differentiation: exact, three passes.
+def exact_derivative(
+    network: nn.Module, direction: Mapping[str, Tensor], mixtures: Tensor, targets: Tensor, mode: str = "forward"
+) -> Tensor:
+    """``(n, stem)`` derivative of the losses along ``direction``: exact, the oracle of the central difference.
 
-    The oracle of the central difference, for a network in float64. Fused LSTM kernels have no forward mode: on CPU
-    call it under ``torch.backends.mkldnn.flags(enabled=False)``.
+    For a network in float64. ``mode`` ``forward`` is forward-mode differentiation, three forward passes; fused LSTM and
+    attention kernels have none (on CPU, LSTMs have one under ``torch.backends.mkldnn.flags(enabled=False)``). ``reverse``
+    takes the gradient of each loss by itself and its product with the direction: slow, and right for every module.
     """
     weights = weights_of(network)
     tangents = {name: direction[name].to(value) for name, value in weights.items()}
     with evaluating(network):
-        return torch.func.jvp(losses_at(network, mixtures, targets), (weights,), (tangents,))[1]
+        if mode == "forward":
+            return torch.func.jvp(losses_at(network, mixtures, targets), (weights,), (tangents,))[1]
+        names, parameters = zip(*trainable(network).items(), strict=True)
+        losses = stem_losses(network, mixtures, targets)
+        found = torch.zeros_like(losses)
+        for place in np.ndindex(*losses.shape):
+            gradients = torch.autograd.grad(losses[place], parameters, retain_graph=True, allow_unused=True)
+            products = [(g * tangents[n]).sum() for n, g in zip(names, gradients, strict=True) if g is not None]
+            found[place] = sum(products)
+        return found.detach()

@@ -15,7 +15,8 @@ from raysep.probes.fad.embedder import Embedder, LogMelEmbedder, audible_frames
 from raysep.probes.fad.reference import LabelReference
 from raysep.separators.base import Separator
 
-NETWORKS = ("final", "early", "reference", "plus", "minus", "unlearned")
+# The unlearned weights go by two names: which context they are read in is decided by which is there.
+NETWORKS = ("final", "early", "reference", "plus", "minus", "unlearned", "unlearned-clean")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class ScoringOptions:
     most_segments: int | None = None  # per stem, spread evenly
     seed: int = 0  # draws the clean partners
     rho: float = 1e-3  # relative step between ``plus`` and ``minus``
+    unlearning_sign: float = 1.0  # -1 where what was unlearned is known to be wrong: then the most affected are suspect
     silence: float = SILENCE_DBFS  # dBFS; quieter segments are not scored
     batch: int = 4  # segments in a forward pass: on a CPU larger ones leave the cache and take half as long again
 

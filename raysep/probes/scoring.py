@@ -73,7 +73,7 @@ def score_track(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str) ->
     """
     cut_up = _cut(kit, audio, track)
     columns = _clean_and_alone(kit, cut_up) | _own(kit, cut_up)
-    by_segment = _model_probes(columns, kit.options.rho)
+    by_segment = _model_probes(columns, kit.options.rho, kit.options.unlearning_sign)
     onsets = {label: signal.onset_envelope(audio[label], kit.options.sample_rate) for label in cut_up.labels}
     leaks = leakage(audio, kit.options.sample_rate)
     by_stem = {
@@ -106,7 +106,8 @@ def score_track(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str) ->
 
 def _clean_and_alone(kit: ScoringKit, track: Track) -> Columns:
     """Losses, agreements and self-consistencies per network of every audible segment, silent ones NaN."""
-    names = [name for name in ("final", "early", "reference", "plus", "minus") if name in kit.networks]
+    known = ("final", "early", "reference", "plus", "minus", "unlearned-clean")
+    names = [name for name in known if name in kit.networks]
     if not names:
         return {}
     if kit.bank is None:
@@ -178,7 +179,7 @@ def decibels(loss: np.ndarray) -> np.ndarray:
     return 10.0 * np.log10(np.maximum(loss, 1e-20))
 
 
-def _model_probes(c: Columns, rho: float) -> Columns:
+def _model_probes(c: Columns, rho: float, sign: float = 1.0) -> Columns:
     """From losses to scores, higher = cleaner (curvature apart); a probe is left out when one of its networks is."""
     formulae = {
         "loss": lambda: -decibels(c["loss final"]),
@@ -198,8 +199,10 @@ def _model_probes(c: Columns, rho: float) -> Columns:
         "self-consistency-early": lambda: c["alone early"],
         "self-consistency-reference": lambda: c["alone reference"],
         "own-loss": lambda: -decibels(c["own final"]),
-        "unlearning": lambda: tau(c["own final"], c["own unlearned"]),
-        "unlearning-relative": lambda: relative_tau(c["own final"], c["own unlearned"]),
+        "unlearning": lambda: sign * tau(c["own final"], c["own unlearned"]),
+        "unlearning-relative": lambda: sign * relative_tau(c["own final"], c["own unlearned"]),
+        "unlearning-clean": lambda: sign * tau(c["loss final"], c["loss unlearned-clean"]),
+        "unlearning-clean-relative": lambda: sign * relative_tau(c["loss final"], c["loss unlearned-clean"]),
     }
     scores = {}
     for name, formula in formulae.items():

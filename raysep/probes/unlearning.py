@@ -23,6 +23,7 @@ from raysep.probes.influence import direction, norm
 from raysep.probes.losses import losses_of
 
 DAMPING = 0.1
+DEAD = 1e-4  # of the mean over all layers: a layer whose F is smaller has no say, and its gradient is rounding
 RELATIVE_STEPS = tuple(float(s) for s in np.geomspace(1e-4, 1e-1, 7))  # ‖θ⁻ - θ0‖ / ‖θ0‖ that are tried
 
 
@@ -30,9 +31,11 @@ RELATIVE_STEPS = tuple(float(s) for s in np.geomspace(1e-4, 1e-1, 7))  # ‖θ�
 
 
 def damped(fisher_mean: Mapping[str, Tensor], damping: float = DAMPING) -> Weights:
-    """F + λ · mean of the layer's F, in float64 and never zero.
+    """F + λ · mean of the layer's F, in float64 and never near zero.
 
-    A layer without any gradient takes the mean over all layers instead. Raises ``RaysepError`` when all of F is zero
+    A layer that the loss does not depend on (a bias before a normalisation) has rounding errors for a gradient, and
+    divided by their own squares they would be most of the direction: the layer's mean counts as at least ``DEAD`` of the
+    mean over all. A layer without any gradient takes the mean over all layers. Raises ``RaysepError`` when all of F is zero
     or some of it is not finite, ``ValueError`` for damping that is not positive.
     """
     if not damping > 0:
@@ -42,7 +45,10 @@ def damped(fisher_mean: Mapping[str, Tensor], damping: float = DAMPING) -> Weigh
     if not 0.0 < overall < np.inf:
         raise RaysepError(f"the Fisher information has mean {overall}: the separator did not train; look at its losses")
     means = {name: float(value.mean()) for name, value in fisher.items()}
-    return {name: value + damping * (means[name] or overall) for name, value in fisher.items()}
+    least = DEAD * overall
+    return {
+        name: value + damping * (max(means[name], least) if means[name] else overall) for name, value in fisher.items()
+    }
 
 
 def unlearn(

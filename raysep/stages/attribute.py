@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from raysep.stages.plant import Planting
 
 PLUS, MINUS, UNLEARNED = "plus", "minus", "unlearned"
 CHECKED_SEGMENTS = 64  # read again at ρ/3, and used for the readings of the step size
-FISHER, GRADIENT = "fisher", "gradient"
+FISHER, GRADIENT, NOISY = "fisher", "gradient", "noisy"
 Chosen = dict[str, list[int]]  # track → indices of its segments
 
 
@@ -36,9 +37,15 @@ def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
         corpus = draw(every, settings.fisher_segments, f"{context.config.seed}/fisher")
         target = draw(list_segments(planting.unlearning, context), settings.fisher_segments, "reference")
         worker = _Worker(run.root, context.fingerprint, context.sample_rate, context.channels, context.config)
+        wanted = {FISHER: (inputs.corpus, corpus)} if needs_fisher(settings) else {}
+        wanted[GRADIENT] = (planting.unlearning, target)
+        if settings.unlearning == "noisy":
+            planted = list_segments(planting.planted, context)
+            wanted[NOISY] = (planting.planted, draw(planted, settings.fisher_segments, "noisy"))
         payloads = [
-            *((FISHER, _rows(inputs.corpus, part), part) for part in _deal(corpus, settings.fisher_shards)),
-            *((GRADIENT, _rows(planting.unlearning, part), part) for part in _deal(target, settings.fisher_shards)),
+            (kind, _rows(stems, part), part)
+            for kind, (stems, chosen) in wanted.items()
+            for part in _deal(chosen, settings.fisher_shards)
         ]
         done = run.shards_done("attribute", context.fingerprint)
         finished = len(done)
@@ -62,12 +69,21 @@ def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
         last = len(payloads)
         if last not in done:
             total = sum(len(indices) for indices in every.values())
-            execute(
-                {last: ("directions", check, (_rows(planting.unlearning, reference), reference), total, len(payloads))}
-            )
+            ascent = [payload[1:] for payload in payloads if payload[0] == _unlearned_kind(settings)]
+            known = (_rows(planting.unlearning, reference), reference)
+            execute({last: ("directions", check, known, ascent, total, len(payloads))})
         record.update(run.read_json("attribution", "record.json"))
         if record["unlearning_left_out"]:
             context.progress.say(f"unlearning probe left out: {record['unlearning_left_out']}")
+
+
+def needs_fisher(settings: ScoringSettings) -> bool:
+    """Whether anything reads the Fisher information: its pass costs three times the reading of a segment."""
+    return settings.direction == "fisher" or settings.unlearning in ("joint", "noisy")
+
+
+def _unlearned_kind(settings: ScoringSettings) -> str:
+    return NOISY if settings.unlearning == "noisy" else GRADIENT
 
 
 def list_segments(stems: Iterable[Stem], context: Context) -> Chosen:
@@ -150,8 +166,8 @@ class _Worker:
         stacked = torch.from_numpy(targets).to(device)
         return stacked.sum(dim=1), stacked, skipped
 
-    def _directions(self, shard: int, check: tuple, reference: tuple, total: int, parts: int) -> dict:
-        """From Fisher and gradient to the three moved weight sets."""
+    def _directions(self, shard: int, check: tuple, reference: tuple, ascent: list, total: int, parts: int) -> dict:
+        """From Fisher and gradients to the moved weight sets; ``ascent`` says which segments are unlearned."""
         from raysep.probes import influence, unlearning
         from raysep.probes.gradients import ParameterSum, merge_all, weights_of
         from raysep.separators import checkpoint
@@ -162,41 +178,37 @@ class _Worker:
         names = [markers[number]["part"] for number in range(parts)]
         sums = {
             kind: merge_all({n: ParameterSum.from_bytes(run.read_bytes(n)) for n in names if f"/{kind}-" in n})
-            for kind in (FISHER, GRADIENT)
+            for kind in (FISHER, GRADIENT, NOISY)
+            if any(f"/{kind}-" in n for n in names)
         }
-        gradient, fisher = sums[GRADIENT].mean(), sums[FISHER].mean()
+        gradient = sums[GRADIENT].mean()
+        fisher = sums[FISHER].mean() if FISHER in sums else None
         mixtures, targets, _ = self._load(*check, network)
         start = weights_of(network)
-        along = influence.direction(gradient, unlearning.damped(trained.second_moment, scoring.damping))
+        curvature = fisher if scoring.direction == "fisher" else trained.second_moment
+        along = influence.direction(gradient, unlearning.damped(curvature, scoring.damping))
         agreement = influence.check_step(network, along, mixtures, targets, scoring.rho)
         plus, minus, _ = influence.perturb(start, along, scoring.rho)
         moved = {PLUS: plus, MINUS: minus}
         record: dict[str, Any] = {
             "segments": total,
-            "fisher_segments": sums[FISHER].count,
+            "fisher_segments": sums[FISHER].count if fisher else 0,
+            "direction": scoring.direction,
+            "unlearning": scoring.unlearning,
             "reference_segments": sums[GRADIENT].count,
             "rho": scoring.rho,
             "self_check": agreement,
             "unlearning_left_out": "",
         }
-        try:
-            if scoring.alpha is None:
-                known = self._load(*reference, network)[:2]
-                size = unlearning.choose_step_size(
-                    network, gradient, fisher, total, known, (mixtures, targets), damping=scoring.damping
-                )
-                record |= {
-                    "alpha": size.alpha,
-                    "alpha_satisfied": size.satisfied,
-                    "readings": size.to_dict()["readings"],
-                }
-            else:
-                record |= {"alpha": scoring.alpha, "alpha_satisfied": None}
-            moved[UNLEARNED] = unlearning.unlearn(
-                start, gradient, fisher, total, record["alpha"], damping=scoring.damping
-            )
-        except RaysepError as error:
-            record["unlearning_left_out"] = str(error)
+        if scoring.unlearning != "none":
+            try:
+                known, judged = self._load(*reference, network)[:2], (mixtures, targets)
+                unlearned = sums[_unlearned_kind(scoring)].mean()
+                again = partial(self._gradient_at, network, ascent)
+                moved[UNLEARNED], chosen = self._unlearn(network, start, unlearned, fisher, total, known, judged, again)
+                record |= chosen
+            except RaysepError as error:
+                record["unlearning_left_out"] = str(error)
         for name, weights in moved.items():
             changed = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
             result = replace(trained, weights={**trained.weights, **changed}, second_moment=None)
@@ -207,6 +219,46 @@ class _Worker:
             "attribute", shard, self.fingerprint, json.dumps(record, indent=2).encode(), "attribution/record.json", {}
         )
         return {}
+
+    def _unlearn(self, network, start, gradient, fisher, total: int, known: tuple, judged: tuple, gradient_at):
+        """(moved weights, what goes into the record): ascent on the gradient with the step that was given or chosen."""
+        import torch
+
+        from raysep.probes import unlearning
+
+        scoring = self.config.scoring
+        plain = scoring.unlearning == "plain"
+        curvature = {name: torch.ones_like(value) for name, value in gradient.items()} if plain else fisher
+        alpha, record = scoring.alpha, {"alpha": scoring.alpha, "alpha_satisfied": None}
+        if alpha is None:
+            size = unlearning.choose_step_size(
+                network, gradient, curvature, total, known, judged, damping=scoring.damping
+            )
+            alpha = size.alpha
+            record = {"alpha": alpha, "alpha_satisfied": size.satisfied, "readings": size.to_dict()["readings"]}
+        if plain:  # the same step as with a Fisher of ones, without the pull back
+            step = alpha / total / (1.0 + scoring.damping)
+            weights = start
+            for number in range(scoring.unlearning_steps):
+                weights = unlearning.plain(weights, gradient_at(weights) if number else gradient, step)
+            return weights, record
+        steps = scoring.unlearning_steps
+        return (
+            unlearning.unlearn(start, gradient, fisher, total, alpha, steps, gradient_at, scoring.damping),
+            record | {"steps": steps},
+        )
+
+    def _gradient_at(self, network, ascent: list, weights) -> Any:
+        """The mean gradient of the segments that are unlearned at other weights, a part of them in memory at a time."""
+        from raysep.probes.gradients import merge_all, reference_gradient, with_weights
+
+        moved, batch, parts = with_weights(network, weights), self.config.scoring.batch, {}
+        for number, (rows, chosen) in enumerate(ascent):
+            mixtures, targets, _ = self._load(rows, chosen, network)
+            if len(mixtures):
+                batches = zip(mixtures.split(batch), targets.split(batch), strict=True)
+                parts[f"{number:05d}"] = reference_gradient(moved, batches)
+        return merge_all(parts).mean()
 
 
 def load_network(run: Run, name: str, folder: str = "checkpoints"):

@@ -182,7 +182,9 @@ class _KitMaker:
             "minus": attribute.load_network(run, attribute.MINUS, "attribution")[0],
         }
         if run.has("attribution", f"{attribute.UNLEARNED}.safetensors"):
-            networks["unlearned"] = attribute.load_network(run, attribute.UNLEARNED, "attribution")[0]
+            unlearned = attribute.load_network(run, attribute.UNLEARNED, "attribution")[0]
+            names = {"own": ["unlearned"], "clean": ["unlearned-clean"], "both": ["unlearned", "unlearned-clean"]}
+            networks |= dict.fromkeys(names[scoring.unlearning_context], unlearned)
         tracks = _Lazy(stems, self.sample_rate, self.channels)
         bank = ReferenceBank(self.config.labels)
         for track, indices in sorted(chosen.items()):
@@ -204,6 +206,7 @@ class _KitMaker:
             most_segments=scoring.most_segments,
             seed=self.config.seed,
             rho=scoring.rho,
+            unlearning_sign=-1.0 if scoring.unlearning == "noisy" else 1.0,
             batch=scoring.batch,
         )
         kit = ScoringKit(networks, bank, options, distances)

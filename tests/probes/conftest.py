@@ -56,3 +56,35 @@ def segments():
 @pytest.fixture
 def network():
     return make_network()
+
+
+@pytest.fixture
+def network_of_any_kind(small_arguments):
+    """``network_of_any_kind(name)``: a network of the registry, a few steps into its training, in eval mode.
+
+    Trained a little, since attribution reads trained networks: at its random start a network of waveforms puts out next
+    to nothing, and the loss hardly depends on its weights.
+    """
+
+    def make(name: str):
+        from raysep.training.loop import train
+        from raysep.training.recipe import Recipe
+
+        torch.manual_seed(1)
+        network = build(name, **{"stems": STEMS, "sample_rate": RATE, "channels": 1} | small_arguments(name))
+        mixtures, targets = make_segments(8, seed=9)
+        network.set_input_statistics(mixtures)
+        recipe = Recipe(
+            steps=30,
+            batch=8,
+            segment_seconds=0.25,
+            learning_rate=3e-3,
+            warmup=1,
+            augment=(),
+            seed=1,
+            schedule="constant",
+        )
+        train(network, lambda step: targets, recipe)
+        return network.eval()
+
+    return make

@@ -26,5 +26,5 @@ def test_absent_networks_take_their_probes_with_them():
 
 def test_each_network_runs_once_per_context():
     assert forward_passes({"final"}, 4) == 1 + 1 + 0.25
-    assert forward_passes(NETWORKS, 4) == 5 + 3 + 2 * 0.25
+    assert forward_passes(NETWORKS, 4) == 6 + 3 + 2 * 0.25
     assert forward_passes((), 4) == 0

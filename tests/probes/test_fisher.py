@@ -3,6 +3,7 @@ import torch
 
 from raysep.probes.fisher import Fisher, diagonal_fisher
 from raysep.probes.gradients import reference_gradient
+from raysep.separators import registry
 
 
 @pytest.mark.parametrize("model", ["openunmix-joint", "openunmix"])
@@ -15,6 +16,23 @@ def test_vmap_equals_the_plain_loop(model, small_network, segments):
     for name in slow.sum:
         scale = slow.sum[name].abs().max()
         torch.testing.assert_close(fast.sum[name], slow.sum[name], rtol=1e-10, atol=float(1e-10 * scale))
+
+
+@pytest.mark.parametrize("model", sorted(registry.MODELS))
+def test_of_every_network_it_is_the_sum_of_squares_by_hand(model, network_of_any_kind, segments):
+    """The oracle knows nothing of ours but the network: a sample at a time through autograd, squared and added."""
+    network = network_of_any_kind(model).double()
+    mixtures, targets = (part.double() for part in segments(3, seed=5))
+    expected = {name: torch.zeros_like(p) for name, p in network.named_parameters()}
+    for mixture, target in zip(mixtures, targets, strict=True):
+        network.zero_grad()
+        ((network(mixture[None]) - network.magnitude(target[None])).square().mean()).backward()
+        for name, parameter in network.named_parameters():
+            if parameter.grad is not None:
+                expected[name] += parameter.grad.square()
+    found = diagonal_fisher(network, mixtures, targets)
+    for name, value in expected.items():
+        torch.testing.assert_close(found.sum[name], value, rtol=1e-10, atol=float(1e-10 * value.abs().max()))
 
 
 def test_it_is_the_square_of_each_gradient_not_of_the_batchs(network, segments):

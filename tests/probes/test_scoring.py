@@ -61,6 +61,7 @@ def kit():
         "plus": with_weights(final, moved[1.0]),
         "minus": with_weights(final, moved[-1.0]),
         "unlearned": with_weights(final, moved[3.0]),
+        "unlearned-clean": with_weights(final, moved[3.0]),
     }
     reference = {f"r{i}": song(i) for i in range(6)}
     bank = ReferenceBank(STEMS)

@@ -216,3 +216,85 @@ def test_a_shard_that_fails_ends_the_stage_with_its_words(prepared):
     with pytest.raises(RaysepError, match=r"attribution failed .*probe-final"):
         attribute.attribute(context, inputs, planting)
     assert not context.run.is_done("attribute")
+
+
+# What can be chosen
+
+
+def changed(prepared, **scoring):
+    """(context, inputs, planting) with other settings of the scoring."""
+    context, inputs, planting = prepared
+    settings = replace(context.config.scoring, **scoring)
+    return replace(context, config=replace(context.config, scoring=settings)), inputs, planting
+
+
+def unlearned(context):
+    return weights(context.run, "attribution", f"{attribute.UNLEARNED}.safetensors")
+
+
+def moved(first, second) -> float:
+    return (
+        sum(float((first[n].double() - second[n].double()).square().sum()) for n in first if "running" not in n) ** 0.5
+    )
+
+
+def test_without_unlearning_no_fisher_is_computed(prepared):
+    context, inputs, planting = changed(prepared, unlearning="none")
+    attribute.attribute(context, inputs, planting)
+    assert not list(Path(context.run.path("attribution")).glob("fisher-*"))
+    assert not context.run.has("attribution", f"{attribute.UNLEARNED}.safetensors")
+    assert context.run.has("attribution", f"{attribute.PLUS}.safetensors")
+    assert context.run.read_json("attribution", "record.json")["fisher_segments"] == 0
+
+
+def test_the_fisher_can_give_the_central_difference_its_metric(prepared):
+    first, *rest = changed(prepared, unlearning="none", direction="fisher", rho=3e-4)
+    attribute.attribute(first, *rest)
+    by_fisher = weights(first.run, "attribution", f"{attribute.PLUS}.safetensors")
+    assert list(Path(first.run.path("attribution")).glob("fisher-*"))
+    second, *rest = changed(prepared, unlearning="none", rho=3e-4)
+    second = replace(second, fingerprint="other")
+    Path(second.run.path("done", "attribute.json")).unlink()
+    attribute.attribute(second, *rest)
+    assert moved(by_fisher, weights(second.run, "attribution", f"{attribute.PLUS}.safetensors")) > 0
+
+
+def test_plain_unlearning_goes_along_the_gradient_itself(prepared):
+    context, inputs, planting = changed(prepared, unlearning="plain", alpha=0.5)
+    attribute.attribute(context, inputs, planting)
+    assert not list(Path(context.run.path("attribution")).glob("fisher-*"))
+    trained = weights(context.run, "checkpoints", f"{train.FINAL}.safetensors")
+    parts = sorted(Path(context.run.path("attribution")).glob("gradient-*"))
+    total = ParameterSum.from_bytes(parts[0].read_bytes())
+    for part in parts[1:]:
+        total = total.merge(ParameterSum.from_bytes(part.read_bytes()))
+    step = 0.5 / 8 / (1 + context.config.scoring.damping)
+    for name, gradient in total.mean().items():
+        expected = trained[name].double() + step * gradient
+        assert np.allclose(unlearned(context)[name], expected, rtol=1e-6, atol=1e-7), name
+
+
+def test_further_steps_go_further_and_are_pulled_back(prepared):
+    context, inputs, planting = changed(prepared, alpha=1e-7)
+    attribute.attribute(context, inputs, planting)
+    trained = weights(context.run, "checkpoints", f"{train.FINAL}.safetensors")
+    one = unlearned(context)
+    more, *rest = changed(prepared, alpha=1e-7, unlearning_steps=3)
+    more = replace(more, fingerprint="other")
+    Path(more.run.path("done", "attribute.json")).unlink()
+    attribute.attribute(more, *rest)
+    assert context.run.read_json("attribution", "record.json")["steps"] == 3
+    assert moved(one, trained) < moved(unlearned(more), trained) < 3.3 * moved(one, trained)
+
+
+def test_known_faults_can_be_unlearned_instead(prepared, tmp_path, write_tracks):
+    context, inputs, planting = changed(prepared, unlearning="noisy", alpha=1e-7)
+    planted = layouts.scan(write_tracks(tmp_path / "planted", ["P"], seconds=3.0)).stems
+    attribute.attribute(context, inputs, replace(planting, planted=planted))
+    assert list(Path(context.run.path("attribution")).glob("noisy-*"))
+    noisy = unlearned(context)
+    joint, *rest = changed(prepared, alpha=1e-7)
+    joint = replace(joint, fingerprint="other")
+    Path(joint.run.path("done", "attribute.json")).unlink()
+    attribute.attribute(joint, *rest)
+    assert moved(noisy, unlearned(joint)) > 0
