@@ -34,7 +34,6 @@ class Request:
     reference: str | None
     out: str
     test: str | None = None
-    validation: str | None = None  # tracks that ``train`` validates on
     preset: str = "auto"
     overrides: dict[str, Any] | None = None
     search: bool = False
@@ -43,6 +42,7 @@ class Request:
     address: str | None = None
     quiet: bool = False
     before: dict[str, float] | None = None  # name → seconds of work that went before, for the record
+    validation: str | None = None  # tracks that ``train`` validates on
 
 
 def clean(request: Request, benchmark: Benchmark | None = None) -> Run:

@@ -179,6 +179,105 @@ def test_the_options_of_clean_reach_the_pipeline(asked):
     )
 
 
+def test_the_options_of_train_reach_the_pipeline(raysep, monkeypatch):
+    found = []
+
+    class Done:
+        def path(self, *parts: str) -> str:
+            return "/".join(parts)
+
+    monkeypatch.setattr(pipeline, "train", lambda request, decision: found.append((request, decision)) or Done())
+    words = (
+        "C",
+        "--out",
+        "O",
+        "--test",
+        "T",
+        "--validation",
+        "V",
+        "--decision",
+        "D",
+        "--set",
+        "training.patience=3",
+        "-q",
+    )
+    assert raysep("train", *words)[0] == 0
+    overrides = {"training": {"patience": 3}}
+    assert found == [(pipeline.Request("C", None, "O", "T", overrides=overrides, quiet=True, validation="V"), "D")]
+
+
+def test_the_options_of_evaluate_reach_the_stage(raysep, monkeypatch):
+    from raysep.stages import evaluate
+
+    found = []
+    monkeypatch.setattr(evaluate, "evaluate", found.append)
+    words = ("m.safetensors", "RUN", "C", "--out", "O", "--against", "m", "--baseline", "--metrics", "sdr,si_sdr")
+    words += (
+        "--bss-eval",
+        "--backend",
+        "museval",
+        "--frames",
+        "--filter",
+        "wiener",
+        "--labels",
+        "a,b",
+        "--workers",
+        "2",
+    )
+    assert raysep("evaluate", *words)[0] == 0
+    assert found == [
+        evaluate.Request(
+            ("m.safetensors", "RUN"), "C", "O", ("sdr", "si_sdr"), True, "museval", "m", True, True, "test", ("a", "b"),
+            {"filter": "wiener"}, workers=2,
+        )
+    ]  # fmt: skip
+
+
+def test_the_options_of_separate_reach_the_stage(raysep, monkeypatch):
+    from raysep.stages import separate
+
+    found = []
+    monkeypatch.setattr(
+        separate, "separate_files", lambda *a, **options: found.append((a, options)) or ["O/a/vocals.flac"]
+    )
+    words = (
+        "m",
+        "a.wav",
+        "b",
+        "--out",
+        "O",
+        "--format",
+        "flac",
+        "--bits",
+        "24",
+        "--stems",
+        "vocals,bass",
+        "--shifts",
+        "2",
+    )
+    words += (
+        "--filter",
+        "wiener",
+        "--chunk-seconds",
+        "5",
+        "--overlap",
+        "0.5",
+        "--batch",
+        "2",
+        "--overwrite",
+        "--residual",
+    )
+    code, text, _ = raysep("separate", *words)
+    assert (code, text) == (0, "O/a/vocals.flac\n")
+    ((places, options),) = found
+    assert places == ("m", ["a.wav", "b"], "O")
+    assert options == {
+        "batch": 2, "device": "auto", "overwrite": True, "quiet": False, "format": "flac", "bits": 24, "clip": "clip",
+        "stems": ("vocals", "bass"), "two_stems": None, "residual": True, "filter": "wiener", "chunk_seconds": 5.0,
+        "overlap": 0.5, "shifts": 2, "precision": "float32",
+    }  # fmt: skip
+
+
 def test_printed_settings_are_accepted_again(raysep, tmp_path, asked):
     code, text, _ = raysep("config", "--preset", "tiny")
     assert code == 0
