@@ -1,0 +1,369 @@
+"""What attribution costs and finds: the published unlearning pipeline, raysep's faithful mode, and its fast mode, in one run.
+
+    python -m benchmarks.attribution --out docs/results
+
+The tiny benchmark corpus (songs from sampled instruments, half of the stems corrupted) and one separator trained on it.
+Then, on the same segments, in the tracks' own mixtures:
+
+published  Fisher of five epochs of per-sample gradients, one step of ascent, a sweep of losses before and one after
+faithful   Fisher of a sample of the segments, the step size chosen by three readings, the same two sweeps
+fast       no Fisher (Adam's second moment), a central difference: two forward passes a segment
+
+Costs are counted in forward passes of one mixture segment (a gradient counts three) and in seconds. The step size of the
+published pipeline is given to it for nothing. `fast, clean context` reads each stem among clean ones, four times the passes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from benchmarks.results import write
+from raysep.config import PlantingSettings
+from raysep.corpus import layouts, manifest, sizes, truth
+from raysep.corpus.mixing import ReferenceBank, clean_context
+from raysep.corpus.reading import read_stem
+from raysep.evaluation.detection import CLEAN, auroc
+from raysep.probes import influence, unlearning
+from raysep.probes.fisher import diagonal_fisher
+from raysep.probes.gradients import reference_gradient, weights_of, with_weights
+from raysep.probes.losses import losses_of
+from raysep.separators import registry
+from raysep.training import loop
+from raysep.training.loss import magnitude_mse
+from raysep.training.pool import SegmentPool
+from raysep.training.recipe import Recipe
+
+RATE, SECONDS = 16_000, 3.0
+LABELS = layouts.LABELS
+EPOCHS = 5  # of the published Fisher (AttributeByUnlearning)
+SAMPLED = 192  # segments of raysep's Fisher at this size
+BATCH = 4  # segments in a forward pass: on a CPU larger ones leave the cache
+DRAWS = 2000
+DEMANDED = {"times cheaper": 6.0, "AUROC lost": 0.005, "of the bare forward rate": 0.85}
+
+
+@dataclass
+class Segments:
+    """Mixtures and targets of whole tracks, and which track each is of."""
+
+    targets: torch.Tensor  # (n, stem, channel, time)
+    tracks: list[str]
+
+    @property
+    def mixtures(self) -> torch.Tensor:
+        return self.targets.sum(dim=1)
+
+
+@dataclass
+class Cost:
+    passes: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def of(self, name: str, passes: float, function: Callable):
+        begin = time.perf_counter()
+        result = function()
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
+        self.passes += passes
+        return result
+
+
+def read(folder: str, offset: float = 0.0) -> Segments:
+    """Segments side by side from ``offset`` seconds on; the last may be short and is padded."""
+    frames, start = round(SECONDS * RATE), round(offset * RATE)
+    targets, tracks = [], []
+    for track, stems in manifest.tracks_of(layouts.scan(folder).stems).items():
+        audio = np.stack([read_stem(stems[label], RATE, 2) for label in LABELS])[..., start:]
+        for first in range(0, audio.shape[-1] - frames // 2, frames):
+            piece = audio[..., first : first + frames]
+            targets.append(np.pad(piece, ((0, 0), (0, 0), (0, frames - piece.shape[-1]))))
+            tracks.append(track)
+    return Segments(torch.from_numpy(np.stack(targets)), tracks)
+
+
+def unlearning_part(reference: Segments) -> Segments:
+    """Of the reference, the share of tracks that a run unlearns (the others calibrate it)."""
+    names = sorted(set(reference.tracks))
+    kept = set(names[: round(PlantingSettings().unlearning * len(names))])
+    chosen = [number for number, track in enumerate(reference.tracks) if track in kept]
+    return Segments(reference.targets[chosen], [reference.tracks[number] for number in chosen])
+
+
+def trained(corpus: Segments, steps: int, hidden: int, seed: int) -> loop.TrainingState:
+    pool = SegmentPool(LABELS, 2**32)
+    for number, (target, track) in enumerate(zip(corpus.targets.numpy(), corpus.tracks, strict=True)):
+        for label, audio in zip(LABELS, target, strict=True):
+            if np.abs(audio).max() > 0:
+                pool.add(f"{track}/{label}", number, label, audio)
+    torch.manual_seed(seed)
+    network = registry.build("openunmix-joint", stems=LABELS, sample_rate=RATE, hidden=hidden)
+    network.set_input_statistics(corpus.mixtures[::4])
+    recipe = Recipe(steps=steps, batch=8, segment_seconds=1.5, learning_rate=3e-3, seed=seed)
+    return loop.train(network, lambda step: pool.draw(8, round(1.5 * RATE), step, seed), recipe)
+
+
+def published(state, corpora: list[Segments], reference: Segments, alpha: float) -> tuple[np.ndarray, Cost]:
+    """τ ``(segment, stem)``: one-sided, with the Fisher of ``corpora`` (an epoch each)."""
+    network, corpus, cost = state.network, corpora[0], Cost()
+    fisher = None
+    for epoch in corpora:
+        part = cost.of(
+            "fisher", 3 * len(epoch.targets), lambda e=epoch: diagonal_fisher(network, e.mixtures, e.targets)
+        )
+        fisher = part if fisher is None else fisher.merge(part)
+    gradient = _reference_gradient(cost, network, reference)
+    moved = unlearning.unlearn(weights_of(network), gradient, fisher.mean(), len(corpus.targets), alpha)
+    sweep = len(corpus.targets)
+    before = cost.of("sweeps", sweep, lambda: losses_of(network, corpus.mixtures, corpus.targets, BATCH))
+    unlearned = with_weights(network, moved)
+    after = cost.of("sweeps", sweep, lambda: losses_of(unlearned, corpus.mixtures, corpus.targets, BATCH))
+    return unlearning.tau(before, after).numpy(), cost
+
+
+def faithful(state, corpus: Segments, reference: Segments, seed: int) -> tuple[np.ndarray, Cost, float]:
+    """The same with a sampled Fisher and a step size by three readings; gives the step too."""
+    network, cost, total = state.network, Cost(), len(corpus.targets)
+    chosen = np.sort(np.random.default_rng(seed).permutation(total)[:SAMPLED])
+    sample = (corpus.mixtures[chosen], corpus.targets[chosen])
+    fisher = cost.of("fisher", 3 * len(chosen), lambda: diagonal_fisher(network, *sample)).mean()
+    gradient = _reference_gradient(cost, network, reference)
+    known = (reference.mixtures[:32], reference.targets[:32])
+    judged = (corpus.mixtures[chosen[:32]], corpus.targets[chosen[:32]])
+    size = cost.of(
+        "step size", 0.0, lambda: unlearning.choose_step_size(network, gradient, fisher, total, known, judged)
+    )
+    cost.passes += len(size.readings) * (32 + 2 * 32 + 4 * 32) + 2 * 32 + 4 * 3
+    moved = with_weights(network, unlearning.unlearn(weights_of(network), gradient, fisher, total, size.alpha))
+    before = cost.of("sweeps", total, lambda: losses_of(network, corpus.mixtures, corpus.targets, BATCH))
+    after = cost.of("sweeps", total, lambda: losses_of(moved, corpus.mixtures, corpus.targets, BATCH))
+    return unlearning.tau(before, after).numpy(), cost, size.alpha
+
+
+def fast(state, corpus: Segments, reference: Segments) -> tuple[np.ndarray, Cost]:
+    """Central difference ``(segment, stem)`` along D⁻¹g, D from the optimiser."""
+    network, cost = state.network, Cost()
+    along = _direction(state, _reference_gradient(cost, network, reference))
+    found = cost.of(
+        "central difference",
+        2 * len(corpus.targets),
+        lambda: _central(network, along, corpus.mixtures, corpus.targets),
+    )
+    return found, cost
+
+
+def fast_clean(state, corpus: Segments, reference: Segments, seed: int) -> tuple[np.ndarray, Cost]:
+    """The same, each stem among clean reference stems of the other labels."""
+    network, cost = state.network, Cost()
+    along = _direction(state, _reference_gradient(cost, network, reference))
+    bank = ReferenceBank(LABELS)
+    for target in reference.targets.numpy():
+        for label, audio in zip(LABELS, target, strict=True):
+            bank.add(label, audio)
+    found = np.full(corpus.targets.shape[:2], np.nan)
+    plus, minus = _sides(network, along)
+
+    def run() -> None:
+        for stem, label in enumerate(LABELS):
+            for first in range(0, len(corpus.targets), BATCH):
+                rows = range(first, min(first + BATCH, len(corpus.targets)))
+                own = corpus.targets[first : first + BATCH, stem]
+                partners = [bank.partners(f"{corpus.tracks[r]}/{label}", r, label, seed) for r in rows]
+                mixed = [clean_context(o.numpy(), label, p) for o, p in zip(own, partners, strict=True)]
+                mixture, target = torch.from_numpy(np.stack(mixed)), network.magnitude(own)
+                at = [magnitude_mse(n(mixture)[:, stem], target, torch.float64) for n in (plus, minus)]
+                found[first : first + BATCH, stem] = influence.central_difference(at[0], at[1]).numpy()
+
+    with torch.inference_mode():
+        cost.of("central difference", 2 * len(LABELS) * len(corpus.targets), run)
+    return found, cost
+
+
+def _reference_gradient(cost: Cost, network, reference: Segments):
+    batches = list(zip(reference.mixtures.split(BATCH), reference.targets.split(BATCH), strict=True))
+    count = len(reference.targets)
+    return cost.of("reference gradient", 3 * count, lambda: reference_gradient(network, batches)).mean()
+
+
+def _direction(state, gradient):
+    return influence.direction(gradient, unlearning.damped(state.second_moment()))
+
+
+def _sides(network, along):
+    plus, minus, _ = influence.perturb(weights_of(network), along)
+    return with_weights(network, plus), with_weights(network, minus)
+
+
+def _central(network, along, mixtures, targets) -> np.ndarray:
+    """Both sides of a batch share its targets' spectra."""
+    plus, minus = _sides(network, along)
+    found = []
+    with torch.inference_mode():
+        for mixture, target in zip(mixtures.split(BATCH), targets.split(BATCH), strict=True):
+            heard, wanted = network.magnitude(mixture), network.magnitude(target)
+            at = [magnitude_mse(n.estimate(heard), wanted, torch.float64) for n in (plus, minus)]
+            found.append(influence.central_difference(at[0], at[1]))
+    return torch.cat(found).numpy()
+
+
+def bare_rate(state, corpus: Segments, rounds: int = 3) -> float:
+    """Seconds of two forward passes over every segment, mixtures in memory, and nothing else."""
+    network, best = state.network.eval(), np.inf
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        with torch.inference_mode():
+            for _ in range(2):
+                for mixture in corpus.mixtures.split(BATCH):
+                    network(mixture)
+        best = min(best, time.perf_counter() - begin)
+    return best
+
+
+# Detection
+
+
+def stem_scores(scores: np.ndarray, corpus: Segments) -> dict[str, float]:
+    """stem_id -> mean over its audible segments."""
+    audible = corpus.targets.square().mean(dim=(2, 3)).numpy() > 1e-6
+    found: dict[str, list[float]] = {}
+    for number, track in enumerate(corpus.tracks):
+        for stem, label in enumerate(LABELS):
+            if audible[number, stem] and np.isfinite(scores[number, stem]):
+                found.setdefault(f"{track}/{label}", []).append(float(scores[number, stem]))
+    return {stem_id: float(np.mean(values)) for stem_id, values in found.items()}
+
+
+def macro(scores: dict[str, float], kinds: dict[str, str], draws: np.ndarray | None = None) -> np.ndarray:
+    """Macro AUROC over kinds of suspicion ranked within labels: ``(1,)``, or one for each draw of tracks."""
+    from scipy.stats import rankdata
+
+    ids = sorted(scores)
+    label = np.array([i.rpartition("/")[2] for i in ids])
+    values, kind = np.array([scores[i] for i in ids]), np.array([kinds[i] for i in ids])
+    suspicion = np.zeros(len(ids))
+    for each in np.unique(label):
+        suspicion[label == each] = rankdata(-values[label == each]) / (label == each).sum()
+    names, track = np.unique([i.rpartition("/")[0] for i in ids], return_inverse=True)
+    results = []
+    for drawn in [np.arange(len(names))] if draws is None else draws:
+        times = np.bincount(drawn, minlength=len(names))[track]
+        chosen = np.repeat(np.arange(len(ids)), times)
+        each = []
+        for name in sorted(set(kind) - {CLEAN}):
+            rows = chosen[(kind[chosen] == name) | (kind[chosen] == CLEAN)]
+            if (kind[rows] == name).any():
+                each.append(auroc(suspicion[rows], kind[rows] == name))
+        results.append(np.mean(each))
+    return np.array(results)
+
+
+def by_kind(scores: dict[str, float], kinds: dict[str, str]) -> dict[str, float]:
+    found = sorted(set(kinds.values()) - {CLEAN})
+    return {
+        name: float(macro({i: s for i, s in scores.items() if kinds[i] in (name, CLEAN)}, kinds)[0]) for name in found
+    }
+
+
+def run(seed: int, steps: int, hidden: int, size: sizes.Size) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        places = sizes.make_corpus(folder, size, seed)
+        corpora = [read(places.train, offset) for offset in np.linspace(0.0, 1.0, EPOCHS)]
+        reference = unlearning_part(read(places.reference))
+        kinds = {row["stem_id"]: row["kind"] for row in truth.read(places.truth)}
+    corpus = corpora[0]
+    state = trained(corpus, steps, hidden, seed)
+    losses_of(state.network, corpus.mixtures[:16], corpus.targets[:16], BATCH)  # the first call is slow
+    careful, careful_cost, alpha = faithful(state, corpus, reference, seed)
+    slow, slow_cost = published(state, corpora, reference, alpha)
+    quick, quick_cost = fast(state, corpus, reference)
+    clean, clean_cost = fast_clean(state, corpus, reference, seed)
+    bare = bare_rate(state, corpus)
+    modes = {
+        "published": (slow, slow_cost),
+        "faithful": (careful, careful_cost),
+        "fast": (quick, quick_cost),
+        "fast, clean context": (clean, clean_cost),
+    }
+    names = sorted(set(corpus.tracks))
+    draws = np.random.default_rng(seed).integers(len(names), size=(DRAWS, len(names)))
+    scores = {name: stem_scores(found, corpus) for name, (found, _) in modes.items()}
+    drawn = {name: macro(found, kinds, draws) for name, found in scores.items()}
+    rows = {}
+    for name, (_, cost) in modes.items():
+        difference = drawn[name] - drawn["published"]
+        rows[name] = {
+            "passes": cost.passes,
+            "seconds": cost.seconds,
+            "macro": float(macro(scores[name], kinds)[0]),
+            "macro_interval": np.quantile(drawn[name], [0.025, 0.975]).tolist(),
+            "over_published_interval": np.quantile(difference, [0.025, 0.975]).tolist(),
+            "by_kind": by_kind(scores[name], kinds),
+        }
+    return {
+        "seed": seed,
+        "segments": len(corpus.targets),
+        "reference_segments": len(reference.targets),
+        "modes": rows,
+        "bare_seconds": bare,
+        "rate": bare / quick_cost.seconds["central difference"],
+    }
+
+
+def report(result: dict) -> str:
+    lines = []
+    for case in result["seeds"]:
+        base = case["modes"]["published"]
+        lines += [
+            f"## Seed {case['seed']}: {case['segments']} mixture segments, {case['reference_segments']} of the reference",
+            "",
+            "| mode | forward passes | times cheaper | seconds | times faster | macro AUROC (95 %) | over published (95 %) |",
+            "|---|---:|---:|---:|---:|---|---|",
+        ]
+        for name, row in case["modes"].items():
+            seconds = sum(row["seconds"].values())
+            low, high = row["macro_interval"]
+            less, more = row["over_published_interval"]
+            lines.append(
+                f"| {name} | {row['passes']:.0f} | {base['passes'] / row['passes']:.1f} | {seconds:.1f} | "
+                f"{sum(base['seconds'].values()) / seconds:.1f} | {row['macro']:.3f} ({low:.3f} … {high:.3f}) | "
+                f"{row['macro'] - base['macro']:+.3f} ({less:+.3f} … {more:+.3f}) |"
+            )
+        kinds = sorted(base["by_kind"])
+        lines += ["", f"| AUROC by kind | {' | '.join(kinds)} |", "|---|" + "---:|" * len(kinds)]
+        for name, row in case["modes"].items():
+            lines.append(f"| {name} | " + " | ".join(f"{row['by_kind'][kind]:.2f}" for kind in kinds) + " |")
+        lines += [
+            "",
+            f"The fast mode's pass over audio runs at {case['rate']:.2f} of the bare rate of two forward passes a segment "
+            f"({case['bare_seconds']:.1f} s).",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", default="docs/results", help="folder that attribution.md and attribution.json go to")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--steps", type=int, default=600, help="of the separator's training")
+    parser.add_argument("--hidden", type=int, default=96, help="of the separator")
+    parser.add_argument("--songs", type=int, help="fewer training songs than the tiny corpus has")
+    options = parser.parse_args()
+    begin, size = time.perf_counter(), sizes.BENCHMARKS["tiny"]
+    if options.songs:
+        size = sizes.Size(options.songs, max(3, options.songs // 3), 1, size.seconds, size.sample_rate, size.share)
+    result = {"seeds": [run(seed, options.steps, options.hidden, size) for seed in options.seeds], "demanded": DEMANDED}
+    command = f"python -m benchmarks.attribution --seeds {' '.join(map(str, options.seeds))} --steps {options.steps}"
+    command += f" --hidden {options.hidden}"
+    about = f"{torch.get_num_threads()} torch threads, {time.perf_counter() - begin:.0f} s in all"
+    write(options.out, "attribution", "Attribution: cost and detection", command, about, report(result), result)
+    print(report(result))
+
+
+if __name__ == "__main__":
+    main()
