@@ -48,7 +48,8 @@ class AudioWriter:
         except soundfile.LibsndfileError as error:
             self._temporary.unlink(missing_ok=True)
             raise BadInput(
-                f"{path}: {channels} channels at {sample_rate} Hz cannot be written as {format} ({error.error_string})"
+                f"{path}: {channels} channels at {sample_rate} Hz cannot be written as {format} ({error.error_string}); "
+                "choose another format, or fewer channels"
             ) from None
 
     def write(self, audio: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ processes there are may change while a training runs: what it computes does not.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import time
@@ -22,10 +21,10 @@ import ray.train
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from raysep.cluster import stream
-from raysep.cluster.best import Best
+from raysep.cluster.best import Best, write
 from raysep.cluster.board import board
-from raysep.cluster.events import Events
-from raysep.cluster.plan import Group, Plan, deal, share_of, sidecar_of
+from raysep.cluster.curves import Curves
+from raysep.cluster.plan import Group, Plan, deal, share_of
 from raysep.cluster.session import Resources
 from raysep.cluster.source import Source
 from raysep.cluster.validate import gathered, validate
@@ -33,7 +32,6 @@ from raysep.corpus import storage
 from raysep.errors import RaysepError
 
 STATISTICS_BATCHES = 4  # mixtures, in batches, that the input's mean and scale are taken from
-LOG_STEPS = 10  # between two points of a curve
 RESIZE_SECONDS = 60.0  # how often an elastic group looks whether more workers would fit
 MOST_FAILURES = 3  # of workers, before a training gives up; a node that was announced to go away is none
 
@@ -143,10 +141,10 @@ def _train_plan(plan: Plan, number: int, saved: dict[str, Any], config: dict[str
     training = loop.TrainingState(network, recipe)
     if state is not None:
         training.load_state_dict(state)
-    best = Best(plan.out, recipe.keep_best, saved.get("best") if rank == 0 else None)
-    curves = _Curves(plan, group, step, training, config["board"]) if rank == 0 else None
+    best = Best(plan.out, recipe.keep_best, saved.get("best") if rank == 0 else None, write=write)
+    curves = Curves(plan, group, step, training, config["board"]) if rank == 0 else None
 
-    def notes(metrics: dict[str, Any]) -> dict[str, Any]:
+    def notes(metrics: dict[str, float]) -> dict[str, Any]:
         """What a checkpoint says about itself. Every rank calls it, since each knows only what its own parts read."""
         unreadable = set().union(*gathered(set().union(*(source.unreadable for source in sources))))
         return {
@@ -166,23 +164,27 @@ def _train_plan(plan: Plan, number: int, saved: dict[str, Any], config: dict[str
         if curves:
             curves.on_step(step, loss)
 
+    latest: dict[str, float] = {}  # what the last validation found
+
     def judge(network) -> float:
         begin = time.perf_counter()
         value, by_stem = validate(network, plan.validation, group.measure, rank, world)
+        latest.clear()
+        latest.update({"validation/mean": value} | {f"validation/{label}": v for label, v in by_stem.items()})
         if curves:
-            curves.on_validate(training.step, value, by_stem, time.perf_counter() - begin)
+            curves.on_validate(training.step, latest, time.perf_counter() - begin)
         return value
 
     def on_validate(step: int, value: float, current: loop.TrainingState) -> None:
-        metadata = notes({"validation": value, "step": step})
+        metadata = notes(dict(latest))
         if rank == 0:
             best.note(_ranking(current), step, lambda: encoded(metadata))
 
     def on_save(step: int, current: loop.TrainingState) -> None:
         if plan.early_out and step == plan.early_step:
-            metadata = notes({"step": step})
+            metadata = notes({})
             if rank == 0:
-                storage.write_bytes(plan.early_out, encoded(metadata))
+                write(plan.early_out, encoded(metadata))
         if curves:
             curves.save()
         if step < recipe.steps and not current.finished:
@@ -202,19 +204,17 @@ def _train_plan(plan: Plan, number: int, saved: dict[str, Any], config: dict[str
         on_validate=on_validate,
         on_save=on_save,
     )
-    metadata = notes({"step": training.step})
+    metadata = notes({})
     if rank == 0:
         if ranking := _ranking(training):
             best.finish(ranking)
             data = best.held[ranking[0]]
         else:
             data = encoded(metadata)
-            storage.write_bytes(plan.out, data)
         curves.close()
+        # The fingerprint says that the plan is done: nothing is written after it.
         history = [list(entry) for entry in training.validation.history]
-        about = checkpoint.sidecar(checkpoint.from_bytes(data, plan.out))
-        note = {"fingerprint": config["notes"][plan.name]["fingerprint"], **about, "validations": history}
-        storage.write_bytes(sidecar_of(plan.out), json.dumps(note, indent=2).encode())
+        write(plan.out, data, fingerprint=config["notes"][plan.name]["fingerprint"], validations=history)
 
 
 def _source(plan: Plan, number: int, part: int, group: Group) -> Source:
@@ -233,46 +233,6 @@ def _source(plan: Plan, number: int, part: int, group: Group) -> Source:
 def _ranking(state) -> list[int]:
     """The best steps so far, the best first."""
     return [step for _, step in state.validation.best]
-
-
-class _Curves:
-    """What rank 0 shows of a training while it runs: the bar in the driver, and figures for TensorBoard."""
-
-    def __init__(self, plan: Plan, group: Group, step: int, training: Any, progress: Any) -> None:
-        self.plan, self.training, self.board = plan, training, progress
-        self.events = Events(storage.join(group.events, plan.name), step) if group.events else None
-        self._losses: list[float] = []
-        self._begin = time.perf_counter()
-
-    def on_step(self, step: int, loss: float) -> None:
-        self._losses.append(loss)
-        recipe = self.plan.recipe
-        if step % LOG_STEPS and step != recipe.steps:
-            return
-        seconds = time.perf_counter() - self._begin
-        self.board.post.remote(self.plan.name, step, recipe.steps)
-        if self.events:
-            figures = {
-                "training/loss": float(np.mean(self._losses)),
-                "training/learning_rate": self.training.optimiser.param_groups[0]["lr"],
-                "training/segments_per_second": len(self._losses) * recipe.batch / seconds,
-            }
-            self.events.add(step, figures)
-        self._losses, self._begin = [], time.perf_counter()
-
-    def on_validate(self, step: int, value: float, by_stem: dict[str, float], seconds: float) -> None:
-        self._begin += seconds  # the rate is that of training
-        if self.events:
-            figures = {f"validation/{label}": figure for label, figure in by_stem.items()}
-            self.events.add(step, {"validation/mean": value} | figures)
-
-    def save(self) -> None:
-        if self.events:
-            self.events.save()
-
-    def close(self) -> None:
-        if self.events:
-            self.events.close()
 
 
 def _report(metrics: dict[str, Any], content: dict[str, Any]) -> None:

@@ -29,7 +29,9 @@ def separate(
         bool, typer.Option("--residual", help="Write what the stems leave of the mixture too.")
     ] = False,
     filter: Annotated[str, typer.Option(help="ratio, phase or wiener: how magnitudes become audio.")] = "ratio",
-    chunk_seconds: Annotated[float, typer.Option(help="Separated at once; memory grows with it.")] = 10.0,
+    chunk_seconds: Annotated[
+        float, typer.Option(help="Seconds that go through the network at once; memory grows with them.")
+    ] = 10.0,
     overlap: Annotated[float, typer.Option(help="Share of a chunk that it has in common with the next.")] = 0.25,
     shifts: Annotated[
         int, typer.Option(min=0, help="Average over so many delayed copies: slower, a little better.")
@@ -54,7 +56,7 @@ def separate(
         format=format,
         bits=bits,
         clip=clip,
-        stems=tuple(stems.split(",")) if stems else None,
+        stems=tuple(name.strip() for name in stems.split(",")) if stems else None,
         two_stems=two_stems,
         residual=residual,
         filter=filter,

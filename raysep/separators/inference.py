@@ -15,6 +15,7 @@ from raysep.separators.base import FILTERS, Separator
 
 PRECISIONS = ("float32", "bfloat16")
 SHIFT_SECONDS = 0.5  # over which shifted copies are spread, as in demucs
+LONGEST_CHUNK = 86_400.0  # seconds; more would only overflow
 
 
 def separate(
@@ -86,10 +87,10 @@ def check_options(
     chunk_seconds: float, overlap: float, batch: int, filter: str = "ratio", shifts: int = 0, precision: str = "float32"
 ) -> None:
     """Raise ``BadInput`` for an option of ``separate_blocks`` that is out of range."""
-    if not (chunk_seconds > 0 and 0 <= overlap < 1 and batch >= 1 and shifts >= 0):
+    if not (0 < chunk_seconds <= LONGEST_CHUNK and 0 <= overlap < 1 and batch >= 1 and shifts >= 0):
         raise BadInput(
             f"chunk_seconds {chunk_seconds}, overlap {overlap}, batch {batch}, shifts {shifts}: a chunk must be longer "
-            "than 0 s, the overlap in [0, 1), the batch 1 or more, the shifts 0 or more"
+            "than 0 s and no longer than a day, the overlap in [0, 1), the batch 1 or more, the shifts 0 or more"
         )
     for name, value, choices in (("filter", filter, FILTERS), ("precision", precision, PRECISIONS)):
         if value not in choices:
@@ -119,13 +120,17 @@ def _chunks(blocks: Iterable[Tensor], chunk: int, shared: int) -> Iterator[tuple
 
 def _overlap_add(estimates: Iterable[tuple[Tensor, int]], chunk: int, shared: int) -> Iterator[Tensor]:
     """Estimates ``(stem, channel, n)`` of successive chunks, of which the last ``own`` samples count, joined."""
-    step, fade = chunk - shared, _fade(chunk, shared)
-    total, weight, own = torch.zeros(0), torch.zeros(chunk), 0
+    step, own = chunk - shared, 0
+    total = weight = fade = torch.zeros(0)
     for estimate, length in estimates:
+        if length == estimate.shape[-1] < chunk:  # the whole mixture: nothing of the size of a chunk is needed
+            yield estimate
+            return
         if own:  # the samples before this chunk are complete
             yield total[..., :step] / weight[:step]
             total, weight = F.pad(total[..., step:], (0, step)), F.pad(weight[step:], (0, step))
         else:
+            fade, weight = _fade(chunk, shared), torch.zeros(chunk)
             total = torch.zeros(*estimate.shape[:-1], chunk)
         own = length
         total[..., :own] += estimate[..., -own:] * fade[:own]

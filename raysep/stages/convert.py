@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from raysep.corpus import storage
 from raysep.errors import BadInput
@@ -23,16 +25,28 @@ def convert(source: str, out: str, overwrite: bool = False) -> list[str]:
         if out.endswith(SUFFIX):
             raise BadInput(f"{out}: a checkpoint becomes a folder of the openunmix package; give a folder")
         loaded = checkpoint.from_bytes(_read(source), source)
-        files = {storage.join(out, name): data for name, data in umx.to_umx(loaded).items()}
+        with _naming(source):
+            files = {storage.join(out, name): data for name, data in umx.to_umx(loaded).items()}
     else:
         if not out.endswith(SUFFIX):
             raise BadInput(f"{out}: a model folder becomes one checkpoint; give a name that ends in {SUFFIX}")
-        files = {out: checkpoint.to_bytes(umx.from_umx(_read_folder(source)))}
+        found = _read_folder(source)
+        with _naming(source):
+            files = {out: checkpoint.to_bytes(umx.from_umx(found))}
     if not overwrite and (there := [uri for uri in files if storage.exists(uri)]):
         raise BadInput(f"{there[0]}: exists already; give another place, or --overwrite")
     for uri, data in files.items():
         storage.write_bytes(uri, data)
     return list(files)
+
+
+@contextmanager
+def _naming(place: str) -> Iterator[None]:
+    """``raysep.separators`` know no files: what they refuse is told with the place it came from."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"{place}: {error}") from error
 
 
 def _read(uri: str) -> bytes:

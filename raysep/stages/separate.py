@@ -13,6 +13,8 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +59,15 @@ def separate_files(
 
     chosen = Options(**options)
     out, progress = storage.absolute(out), Progress(quiet)
+    if not storage.is_remote(out) and Path(out).is_file():
+        raise BadInput(f"--out {out}: is a file; give a folder")
     check_options(
         chosen.chunk_seconds, chosen.overlap, batch, chosen.filter, shifts=chosen.shifts, precision=chosen.precision
     )
     network, digest = load(model, device)
     names = chosen.names_of(network)
     jobs = [Job(source, storage.join(out, source.name), names, digest, chosen) for source in find(inputs, out)]
+    check_apart(jobs)
     states = [not overwrite and job.is_finished() for job in jobs]  # a conflict shows before hours of work
     done: list[str] = []
     failed: list[str] = []
@@ -73,8 +78,7 @@ def separate_files(
                     job.run(network, batch, advance, progress.say)
             done += job.files
         except Exception as error:
-            named = isinstance(error, BadInput)
-            failed.append(str(error) if named else f"{job.source.uri}: {type(error).__name__}: {error}")
+            failed.append(job.told(error))
             progress.say(f"failed: {failed[-1]}")
     if failed:
         raise FinishedWithFailures(
@@ -113,6 +117,23 @@ def load(model: str, device: str = "auto") -> tuple[Separator, str]:
         raise BadInput(f"device {device}: cannot be used here ({str(error).splitlines()[0]})") from None
 
 
+def check_apart(jobs: Sequence[Job]) -> None:
+    """Raise ``BadInput`` when a stem of one input would lie where another input's folder must be.
+
+    ``song.wav`` beside ``song/vocals.wav`` and ``song/vocals.flac`` would make ``song/vocals.wav`` both. In any case of
+    letters, as some file systems have it.
+    """
+    makers = {file.casefold(): job for job in jobs for file in job.files}
+    for job in jobs:
+        above = job.folder.removesuffix(job.source.name)
+        for place in accumulate(job.source.name.split("/"), "{}/{}".format):  # a, a/b, a/b/c of a/b/c
+            if maker := makers.get(f"{above}{place}".casefold()):
+                raise BadInput(
+                    f"{job.source.uri}: its folder {job.folder} would lie where a stem of {maker.source.uri} goes; "
+                    "separate the two into different --out"
+                )
+
+
 @dataclass(frozen=True)
 class Job:
     """One input, and where its stems go."""
@@ -136,12 +157,18 @@ class Job:
                     f"{taken[0]}: was not written by raysep separate; choose another --out, or --overwrite"
                 )
             return False
-        there = json.loads(storage.read_bytes(record))
-        if there["made_from"] != self.made_from():
+        try:
+            there = json.loads(storage.read_bytes(record))
+            made_from, finished = there["made_from"], there["finished"]
+        except (ValueError, KeyError, TypeError):
+            raise RunConflict(
+                f"{record}: not a record of raysep separate; choose another --out, or --overwrite"
+            ) from None
+        if made_from != self.made_from():
             raise RunConflict(
                 f"{self.folder}: holds stems of another input, model or options; choose another --out, or --overwrite"
             )
-        return there["finished"] and all(storage.exists(file) for file in self.files)
+        return finished and all(storage.exists(file) for file in self.files)
 
     def made_from(self) -> dict[str, Any]:
         """What the files follow from, but for rounding: contents, not places."""
@@ -174,6 +201,11 @@ class Job:
             )
         record |= {"finished": True, "cut": cut, "peak": peak, "seconds": round(perf_counter() - begin, 2)}
         self._write_record(record | asdict(info))
+
+    def told(self, error: Exception) -> str:
+        """What went wrong, with the input's name in it and without a program's words where a person's are there."""
+        text = str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
+        return text if self.source.uri in text else f"{self.source.uri}: {text}"
 
     def _write_record(self, record: dict[str, Any]) -> None:
         storage.write_bytes(storage.join(self.folder, RECORD), json.dumps(record, indent=2).encode() + b"\n")

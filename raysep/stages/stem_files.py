@@ -151,11 +151,12 @@ class Passing:
         for block in self.blocks:
             if self.keep:
                 self.held.append(block)
+                self.nothing = np.zeros_like(block[:, :0])
             yield block
 
     def take(self, count: int) -> np.ndarray:
-        """The next ``(channel, count)`` of those that have passed."""
-        taken = [self.held[0][:, :0]] if self.held else []
+        """The next ``(channel, count)`` of those that have passed; none are fine, once a block has."""
+        taken = [self.nothing]
         while count:
             block = self.held.popleft()
             if block.shape[1] > count:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import torch
 
-from raysep.cluster.best import Best
+from raysep.cluster.best import Best, write
+from raysep.separators import checkpoint
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -82,3 +85,20 @@ def test_files_in_an_object_store(s3_server):
     names = [info.path for info in storage.list_files("s3://best/run")]
     assert names == [f"best/run/{n}.safetensors" for n in ("x", "y-step10", "y-step15", "y")]
     assert storage.read_bytes("s3://best/run/y.safetensors") == b"15"
+
+
+def test_a_checkpoint_is_written_with_its_facts_beside_it_and_goes_with_them(tmp_path):
+    made = checkpoint.Checkpoint("openunmix", {"stems": ["a"]}, {"w": torch.ones(3)}, step=5, metadata={"seed": 7})
+    best = Best(str(tmp_path / "x.safetensors"), keep=2, write=write)
+    best.note([5], 5, lambda: checkpoint.to_bytes(made))
+    assert set(files(tmp_path)) == {"x.safetensors", "x.json", "x-step5.safetensors", "x-step5.json"}
+    note = json.loads((tmp_path / "x-step5.json").read_text())
+    assert (note["model"], note["arguments"], note["step"]) == ("openunmix", {"stems": ["a"]}, 5)
+    assert (note["parameters"], note["metadata"]) == (3, {"seed": 7})
+
+    write(best.out, checkpoint.to_bytes(made), fingerprint="abc")
+    assert json.loads((tmp_path / "x.json").read_text()) == {"fingerprint": "abc"} | note
+    best.note([10, 5], 10, lambda: checkpoint.to_bytes(made))
+    best.note([15, 10], 15, lambda: checkpoint.to_bytes(made))
+    names = {f"x{step}.{kind}" for step in ("", "-step10", "-step15") for kind in ("safetensors", "json")}
+    assert set(files(tmp_path)) == names

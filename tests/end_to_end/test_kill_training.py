@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,18 +18,23 @@ from raysep.cluster.plan import Group, Plan
 from raysep.cluster.stream import Entry
 from raysep.corpus import layouts
 from raysep.separators import checkpoint
+from raysep.stages.train import measure
 from raysep.training.recipe import Recipe
 
 pytestmark = pytest.mark.cluster
 
 LABELS = ("vocals", "drums", "bass", "other")
-STEPS, SAVE = 120, 10
+STEPS, SAVE, VALIDATE = 120, 10, 30
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def plan_to(corpora):
-    """plan_to(out): a short training of a small network on the session's songs, from a pool that they do not fit into."""
+    """plan_to(out): a short training of a small network on the session's songs, from a pool that they do not fit into.
+
+    Every validated state is kept, so that weights of four steps are compared, the last one's among them.
+    """
     stems = layouts.scan(corpora.corpus, LABELS).stems
+    tracks = layouts.scan(corpora.test, LABELS).stems
 
     def make(out: Path) -> Plan:
         return Plan(
@@ -42,9 +48,12 @@ def plan_to(corpora):
                 segment_seconds=1.0,
                 save_steps=tuple(range(SAVE, STEPS, SAVE)),
                 schedule="one-cycle",
+                validate_every=VALIDATE,
+                keep_best=STEPS // VALIDATE,
             ),
             out=str(out / "weights.safetensors"),
             labels=LABELS,
+            validation=tuple(sorted(tracks)),
         )
 
     return make
@@ -52,17 +61,37 @@ def plan_to(corpora):
 
 def group_in(folder: Path, **changes) -> Group:
     # 2 MiB of audio for each part, whose songs take 3.7: the position in the stream is part of the state.
-    fixed = Group(workers=2, threads=1, memory_gib=2**-9, storage_path=str(folder / "states"), name="group")
+    fixed = Group(
+        workers=2, threads=1, memory_gib=2**-9, storage_path=str(folder / "states"), name="group", measure=measure
+    )
     return replace(fixed, **changes)
 
 
-def train(plan: Plan, group: Group, available, on_progress=lambda name, done, total: None) -> dict:
+def train(plan: Plan, group: Group, available, on_progress=lambda name, done, total: None) -> dict[str, dict]:
+    """The weights of every checkpoint, by the file's name."""
     fit.fit([plan], group, available, on_progress)
-    return checkpoint.from_bytes(Path(plan.out).read_bytes(), plan.out).weights
+    files = sorted(Path(plan.out).parent.glob("*.safetensors"))
+    return {file.name: checkpoint.from_bytes(file.read_bytes(), file.name).weights for file in files}
 
 
-def equal(first: dict, second: dict) -> bool:
-    return first.keys() == second.keys() and all((first[name] == second[name]).all() for name in first)
+@pytest.fixture(scope="module")
+def calm(ray_runtime, plan_to, tmp_path_factory):
+    """(weights, plan) of a training that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("calm")
+    plan = plan_to(folder)
+    return train(plan, group_in(folder), ray_runtime), plan
+
+
+def assert_equal(found: dict[str, dict], expected: dict[str, dict]) -> None:
+    """Every weight of every checkpoint, bit for bit."""
+    assert found.keys() == expected.keys()
+    for name, weights in expected.items():
+        assert found[name].keys() == weights.keys()
+        assert all((found[name][key] == value).all() for key, value in weights.items()), name
+
+
+def note_of(plan: Plan) -> dict:
+    return json.loads(Path(plan.out).with_suffix(".json").read_text())
 
 
 def training_processes() -> list[int]:
@@ -80,44 +109,56 @@ def training_processes() -> list[int]:
 
 
 class Killer:
-    """Kills one of the training processes, without warning, once a step of its own choice is over."""
+    """Kills one of the training processes, without warning, soon after a step of its own choice."""
 
     def __init__(self, steps: list[int], rng: random.Random) -> None:
         self.steps, self.rng = sorted(steps), rng
         self.victims: list[int] = []
+        self.killed_at: list[int] = []
+        self.went_on_at: list[int] = []
 
     def __call__(self, name: str, done: int, total: int) -> None:
+        if len(self.went_on_at) < len(self.killed_at):
+            if done == self.killed_at[-1]:
+                return  # the last post of those that were killed
+            self.went_on_at.append(done)
         if self.steps and done >= self.steps[0]:
             self.steps.pop(0)
+            time.sleep(self.rng.uniform(0, 0.5))  # steps are posted by tens; it is not always the tenth
             victim = self.rng.choice(training_processes())
-            self.victims.append(victim)
             os.kill(victim, signal.SIGKILL)
+            self.victims.append(victim)
+            self.killed_at.append(done)
 
 
-def test_a_worker_killed_three_times_leaves_the_weights_as_they_were(ray_runtime, plan_to, tmp_path):
-    calm = train(plan_to(tmp_path / "calm"), group_in(tmp_path / "calm"), ray_runtime)
+def test_a_worker_killed_three_times_leaves_the_weights_as_they_were(calm, ray_runtime, plan_to, tmp_path):
+    undisturbed, calm_plan = calm
     rng = random.Random(3)
-    # One in each third of the training; progress is posted every ten steps.
-    killer = Killer([rng.randrange(third, third + STEPS // 3) for third in range(0, STEPS, STEPS // 3)], rng)
-    plan = plan_to(tmp_path / "killed")
-    disturbed = train(plan, group_in(tmp_path / "killed"), ray_runtime, killer)
-    assert len(killer.victims) == 3
+    # One in each third of the training, the last one while there is still something to do.
+    killer = Killer([rng.randrange(third, third + STEPS // 4) for third in range(0, STEPS, STEPS // 3)], rng)
+    plan = plan_to(tmp_path)
+    disturbed = train(plan, group_in(tmp_path), ray_runtime, killer)
     assert len(set(killer.victims)) == 3
-    assert equal(disturbed, calm)
-    note = json.loads(Path(plan.out).with_suffix(".json").read_text())
-    assert (note["model"], note["step"], note["fingerprint"]) == ("openunmix-joint", STEPS, plan.fingerprint)
-    assert note["arguments"]["stems"] == list(LABELS)
-    assert (note["metadata"]["manifest"], note["metadata"]["seed"]) == (plan.digest, 0)
-    assert set(note["metadata"]["versions"]) == {"raysep", "torch", "python"}
+    assert killer.killed_at[-1] < STEPS
+    # From the last state that had been noted, not from the start. (What comes after the last kill may be seen by nobody.)
+    assert len(killer.went_on_at) >= 2
+    later = zip(killer.went_on_at, killer.killed_at, strict=False)
+    assert all(went_on >= killed - 3 * SAVE for went_on, killed in later)
+
+    names = {f"weights{step}.safetensors" for step in ("", "-step30", "-step60", "-step90", f"-step{STEPS}")}
+    assert set(disturbed) == names
+    assert_equal(disturbed, undisturbed)
+    assert note_of(plan)["validations"] == note_of(calm_plan)["validations"]
+    assert [step for step, _ in note_of(plan)["validations"]] == [30, 60, 90, STEPS]
 
 
-def test_who_computes_the_parts_of_the_batch_changes_nothing_but_rounding(ray_runtime, plan_to, tmp_path, monkeypatch):
-    """An elastic group with room for both processes, and one process in the place of two, as after the loss of a node."""
-    two = train(plan_to(tmp_path / "two"), group_in(tmp_path / "two", least_workers=1), ray_runtime)
+def test_who_computes_the_parts_of_the_batch_changes_nothing(calm, ray_runtime, plan_to, tmp_path, monkeypatch):
+    """One process in the place of two. A sum of two gradients has no order: not even the rounding changes."""
+    undisturbed, _ = calm
     monkeypatch.setattr(
         fit, "scaling", lambda group, each: ray.train.ScalingConfig(num_workers=1, resources_per_worker=each)
     )
-    one = train(plan_to(tmp_path / "one"), group_in(tmp_path / "one", least_workers=1), ray_runtime)
-    assert one.keys() == two.keys()
-    for name, value in two.items():
-        assert (one[name] - value).abs().max() <= 1e-3 * max(1.0, float(value.abs().max())), name
+    seen: list[int] = []
+    alone = train(plan_to(tmp_path), group_in(tmp_path), ray_runtime, lambda *_: seen.append(len(training_processes())))
+    assert max(seen) == 1
+    assert_equal(alone, undisturbed)

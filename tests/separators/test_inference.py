@@ -96,6 +96,23 @@ def test_a_short_mixture_goes_through_in_one_piece():
     assert network.shapes == [(1, 1, 999)]
 
 
+def test_a_chunk_far_longer_than_the_mixture_costs_nothing():
+    """86,400 s at this rate are 8.6 million samples, and their sums for both stems 70 MB; nothing so long is made."""
+    lengths = []
+
+    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            lengths.extend(t.numel() for t in [result] if isinstance(t, torch.Tensor))
+            return result
+
+    mixture = noise(1, 999)
+    with Watch():
+        result = separate(Identity(), mixture, chunk_seconds=86_400)
+    assert torch.equal(result[0], mixture)
+    assert max(lengths) == 2 * 999
+
+
 def test_the_last_chunk_hears_the_mixture_and_no_padding():
     """It reaches back: every chunk of a long mixture is full, and what is new in the last one comes from it alone."""
     heard = []
@@ -207,6 +224,8 @@ def test_the_networks_mode_is_left_as_it_was_even_between_blocks(network):
     "options",
     [
         {"chunk_seconds": 0},
+        {"chunk_seconds": float("nan")},
+        {"chunk_seconds": float("inf")},
         {"overlap": 1.0},
         {"overlap": -0.1},
         {"batch": 0},

@@ -121,6 +121,49 @@ def test_one_bad_file_does_not_stop_the_others(model, tmp_path):
     assert not list((tmp_path / "out").rglob(".*"))  # nothing half written
 
 
+@pytest.mark.parametrize("format", ["wav", "flac"])
+def test_a_file_that_does_not_fit_is_named_with_the_way_out(model, tmp_path, format):
+    write(tmp_path / "three.wav", channels=3)
+    write(tmp_path / "ten.wav", channels=10)
+    write(tmp_path / "empty.wav", seconds=0.0)
+    for name, reason in (("three", "3 channels: .* mono"), ("ten", "10 channels .* as flac"), ("empty", "no samples")):
+        if (name, format) == ("ten", "wav"):
+            continue  # a WAV takes them: five pairs
+        with pytest.raises(FinishedWithFailures, match=rf"first {tmp_path}/{name}\.wav: .*{reason}"):
+            run(model, tmp_path / f"{name}.wav", out=tmp_path / "out", format=format)
+
+
+@pytest.mark.parametrize("content", ["{}", "no record", "[1]", '{"finished": true}'])
+def test_a_record_of_someone_else_is_kept(model, tmp_path, content):
+    write(tmp_path / "song.wav")
+    record = tmp_path / "out" / "song" / RECORD
+    record.parent.mkdir(parents=True)
+    record.write_text(content)
+    with pytest.raises(RunConflict, match=r"song/separation\.json: not a record of raysep separate"):
+        run(model, tmp_path / "song.wav", out=tmp_path / "out")
+    assert record.read_text() == content
+    run(model, tmp_path / "song.wav", out=tmp_path / "out", overwrite=True)
+    assert json.loads(record.read_text())["finished"]
+
+
+def test_a_stem_in_the_way_of_another_inputs_folder_is_seen_before_any_work(model, tmp_path):
+    """``song`` has the file ``song/vocals.wav``; the flac beside ``song/vocals.wav`` gives that name to a folder."""
+    for name in ("song.wav", "song/Vocals.wav", "song/Vocals.flac"):
+        write(tmp_path / "in" / name)
+    with pytest.raises(BadInput, match=r"in/song/Vocals\.wav: its folder .* where a stem of .*in/song\.wav goes"):
+        run(model, tmp_path / "in", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert len(run(model, tmp_path / "in" / "song", out=tmp_path / "out")) == 4
+
+
+def test_a_file_is_no_place_for_folders(model, tmp_path):
+    write(tmp_path / "song.wav")
+    (tmp_path / "out").write_text("precious")
+    with pytest.raises(BadInput, match="out: is a file; give a folder"):
+        run(model, tmp_path / "song.wav", out=tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "precious"
+
+
 def test_a_killed_separation_is_not_taken_for_a_finished_one(model, tmp_path, monkeypatch):
     write(tmp_path / "song.wav", seconds=3.0)
     from raysep.stages import separate as module

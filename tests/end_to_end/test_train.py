@@ -1,0 +1,235 @@
+"""`raysep train`: what it leaves, and that neither a killed driver nor a lost node changes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+import raysep
+from raysep import pipeline
+from raysep.corpus import layouts, manifest
+from raysep.rundir import Run
+from raysep.separators import checkpoint
+
+pytestmark = pytest.mark.cluster
+
+LABELS = ("vocals", "drums", "bass", "other")
+STEPS, SAVE = 120, 20
+SETTINGS = {
+    "training.steps": STEPS,
+    "training.save_every": SAVE,
+    "training.validate_every": STEPS // 4,
+    "training.keep_best": 4,
+    "training.least_workers": 1,
+}
+RAY = str(Path(sys.executable).with_name("ray"))
+NAME = "separator-seed0"
+
+
+@pytest.fixture(scope="module")
+def command(corpora):
+    """command(out, …): the command line of a short training that is validated; ``more`` are further options."""
+    corpus = [corpora.corpus, "--validation", corpora.test, "--preset", "smallest", "--quiet"]
+    settings = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
+
+    def make(out: Path, *more: str) -> list[str]:
+        return [sys.executable, "-m", "raysep.cli", "train", *corpus, "--out", str(out), *settings, *more]
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    return {**os.environ, "RAY_ADDRESS": "local", "RAYSEP_SHARED_FOLDERS": "1"}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(corpora, ray_runtime, tmp_path_factory) -> Run:
+    """The same training in this process."""
+    overrides: dict = {"training": {name.partition(".")[2]: value for name, value in SETTINGS.items()}}
+    request = pipeline.Request(
+        corpus=corpora.corpus,
+        reference=None,
+        test=None,
+        validation=corpora.test,
+        out=str(tmp_path_factory.mktemp("trained") / "run"),
+        preset="smallest",
+        overrides=overrides,
+        quiet=True,
+    )
+    return pipeline.train(request)
+
+
+def weights(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
+    """Of every checkpoint of a run, by the file's name."""
+    files = sorted((folder / "checkpoints").glob("*.safetensors"))
+    return {file.name: checkpoint.from_bytes(file.read_bytes(), file.name).weights for file in files}
+
+
+def assert_equal(folder: Path, run: Run) -> None:
+    """Every weight of every checkpoint, bit for bit."""
+    found, expected = weights(folder), weights(Path(run.root))
+    assert found.keys() == expected.keys()
+    for name in expected:
+        assert all((found[name][key] == value).all() for key, value in expected[name].items()), name
+
+
+def wait_for(condition, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 180
+    while not condition():
+        assert process.poll() is None, f"ended too soon: {process.returncode}"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def states(folder: Path) -> list[Path]:
+    """The states that a training can go on from."""
+    return list((folder / "training").glob("retrain-*/checkpoint_*/state.pt"))
+
+
+# What it leaves
+
+
+def test_beside_every_checkpoint_its_facts_can_be_read(undisturbed, corpora):
+    folder = Path(undisturbed.root) / "checkpoints"
+    stems = layouts.scan(corpora.corpus, LABELS).stems
+    quarters = [STEPS // 4 * k for k in (1, 2, 3, 4)]
+    names = [NAME, *(f"{NAME}-step{step}" for step in quarters)]
+    assert sorted(p.name for p in folder.iterdir()) == sorted(
+        f"{name}.{kind}" for name in names for kind in ("safetensors", "json")
+    )
+    notes = {name: json.loads((folder / f"{name}.json").read_text()) for name in names}
+    for name, note in notes.items():
+        assert note["model"] == "openunmix-joint"
+        assert (note["arguments"]["stems"], note["arguments"]["sample_rate"]) == (list(LABELS), 8000)
+        about = note["metadata"]
+        assert set(about["metrics"]) == {f"validation/{figure}" for figure in ("mean", *LABELS)}
+        figures = [about["metrics"][f"validation/{label}"] for label in LABELS]
+        assert about["metrics"]["validation/mean"] == pytest.approx(sum(figures) / 4)
+        assert about["manifest"] == manifest.digest(stems)
+        assert about["seed"] == 1000  # of the first of the proof's seeds
+        assert about["versions"] == {
+            "raysep": raysep.__version__,
+            "torch": str(torch.__version__),
+            "python": platform.python_version(),
+        }
+        stored = checkpoint.from_bytes((folder / f"{name}.safetensors").read_bytes(), name)
+        assert checkpoint.sidecar(stored) == {key: note[key] for key in checkpoint.sidecar(stored)}
+    history = dict(notes[NAME]["validations"])
+    assert list(history) == quarters
+    assert history == {step: notes[f"{NAME}-step{step}"]["metadata"]["metrics"]["validation/mean"] for step in quarters}
+    assert notes[NAME]["step"] == max(history, key=history.get)
+    assert len(list((Path(undisturbed.root) / "tensorboard" / NAME).iterdir())) == 1
+
+
+# Disturbed
+
+
+def test_a_killed_driver_is_started_again(undisturbed, command, environment, tmp_path):
+    out = tmp_path / "run"
+    driver = subprocess.Popen(command(out), env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+    wait_for(lambda: states(out), driver)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    assert not Run(str(out)).is_done("retrain")
+    again = subprocess.run(command(out), env=environment, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr
+    assert_equal(out, undisturbed)
+    # A second file of curves: the training went on in it, from a state.
+    assert len(list((out / "tensorboard" / NAME).iterdir())) == 2
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def node(*options: str):
+    """A Ray node of one CPU, as a process."""
+    ports = [f"--dashboard-agent-listen-port={free_port()}", f"--object-store-memory={2**28}"]
+    process = subprocess.Popen(
+        [RAY, "start", "--block", "--num-cpus=1", *ports, *options],
+        env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def nodes_at(address: str) -> int:
+    said = subprocess.run([RAY, "status", "--address", address], capture_output=True, text=True).stdout
+    return said.count(" 1 node_")
+
+
+def descendants(number: int) -> dict[int, str]:
+    """Process numbers and titles of all that a process has started."""
+    parents, titles = {}, {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                titles[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue  # it has just ended
+    found = {number}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return {child: titles[child] for child in found - {number}}
+
+
+def training_on(*nodes: subprocess.Popen) -> list[int]:
+    """How many training processes each node has."""
+    return [sum("RayTrainWorker" in title for title in descendants(n.pid).values()) for n in nodes]
+
+
+def test_a_lost_node_leaves_its_part_of_the_batch_to_the_others(undisturbed, command, environment, tmp_path):
+    """An elastic group on two nodes; one of them is gone all at once, and never comes back."""
+    folder = tempfile.mkdtemp(prefix="ray")  # short: the path of a Unix socket may have 107 bytes
+    port, out = free_port(), tmp_path / "run"
+    address = f"127.0.0.1:{port}"
+    soon = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "20"}  # of a group that counts on a node that is no more
+    head_options = ("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}")
+    with node(*head_options) as head:
+        wait_for(lambda: nodes_at(address) == 1, head)
+        with node(f"--address={address}") as other, (tmp_path / "said").open("w+") as said:
+            wait_for(lambda: nodes_at(address) == 2, other)
+            driver = subprocess.Popen(command(out, "--address", address), env=environment | soon, stderr=said)
+            wait_for(lambda: states(out), driver)
+            assert training_on(head, other) == [1, 1]
+            for number, title in descendants(other.pid).items():
+                if "/raylet/raylet " in title:
+                    os.kill(number, signal.SIGKILL)
+            seen = []
+            while driver.poll() is None:
+                seen.append(training_on(head, other))
+                time.sleep(0.5)
+            said.seek(0)
+            assert driver.returncode == 0, said.read()
+    shutil.rmtree(folder, ignore_errors=True)
+    # Both are gone, since the survivor waits for gradients in vain; then there is one.
+    later = seen[seen.index([0, 0]) :]
+    assert [1, 0] in later
+    assert [1, 1] not in later
+    assert_equal(out, undisturbed)
