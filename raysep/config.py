@@ -88,6 +88,8 @@ class ScoringSettings:
     unlearning_context: str = "own"  # own (the paper's) | clean | both: the mixture it is read in
     alpha: float | None = None  # unlearning step; None = chosen by the three readings
     damping: float = 0.1
+    embedder: str = "logmel"  # of the distances to the reference: see raysep.probes.embedders.registry
+    embedder_weights: str = ""  # where it has its weights from: a path, a URI or a hub id; "" = its own
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from raysep.audio.levels import SILENCE_DBFS
 from raysep.corpus.mixing import ReferenceBank
 from raysep.errors import BadInput
 from raysep.probes import catalogue
-from raysep.probes.fad.embedder import Embedder, LogMelEmbedder, audible_frames
+from raysep.probes.embedders import registry
+from raysep.probes.embedders.base import Embedder, audible_frames
 from raysep.probes.fad.reference import LabelReference
 from raysep.separators.base import Separator
 
@@ -30,6 +31,8 @@ class ScoringOptions:
     rho: float = 1e-3  # relative step between ``plus`` and ``minus``
     unlearning_sign: float = 1.0  # -1 where what was unlearned is known to be wrong: then the most affected are suspect
     silence: float = SILENCE_DBFS  # dBFS; quieter segments are not scored
+    embedder: str = registry.DEFAULT  # of the frames that distances are between
+    embedder_weights: str = ""  # where it has its weights from; "" = its own
     batch: int = 4  # segments in a forward pass: on a CPU larger ones leave the cache and take half as long again
 
 
@@ -41,7 +44,7 @@ class ScoringKit:
     bank: ReferenceBank | None
     options: ScoringOptions
     fad: dict[str, LabelReference] = field(default_factory=dict)
-    custom_embedder: Embedder | None = None  # the one that ``fad`` was made with, when it is not the default
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if unknown := self.networks.keys() - set(NETWORKS):
@@ -60,7 +63,9 @@ class ScoringKit:
 
     @cached_property
     def embedder(self) -> Embedder:
-        return self.custom_embedder or LogMelEmbedder(self.options.sample_rate)
+        """Its weights are loaded on first use: once in each worker."""
+        options = self.options
+        return registry.build(options.embedder, options.sample_rate, options.embedder_weights).to(self.device)
 
     @property
     def probes(self) -> tuple[str, ...]:
@@ -75,6 +80,8 @@ class ScoringKit:
         """The same kit with its networks on another device."""
         for network in self.networks.values():
             network.to(device)
+        self.device = device
+        self.__dict__.pop("embedder", None)
         return self
 
     def to_files(self) -> dict[str, bytes]:
@@ -98,7 +105,7 @@ class ScoringKit:
         return files | {f"fad/{label}.npz": reference.to_bytes() for label, reference in self.fad.items()}
 
     @classmethod
-    def from_files(cls, files: Mapping[str, bytes], custom_embedder: Embedder | None = None) -> ScoringKit:
+    def from_files(cls, files: Mapping[str, bytes]) -> ScoringKit:
         from safetensors.numpy import load
 
         from raysep.separators.checkpoint import from_bytes, network_of
@@ -110,7 +117,7 @@ class ScoringKit:
             _stem_of(p): network_of(from_bytes(data, p)) for p, data in files.items() if p.startswith("networks/")
         }
         fad = {_stem_of(p): LabelReference.from_bytes(data) for p, data in files.items() if p.startswith("fad/")}
-        return cls(networks, bank, ScoringOptions(**options), fad, custom_embedder)
+        return cls(networks, bank, ScoringOptions(**options), fad)
 
 
 def label_references(
@@ -125,7 +132,7 @@ def label_references(
 
     Raises ``BadInput`` naming the label when too few of the tracks have it audible.
     """
-    embedder = embedder or LogMelEmbedder(sample_rate)
+    embedder = embedder or registry.build(registry.DEFAULT, sample_rate)
     frames: dict[str, list] = {}
     for track in sorted(tracks):
         for label, audio in sorted(tracks[track].items()):
@@ -133,7 +140,7 @@ def label_references(
     references = {}
     for label, parts in frames.items():
         try:
-            references[label] = LabelReference.from_tracks(parts, cuts, seed)
+            references[label] = LabelReference.from_tracks(parts, cuts, seed, least_spread=embedder.least_spread)
         except BadInput as error:
             raise BadInput(f"{label}: {error}") from error
     return references

@@ -22,7 +22,7 @@ from raysep.errors import BadInput
 from raysep.probes import signal
 from raysep.probes.catalogue import DISTANCES, PROBES, Probe
 from raysep.probes.consistency import agreement, own_excess
-from raysep.probes.fad.embedder import audible_frames
+from raysep.probes.embedders.base import audible_frames
 from raysep.probes.fad.reference import instrument
 from raysep.probes.influence import central_difference, curvature
 from raysep.probes.kit import ScoringKit, ScoringOptions, label_references

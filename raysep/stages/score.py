@@ -195,11 +195,6 @@ class _KitMaker:
             for index in indices:
                 for label, samples in audio.items():
                     bank.add(label, segments.crop(samples, cuts[index], frames))
-        left_out = ""
-        try:
-            distances = label_references(tracks, self.sample_rate, seed=self.config.seed)
-        except BadInput as error:
-            distances, left_out = {}, str(error)
         options = ScoringOptions(
             segment_frames=frames,
             sample_rate=self.sample_rate,
@@ -208,8 +203,15 @@ class _KitMaker:
             rho=scoring.rho,
             unlearning_sign=-1.0 if scoring.unlearning == "noisy" else 1.0,
             batch=scoring.batch,
+            embedder=scoring.embedder,
+            embedder_weights=scoring.embedder_weights,
         )
-        kit = ScoringKit(networks, bank, options, distances)
+        kit, left_out = ScoringKit(networks, bank, options), ""
+        embedder = kit.embedder
+        try:
+            kit.fad = label_references(tracks, self.sample_rate, embedder, seed=self.config.seed)
+        except BadInput as error:
+            left_out = str(error)
         files = kit.to_files()
         for name, data in files.items():
             run.write_bytes(data, "kit", name)
@@ -217,6 +219,7 @@ class _KitMaker:
             "files": sorted(files),
             "probes": kit.probes,
             "passes": kit.forward_passes,
+            "embedder": {"name": embedder.name, "weights_digest": embedder.weights_digest},
             "distances_left_out": left_out,
         }
         run.write_json(made, "kit", "made.json")

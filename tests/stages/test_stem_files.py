@@ -259,15 +259,16 @@ def peak(seconds):
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
-print(json.dumps([peak(60), peak(600)]))
+peak(60)  # the allocator warms up over the first runs of any length
+print(json.dumps([peak(60), peak(900)]))
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the process's peak from /proc")
 def test_the_peak_of_memory_does_not_grow_with_the_length(tmp_path):
-    """Ten times the length, with residual, another rate and rescaling: every buffer on the way is in use.
+    """Fifteen times the length, with residual, another rate and rescaling: every buffer on the way is in use.
 
-    The mixture alone is 45 MiB longer then, the stems three times that. The kernel's VmHWM is asked, not ``ru_maxrss``:
+    The mixture alone is 71 MiB longer then, the stems three times that. The kernel's VmHWM is asked, not ``ru_maxrss``:
     that one is handed on to a new program, whose own peak would hide below that of the tests that started it.
     """
     done = subprocess.run(
@@ -279,4 +280,4 @@ def test_the_peak_of_memory_does_not_grow_with_the_length(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     short, long = json.loads(done.stdout)
-    assert long - short < 24, f"{short:.0f} MiB for a minute, {long:.0f} MiB for ten"
+    assert long - short < 30, f"{short:.0f} MiB for a minute, {long:.0f} MiB for fifteen"

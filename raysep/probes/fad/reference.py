@@ -14,7 +14,6 @@ from raysep.probes.fad.neighbours import Neighbourhood
 from raysep.probes.fad.null import LengthMatchedNull, length_matched_nulls
 from raysep.probes.fad.statistics import ReferenceStatistics
 
-LEAST_SPREAD = 0.1  # of the default embedder (dB): a dimension that hardly moves in the reference must not decide alone
 WITH_NULL = ("fad", "fad-window")  # what the scoring pass asks for; the nulls of all measures cost minutes
 LOCAL = ("fad-window", "mahalanobis", "mahalanobis-high", "neighbours", "neighbours-high")
 
@@ -33,18 +32,19 @@ class LabelReference:
         cuts: int = 200,
         seed: int = 0,
         measures: Sequence[str] = WITH_NULL,
-        least_spread: float = LEAST_SPREAD,
+        least_spread: float = 0.0,
     ) -> LabelReference:
         """From the raw ``(n, dimension)`` frames of each clean reference track, with nulls of these ``measures``.
 
-        ``least_spread`` is in the embedding's own unit. ``BadInput`` when the tracks are too few, or a measure unknown.
+        A dimension that spreads by less than ``least_spread``, in the embedding's own unit, counts as if it spread by
+        that. ``BadInput`` when the tracks are too few, or a measure unknown.
         """
         if unknown := set(measures) - set(MEASURES):
             raise BadInput(f"measures {', '.join(sorted(unknown))}: there are {', '.join(MEASURES)}")
         tracks = [np.asarray(track, dtype=np.float64) for track in tracks if len(track)]
         frames = np.concatenate(tracks) if tracks else np.zeros((0, 1))
         centre = frames.mean(axis=0) if len(frames) else np.zeros(1)
-        scale = np.maximum(frames.std(axis=0), least_spread) if len(frames) else np.ones(1)
+        scale = np.maximum(frames.std(axis=0), least_spread or np.finfo(np.float32).tiny) if len(frames) else np.ones(1)
         # What is kept is float32; rounding comes first, so that a reference read back gives the same scores.
         tracks = [((track - centre) / scale).astype(np.float32).astype(np.float64) for track in tracks]
         nulls = length_matched_nulls(

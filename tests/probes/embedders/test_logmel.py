@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from raysep.probes.fad.embedder import LogMelEmbedder, audible_frames, frame_levels, mel_filters
+from raysep.probes.embedders.base import audible_frames, frame_levels
+from raysep.probes.embedders.logmel import LogMelEmbedder, mel_filters
 
 RATE = 16000
 

@@ -1,0 +1,70 @@
+"""What an embedder must offer, and the frames of a stem through one."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from raysep.audio.levels import SILENCE_DBFS, rms_dbfs
+from raysep.audio.resample import resample
+
+LEVEL_DBFS = -20.0  # every stem is brought to this level: how loud it was mixed is no fault
+
+
+class Embedder(Protocol):
+    name: str  # as in ``registry.EMBEDDERS``
+    sample_rate: int  # Hz of the audio it takes
+    dimension: int
+    window_seconds: float  # one frame sees this much audio …
+    hop_seconds: float  # … and the next begins this much later
+    least_spread: float  # of a dimension, in the embedding's unit: one that hardly moves must not decide alone
+    weights_digest: str  # sha256 of its weights; "" when it has none
+
+    def embed(self, batch: torch.Tensor) -> torch.Tensor:
+        """Mono audio ``(batch, time)`` to float32 ``(batch, frame, dimension)`` on the same device, frame k beginning
+        at k · hop. There are ``frame_count`` frames: the tail that fills no window is left out, a shorter stem padded.
+        """
+
+    def to(self, device: str | torch.device) -> Embedder:
+        """The same embedder with its weights on another device."""
+
+
+def frame_count(samples: int, window: int, hop: int) -> int:
+    """Windows that fit, at least one (a shorter stem is padded)."""
+    return max(1, 1 + (samples - window) // hop)
+
+
+def windows_of(batch: torch.Tensor, window: int, hop: int) -> torch.Tensor:
+    """``(batch, time)`` to its ``(batch, frame, window)`` windows, a view; a short stem is padded with zeros."""
+    frames = frame_count(batch.shape[-1], window, hop)
+    short = max(0, (frames - 1) * hop + window - batch.shape[-1])
+    return torch.nn.functional.pad(batch, (0, short)).unfold(-1, window, hop)
+
+
+def audible_frames(
+    embedder: Embedder, audio: np.ndarray, sample_rate: int, silence: float = SILENCE_DBFS
+) -> np.ndarray:
+    """``(n, dimension)`` float32 embeddings of the frames of ``(channel, time)`` that are not silent; n may be 0.
+
+    The stem is mixed to mono and brought to one level first; silence is judged before that.
+    """
+    mono = resample(audio.mean(axis=0, keepdims=True), sample_rate, embedder.sample_rate)[0]
+    window, hop = (round(s * embedder.sample_rate) for s in (embedder.window_seconds, embedder.hop_seconds))
+    loud = frame_levels(mono, window, hop) > silence
+    if not loud.any():
+        return np.zeros((0, embedder.dimension), dtype=np.float32)
+    gain = 10.0 ** ((LEVEL_DBFS - rms_dbfs(mono)) / 20.0)
+    embedded = embedder.embed(torch.from_numpy((gain * mono).astype(np.float32))[None])[0].cpu().numpy()
+    return embedded[loud]
+
+
+def frame_levels(mono: np.ndarray, window: int, hop: int) -> np.ndarray:
+    """``(frame,)`` RMS of each window of ``(time,)``, dBFS."""
+    frames = frame_count(len(mono), window, hop)
+    energy = np.concatenate([[0.0], np.cumsum(np.square(mono, dtype=np.float64))])
+    starts = hop * np.arange(frames)
+    ends = np.minimum(starts + window, len(mono))
+    power = (energy[ends] - energy[starts]) / window
+    return 10.0 * np.log10(np.maximum(power, 1e-20))
