@@ -29,7 +29,7 @@ from raysep.config import PlantingSettings
 from raysep.corpus import layouts, manifest, sizes, truth
 from raysep.corpus.mixing import ReferenceBank, clean_context
 from raysep.corpus.reading import read_stem
-from raysep.evaluation.detection import CLEAN, auroc
+from raysep.evaluation.scores import ScoreDetection, macro_difference, score_detection
 from raysep.probes import influence, unlearning
 from raysep.probes.fisher import diagonal_fisher
 from raysep.probes.gradients import reference_gradient, weights_of, with_weights
@@ -238,35 +238,11 @@ def stem_scores(scores: np.ndarray, corpus: Segments) -> dict[str, float]:
     return {stem_id: float(np.mean(values)) for stem_id, values in found.items()}
 
 
-def macro(scores: dict[str, float], kinds: dict[str, str], draws: np.ndarray | None = None) -> np.ndarray:
-    """Macro AUROC over kinds of suspicion ranked within labels: ``(1,)``, or one for each draw of tracks."""
-    from scipy.stats import rankdata
-
+def detected(scores: dict[str, float], kinds: dict[str, str], seed: int) -> ScoreDetection:
     ids = sorted(scores)
-    label = np.array([i.rpartition("/")[2] for i in ids])
-    values, kind = np.array([scores[i] for i in ids]), np.array([kinds[i] for i in ids])
-    suspicion = np.zeros(len(ids))
-    for each in np.unique(label):
-        suspicion[label == each] = rankdata(-values[label == each]) / (label == each).sum()
-    names, track = np.unique([i.rpartition("/")[0] for i in ids], return_inverse=True)
-    results = []
-    for drawn in [np.arange(len(names))] if draws is None else draws:
-        times = np.bincount(drawn, minlength=len(names))[track]
-        chosen = np.repeat(np.arange(len(ids)), times)
-        each = []
-        for name in sorted(set(kind) - {CLEAN}):
-            rows = chosen[(kind[chosen] == name) | (kind[chosen] == CLEAN)]
-            if (kind[rows] == name).any():
-                each.append(auroc(suspicion[rows], kind[rows] == name))
-        results.append(np.mean(each))
-    return np.array(results)
-
-
-def by_kind(scores: dict[str, float], kinds: dict[str, str]) -> dict[str, float]:
-    found = sorted(set(kinds.values()) - {CLEAN})
-    return {
-        name: float(macro({i: s for i, s in scores.items() if kinds[i] in (name, CLEAN)}, kinds)[0]) for name in found
-    }
+    label, track = (np.array([i.rpartition("/")[part] for i in ids]) for part in (2, 0))
+    kind = np.array([kinds[i] for i in ids])
+    return score_detection(np.array([scores[i] for i in ids]), kind, label, track, DRAWS, seed)
 
 
 def run(seed: int, steps: int, hidden: int, size: sizes.Size) -> dict:
@@ -289,20 +265,17 @@ def run(seed: int, steps: int, hidden: int, size: sizes.Size) -> dict:
         "fast": (quick, quick_cost),
         "fast, clean context": (clean, clean_cost),
     }
-    names = sorted(set(corpus.tracks))
-    draws = np.random.default_rng(seed).integers(len(names), size=(DRAWS, len(names)))
-    scores = {name: stem_scores(found, corpus) for name, (found, _) in modes.items()}
-    drawn = {name: macro(found, kinds, draws) for name, found in scores.items()}
+    found = {name: detected(stem_scores(values, corpus), kinds, seed) for name, (values, _) in modes.items()}
     rows = {}
     for name, (_, cost) in modes.items():
-        difference = drawn[name] - drawn["published"]
+        over, interval = macro_difference(found[name], found["published"]), found[name].macro
         rows[name] = {
             "passes": cost.passes,
             "seconds": cost.seconds,
-            "macro": float(macro(scores[name], kinds)[0]),
-            "macro_interval": np.quantile(drawn[name], [0.025, 0.975]).tolist(),
-            "over_published_interval": np.quantile(difference, [0.025, 0.975]).tolist(),
-            "by_kind": by_kind(scores[name], kinds),
+            "macro": interval.estimate,
+            "macro_interval": [interval.low, interval.high],
+            "over_published_interval": [over.low, over.high],
+            "by_kind": {kind: area.estimate for kind, area in found[name].by_kind.items()},
         }
     return {
         "seed": seed,

@@ -109,7 +109,7 @@ def detection(decision, truth, draws: int = 1000, seed: int = 0, level: float = 
     names = sorted(set(kinds[corrupt]))
     per_kind = [weighted_ranking(score, kinds == name, clean, weights)[0] for name in names]
     # A song drawn zero times may take a rare kind with it: such a draw averages the kinds that it has.
-    macro = _nanmean(np.array(per_kind).reshape(len(names), len(weights)))
+    macro = finite_mean(np.array(per_kind).reshape(len(names), len(weights)))
     return Detection(
         overall=ranking(corrupt, clean),
         macro=interval_of(macro[0], macro[1:], level),
@@ -194,7 +194,7 @@ def _share(flags: np.ndarray) -> float:
     return float(flags.mean()) if len(flags) else float("nan")
 
 
-def _nanmean(values: np.ndarray) -> np.ndarray:
+def finite_mean(values: np.ndarray) -> np.ndarray:
     """Mean over the first axis of what is finite, NaN where nothing is."""
     finite = np.isfinite(values)
     count = finite.sum(axis=0)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from raysep.evaluation.detection import CLEAN, Detection, auroc, detection
+from raysep.evaluation.detection import CLEAN, Detection, detection
+from raysep.evaluation.scores import ScoreDetection, score_detection
 from raysep.rundir import Run
 from raysep.stages.context import terminal
 
@@ -18,36 +21,30 @@ def judge(run: Run, truth_uri: str) -> Detection:
     return detection(run.read_table("decision.parquet"), truth.read(storage.absolute(truth_uri)))
 
 
-def probe_table(run: Run, truth_uri: str) -> list[dict[str, Any]]:
-    """AUROC of every oriented probe alone, ranked within each label: macro over kinds, and by kind; best first."""
-    from scipy.stats import rankdata
-
+def probe_detection(run: Run, truth_uri: str, draws: int = 1000) -> dict[str, ScoreDetection]:
+    """What every oriented probe finds alone, ranked within each label; best macro AUROC first."""
     from raysep.corpus import storage, truth
+    from raysep.decision.aggregate import numbers
     from raysep.probes.catalogue import PROBES
 
     kinds = {row["stem_id"]: row["kind"] for row in truth.read(storage.absolute(truth_uri))}
-    stems = [
-        r for r in run.read_table("stems.parquet").to_pylist() if r["stem_id"] in kinds and r["outcome"] == "scored"
-    ]
-    kind = np.array([kinds[row["stem_id"]] for row in stems])
-    label = np.array([row["stem"] for row in stems])
-    rows = []
-    for name, probe in PROBES.items():
-        if not probe.oriented or not stems or name not in stems[0]:
-            continue
-        score = np.array([np.nan if row[name] is None else row[name] for row in stems], dtype=float)
-        suspicion = np.full(len(score), 0.5)
-        for each in np.unique(label):
-            members = (label == each) & np.isfinite(score)
-            suspicion[members] = rankdata(-score[members]) / max(1, members.sum())
-        by_kind = {
-            k: auroc(suspicion[(kind == k) | (kind == CLEAN)], (kind == k)[(kind == k) | (kind == CLEAN)])
-            for k in sorted(set(kind) - {CLEAN})
-        }
-        rows.append(
-            {"probe": name, "context": probe.context, "macro": float(np.mean(list(by_kind.values()))), **by_kind}
-        )
-    return sorted(rows, key=lambda row: -row["macro"])
+    table = run.read_table("stems.parquet")
+    judged = [i in kinds and o == "scored" for i, o in zip(*_columns(table, "stem_id", "outcome"), strict=True)]
+    table = table.filter(pa.array(judged))
+    stem_id, label, track = (np.array(column) for column in _columns(table, "stem_id", "stem", "track"))
+    kind = np.array([kinds[name] for name in stem_id])
+    if not (kind != CLEAN).any():
+        return {}
+    found = {
+        name: score_detection(numbers(table, name), kind, label, track, draws)
+        for name, probe in PROBES.items()
+        if probe.oriented and name in table.column_names
+    }
+    return dict(sorted(found.items(), key=lambda item: -item[1].macro.estimate))
+
+
+def _columns(table: pa.Table, *names: str) -> list[list]:
+    return [table[name].to_pylist() for name in names]
 
 
 def print_detection(run: Run, truth_uri: str) -> None:
@@ -83,20 +80,25 @@ def print_detection(run: Run, truth_uri: str) -> None:
     console.print(
         f"not ranked: {found.silent} silent stems ({found.silent_corrupted} of them corrupted), {found.failed} failed"
     )
-    print_probes(console, probe_table(run, truth_uri))
+    print_probes(console, probe_detection(run, truth_uri))
 
 
-def print_probes(console: Any, rows: list[dict[str, Any]]) -> None:
+def print_probes(console: Any, found: Mapping[str, ScoreDetection]) -> None:
     from rich.table import Table
 
-    if not rows:
+    from raysep.probes.catalogue import PROBES
+
+    if not found:
         return
-    kinds = [key for key in rows[0] if key not in ("probe", "context", "macro")]
-    table = Table(title="Each probe alone: AUROC within label", title_justify="left")
+    kinds = list(next(iter(found.values())).by_kind)
+    table = Table(title="Each probe alone: AUROC within label, 95 % intervals over tracks", title_justify="left")
     table.add_column("probe")
     table.add_column("context")
-    for column in ("macro", *kinds):
+    for column in ("macro", "interval", *kinds):
         table.add_column(column, justify="right")
-    for row in rows:
-        table.add_row(row["probe"], row["context"], *(f"{row[key]:.2f}" for key in ("macro", *kinds)))
+    for name, probe in found.items():
+        macro = probe.macro
+        by_kind = (f"{probe.by_kind[kind].estimate:.2f}" for kind in kinds)
+        interval = f"{macro.low:.3f} – {macro.high:.3f}"
+        table.add_row(name, PROBES[name].context, f"{macro.estimate:.3f}", interval, *by_kind)
     console.print(table)

@@ -37,12 +37,12 @@ def judged(make_context, make_stems, write_rows, tmp_path):
 
 
 def test_each_probe_is_judged_alone_and_within_labels(judged):
-    table = {row["probe"]: row for row in judge.probe_table(*judged)}
-    assert list(table) == ["fad-z", "loss"]  # best first, unoriented ones not at all
-    assert table["fad-z"]["macro"] > table["loss"]["macro"]
-    assert table["loss"]["noise"] > 0.9
-    assert table["fad-z"]["context"] == "stem"
-    assert table["loss"]["macro"] == pytest.approx((table["loss"]["noise"] + table["loss"]["delay"]) / 2)
+    found = judge.probe_detection(*judged)
+    assert list(found) == ["fad-z", "loss"]  # best first, unoriented ones not at all
+    assert found["fad-z"].macro.estimate > found["loss"].macro.estimate
+    by_kind = {name: interval.estimate for name, interval in found["loss"].by_kind.items()}
+    assert by_kind["noise"] > 0.9
+    assert found["loss"].macro.estimate == pytest.approx((by_kind["noise"] + by_kind["delay"]) / 2)
 
 
 def test_the_decision_is_judged_by_kind(judged):
