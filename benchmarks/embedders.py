@@ -22,12 +22,13 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import soundfile as sf
 from scipy.stats import spearmanr
 
 from benchmarks.results import write
 from raysep.corpus import layouts, manifest, truth
 from raysep.corpus.manifest import Stem
-from raysep.evaluation.bootstrap import cluster_weights, interval_of
+from raysep.evaluation.bootstrap import cluster_bootstrap
 from raysep.evaluation.scores import ScoreDetection, macro_difference, score_detection
 from raysep.probes.embedders import registry
 from raysep.probes.fad.reference import LabelReference, instrument
@@ -49,6 +50,7 @@ SCORES = (
 )
 PAIRED = ("aisfx", "musicnn")  # together, each divided by its own spread: the reference standardises every dimension
 LENGTH_SONGS, SHORTEST, LONGEST = 120, 5.0, 300.0  # seconds, evenly spread in their logarithm
+RENDERED = 6.0  # seconds: no song is composed shorter
 LENGTH_RATE = 22_050
 
 Frames = dict[str, np.ndarray]  # stem_id → (n, dimension) float32
@@ -123,15 +125,16 @@ def detect(scores: dict[str, float], kinds: dict[str, str], audible: set[str]) -
 
 
 def length_correlation(scores: dict[str, float], lengths: dict[str, int]) -> dict[str, float]:
-    """Rank correlation of score and number of frames over clean stems, interval by songs."""
+    """Mean over labels of the rank correlation of score and number of frames over clean stems, interval by songs."""
     stems = sorted(stem for stem in scores if np.isfinite(scores[stem]))
-    track = np.array([stem.rpartition("/")[0] for stem in stems])
+    track, label = (np.array([stem.rpartition("/")[part] for stem in stems]) for part in (0, 2))
     score, length = (np.array([values[stem] for stem in stems], dtype=float) for values in (scores, lengths))
-    drawn = []
-    for weight in cluster_weights(track, 500, 0):
-        rows = np.repeat(np.arange(len(stems)), weight)
-        drawn.append(spearmanr(score[rows], length[rows]).statistic)
-    return interval_of(float(spearmanr(score, length).statistic), np.array(drawn)).to_dict()
+
+    def within_labels(rows: np.ndarray) -> float:
+        parts = [rows[label[rows] == each] for each in np.unique(label)]
+        return float(np.mean([spearmanr(score[part], length[part]).statistic for part in parts]))
+
+    return cluster_bootstrap(within_labels, track, draws=500).to_dict()
 
 
 def render_lengths(folder: Path, reference: Path, seed: int, workers: int) -> None:
@@ -139,7 +142,12 @@ def render_lengths(folder: Path, reference: Path, seed: int, workers: int) -> No
     from raysep.corpus.songs.synthesis import synthesise
 
     for number, seconds in enumerate(np.geomspace(SHORTEST, LONGEST, LENGTH_SONGS)):
-        synthesise(str(folder), 1, float(seconds), LENGTH_RATE, seed + number, workers, None, f"long{number:03d}x")
+        name = f"long{number:03d}x"
+        synthesise(str(folder), 1, max(RENDERED, float(seconds)), LENGTH_RATE, seed + number, workers, None, name)
+        if seconds < RENDERED:
+            for file in folder.glob(f"{name}*/*.wav"):
+                audio, rate = sf.read(file, dtype="int16")
+                sf.write(file, audio[: round(seconds * rate)], rate)
     synthesise(str(reference), 24, 120.0, LENGTH_RATE, seed, workers, None, "lref")
 
 
@@ -194,7 +202,7 @@ def report(found: dict[str, dict], lengths: dict[str, dict]) -> str:
             "",
             "## Does length decide?",
             "",
-            f"Rank correlation of score and number of frames over the clean stems of {LENGTH_SONGS} songs of "
+            f"Rank correlation, within label, of score and number of frames over the clean stems of {LENGTH_SONGS} songs of "
             f"{SHORTEST:.0f} s to {LONGEST / 60:.0f} minutes,",
             "reference 24 songs of two minutes. Demanded of what ranks stems (z): below 0.1 in size.",
             "",

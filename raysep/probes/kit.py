@@ -32,7 +32,8 @@ class ScoringOptions:
     unlearning_sign: float = 1.0  # -1 where what was unlearned is known to be wrong: then the most affected are suspect
     silence: float = SILENCE_DBFS  # dBFS; quieter segments are not scored
     embedder: str = registry.DEFAULT  # of the frames that distances are between
-    embedder_weights: str = ""  # where it has its weights from; "" = its own
+    embedder_weights: str = ""  # where it has its weights from; "" = its own, and of ``separator`` the kit's network
+    embedder_digest: str = ""  # of the weights that the references were made with; "" = not known
     batch: int = 4  # segments in a forward pass: on a CPU larger ones leave the cache and take half as long again
 
 
@@ -63,9 +64,20 @@ class ScoringKit:
 
     @cached_property
     def embedder(self) -> Embedder:
-        """Its weights are loaded on first use: once in each worker."""
+        """Its weights are loaded on first use: once in each worker. Raises ``BadInput`` when they are not those of ``fad``."""
         options = self.options
-        return registry.build(options.embedder, options.sample_rate, options.embedder_weights).to(self.device)
+        if options.embedder == "separator" and not options.embedder_weights and "final" in self.networks:
+            from raysep.probes.embedders.bottleneck import SeparatorEmbedder
+
+            embedder: Embedder = SeparatorEmbedder(self.networks["final"])
+        else:
+            embedder = registry.build(options.embedder, options.sample_rate, options.embedder_weights)
+        if options.embedder_digest not in ("", embedder.weights_digest):
+            raise BadInput(
+                f"{options.embedder_weights or options.embedder}: these weights ({embedder.weights_digest[:12]}) are not those "
+                f"that the reference was made with ({options.embedder_digest[:12]}); put them back, or begin another run"
+            )
+        return embedder.to(self.device)
 
     @property
     def probes(self) -> tuple[str, ...]:

@@ -20,10 +20,13 @@ class Separator(nn.Module):
 
     Attributes: ``config`` (a frozen dataclass), ``stems`` (labels, in the order of the stem dimension), ``sample_rate``
     (Hz), ``channels``, and ``spectrogram``, the transform in which magnitudes are compared. A subclass that is not
-    raysep's own names its configuration's class in ``config_class``.
+    raysep's own names its configuration's class in ``config_class``. What a network knows of a sound can be read off
+    inside it: ``bottleneck`` gives the place, ``bottleneck_axes`` names the axes there, in order, with the words batch,
+    frame, bin and feature; a network that leaves both out cannot be used as an embedder, and lacks nothing else.
     """
 
     config_class: type | None = None
+    bottleneck_axes: tuple[str, ...] = ()
 
     def __init__(self, config) -> None:
         super().__init__()
@@ -50,6 +53,11 @@ class Separator(nn.Module):
         one more stem, the last, is what the others leave of the mixture. Raises ``BadInput`` for another filter.
         """
         raise NotImplementedError
+
+    @property
+    def bottleneck(self) -> list[nn.Module]:
+        """The submodules whose outputs, side by side, are the network's own description of what it hears."""
+        return []
 
     def set_input_statistics(self, mixtures: Tensor) -> None:
         """Fit the input's standardisation to ``(batch, channel, time)`` mixtures; call it once, before training."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from raysep.errors import BadInput
 from raysep.separators.base import DEFAULT_STEMS, WaveformSeparator, check_common
@@ -40,6 +40,7 @@ class ConvTasNet(WaveformSeparator):
     """torchaudio's ``ConvTasNet``, which is monophonic: every channel goes through the same network by itself."""
 
     config_class = ConvTasNetConfig
+    bottleneck_axes = ("batch", "feature", "frame")
 
     def __init__(self, config: ConvTasNetConfig) -> None:
         super().__init__(config)
@@ -52,6 +53,11 @@ class ConvTasNet(WaveformSeparator):
             msk_num_layers=config.layers,
             msk_num_stacks=config.stacks,
         )
+
+    @property
+    def bottleneck(self) -> list[nn.Module]:
+        # Not the encoder: its output is the waveform on another basis, whose mean over time is nearly nothing.
+        return [self.network.mask_generator.output_prelu]
 
     def waveforms(self, mixture: Tensor) -> Tensor:
         batch, channels, time = mixture.shape

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from raysep.errors import BadInput
@@ -44,6 +44,7 @@ class HDemucs(WaveformSeparator):
     """torchaudio's ``HDemucs``. It standardises each mixture itself, so there are no input statistics to set."""
 
     config_class = HDemucsConfig
+    bottleneck_axes = ("batch", "feature", "frame")
 
     def __init__(self, config: HDemucsConfig) -> None:
         super().__init__(config)
@@ -57,6 +58,10 @@ class HDemucs(WaveformSeparator):
             dconv_depth=config.residual_depth,
             dconv_comp=config.residual_compression,
         )
+
+    @property
+    def bottleneck(self) -> list[nn.Module]:
+        return [self.network.freq_encoder[-1]]  # where the spectrogram, now one bin high, and the waveform have met
 
     def waveforms(self, mixture: Tensor) -> Tensor:
         time = mixture.shape[-1]

@@ -96,10 +96,15 @@ class OpenUnmix(MagnitudeSeparator):
     """The published separator: an ``OpenUnmixTarget`` per stem, each trained on its own target."""
 
     config_class = OpenUnmixConfig
+    bottleneck_axes = ("frame", "batch", "feature")
 
     def __init__(self, config: OpenUnmixConfig) -> None:
         super().__init__(config)
         self.targets = nn.ModuleDict({stem: OpenUnmixTarget(config) for stem in config.stems})
+
+    @property
+    def bottleneck(self) -> list[nn.Module]:
+        return [target.lstm for target in self.targets.values()]
 
     def estimate(self, mixture: Tensor) -> Tensor:
         return torch.stack([target(mixture) for target in self.targets.values()], dim=1)
@@ -120,6 +125,7 @@ class JointOpenUnmix(MagnitudeSeparator):
     """
 
     config_class = JointConfig
+    bottleneck_axes = ("frame", "batch", "feature")
 
     def __init__(self, config: JointConfig) -> None:
         super().__init__(config)
@@ -134,6 +140,10 @@ class JointOpenUnmix(MagnitudeSeparator):
         # Buffers, not parameters: a linear layer follows, so trained they would only say the same thing twice.
         self.register_buffer("input_mean", torch.zeros(self.bins))
         self.register_buffer("input_scale", torch.ones(self.bins))
+
+    @property
+    def bottleneck(self) -> list[nn.Module]:
+        return [self.lstm]
 
     def estimate(self, mixture: Tensor) -> Tensor:
         batch, channels, bins, frames = mixture.shape

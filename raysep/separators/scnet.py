@@ -181,6 +181,7 @@ class SCNet(WaveformSeparator):
     """Encoder of SD blocks, dual-path separation network, decoder of SU layers, on the complex spectrogram."""
 
     config_class = SCNetConfig
+    bottleneck_axes = ("batch", "feature", "bin", "frame")
 
     def __init__(self, config: SCNetConfig) -> None:
         super().__init__(config)
@@ -192,6 +193,10 @@ class SCNet(WaveformSeparator):
         self.separation = nn.ModuleList(
             DualPath(widths[-1] * (1 + layer % 2), config.expansion) for layer in range(config.dual_path_layers)
         )
+
+    @property
+    def bottleneck(self) -> list[nn.Module]:
+        return [self.encoder[-1].mix]  # behind it, half of the separation network counts in frequencies along time
 
     def waveforms(self, mixture: Tensor) -> Tensor:
         time, hop = mixture.shape[-1], self.config.hop

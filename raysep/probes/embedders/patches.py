@@ -1,0 +1,66 @@
+"""What networks over a mel spectrogram share: one spectrogram a stem, cut into overlapping patches, a few at a time."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from raysep.probes.embedders.base import frame_count
+
+SPECTRA_AT_ONCE = 512  # transformed together: bounds memory
+
+
+class PatchEmbedder(nn.Module):
+    """``base.Embedder`` for a network that sees ``patch`` spectra at a time; the next patch begins ``patch_step`` later.
+
+    Spectra are not centred: spectrum k begins at k · ``step``, so that a frame sees its window and nothing outside.
+    Everything is float32, on a GPU too (its fast formats of 10 bits would change the numbers).
+    """
+
+    sample_rate: ClassVar[int]
+    fft: ClassVar[int]  # samples in a spectrum …
+    step: ClassVar[int]  # … and to the next
+    patch: ClassVar[int]  # spectra in a patch …
+    patch_step: ClassVar[int]  # … and to the next
+    patches_at_once: ClassVar[tuple[int, int]]  # on a CPU, where more leave the cache; on an accelerator
+
+    @property
+    def window_seconds(self) -> float:
+        return ((self.patch - 1) * self.step + self.fft) / self.sample_rate
+
+    @property
+    def hop_seconds(self) -> float:
+        return self.patch_step * self.step / self.sample_rate
+
+    def log_mel(self, pieces: torch.Tensor) -> torch.Tensor:
+        """``(batch, spectrum, fft)`` samples to ``(batch, spectrum, mel)``, each spectrum by itself."""
+        raise NotImplementedError
+
+    def embed_patches(self, patches: torch.Tensor) -> torch.Tensor:
+        """``(patch, spectrum, mel)`` to ``(patch, dimension)``."""
+        raise NotImplementedError
+
+    @torch.inference_mode()
+    def embed(self, batch: torch.Tensor) -> torch.Tensor:
+        patches = self.spectra(batch).unfold(1, self.patch, self.patch_step).transpose(2, 3)
+        at_once = self.patches_at_once[batch.device.type != "cpu"]
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            parts = [self.embed_patches(part) for part in patches.flatten(0, 1).split(at_once)]
+        return torch.cat(parts).unflatten(0, patches.shape[:2])
+
+    def spectra(self, batch: torch.Tensor) -> torch.Tensor:
+        """``(batch, time)`` audio to ``(batch, spectrum, mel)``: those that belong to a frame."""
+        window, hop = (self.patch - 1) * self.step + self.fft, self.patch_step * self.step
+        needed = (frame_count(batch.shape[-1], window, hop) - 1) * hop + window
+        batch = functional.pad(batch.float(), (0, max(0, needed - batch.shape[-1])))[:, :needed]
+        parts = batch.unfold(-1, self.fft, self.step).split(SPECTRA_AT_ONCE, dim=1)
+        return torch.cat([self.log_mel(part) for part in parts], dim=1)
+
+
+def power(pieces: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+    """``(…, fft)`` samples to their ``(…, bin)`` power under a window, not normalised."""
+    spectrum = torch.fft.rfft(pieces * window)
+    return spectrum.real.square() + spectrum.imag.square()
