@@ -241,7 +241,7 @@ def main() -> None:
         sets[name] = [parts[0][0], parts[1][0], parts[0][1], least]
     if set(PAIRED) <= set(sets):
         both = [combined([(sets[name][part], 0.0) for name in PAIRED]) for part in (0, 1)]
-        sets["+".join(PAIRED)] = [*both, float("nan"), 0.0]
+        sets["+".join(PAIRED)] = [*both, float("nan"), max(sets[name][3] for name in PAIRED)]
     audible = set.intersection(*({s for s, f in judged.items() if len(f) >= 2} for judged, *_ in sets.values()))
     found = {}
     for name, (judged, reference, speed, least) in sets.items():
