@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Quiet, Seed, Workers, benchmark_app, command
+from raysep.commands.app import Address, Quiet, Seed, Workers, benchmark_app, command
 
 
 @command(benchmark_app, "corpus", "raysep benchmark corpus bench --size tiny")
@@ -39,3 +39,36 @@ def benchmark_detection(
     from raysep.stages import judge
 
     judge.print_detection(existing(run, "decision.parquet", "stems.parquet"), truth)
+
+
+@command(benchmark_app, "attribution", "raysep benchmark attribution bench --out runs/attribution")
+def benchmark_attribution(
+    bench: Annotated[str, typer.Argument(help="The folder that `raysep benchmark corpus` wrote.")],
+    out: Annotated[str, typer.Option(help="Folder to write. The same command continues a killed one.")],
+    subsets: Annotated[int, typer.Option(min=4, help="Halves of the training tracks that are trained on.")] = 60,
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings of each half.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, help="Of each training.")] = 300,
+    hidden: Annotated[int, typer.Option(min=1, help="Width of each separator.")] = 48,
+    seed: Seed = 1,
+    workers: Workers = None,
+    address: Address = None,
+    quiet: Quiet = False,
+) -> None:
+    """How well attribution foretells what training on a part of the corpus gives: LDS with its noise ceiling, agreement
+    of two seeds, and what random weights leave of it; resumable."""
+    from raysep.stages import attribution_quality as stage
+
+    stage.quality(
+        stage.Request(
+            bench=bench,
+            out=out,
+            subsets=subsets,
+            seeds=seeds,
+            steps=steps,
+            hidden=hidden,
+            seed=seed,
+            workers=workers,
+            address=address,
+            quiet=quiet,
+        )
+    )
