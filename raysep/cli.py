@@ -6,7 +6,7 @@ import os
 import sys
 
 # Each registers its commands.
-from raysep.commands import benchmark, cleaning, cluster, corpus, evaluation, separation, separator  # noqa: F401
+from raysep.commands import benchmark, cleaning, cluster, corpus, distance, evaluation, separation, separator  # noqa: F401
 from raysep.commands.app import app
 
 

@@ -18,7 +18,7 @@ from raysep.errors import BadInput
 from raysep.training.recipe import Recipe
 
 LABELS = ("vocals", "drums", "bass", "other")
-UNLEARNING = ("joint", "plain", "noisy", "none")
+UNLEARNING = ("joint", "per-track", "plain", "noisy", "none")
 CONTEXTS = ("own", "clean", "both")
 
 
@@ -76,6 +76,8 @@ class ScoringSettings:
 
     segment_seconds: float = 4.0
     most_segments: int = 16  # per stem, spread evenly
+    first_segments: int = 0  # read of each stem before further ones go to the doubtful; 0 = all of each stem at once
+    budget: float = 0.5  # share of the others that is read after such a first look
     shards: int = 256  # fixed for the run; a shard is what a killed pass does again
     batch: int = 16
     bank_segments: int = 128  # reference segments per label that probes are mixed with
@@ -83,12 +85,14 @@ class ScoringSettings:
     fisher_shards: int = 16
     rho: float = 1e-3  # central difference: step relative to the weights' norm
     direction: str = "adam"  # D of the central difference: adam (the checkpoint's second moment, free) | fisher
-    unlearning: str = "joint"  # of the reference at once | plain (no Fisher) | noisy (of planted faults) | none
+    unlearning: str = (
+        "joint"  # of the reference at once | per-track | plain (no Fisher) | noisy (of planted faults) | none
+    )
     unlearning_steps: int = 1  # further ones take the gradient again and are pulled back by the Fisher
     unlearning_context: str = "own"  # own (the paper's) | clean | both: the mixture it is read in
     alpha: float | None = None  # unlearning step; None = chosen by the three readings
     damping: float = 0.1
-    embedder: str = "logmel"  # of the distances to the reference: see raysep.probes.embedders.registry
+    embedder: str = "aisfx"  # of the distances to the reference: see raysep.probes.embedders.registry
     embedder_weights: str = ""  # where it has its weights from: a path, a URI or a hub id; "" = its own
 
 
@@ -163,6 +167,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "bank_segments": 12,
             "fisher_segments": 16,
             "fisher_shards": 2,
+            "embedder": "logmel",
         },
         "planting": {"unlearning": 0.34, "calibration": 0.4, "copies": 2, "least_tracks": 6},
         "search": {"ratios": (0.0, 0.4), "steps": 4, "rungs": 2},
@@ -320,6 +325,8 @@ def _check(config: Config) -> None:
         ("training.segment_seconds", t.segment_seconds, t.segment_seconds > 0, "above 0"),
         ("scoring.segment_seconds", s.segment_seconds, s.segment_seconds > 0, "above 0"),
         ("scoring.most_segments", s.most_segments, s.most_segments >= 1, "1 or more"),
+        ("scoring.first_segments", s.first_segments, s.first_segments >= 0, "0 (no first look) or more"),
+        ("scoring.budget", s.budget, 0 <= s.budget <= 1, "from 0 to 1"),
         ("scoring.shards", s.shards, s.shards >= 1, "1 or more"),
         ("scoring.batch", s.batch, s.batch >= 1, "1 or more"),
         ("scoring.bank_segments", s.bank_segments, s.bank_segments >= 1, "1 or more"),
@@ -329,6 +336,12 @@ def _check(config: Config) -> None:
         ("scoring.direction", s.direction, s.direction in ("adam", "fisher"), "adam or fisher"),
         ("scoring.unlearning", s.unlearning, s.unlearning in UNLEARNING, f"one of {', '.join(UNLEARNING)}"),
         ("scoring.unlearning_context", s.unlearning_context, s.unlearning_context in CONTEXTS, ", ".join(CONTEXTS)),
+        (
+            "scoring.unlearning_context",
+            s.unlearning_context,
+            s.unlearning != "per-track" or s.unlearning_context == "own",
+            "own with scoring.unlearning = per-track: clean would cost a pass for each reference track and stem",
+        ),
         ("scoring.rho", s.rho, 0 < s.rho < 0.1, "above 0, below 0.1"),
         ("planting.unlearning", p.unlearning, 0 < p.unlearning < 1, "between 0 and 1"),
         ("planting.calibration", p.calibration, 0 < p.calibration < 1 - p.unlearning, "leaving a part to plant"),

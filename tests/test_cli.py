@@ -120,6 +120,8 @@ def test_stopping_says_that_the_run_can_go_on(raysep, monkeypatch):
         (("report", "/no/such/run"), "/no/such/run: no run here"),
         (("benchmark", "detection", "/no/such/run", "truth.parquet"), "/no/such/run: no run here"),
         (("benchmark", "corpus", "out", "--size", "vast"), "--size vast: there is no such size"),
+        (("benchmark", "attribution", "/no/such/bench", "--out", "o"), "/no/such/bench: holds no train/"),
+        (("fad", "/no/such/corpus", "--reference", "R", "--out", "O"), "/no/such/corpus: no such folder"),
         (("submit", "dance", "x"), "dance: there is no such job"),
         (("scan", "/no/such/corpus", "--out", "m.parquet"), "/no/such/corpus: no such folder"),
         (("status", "gs://bucket/run"), "gs://bucket/run"),
@@ -231,6 +233,22 @@ def test_the_options_of_evaluate_reach_the_stage(raysep, monkeypatch):
             {"filter": "wiener"}, workers=2,
         )
     ]  # fmt: skip
+
+
+def test_the_options_of_fad_reach_the_stage(raysep, monkeypatch):
+    from raysep.stages import distances
+
+    found = []
+    monkeypatch.setattr(distances, "fad", found.append)
+    assert raysep("fad", "C", "--reference", "R", "--out", "O")[0] == 0
+    words = "--embedder mert --embedder-weights W --measures fad,kad --split test --labels a,b --seed 3 --workers 2 -q"
+    assert raysep("fad", "C", "--reference", "r.fadref", "--out", "O", *words.split())[0] == 0
+    assert found == [
+        distances.Request("C", "R", "O"),
+        distances.Request(
+            "C", "r.fadref", "O", "mert", "W", ("fad", "kad"), "test", ("a", "b"), 3, workers=2, quiet=True
+        ),
+    ]
 
 
 def test_the_options_of_separate_reach_the_stage(raysep, monkeypatch):

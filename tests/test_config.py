@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from raysep import config as settings
 from raysep.errors import BadInput
+from raysep.probes.embedders.registry import DEFAULT
 
 
 @pytest.mark.parametrize("name", settings.PRESETS)
@@ -119,6 +120,8 @@ def test_a_setting_that_does_not_exist_or_fit_is_named(changes, words):
         "training.save_every=0",
         "scoring.segment_seconds=-1",
         "scoring.most_segments=0",
+        "scoring.first_segments=-1",
+        "scoring.budget=1.1",
         "scoring.shards=0",
         "scoring.batch=0",
         "scoring.fisher_shards=0",
@@ -180,3 +183,12 @@ def test_the_fingerprint_is_of_content_and_of_all_parts():
     assert settings.fingerprint("a", "b") != settings.fingerprint("ab")
     assert settings.fingerprint("a") != settings.fingerprint("a", "a")
     assert len(settings.fingerprint("a")) == 12
+
+
+def test_per_track_unlearning_is_read_in_own_context_only():
+    with pytest.raises(BadInput, match=r"scoring[.]unlearning_context = 'both': must be own with .*per-track"):
+        settings.preset("tiny", {"scoring": {"unlearning": "per-track", "unlearning_context": "both"}})
+
+
+def test_the_default_embedder_is_the_registrys():
+    assert settings.preset("full").scoring.embedder == DEFAULT

@@ -28,6 +28,7 @@ class Probe:
 
 
 SIDES = ("plus", "minus")  # θ ± δ of the central difference
+PER_TRACK = "unlearned-per-track"  # a network for each reference track
 RHO_LOSS = "Mindermann et al. 2022 (RHO-LOSS, arXiv 2206.07137)"
 CENTRAL = "central difference along the unlearning direction; docs: how a stem is scored"
 BLIND = "Gui et al. 2025 (arXiv 2510.15409), after Wang et al. 2024 (arXiv 2406.09408)"
@@ -54,6 +55,9 @@ _PROBES = (
     Probe("unlearning-relative", "own", "final+unlearned", True, 0.5, BLIND),
     Probe("unlearning-clean", "clean", "final+unlearned-clean", True, 2, BLIND),
     Probe("unlearning-clean-relative", "clean", "final+unlearned-clean", True, 2, BLIND),
+    Probe(
+        "unlearning-per-track", "own", "final+unlearned-per-track", True, 0.5, "the same, a reference track at a time"
+    ),
     Probe("fad", "stem", "", True, 0, "Gui et al. 2024 (arXiv 2311.01616), raw"),
     Probe("fad-z", "stem", "", True, 0, FRECHET),
     Probe("fad-window", "stem", "", True, 0, FRECHET),
@@ -88,12 +92,16 @@ def available(networks: Collection[str], distances: bool = True) -> tuple[str, .
     )
 
 
-def forward_passes(networks: Collection[str], labels: int) -> float:
-    """Forward passes that one segment of one stem costs in the whole pass, each network run once per context."""
+def forward_passes(networks: Collection[str], labels: int, reference_tracks: int = 1) -> float:
+    """Forward passes that one segment of one stem costs in the whole pass, each network run once per context.
+
+    ``unlearned-per-track`` stands for as many networks as there are ``reference_tracks``.
+    """
     reads = {
         (probe.context, network)
         for name in available(networks)
         for probe in [PROBES[name]]
         for network in probe.networks
     }
-    return sum(1.0 / labels if context == "own" else 1.0 for context, _ in reads)
+    times = {PER_TRACK: reference_tracks}
+    return sum(times.get(network, 1) / (labels if context == "own" else 1) for context, network in reads)

@@ -14,6 +14,7 @@ from raysep.probes import catalogue
 from raysep.probes.embedders import registry
 from raysep.probes.embedders.base import Embedder, audible_frames
 from raysep.probes.fad.reference import LabelReference
+from raysep.probes.per_track import PerTrack
 from raysep.separators.base import Separator
 
 # The unlearned weights go by two names: which context they are read in is decided by which is there.
@@ -45,6 +46,7 @@ class ScoringKit:
     bank: ReferenceBank | None
     options: ScoringOptions
     fad: dict[str, LabelReference] = field(default_factory=dict)
+    per_track: PerTrack | None = None
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -54,7 +56,7 @@ class ScoringKit:
             raise BadInput(
                 "the scoring networks separate different stems: " + str({k: v.stems for k, v in self.networks.items()})
             )
-        for network in self.networks.values():
+        for network in self._all_networks:
             network.eval()  # batch statistics and dropout play no part in a score
 
     @property
@@ -82,15 +84,24 @@ class ScoringKit:
     @property
     def probes(self) -> tuple[str, ...]:
         """The columns that ``score_track`` gives."""
-        return catalogue.available(self.networks, bool(self.fad))
+        return catalogue.available(self._names, bool(self.fad))
 
     @property
     def forward_passes(self) -> float:
-        return catalogue.forward_passes(self.networks, len(self.labels))
+        tracks = len(self.per_track.networks) if self.per_track else 0
+        return catalogue.forward_passes(self._names, len(self.labels), tracks)
+
+    @property
+    def _names(self) -> set[str]:
+        return {*self.networks} | ({catalogue.PER_TRACK} if self.per_track else set())
+
+    @property
+    def _all_networks(self) -> list[Separator]:
+        return [*self.networks.values(), *(self.per_track.networks if self.per_track else ())]
 
     def to(self, device: str) -> ScoringKit:
         """The same kit with its networks on another device."""
-        for network in self.networks.values():
+        for network in self._all_networks:
             network.to(device)
         self.device = device
         self.__dict__.pop("embedder", None)
@@ -108,10 +119,14 @@ class ScoringKit:
                 {**asdict(self.options), "labels": self.bank.labels if self.bank else self.labels}, indent=1
             ).encode()
         }
-        for name, network in self.networks.items():
+        held = {f"networks/{name}": network for name, network in self.networks.items()}
+        if self.per_track:
+            held |= {f"per-track/{number:05d}": network for number, network in enumerate(self.per_track.networks)}
+            files["ranks.safetensors"] = save(dict(self.per_track.known))
+        for name, network in held.items():
             model, arguments = describe(network)
             weights = {key: value.cpu() for key, value in network.state_dict().items()}
-            files[f"networks/{name}.safetensors"] = to_bytes(Checkpoint(model, arguments, weights, None, 0, {}))
+            files[f"{name}.safetensors"] = to_bytes(Checkpoint(model, arguments, weights, None, 0, {}))
         if self.bank:
             files["bank.safetensors"] = save(self.bank.arrays())
         return files | {f"fad/{label}.npz": reference.to_bytes() for label, reference in self.fad.items()}
@@ -129,7 +144,12 @@ class ScoringKit:
             _stem_of(p): network_of(from_bytes(data, p)) for p, data in files.items() if p.startswith("networks/")
         }
         fad = {_stem_of(p): LabelReference.from_bytes(data) for p, data in files.items() if p.startswith("fad/")}
-        return cls(networks, bank, ScoringOptions(**options), fad)
+        per_track = None
+        if "ranks.safetensors" in files:
+            names = sorted(p for p in files if p.startswith("per-track/"))
+            moved = tuple(network_of(from_bytes(files[p], p)) for p in names)
+            per_track = PerTrack(moved, load(files["ranks.safetensors"]))
+        return cls(networks, bank, ScoringOptions(**options), fad, per_track)
 
 
 def label_references(

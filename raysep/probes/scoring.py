@@ -7,7 +7,7 @@ Losses are compared by magnitude, also those of networks that give waveforms.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,9 @@ from raysep.training.loss import magnitude_mse
 
 __all__ = ["PROBES", "Probe", "ScoringKit", "ScoringOptions", "label_references", "score_track"]
 
+PER_TRACK = "per-track {}"  # column of the loss at the θ⁻ of a reference track
 Columns = dict[str, np.ndarray]  # name → (label, segment) float64
+Choose = Callable[[str, np.ndarray], np.ndarray]  # label, which segments are audible → which of them are read
 
 
 @dataclass(frozen=True)
@@ -60,31 +62,37 @@ class Track:
     crops: np.ndarray  # (label, segment, channel, time) float32
     levels: np.ndarray  # (label, segment) dBFS, of the audio without padding
     audible: np.ndarray  # (label, segment)
+    read: np.ndarray  # (label, segment), the audible ones that are scored: all, unless some are chosen
 
 
 @torch.inference_mode()
-def score_track(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str) -> list[dict]:
+def score_track(
+    kit: ScoringKit,
+    audio: Mapping[str, np.ndarray],
+    track: str,
+    choose: Choose | None = None,
+    by_stem: Mapping[str, Mapping[str, float]] | None = None,
+) -> list[dict]:
     """A row per stem and segment of one track: label → float32 ``(channel, time)`` at the kit's rate, all of one shape.
 
     Keys: ``track, stem, stem_id, segment`` (index), ``start`` and ``seconds`` (of the segment, in seconds),
-    ``outcome`` ("scored" or "silent"), ``level_dbfs``, and a value per name in ``kit.probes``: NaN where silent or
-    where a probe does not apply. Probes of the whole stem repeat on each of its scored rows. Raises ``BadInput`` for
-    a label that the kit cannot score, or shapes that differ.
+    ``outcome`` ("scored", "silent", or "unread" for an audible one that was not chosen), ``level_dbfs``, and a value per
+    name in ``kit.probes``: NaN where not scored or where a probe does not apply. Probes of the whole stem repeat on each
+    of its scored rows; given ``by_stem`` (label → probe → value) they are taken from there and not measured again. A row
+    is the same whichever others are chosen. Raises ``BadInput`` for a label that the kit cannot score, or shapes that
+    differ.
     """
-    cut_up = _cut(kit, audio, track)
+    cut_up = _cut(kit, audio, track, choose)
     columns = _clean_and_alone(kit, cut_up) | _own(kit, cut_up)
-    by_segment = _model_probes(columns, kit.options.rho, kit.options.unlearning_sign)
-    onsets = {label: signal.onset_envelope(audio[label], kit.options.sample_rate) for label in cut_up.labels}
-    leaks = leakage(audio, kit.options.sample_rate)
-    by_stem = {
-        label: _stem_probes(kit, audio[label], label, onsets) | {"leakage": -leaks[label]} for label in cut_up.labels
-    }
+    by_segment = _model_probes(columns, kit.options.rho, kit.options.unlearning_sign) | _per_track(kit, cut_up, columns)
+    if by_stem is None:
+        by_stem = _whole_stems(kit, audio, cut_up.labels)
     missing = dict.fromkeys(kit.probes, float("nan"))
     rows = []
     for row, label in enumerate(cut_up.labels):
         for column, segment in enumerate(cut_up.segments):
-            scored = bool(cut_up.audible[row, column])
-            values = {name: v[row, column] for name, v in by_segment.items()} | by_stem[label] if scored else {}
+            scored = bool(cut_up.read[row, column])
+            values = {**by_stem[label], **{name: v[row, column] for name, v in by_segment.items()}} if scored else {}
             rows.append(
                 {
                     "track": track,
@@ -93,7 +101,7 @@ def score_track(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str) ->
                     "segment": segment.index,
                     "start": segment.start / kit.options.sample_rate,
                     "seconds": segment.frames / kit.options.sample_rate,
-                    "outcome": "scored" if scored else "silent",
+                    "outcome": "scored" if scored else "unread" if cut_up.audible[row, column] else "silent",
                     "level_dbfs": float(cut_up.levels[row, column]),
                     **{name: float(np.float32(values.get(name, default))) for name, default in missing.items()},
                 }
@@ -105,21 +113,21 @@ def score_track(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str) ->
 
 
 def _clean_and_alone(kit: ScoringKit, track: Track) -> Columns:
-    """Losses, agreements and self-consistencies per network of every audible segment, silent ones NaN."""
+    """Losses, agreements and self-consistencies per network of every segment that is read, the others NaN."""
     known = ("final", "early", "reference", "plus", "minus", "unlearned-clean")
-    names = [name for name in known if name in kit.networks]
-    if not names:
+    networks = {name: kit.networks[name] for name in known if name in kit.networks}
+    if not networks:
         return {}
     if kit.bank is None:
         raise BadInput("probes in clean context need a reference bank: give the reference, or no networks")
-    items = [(int(row), int(column)) for row, column in np.argwhere(track.audible)]
+    items = [(int(row), int(column)) for row, column in np.argwhere(track.read)]
     columns: Columns = {}
     for first in range(0, len(items), kit.options.batch):
         chosen = items[first : first + kit.options.batch]
         mixtures = np.stack([_clean_mixture(kit, track, row, column) for row, column in chosen])
         alone = np.stack([track.crops[row, column] for row, column in chosen])
         place = tuple(np.array(chosen).T)
-        for name, network, (mixed, target), index in _inputs(kit, names, track, (mixtures, alone), place[0]):
+        for name, network, (mixed, target), index in _inputs(networks, track, (mixtures, alone), place[0]):
             estimate = mixed.estimates(network)[torch.arange(len(index)), index]  # (batch, channel, bin, frame)
             _put(columns, f"loss {name}", track, place, magnitude_mse(estimate, target.magnitude, torch.float64))
             if name in ("final", "early", "reference"):
@@ -129,31 +137,32 @@ def _clean_and_alone(kit: ScoringKit, track: Track) -> Columns:
 
 
 def _own(kit: ScoringKit, track: Track) -> Columns:
-    """Losses of every audible segment in its own track's mixture: one forward pass serves all stems."""
-    names = [name for name in ("final", "unlearned") if name in kit.networks]
+    """Losses of every segment that is read in its own track's mixture: one forward pass serves all stems."""
+    networks = {name: kit.networks[name] for name in ("final", "unlearned") if name in kit.networks}
+    if kit.per_track:
+        networks |= {PER_TRACK.format(number): network for number, network in enumerate(kit.per_track.networks)}
     columns: Columns = {}
-    heard = np.flatnonzero(track.audible.any(axis=0)) if names else []
+    heard = np.flatnonzero(track.read.any(axis=0)) if networks else []
     for first in range(0, len(heard), kit.options.batch):
         chosen = heard[first : first + kit.options.batch]
         crops = track.crops[:, chosen].transpose(1, 0, 2, 3)  # (segment, label, channel, time)
         mixtures = np.stack([own_context(dict(zip(track.labels, stems, strict=True))) for stems in crops])
         for name, network, (mixed, targets), index in _inputs(
-            kit, names, track, (mixtures, crops), np.arange(len(track.labels))
+            networks, track, (mixtures, crops), np.arange(len(track.labels))
         ):
             estimates = mixed.estimates(network)[:, index]  # (segment, label, channel, bin, frame)
             losses = magnitude_mse(estimates, targets.magnitude, torch.float64)  # (segment, label)
-            rows, which = np.nonzero(track.audible[:, chosen])
+            rows, which = np.nonzero(track.read[:, chosen])
             _put(columns, f"own {name}", track, (rows, chosen[which]), losses.T[rows, which])
     return columns
 
 
 def _inputs(
-    kit: ScoringKit, names: list[str], track: Track, audio: tuple[np.ndarray, ...], rows: np.ndarray
+    networks: Mapping[str, Separator], track: Track, audio: tuple[np.ndarray, ...], rows: np.ndarray
 ) -> Iterator[tuple[str, Separator, tuple[Heard, ...], Tensor]]:
     """Per network the parts of ``audio`` (transformed once per STFT) and the stem index of each label of ``rows``."""
     heard: dict[tuple, tuple[Heard, ...]] = {}
-    for name in names:
-        network = kit.networks[name]
+    for name, network in networks.items():
         device = next(network.parameters()).device
         key = (network.spectrogram.kind, device)
         if key not in heard:
@@ -213,7 +222,20 @@ def _model_probes(c: Columns, rho: float, sign: float = 1.0) -> Columns:
     return scores
 
 
+def _per_track(kit: ScoringKit, track: Track, c: Columns) -> Columns:
+    if not kit.per_track or "own final" not in c:
+        return {}
+    moved = [c[f"own {PER_TRACK.format(number)}"] for number in range(len(kit.per_track.networks))]
+    return {"unlearning-per-track": kit.per_track.score(tau(c["own final"], np.stack(moved)), track.labels)}
+
+
 # Probes that read the whole stem ----------------------------------------------------------------------------------
+
+
+def _whole_stems(kit: ScoringKit, audio: Mapping[str, np.ndarray], labels: tuple[str, ...]) -> dict[str, dict]:
+    onsets = {label: signal.onset_envelope(audio[label], kit.options.sample_rate) for label in labels}
+    leaks = leakage(audio, kit.options.sample_rate)
+    return {label: _stem_probes(kit, audio[label], label, onsets) | {"leakage": -leaks[label]} for label in labels}
 
 
 def _stem_probes(kit: ScoringKit, stem: np.ndarray, label: str, onsets: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -240,7 +262,7 @@ def _stem_probes(kit: ScoringKit, stem: np.ndarray, label: str, onsets: Mapping[
 # Cutting ----------------------------------------------------------------------------------------------------------
 
 
-def _cut(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str) -> Track:
+def _cut(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str, choose: Choose | None) -> Track:
     if unknown := audio.keys() - set(kit.labels):
         raise BadInput(f"{track}: stems {', '.join(sorted(unknown))} are none of {', '.join(kit.labels)}")
     if len({stem.shape for stem in audio.values()}) > 1:
@@ -253,4 +275,8 @@ def _cut(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str) -> Track:
     segments = cut(frames, length, kit.options.most_segments)
     crops = np.array([[crop(audio[label], s, length) for s in segments] for label in labels], dtype=np.float32)
     levels = np.array([[rms_dbfs(audio[label][:, s.start : s.start + s.frames]) for s in segments] for label in labels])
-    return Track(track, labels, segments, crops, levels, levels > kit.options.silence)
+    audible = levels > kit.options.silence
+    read = audible
+    if choose:
+        read = np.array([choose(label, heard) & heard for label, heard in zip(labels, audible, strict=True)])
+    return Track(track, labels, segments, crops, levels, audible, read)

@@ -89,28 +89,6 @@ def plain(weights: Mapping[str, Tensor], gradient: Mapping[str, Tensor], alpha: 
     )
 
 
-def per_track(
-    weights: Mapping[str, Tensor],
-    gradients: Mapping[str, Mapping[str, Tensor]],
-    fisher_mean: Mapping[str, Tensor],
-    n: int,
-    alpha: float,
-) -> dict[str, Weights]:
-    """One unlearning per reference track: track → θ⁻. Combine their τ by ``mean_of_ranks``."""
-    return {track: unlearn(weights, gradient, fisher_mean, n, alpha) for track, gradient in gradients.items()}
-
-
-def noisy(
-    weights: Mapping[str, Tensor],
-    noisy_gradient: Mapping[str, Tensor],
-    fisher_mean: Mapping[str, Tensor],
-    n: int,
-    alpha: float,
-) -> Weights:
-    """Unlearn a small set *known to be corrupt*. Here the most affected are suspect: the score is **minus** τ."""
-    return unlearn(weights, noisy_gradient, fisher_mean, n, alpha)
-
-
 def alpha_for(weights: Mapping[str, Tensor], step: Mapping[str, Tensor], n: int, relative: float) -> float:
     """The α at which one step of ``direction(gradient, damped(F))`` moves the weights by ``relative`` of their norm."""
     return relative * n * norm({name: weights[name] for name in step}) / norm(step)
@@ -131,13 +109,6 @@ def tau(before, after):
 def relative_tau(before, after, least: float = 1e-12):
     """τ / L(z, θ0): τ itself grows with the loss, so loud or hard segments have a large one however clean they are."""
     return (after - before) / np.maximum(before, least)
-
-
-def mean_of_ranks(scores: np.ndarray) -> np.ndarray:
-    """``(judged,)`` mean over the reference tracks of the ranks, in 0 … 1, of ``(track, judged)`` scores."""
-    from scipy.stats import rankdata
-
-    return (rankdata(scores, axis=1) - 0.5).mean(axis=0) / scores.shape[1]
 
 
 # The step's size --------------------------------------------------------------------------------------------------

@@ -22,13 +22,18 @@ from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
 PLUS, MINUS, UNLEARNED = "plus", "minus", "unlearned"
+ONE_TRACK = "unlearned-{:05d}"  # the weights after unlearning one reference track
+RANKS = "ranks.safetensors"  # τ of the checked segments at each of these
 CHECKED_SEGMENTS = 64  # read again at ρ/3, and used for the readings of the step size
 FISHER, GRADIENT, NOISY = "fisher", "gradient", "noisy"
 Chosen = dict[str, list[int]]  # track → indices of its segments
 
 
 def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
-    """Leaves ``attribution/{plus,minus,unlearned}.safetensors`` and ``attribution/record.json``."""
+    """Leaves ``attribution/{plus,minus,unlearned}.safetensors`` and ``attribution/record.json``.
+
+    With ``scoring.unlearning = per-track`` an ``unlearned-NNNNN`` for each reference track instead, and ``ranks``.
+    """
     run, settings = context.run, context.config.scoring
     if run.is_done("attribute"):
         return
@@ -79,7 +84,7 @@ def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
 
 def needs_fisher(settings: ScoringSettings) -> bool:
     """Whether anything reads the Fisher information: its pass costs three times the reading of a segment."""
-    return settings.direction == "fisher" or settings.unlearning in ("joint", "noisy")
+    return settings.direction == "fisher" or settings.unlearning in ("joint", "per-track", "noisy")
 
 
 def _unlearned_kind(settings: ScoringSettings) -> str:
@@ -205,8 +210,13 @@ class _Worker:
                 known, judged = self._load(*reference, network)[:2], (mixtures, targets)
                 unlearned = sums[_unlearned_kind(scoring)].mean()
                 again = partial(self._gradient_at, network, ascent)
-                moved[UNLEARNED], chosen = self._unlearn(network, start, unlearned, fisher, total, known, judged, again)
+                joint, chosen = self._unlearn(network, start, unlearned, fisher, total, known, judged, again)
                 record |= chosen
+                if scoring.unlearning == "per-track":
+                    moved |= self._unlearn_each(network, start, fisher, total, chosen["alpha"], ascent, judged)
+                    record["unlearned_tracks"] = len(moved) - 2
+                else:
+                    moved[UNLEARNED] = joint
             except RaysepError as error:
                 record["unlearning_left_out"] = str(error)
         for name, weights in moved.items():
@@ -247,6 +257,34 @@ class _Worker:
             unlearning.unlearn(start, gradient, fisher, total, alpha, steps, gradient_at, scoring.damping),
             record | {"steps": steps},
         )
+
+    def _unlearn_each(self, network, start, fisher, total: int, alpha: float, ascent: list, judged: tuple) -> dict:
+        """name → weights after unlearning one reference track; leaves the ranks that their scores are read against."""
+        from safetensors.numpy import save
+
+        from raysep.probes import unlearning
+        from raysep.probes.gradients import with_weights
+        from raysep.probes.losses import losses_of
+        from raysep.probes.per_track import known_of
+
+        scoring, moved, found = self.config.scoring, {}, []
+        mixtures, targets = judged
+        before = losses_of(network, mixtures, targets).cpu().numpy()
+        each = sorted((track, rows, indices) for rows, chosen in ascent for track, indices in chosen.items())
+        for track, rows, indices in each:
+            only = [([row for row in rows if row["track"] == track], {track: indices})]
+            if not len(self._load(*only[0], network)[0]):
+                continue  # it cannot be read: counted when the joint gradient was taken
+            gradient_at = partial(self._gradient_at, network, only)
+            weights = unlearning.unlearn(
+                start, gradient_at(start), fisher, total, alpha, scoring.unlearning_steps, gradient_at, scoring.damping
+            )
+            moved[ONE_TRACK.format(len(moved))] = weights
+            after = losses_of(with_weights(network, weights), mixtures, targets).cpu().numpy()
+            found.append(unlearning.tau(before, after))
+        audible = targets.abs().amax(dim=(-2, -1)).cpu().numpy() > 0
+        Run(self.root).write_bytes(save(known_of(np.stack(found), audible, network.stems)), "attribution", RANKS)
+        return moved
 
     def _gradient_at(self, network, ascent: list, weights) -> Any:
         """The mean gradient of the segments that are unlearned at other weights, a part of them in memory at a time."""

@@ -1,16 +1,18 @@
-"""The one pass over the audio: actors score shards of tracks, a parquet row per segment, a column per probe.
+"""The pass over the audio: actors score shards of tracks, a parquet row per segment, a column per probe.
 
     rows in = scored + silent + failed
 
 A stem that cannot be read is a row that says so; the rest of its track is scored. A shard's part is followed by its
-marker, so a killed pass does again only what it had not finished.
+marker, so a killed pass does again only what it had not finished. With ``scoring.first_segments`` it is two passes, which
+read no segment twice: see ``raysep.stages.effort``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from raysep.corpus import manifest, segments, storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import AudioError, BadInput, RaysepError
 from raysep.rundir import Run, table_bytes
-from raysep.stages import attribute, train
+from raysep.stages import attribute, effort, train
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
@@ -39,6 +41,9 @@ COLUMNS = [
     ("level_dbfs", pa.float32()),
 ]
 FAILED = pa.schema([(name, pa.string()) for name in ("stem_id", "track", "stem", "uri", "error", "message")])
+SCORE = "score"
+PART = "part-{:05d}.parquet"
+PARTS = {SCORE: "scores", effort.FIRST_LOOK: effort.FIRST_LOOK}  # stage → folder of its parts
 LATER = ("decide", "search", "retrain", "evaluate")  # stages that a changed score makes stale
 
 
@@ -48,41 +53,50 @@ def score(context: Context, inputs: Inputs, planting: Planting) -> None:
     tracks = manifest.tracks_of([*inputs.corpus, *planting.calibration, *planting.planted])
     if run.is_done("score") and not (context.retry_failed and _failures(run)):
         return
-    with run.stage("score") as record, context.progress.bar("score") as advance:
+    with run.stage("score") as record:
         make_kit(context, planting)
         plan = shards.split(tracks, context.config.scoring.shards)
-        done = run.shards_done("score", context.fingerprint)
-        if context.retry_failed and done:
-            done = {number: marker for number, marker in done.items() if not marker["counts"]["failed"]}
-            for stage in LATER:
-                storage.delete(run.path("done", f"{stage}.json"))
-        missing = {
-            number: [asdict(s) for name in names for s in tracks[name].values()]
-            for number, names in plan.items()
-            if number not in done
-        }
-        finished = len(done)
+        work = {number: [asdict(s) for name in names for s in tracks[name].values()] for number, names in plan.items()}
+        if context.config.scoring.first_segments:
+            _run(context, effort.FIRST_LOOK, work)
+            effort.plan(context, read_scores(run, effort.FIRST_LOOK), inputs.corpus, planting.roles)
+        scored_now = _run(context, SCORE, work)
+        record.update(_count(context, sum(map(len, tracks.values())), len(plan), scored_now))
+
+
+def _run(context: Context, stage: str, work: dict[int, list[dict]]) -> int:
+    """Do the shards of a pass that are not done; returns how many those were."""
+    run = context.run
+    done = run.shards_done(stage, context.fingerprint)
+    if context.retry_failed and done:
+        done = {number: marker for number, marker in done.items() if not marker["counts"]["failed"]}
+        for later in LATER:
+            storage.delete(run.path("done", f"{later}.json"))
+    missing = {number: payload for number, payload in work.items() if number not in done}
+    finished = len(done)
+    worker = _Worker(run.root, context.fingerprint, context.sample_rate, context.channels, context.config, stage)
+    with context.progress.bar(stage) as advance:
 
         def on_done(shard: int, counts: dict) -> None:
             nonlocal finished
             finished += 1
-            advance(finished, len(plan))
+            advance(finished, len(work))
 
-        advance(finished, len(plan))
-        worker = _Worker(run.root, context.fingerprint, context.sample_rate, context.channels, context.config)
+        advance(finished, len(work))
         given_up = shards.run_shards(
             worker, missing, context.available, most_workers=context.workers, gpu=True, on_done=on_done
         )
-        for number, reason in given_up.items():
-            rows = [_failed_row(Stem(**stem), "WorkerDied", reason) for stem in missing[number]]
-            _finish(run, number, context.fingerprint, rows, ())
-        record.update(_count(context, sum(map(len, tracks.values())), len(plan), len(missing)))
+    for number, reason in given_up.items():
+        rows = [_failed_row(Stem(**stem), "WorkerDied", reason) for stem in missing[number]]
+        _finish(run, number, context.fingerprint, rows, (), stage)
+    return len(missing)
 
 
-def read_scores(run: Run) -> pa.Table:
+def read_scores(run: Run, stage: str = SCORE) -> pa.Table:
     """All rows of all parts, in shard order."""
-    folder = run.path("scores")
-    parts = [run.read_table("scores", info.base_name) for info in storage.list_files(folder, recursive=False)]
+    folder = PARTS[stage]
+    files = storage.list_files(run.path(folder), recursive=False)
+    parts = [run.read_table(folder, info.base_name) for info in files]
     if not parts:
         raise BadInput(f"{run.root}: holds no scores yet; start the same `raysep clean` again to go on")
     return pa.concat_tables(parts, promote_options="default")
@@ -115,6 +129,17 @@ def _failures(run: Run) -> int:
 
 
 # The kit: what every worker holds
+
+
+def check_embedder(scoring: Any, sample_rate: int) -> None:
+    """Load the embedder once where the command was given: missing weights must not come out after the training.
+
+    Raises ``BadInput``. A separator's bottleneck without weights is the run's own network, which is yet to be trained.
+    """
+    from raysep.probes.embedders import registry, weight_files
+
+    if (scoring.embedder, scoring.embedder_weights) != ("separator", ""):
+        registry.build(scoring.embedder, sample_rate, weight_files.absolute(scoring.embedder_weights))
 
 
 def make_kit(context: Context, planting: Planting) -> None:
@@ -167,6 +192,7 @@ class _KitMaker:
         import torch
 
         from raysep.corpus.mixing import ReferenceBank
+        from raysep.probes.embedders import weight_files
         from raysep.probes.scoring import ScoringKit, ScoringOptions, label_references
 
         torch.set_num_threads(self.config.training.threads)
@@ -185,6 +211,7 @@ class _KitMaker:
             unlearned = attribute.load_network(run, attribute.UNLEARNED, "attribution")[0]
             names = {"own": ["unlearned"], "clean": ["unlearned-clean"], "both": ["unlearned", "unlearned-clean"]}
             networks |= dict.fromkeys(names[scoring.unlearning_context], unlearned)
+        per_track = self._per_track(run)
         tracks = _Lazy(stems, self.sample_rate, self.channels)
         bank = ReferenceBank(self.config.labels)
         for track, indices in sorted(chosen.items()):
@@ -204,10 +231,11 @@ class _KitMaker:
             unlearning_sign=-1.0 if scoring.unlearning == "noisy" else 1.0,
             batch=scoring.batch,
             embedder=scoring.embedder,
-            embedder_weights=scoring.embedder_weights,
+            embedder_weights=weight_files.absolute(scoring.embedder_weights),
         )
-        kit, left_out = ScoringKit(networks, bank, options), ""
+        kit, left_out = ScoringKit(networks, bank, options, per_track=per_track), ""
         embedder = kit.embedder
+        kit.options = replace(options, embedder_digest=embedder.weights_digest)
         try:
             kit.fad = label_references(tracks, self.sample_rate, embedder, seed=self.config.seed)
         except BadInput as error:
@@ -225,6 +253,18 @@ class _KitMaker:
         run.write_json(made, "kit", "made.json")
         return {}
 
+    def _per_track(self, run: Run) -> Any:
+        from safetensors.numpy import load
+
+        from raysep.probes.per_track import PerTrack
+
+        if self.config.scoring.unlearning != "per-track" or not run.has("attribution", attribute.RANKS):
+            return None
+        count = run.read_json("attribution", "record.json")["unlearned_tracks"]
+        names = [attribute.ONE_TRACK.format(number) for number in range(count)]
+        networks = tuple(attribute.load_network(run, name, "attribution")[0] for name in names)
+        return PerTrack(networks, load(run.read_bytes("attribution", attribute.RANKS)))
+
 
 # The pass
 
@@ -238,6 +278,7 @@ class _Worker:
     sample_rate: int
     channels: int
     config: Any
+    stage: str = SCORE  # or the first look
 
     def __call__(self) -> Callable[[int, Any], dict]:
         import torch
@@ -248,16 +289,25 @@ class _Worker:
         run = Run(self.root)
         files = {name: run.read_bytes("kit", name) for name in run.read_json("kit", "made.json")["files"]}
         kit = ScoringKit.from_files(files).to("cuda" if torch.cuda.is_available() else "cpu")
+        first = self.config.scoring.first_segments
+        further = effort.read_plan(run) if first and self.stage == SCORE else None
+        choose = effort.first_look(first) if self.stage == effort.FIRST_LOOK else None
 
         def run_one(shard: int, payload: Any) -> dict:
             rows: list[dict] = []
-            for track, stems in manifest.tracks_of(Stem(**row) for row in payload).items():
-                rows += self._track(kit, track, stems)
-            return _finish(run, shard, self.fingerprint, rows, kit.probes)
+            tracks = manifest.tracks_of(Stem(**row) for row in payload)
+            if further is None:
+                for track, stems in tracks.items():
+                    rows += self._track(kit, track, stems, choose)
+            else:
+                looked = effort.Continuation.read(run, PART.format(shard), further, first, kit.probes)
+                for track, stems in tracks.items():
+                    rows += looked.go_on(track, stems, partial(self._track, kit))
+            return _finish(run, shard, self.fingerprint, rows, kit.probes, self.stage)
 
         return run_one
 
-    def _track(self, kit: Any, track: str, stems: dict[str, Stem]) -> list[dict]:
+    def _track(self, kit: Any, track: str, stems: dict[str, Stem], *chosen: Any) -> list[dict]:
         from raysep.corpus.reading import read_stem
         from raysep.probes.scoring import score_track
 
@@ -268,7 +318,7 @@ class _Worker:
             except AudioError as error:
                 rows.append(_failed_row(stem, type(error).__name__, str(error)))
         try:
-            return rows + (score_track(kit, audio, track) if audio else [])
+            return rows + (score_track(kit, audio, track, *chosen) if audio else [])
         except Exception as error:  # one odd track must not end the pass: its stems are reported with the reason
             return rows + [_failed_row(stems[label], type(error).__name__, str(error)) for label in audio]
 
@@ -288,7 +338,9 @@ def _failed_row(stem: Stem, error: str, message: str) -> dict[str, Any]:
     }
 
 
-def _finish(run: Run, shard: int, fingerprint: str, rows: list[dict], probes: Iterable[str]) -> dict:
+def _finish(
+    run: Run, shard: int, fingerprint: str, rows: list[dict], probes: Iterable[str], stage: str = SCORE
+) -> dict:
     from raysep.probes.catalogue import PROBES
 
     about = {name: asdict(PROBES[name]) for name in probes}
@@ -302,5 +354,6 @@ def _finish(run: Run, shard: int, fingerprint: str, rows: list[dict], probes: It
     kinds = ["scored" if "scored" in o else "failed" if "failed" in o else "silent" for o in outcomes.values()]
     counts = {"stems": len(kinds), **{name: kinds.count(name) for name in ("scored", "silent", "failed")}}
     table = pa.Table.from_pylist(rows, schema=schema)
-    run.finish_shard("score", shard, fingerprint, table_bytes(table), f"scores/part-{shard:05d}.parquet", counts)
+    part = f"{PARTS[stage]}/{PART.format(shard)}"
+    run.finish_shard(stage, shard, fingerprint, table_bytes(table), part, counts)
     return counts

@@ -152,7 +152,7 @@ def make_world(
     return World(table, truth)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def simulate():
     return make_world
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pyarrow.compute as pc
 import pytest
@@ -71,6 +72,20 @@ def test_one_worker_scores_the_same_as_two(finished, request_for, ray_runtime, t
     ]
     assert digests[0] == digests[1]
     assert len(digests[0]) > 1
+
+
+def test_one_worker_looks_further_at_the_stems_that_two_do(finished, request_for, ray_runtime, tmp_path):
+    found = []
+    for workers in (1, 2):
+        run = copy_run(finished, str(tmp_path / str(workers)), without=("done/score", "scores/", "failed.parquet"))
+        context, inputs, planting = continue_run(request_for(run.root, search=True, workers=workers), ray_runtime)
+        scoring = replace(context.config.scoring, first_segments=1, budget=0.3)
+        score.score(replace(context, config=replace(context.config, scoring=scoring)), inputs, planting)
+        markers = run.shards_done("score", context.fingerprint)
+        found.append(({n: m["digest"] for n, m in markers.items()}, run.read_bytes("effort.parquet")))
+    assert found[0] == found[1]
+    stems = finished.read_json("done", "score.json")["stems"]
+    assert stems < len(score.read_scores(run)) < len(score.read_scores(finished))
 
 
 def test_the_same_command_again_does_nothing_twice(finished, request_for, ray_runtime):

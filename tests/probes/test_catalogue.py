@@ -1,12 +1,14 @@
 from raysep.probes import signal
-from raysep.probes.catalogue import DISTANCES, PROBES, available, forward_passes
+from raysep.probes.catalogue import DISTANCES, PER_TRACK, PROBES, available, forward_passes
 from raysep.probes.kit import NETWORKS
+
+EVERY = (*NETWORKS, PER_TRACK)
 
 
 def test_every_probe_says_where_it_comes_from_and_reads_known_networks():
     for probe in PROBES.values():
         assert probe.source
-        assert set(probe.networks) <= set(NETWORKS)
+        assert set(probe.networks) <= set(EVERY)
         assert probe.context in ("clean", "own", "alone", "stem")
         assert bool(probe.networks) == (probe.context != "stem")
 
@@ -21,10 +23,11 @@ def test_absent_networks_take_their_probes_with_them():
     assert {"loss", "own-loss", "self-consistency"} <= set(available({"final"}))
     assert "excess" in available({"final", "reference"})
     assert not {"fad", "instrument"} & set(available({"final"}, distances=False))
-    assert set(available(NETWORKS)) == PROBES.keys()
+    assert set(available(EVERY)) == PROBES.keys()
 
 
 def test_each_network_runs_once_per_context():
     assert forward_passes({"final"}, 4) == 1 + 1 + 0.25
     assert forward_passes(NETWORKS, 4) == 6 + 3 + 2 * 0.25
+    assert forward_passes(EVERY, 4, reference_tracks=10) == 6 + 3 + 12 * 0.25
     assert forward_passes((), 4) == 0

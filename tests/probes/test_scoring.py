@@ -8,8 +8,10 @@ from raysep.audio.levels import rms_dbfs
 from raysep.corpus.mixing import ReferenceBank, clean_context
 from raysep.errors import BadInput
 from raysep.probes.catalogue import PROBES
+from raysep.probes.embedders.logmel import LogMelEmbedder
 from raysep.probes.gradients import weights_of, with_weights
 from raysep.probes.kit import ScoringKit, ScoringOptions, label_references
+from raysep.probes.per_track import PerTrack, mean_rank
 from raysep.probes.scoring import score_track
 from raysep.training.loss import stem_losses
 
@@ -68,8 +70,8 @@ def kit():
     for stems in reference.values():
         for label, audio in stems.items():
             bank.add(label, audio[:, : 3 * LENGTH].reshape(1, 3, LENGTH).transpose(1, 0, 2))
-    options = ScoringOptions(segment_frames=LENGTH, sample_rate=RATE, batch=5)
-    return ScoringKit(networks, bank, options, label_references(reference, RATE, cuts=30))
+    options = ScoringOptions(segment_frames=LENGTH, sample_rate=RATE, batch=5, embedder="logmel")
+    return ScoringKit(networks, bank, options, label_references(reference, RATE, LogMelEmbedder(RATE), cuts=30))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,7 @@ def same(first, second):
 def test_a_row_per_stem_and_segment_with_every_probe(kit, rows):
     assert len(rows) == 4 * 4
     assert [(r["stem"], r["segment"]) for r in rows[:5]] == [("vocals", i) for i in range(4)] + [("drums", 0)]
-    assert set(kit.probes) == set(PROBES)
+    assert set(kit.probes) == set(PROBES) - {"unlearning-per-track"}
     for row in rows:
         assert row["stem_id"] == f"judged/{row['stem']}"
         assert row["start"] == row["segment"] * 1.0
@@ -245,3 +247,79 @@ def test_references_name_the_label_that_is_missing():
     reference["r0"]["bass"][:] = 0
     with pytest.raises(BadInput, match="bass"):
         label_references(reference, RATE)
+
+
+# Some segments only
+
+CHOSEN = {"vocals": [0, 3], "drums": [1], "bass": [], "other": [0, 1, 2, 3]}
+
+
+def some(label, audible):
+    return np.isin(np.arange(len(audible)), CHOSEN[label])
+
+
+def chosen_of(rows):
+    return [row for row in rows if row["segment"] in CHOSEN[row["stem"]]]
+
+
+def test_a_row_is_the_same_whichever_others_are_read(kit, rows):
+    found = score_track(kit, song(50), "judged", some)
+    assert [(r["stem"], r["segment"]) for r in found] == [(r["stem"], r["segment"]) for r in rows]
+    assert chosen_of(found) == [r for r in found if r["outcome"] == "scored"]
+    for one, whole in zip(chosen_of(found), chosen_of(rows), strict=True):
+        assert one["stem_id"] == whole["stem_id"]
+        # Batches differ, so sums are rounded otherwise; a difference of two losses shows it most.
+        differences = [n for n in kit.probes if n.startswith(("unlearning", "influence", "curvature"))]
+        same_ = [n for n in kit.probes if n not in differences]
+        assert [one[n] for n in same_] == pytest.approx([whole[n] for n in same_], rel=1e-6, abs=1e-6)
+        assert [one[n] for n in differences] == pytest.approx([whole[n] for n in differences], rel=1e-3, abs=1e-6)
+
+
+def test_one_by_one_a_row_is_the_same_to_the_bit(kit):
+    single = ScoringKit(kit.networks, kit.bank, ScoringOptions(**{**vars(kit.options), "batch": 1}), kit.fad)
+    found, everything = (chosen_of(score_track(single, song(50), "judged", choose)) for choose in (some, None))
+    assert same(found, everything)
+
+
+def test_an_audible_segment_that_is_not_chosen_is_unread_and_a_silent_one_silent(kit):
+    audio = song(50)
+    audio["vocals"][:, :LENGTH] = 0
+    outcomes = {(r["stem"], r["segment"]): r["outcome"] for r in score_track(kit, audio, "judged", some)}
+    assert [outcomes["vocals", i] for i in range(4)] == ["silent", "unread", "unread", "scored"]
+    assert {outcomes["bass", i] for i in range(4)} == {"unread"}
+
+
+def test_what_is_known_of_the_whole_stem_is_not_measured_again(kit, rows, monkeypatch):
+    def fail(*arguments):
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr("raysep.probes.scoring.leakage", fail)
+    monkeypatch.setattr("raysep.probes.scoring._stem_probes", fail)
+    whole = [name for name in kit.probes if PROBES[name].context == "stem"]
+    known = {row["stem"]: {name: row[name] for name in whole} for row in rows}
+    found = chosen_of(score_track(kit, song(50), "judged", some, known))
+    for one, row in zip(found, chosen_of(rows), strict=True):
+        assert [one[name] for name in whole] == [row[name] for name in whole]
+
+
+def test_per_track_unlearning_is_the_mean_rank_of_its_tracks(kit):
+    """By hand: own losses at each moved network against those at θ0, ranked among the known ones."""
+    moved = tuple(
+        with_weights(kit.networks["final"], {n: (1 + e) * w for n, w in weights_of(kit.networks["final"]).items()})
+        for e in (1e-3, -1e-3)
+    )
+    rng = np.random.default_rng(0)
+    known = {label: np.sort(1e-5 * rng.normal(size=(2, 20)), axis=1) for label in STEMS}
+    small = ScoringKit({"final": kit.networks["final"]}, kit.bank, kit.options, {}, PerTrack(moved, known))
+    assert small.forward_passes == 2 + 3 / len(STEMS)  # clean, alone; own at θ0 and twice moved
+    again = ScoringKit.from_files(small.to_files())
+    for each in (small, again):
+        found = score_track(each, song(50), "judged")
+        losses = []
+        for network in (each.networks["final"], *each.per_track.networks):
+            alike = ScoringKit({"final": network}, each.bank, each.options)
+            losses.append(10 ** (-np.array([row["own-loss"] for row in score_track(alike, song(50), "judged")]) / 10))
+        for number, row in enumerate(found):
+            tau = np.array([[losses[1][number] - losses[0][number]], [losses[2][number] - losses[0][number]]])
+            expected = mean_rank(tau, known[row["stem"]])[0]
+            assert row["unlearning-per-track"] == pytest.approx(expected, abs=0.06)  # a rank or two by float32 columns

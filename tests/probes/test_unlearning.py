@@ -10,9 +10,6 @@ from raysep.probes.unlearning import (
     alpha_for,
     choose_step_size,
     damped,
-    mean_of_ranks,
-    noisy,
-    per_track,
     plain,
     relative_tau,
     tau,
@@ -76,19 +73,15 @@ def test_damping_must_be_positive():
 
 def test_variants_are_the_same_step_on_other_gradients():
     assert torch.equal(plain(WEIGHTS, GRADIENT, 0.1)["a"], torch.tensor([1.05, 1.9]))
-    one = per_track(WEIGHTS, {"x": GRADIENT, "y": {n: -g for n, g in GRADIENT.items()}}, FISHER, 10, 0.3)
-    joint = unlearn(WEIGHTS, GRADIENT, FISHER, 10, 0.3)
-    assert torch.equal(one["x"]["b"], joint["b"])
-    torch.testing.assert_close(one["x"]["b"] + one["y"]["b"], 2 * WEIGHTS["b"])
-    assert torch.equal(noisy(WEIGHTS, GRADIENT, FISHER, 10, 0.3)["b"], joint["b"])
+    there = unlearn(WEIGHTS, GRADIENT, FISHER, 10, 0.3)
+    back = unlearn(WEIGHTS, {n: -g for n, g in GRADIENT.items()}, FISHER, 10, 0.3)
+    torch.testing.assert_close(there["b"] + back["b"], 2 * WEIGHTS["b"])
 
 
-def test_scores_and_ranks():
+def test_scores_are_of_losses_after_and_before():
     before, after = np.array([1.0, 4.0]), np.array([1.5, 5.0])
     assert tau(before, after).tolist() == [0.5, 1.0]
     assert relative_tau(before, after).tolist() == [0.5, 0.25]
-    ranks = mean_of_ranks(np.array([[1.0, 5.0, 9.0], [3.0, 2.0, 8.0]]))
-    np.testing.assert_allclose(ranks, [1.0 / 3, 1.0 / 3, 2.5 / 3])
 
 
 def test_unlearning_raises_the_loss_of_what_is_unlearned_and_first_order_tau_is_the_preconditioned_product(

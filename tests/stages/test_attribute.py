@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
 
 from raysep.corpus import layouts
 from raysep.corpus.reading import read_stem
@@ -298,3 +299,29 @@ def test_known_faults_can_be_unlearned_instead(prepared, tmp_path, write_tracks)
     Path(joint.run.path("done", "attribute.json")).unlink()
     attribute.attribute(joint, *rest)
     assert moved(noisy, unlearned(joint)) > 0
+
+
+def test_each_reference_track_can_be_unlearned_by_itself(prepared):
+    context, inputs, planting = changed(prepared, unlearning="per-track", alpha=1e-7)
+    attribute.attribute(context, inputs, planting)
+    folder = Path(context.run.path("attribution"))
+    names = sorted(path.stem for path in folder.glob("unlearned-*.safetensors"))
+    assert names == ["unlearned-00000", "unlearned-00001"]
+    assert context.run.read_json("attribution", "record.json")["unlearned_tracks"] == 2
+    trained = weights(context.run, "checkpoints", f"{train.FINAL}.safetensors")
+    each = [weights(context.run, "attribution", f"{name}.safetensors") for name in names]
+    joint, *rest = changed(prepared, alpha=1e-7)
+    joint = replace(joint, fingerprint="other")
+    Path(joint.run.path("done", "attribute.json")).unlink()
+    attribute.attribute(joint, *rest)
+    # Both tracks have as many segments, so the joint step is the mean of theirs.
+    for name, value in unlearned(joint).items():
+        steps = [one[name].double() - trained[name].double() for one in each]
+        expected = trained[name].double() + (steps[0] + steps[1]) / 2
+        assert np.allclose(value, expected, rtol=1e-5, atol=1e-7), name
+    with safe_open(folder / "ranks.safetensors", "np") as ranks:
+        assert set(ranks.keys()) == set(context.config.labels)
+        for label in ranks.keys():  # noqa: SIM118 (it is no dict)
+            known = ranks.get_tensor(label)
+            assert known.shape[0] == 2
+            assert (np.diff(known, axis=1) >= 0).all()

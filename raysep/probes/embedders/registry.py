@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from raysep.errors import BadInput
 from raysep.probes.embedders.base import Embedder
 
-DEFAULT = "logmel"
+DEFAULT = "aisfx"  # what finds most on the benchmark: docs/results/embedders.md
 
 
 @dataclass(frozen=True)

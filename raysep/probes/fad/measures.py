@@ -89,6 +89,20 @@ MEASURES: dict[str, Measure] = {
     "neighbours-high": _per_frame("nearest", _high),
 }
 
+# What a number is, in a report; every one is of frames that the reference has standardised.
+DEFINITIONS: dict[str, str] = {
+    "fad": "Fréchet distance of all frames of the stem to the reference",
+    "fad-window": f"the same of windows of {WINDOW} frames that overlap by half, their {HIGH} quantile: local faults",
+    "fad-window-mean": "the same, mean of the windows",
+    "kad": "kernel distance: 100 times the unbiased MMD² with a Gaussian kernel as wide as the reference's median distance",
+    "kad-window": f"the same of windows of {WINDOW} frames that overlap by half, their {HIGH} quantile",
+    "kad-window-mean": "the same, mean of the windows",
+    "mahalanobis": "mean over frames of the squared Mahalanobis distance over the dimension (covariance shrunk, Ledoit-Wolf)",
+    "mahalanobis-high": f"the same, {HIGH} quantile of the frames",
+    "neighbours": "mean over frames of the distance to the five nearest frames of the reference, over √dimension",
+    "neighbours-high": f"the same, {HIGH} quantile of the frames",
+}
+
 
 def held_out(tracks: Sequence[np.ndarray], seed: int = 0) -> Iterator[CleanFrames]:
     """For each of at least two non-empty tracks ``(n, dimension)`` the clean frames of all others."""

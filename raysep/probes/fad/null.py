@@ -28,6 +28,7 @@ class LengthMatchedNull:
 
     lengths: np.ndarray  # (grid,) frames, rising
     distances: tuple[np.ndarray, ...]  # (cut,) sorted, one array per length
+    origins: tuple[np.ndarray, ...] = ()  # (cut,) number of the reference track that each comes from, where it is known
 
     @classmethod
     def from_tracks(
@@ -58,21 +59,31 @@ class LengthMatchedNull:
         """The longest length a reference track could be cut to; a longer stem is judged by excerpts of this length."""
         return int(self.lengths[-1])
 
+    def without(self, track: int) -> LengthMatchedNull:
+        """What the other tracks' excerpts alone would give: fair to that track, which is no evidence for itself."""
+        others = [origins != track for origins in self.origins]
+        return LengthMatchedNull(
+            self.lengths,
+            tuple(d[kept] for d, kept in zip(self.distances, others, strict=True)),
+            tuple(o[kept] for o, kept in zip(self.origins, others, strict=True)),
+        )
+
     def _between(self, n: int, values: Sequence[float]) -> float:
         return float(np.interp(np.log(n), np.log(self.lengths), values))
 
     def to_bytes(self) -> bytes:
         stream = io.BytesIO()
-        np.savez(
-            stream, lengths=self.lengths, sizes=[len(d) for d in self.distances], distances=np.hstack(self.distances)
-        )
+        arrays = {"lengths": self.lengths, "distances": np.hstack(self.distances)}
+        arrays |= {"origins": np.hstack(self.origins)} if self.origins else {}
+        np.savez(stream, sizes=[len(d) for d in self.distances], **arrays)
         return stream.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> LengthMatchedNull:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             ends = np.cumsum(arrays["sizes"])[:-1]
-            return cls(arrays["lengths"], tuple(np.split(arrays["distances"], ends)))
+            origins = np.split(arrays["origins"], ends) if "origins" in arrays else ()
+            return cls(arrays["lengths"], tuple(np.split(arrays["distances"], ends)), tuple(origins))
 
 
 def length_matched_nulls(
@@ -98,18 +109,27 @@ def length_matched_nulls(
             f"{FEWEST_TRACKS} of two frames or more are needed; add reference tracks that contain this stem"
         )
     references = held_out_statistics(tracks) if references is None else references
-    scored: dict[str, dict[int, list[float]]] = {name: {n: [] for n in chosen} for name in measures}
+    scored: dict[str, dict[int, list[tuple[float, int]]]] = {name: {n: [] for n in chosen} for name in measures}
     for index, (track, others) in enumerate(zip(tracks, references, strict=True)):
         here = [(n, start) for n, pairs in chosen.items() for t, start in pairs if t == index]
         excerpts = [track[start : start + n] for n, start in here]
         for name, measure in measures.items() if here else ():
             for (n, _), value in zip(here, measure(excerpts, others), strict=True):
-                scored[name][n].append(float(value))
-    grid = np.array(sorted(chosen))
-    return {
-        name: LengthMatchedNull(grid, tuple(np.sort(by_length[n]) for n in sorted(chosen)))
-        for name, by_length in scored.items()
-    }
+                scored[name][n].append((float(value), index))
+    return {name: _null(by_length) for name, by_length in scored.items()}
+
+
+def _null(scored: Mapping[int, Sequence[tuple[float, int]]]) -> LengthMatchedNull:
+    """From length → (distance, its track)."""
+    lengths = sorted(scored)
+    values = [np.array([value for value, _ in scored[n]]) for n in lengths]
+    origins = [np.array([track for _, track in scored[n]], dtype=np.int32) for n in lengths]
+    orders = [np.argsort(v, kind="stable") for v in values]
+    return LengthMatchedNull(
+        np.array(lengths),
+        tuple(v[order] for v, order in zip(values, orders, strict=True)),
+        tuple(o[order] for o, order in zip(origins, orders, strict=True)),
+    )
 
 
 def held_out_statistics(tracks: Sequence[np.ndarray]) -> list[ReferenceStatistics | None]:

@@ -4,7 +4,7 @@ import scipy.stats
 
 from raysep.probes.fad import ReferenceStatistics, frechet_distance
 from raysep.probes.fad.kernel import KernelReference, kernel_distances
-from raysep.probes.fad.measures import HIGH, MEASURES, WINDOW, CleanFrames, excerpts, held_out, matched
+from raysep.probes.fad.measures import DEFINITIONS, HIGH, MEASURES, WINDOW, CleanFrames, excerpts, held_out, matched
 from raysep.probes.fad.null import length_matched_nulls
 
 
@@ -71,3 +71,7 @@ def test_excerpts_cover_the_stem(n, length):
     pieces = excerpts(np.arange(n)[:, None], length)
     assert {int(i) for piece in pieces for i in piece[:, 0]} == set(range(n))
     assert all(len(p) == min(n, length) for p in pieces)
+
+
+def test_every_measure_says_what_it_is():
+    assert list(DEFINITIONS) == list(MEASURES)

@@ -86,3 +86,13 @@ def test_grid_reaches_what_three_tracks_can_fill():
     tracks = [np.zeros((n, 2)) for n in (50, 40, 30, 3)]
     assert length_grid(tracks)[-1] == 30
     assert length_grid(tracks)[0] == 2
+
+
+def test_without_a_track_its_own_excerpts_are_gone():
+    tracks = songs(5, dimension=4, seed=4, shortest=6, longest=9)
+    null = LengthMatchedNull.from_bytes(LengthMatchedNull.from_tracks(tracks, lengths=[3, 6], cuts=15).to_bytes())
+    for n, distances, origins, kept in zip(
+        null.lengths, null.distances, null.origins, null.without(2).distances, strict=True
+    ):
+        assert sorted(set(origins)) == [0, 1, 2, 3, 4], n
+        assert np.array_equal(kept, distances[origins != 2])

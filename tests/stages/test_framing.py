@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from raysep.corpus import layouts
+from raysep.probes.embedders.base import audible_frames
+from raysep.probes.embedders.logmel import LogMelEmbedder
+from raysep.rundir import Run
+from raysep.stages.framing import Embedding, OnDevice, StemEmbedder, embed, read_rows, read_vectors
+
+RATE = 8000
+
+
+@pytest.fixture
+def stems(tmp_path, write_tracks):
+    write_tracks(tmp_path / "corpus", ["A"], seconds=3.0)
+    soundfile.write(tmp_path / "corpus" / "A" / "drums.wav", np.zeros(3 * RATE), RATE)
+    return {stem.stem: stem for stem in layouts.scan(str(tmp_path / "corpus")).stems}
+
+
+def test_frames_are_those_of_the_embedder(stems, tmp_path):
+    row, frames = embed(LogMelEmbedder(RATE), stems["bass"])
+    audio = soundfile.read(tmp_path / "corpus" / "A" / "bass.wav", dtype="float32", always_2d=True)[0].T
+    assert np.array_equal(frames, audible_frames(LogMelEmbedder(RATE), audio, RATE))
+    assert row == {"uri": stems["bass"].uri, "outcome": "scored", "message": "", "frames": 5, "seconds": 3.0}
+
+
+def test_silence_short_stems_and_broken_files_are_told_apart(stems, tmp_path):
+    embedder = LogMelEmbedder(RATE)
+    row, frames = embed(embedder, stems["drums"])
+    assert (row["outcome"], frames.shape) == ("silent", (0, 128))
+    assert row["message"] == "0 audible frames of 1 s: a distance needs 2"
+    soundfile.write(tmp_path / "corpus" / "A" / "other.wav", np.full(RATE, 0.1), RATE)
+    row, _ = embed(embedder, replace(stems["other"], frames=RATE))
+    assert (row["outcome"], row["frames"]) == ("silent", 1)
+    row, frames = embed(embedder, stems["other"])
+    assert (row["outcome"], len(frames)) == ("failed", 0)
+    assert "other.wav" in row["message"]
+    assert embed(embedder, replace(stems["bass"], uri="/no/such.wav"))[0]["outcome"] == "failed"
+
+
+def test_a_shard_is_written_with_its_marker(stems, tmp_path):
+    run = Run(str(tmp_path / "run"))
+    work = StemEmbedder(run.root, "abc", Embedding("logmel", RATE))()
+    broken = replace(stems["vocals"], uri="/no/such.wav")
+    counts = work(3, [asdict(stem) for stem in (stems["bass"], broken)])
+    assert counts == {"rows": 2, "failed": 1}
+    assert run.shards_done("embed", "abc")[3]["counts"] == counts
+    assert read_rows(run, 3)[stems["bass"].uri]["frames"] == 5
+    assert read_vectors(run, 3)[stems["bass"].uri].shape == (5, 128)
+    assert read_vectors(run, 3)["/no/such.wav"].shape == (0, 128)
+
+
+def test_audio_follows_the_embedder_to_its_device(stems):
+    class Far(LogMelEmbedder):
+        def embed(self, batch):
+            assert batch.device.type == "meta"
+            return torch.ones(1, 5, self.dimension)
+
+    row, frames = embed(OnDevice(Far(RATE), "meta"), stems["bass"])
+    assert (row["message"], frames.sum()) == ("", 5 * 128)
