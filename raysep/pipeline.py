@@ -53,13 +53,13 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     """
     from raysep.cluster import session
     from raysep.cluster.memory import PeakMemory
-    from raysep.stages import attribute, decide, inputs, plant, prove, report, score, search, train
+    from raysep.stages import attribute, decide, inputs, kit, plant, prove, report, score, search, train
 
     with PeakMemory() as memory:
         found, config = prepare(request)
         train.check_validation(config, has_tracks=False)
         prove.check_arms(config.proof.arms, bool(found.test), benchmark is not None)
-        score.check_embedder(config.scoring, config.sample_rate or found.sample_rate)
+        kit.check_embedder(config.scoring, config.sample_rate or found.sample_rate)
         inputs.announce(request, found, config)
         with session.session(request.address) as available:
             context = begin(request, found, config, available)

@@ -94,7 +94,7 @@ def decide(
     suspicion = np.full(len(role), np.nan)
     calibrated = can_fuse(role[scored], group[scored])
     if scored.any():
-        suspicion[scored] = _suspicion(
+        suspicion[scored] = fused_suspicion(
             stems.filter(pa.array(scored)),
             role[scored],
             group[scored],
@@ -106,12 +106,12 @@ def decide(
             fusion,
         )
     sets = {name: scored & (role == name) for name in ("calibration", "corpus", "planted")}
-    share, refusal = _share(suspicion, sets, group, calibrated, strict, seed)
+    share, refusal = trusted_share(suspicion, sets, group, calibrated, strict, seed)
     p_value, p_corrupt = (np.full(len(role), np.nan) for _ in range(2))
     if calibrated and sets["corpus"].any():
         p_value[sets["corpus"]] = p_values(suspicion[sets["calibration"]], suspicion[sets["corpus"]])
     if share is not None and refusal is None:
-        p_corrupt[sets["corpus"]] = _posterior(*(suspicion[sets[name]] for name in sets), share)
+        p_corrupt[sets["corpus"]] = judged_posterior(*(suspicion[sets[name]] for name in sets), share)
         silent = corpus & (columns["outcome"] == "silent")
         reference = role == "calibration"
         p_corrupt[silent] = silent_posterior(columns["stem"], columns["outcome"], corpus, reference, share.estimate)[
@@ -176,7 +176,7 @@ def silent_posterior(
     return np.array([np.clip(1 - (1 - share) * clean[name] / found[name], 0.0, 1.0) for name in label])
 
 
-def _suspicion(
+def fused_suspicion(
     scored: pa.Table, role, group, calibrated: bool, rule: Rule, probes, oriented, seed, fusion
 ) -> np.ndarray:
     """Suspicion of the scored rows: the fusion; without calibration the mean of the probes; or the rule's own probe."""
@@ -198,7 +198,7 @@ def _suspicion(
     return mean_suspicion(features, np.array(known, dtype=bool))
 
 
-def _share(suspicion, sets, group, calibrated: bool, strict: bool, seed: int) -> tuple[Share | None, str | None]:
+def trusted_share(suspicion, sets, group, calibrated: bool, strict: bool, seed: int) -> tuple[Share | None, str | None]:
     """The estimated share, and why it must not be acted on (None = it may)."""
     if not calibrated:
         count, tracks = int(sets["calibration"].sum()), len(np.unique(group[sets["calibration"]]))
@@ -221,7 +221,7 @@ def _share(suspicion, sets, group, calibrated: bool, strict: bool, seed: int) ->
     return share, share.warning if strict else None
 
 
-def _posterior(calibration: np.ndarray, judged: np.ndarray, planted: np.ndarray, share: Share) -> np.ndarray:
+def judged_posterior(calibration: np.ndarray, judged: np.ndarray, planted: np.ndarray, share: Share) -> np.ndarray:
     """P(corrupt) of the judged stems; without planted ones from the lower end of the share, which is then a rough guess."""
     if share.injection is None:
         return posterior_without_planted(calibration, judged, share.low)

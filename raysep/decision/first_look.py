@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysep.decision.aggregate import WORST, numbers, probe_names
-from raysep.decision.decide import _posterior, _share, _suspicion
+from raysep.decision.decide import fused_suspicion, judged_posterior, trusted_share
 from raysep.decision.effort import allocate, segment_variance
 from raysep.decision.features import standardise
 from raysep.decision.fusion import can_fuse
@@ -70,12 +70,12 @@ def _sides(stems: pa.Table, threshold: float, seed: int) -> tuple[np.ndarray, fl
     if not sets["corpus"].any():
         return np.zeros(len(stems)), None
     calibrated = can_fuse(role, group)
-    suspicion = _suspicion(stems, role, group, calibrated, Threshold(threshold), None, None, seed, None)
-    share, refusal = _share(suspicion, sets, group, calibrated, True, seed)
+    suspicion = fused_suspicion(stems, role, group, calibrated, Threshold(threshold), None, None, seed, None)
+    share, refusal = trusted_share(suspicion, sets, group, calibrated, True, seed)
     if share is None or refusal is not None:
         return suspicion, None
     judged = suspicion[sets["corpus"]]
-    p_corrupt = _posterior(suspicion[sets["calibration"]], judged, suspicion[sets["planted"]], share)
+    p_corrupt = judged_posterior(suspicion[sets["calibration"]], judged, suspicion[sets["planted"]], share)
     return suspicion, between(judged, p_corrupt <= threshold)
 
 

@@ -10,20 +10,19 @@ read no segment twice: see ``raysep.stages.effort``.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from raysep.cluster import shards
-from raysep.corpus import manifest, segments, storage
+from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import AudioError, BadInput, RaysepError
 from raysep.rundir import Run, table_bytes
-from raysep.stages import attribute, effort, train
+from raysep.stages import effort, kit
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
@@ -54,7 +53,7 @@ def score(context: Context, inputs: Inputs, planting: Planting) -> None:
     if run.is_done("score") and not (context.retry_failed and _failures(run)):
         return
     with run.stage("score") as record:
-        make_kit(context, planting)
+        kit.make_kit(context, planting)
         plan = shards.split(tracks, context.config.scoring.shards)
         work = {number: [asdict(s) for name in names for s in tracks[name].values()] for number, names in plan.items()}
         if context.config.scoring.first_segments:
@@ -128,144 +127,6 @@ def _failures(run: Run) -> int:
     return len(run.read_table("failed.parquet")) if run.has("failed.parquet") else 0
 
 
-# The kit: what every worker holds
-
-
-def check_embedder(scoring: Any, sample_rate: int) -> None:
-    """Load the embedder once where the command was given: missing weights must not come out after the training.
-
-    Raises ``BadInput``. A separator's bottleneck without weights is the run's own network, which is yet to be trained.
-    """
-    from raysep.probes.embedders import registry, weight_files
-
-    if (scoring.embedder, scoring.embedder_weights) != ("separator", ""):
-        registry.build(scoring.embedder, sample_rate, weight_files.absolute(scoring.embedder_weights))
-
-
-def make_kit(context: Context, planting: Planting) -> None:
-    """Networks, clean partners and references, written once; workers read them from the run's folder."""
-    run = context.run
-    if run.has("kit", "made.json"):
-        return
-    chosen = attribute.draw(
-        attribute.list_segments(planting.unlearning, context), context.config.scoring.bank_segments, "bank"
-    )
-    worker = _KitMaker(run.root, context.fingerprint, context.sample_rate, context.channels, context.config)
-    payload = ([asdict(s) for s in planting.unlearning], chosen)
-    failed = shards.run_shards(worker, {0: payload}, context.available)
-    if failed:
-        raise RaysepError(f"preparing the scoring pass failed ({failed[0]})")
-    if left_out := run.read_json("kit", "made.json")["distances_left_out"]:
-        context.progress.say(f"distances to the reference left out: {left_out}")
-
-
-class _Lazy(Mapping[str, Mapping[str, np.ndarray]]):
-    """track → label → audio, read when asked for: a reference of many hours is never in memory at once."""
-
-    def __init__(self, stems: Iterable[Stem], sample_rate: int, channels: int) -> None:
-        self.tracks, self.sample_rate, self.channels = manifest.tracks_of(stems), sample_rate, channels
-
-    def __getitem__(self, track: str) -> dict[str, np.ndarray]:
-        from raysep.corpus.reading import read_stem
-
-        return {label: read_stem(s, self.sample_rate, self.channels) for label, s in self.tracks[track].items()}
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.tracks)
-
-    def __len__(self) -> int:
-        return len(self.tracks)
-
-
-@dataclass(frozen=True)
-class _KitMaker:
-    root: str
-    fingerprint: str
-    sample_rate: int
-    channels: int
-    config: Any
-
-    def __call__(self) -> Callable[[int, Any], dict]:
-        return self.run
-
-    def run(self, shard: int, payload: Any) -> dict:
-        import torch
-
-        from raysep.corpus.mixing import ReferenceBank
-        from raysep.probes.embedders import weight_files
-        from raysep.probes.scoring import ScoringKit, ScoringOptions, label_references
-
-        torch.set_num_threads(self.config.training.threads)
-        rows, chosen = payload
-        run, scoring = Run(self.root), self.config.scoring
-        stems = [Stem(**row) for row in rows]
-        frames = round(scoring.segment_seconds * self.sample_rate)
-        networks = {
-            "final": attribute.load_network(run, train.FINAL)[0],
-            "early": attribute.load_network(run, train.EARLY)[0],
-            "reference": attribute.load_network(run, train.REFERENCE)[0],
-            "plus": attribute.load_network(run, attribute.PLUS, "attribution")[0],
-            "minus": attribute.load_network(run, attribute.MINUS, "attribution")[0],
-        }
-        if run.has("attribution", f"{attribute.UNLEARNED}.safetensors"):
-            unlearned = attribute.load_network(run, attribute.UNLEARNED, "attribution")[0]
-            names = {"own": ["unlearned"], "clean": ["unlearned-clean"], "both": ["unlearned", "unlearned-clean"]}
-            networks |= dict.fromkeys(names[scoring.unlearning_context], unlearned)
-        per_track = self._per_track(run)
-        tracks = _Lazy(stems, self.sample_rate, self.channels)
-        bank = ReferenceBank(self.config.labels)
-        for track, indices in sorted(chosen.items()):
-            audio = tracks[track]
-            cuts = {
-                s.index: s for s in segments.cut(next(iter(audio.values())).shape[1], frames, scoring.most_segments)
-            }
-            for index in indices:
-                for label, samples in audio.items():
-                    bank.add(label, segments.crop(samples, cuts[index], frames))
-        options = ScoringOptions(
-            segment_frames=frames,
-            sample_rate=self.sample_rate,
-            most_segments=scoring.most_segments,
-            seed=self.config.seed,
-            rho=scoring.rho,
-            unlearning_sign=-1.0 if scoring.unlearning == "noisy" else 1.0,
-            batch=scoring.batch,
-            embedder=scoring.embedder,
-            embedder_weights=weight_files.absolute(scoring.embedder_weights),
-        )
-        kit, left_out = ScoringKit(networks, bank, options, per_track=per_track), ""
-        embedder = kit.embedder
-        kit.options = replace(options, embedder_digest=embedder.weights_digest)
-        try:
-            kit.fad = label_references(tracks, self.sample_rate, embedder, seed=self.config.seed)
-        except BadInput as error:
-            left_out = str(error)
-        files = kit.to_files()
-        for name, data in files.items():
-            run.write_bytes(data, "kit", name)
-        made = {
-            "files": sorted(files),
-            "probes": kit.probes,
-            "passes": kit.forward_passes,
-            "embedder": {"name": embedder.name, "weights_digest": embedder.weights_digest},
-            "distances_left_out": left_out,
-        }
-        run.write_json(made, "kit", "made.json")
-        return {}
-
-    def _per_track(self, run: Run) -> Any:
-        from safetensors.numpy import load
-
-        from raysep.probes.per_track import PerTrack
-
-        if self.config.scoring.unlearning != "per-track" or not run.has("attribution", attribute.RANKS):
-            return None
-        count = run.read_json("attribution", "record.json")["unlearned_tracks"]
-        names = [attribute.ONE_TRACK.format(number) for number in range(count)]
-        networks = tuple(attribute.load_network(run, name, "attribution")[0] for name in names)
-        return PerTrack(networks, load(run.read_bytes("attribution", attribute.RANKS)))
-
-
 # The pass
 
 
@@ -288,7 +149,7 @@ class _Worker:
         torch.set_num_threads(self.config.training.threads)
         run = Run(self.root)
         files = {name: run.read_bytes("kit", name) for name in run.read_json("kit", "made.json")["files"]}
-        kit = ScoringKit.from_files(files).to("cuda" if torch.cuda.is_available() else "cpu")
+        held = ScoringKit.from_files(files).to("cuda" if torch.cuda.is_available() else "cpu")
         first = self.config.scoring.first_segments
         further = effort.read_plan(run) if first and self.stage == SCORE else None
         choose = effort.first_look(first) if self.stage == effort.FIRST_LOOK else None
@@ -298,16 +159,16 @@ class _Worker:
             tracks = manifest.tracks_of(Stem(**row) for row in payload)
             if further is None:
                 for track, stems in tracks.items():
-                    rows += self._track(kit, track, stems, choose)
+                    rows += self._track(held, track, stems, choose)
             else:
-                looked = effort.Continuation.read(run, PART.format(shard), further, first, kit.probes)
+                looked = effort.Continuation.read(run, PART.format(shard), further, first, held.probes)
                 for track, stems in tracks.items():
-                    rows += looked.go_on(track, stems, partial(self._track, kit))
-            return _finish(run, shard, self.fingerprint, rows, kit.probes, self.stage)
+                    rows += looked.go_on(track, stems, partial(self._track, held))
+            return _finish(run, shard, self.fingerprint, rows, held.probes, self.stage)
 
         return run_one
 
-    def _track(self, kit: Any, track: str, stems: dict[str, Stem], *chosen: Any) -> list[dict]:
+    def _track(self, held: Any, track: str, stems: dict[str, Stem], *chosen: Any) -> list[dict]:
         from raysep.corpus.reading import read_stem
         from raysep.probes.scoring import score_track
 
@@ -318,7 +179,7 @@ class _Worker:
             except AudioError as error:
                 rows.append(_failed_row(stem, type(error).__name__, str(error)))
         try:
-            return rows + (score_track(kit, audio, track, *chosen) if audio else [])
+            return rows + (score_track(held, audio, track, *chosen) if audio else [])
         except Exception as error:  # one odd track must not end the pass: its stems are reported with the reason
             return rows + [_failed_row(stems[label], type(error).__name__, str(error)) for label in audio]
 

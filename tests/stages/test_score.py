@@ -11,7 +11,7 @@ from raysep.corpus import layouts, manifest
 from raysep.errors import BadInput, RaysepError
 from raysep.probes import scoring
 from raysep.probes.catalogue import PROBES
-from raysep.stages import score
+from raysep.stages import kit, score
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
@@ -132,7 +132,7 @@ def scored(here, monkeypatch):
             return score._finish(score.Run(self.root), shard, self.fingerprint, rows, ("loss",))
 
     monkeypatch.setattr(score, "_Worker", Worker)
-    monkeypatch.setattr(score, "make_kit", lambda context, planting: None)
+    monkeypatch.setattr(kit, "make_kit", lambda context, planting: None)
     return verdicts
 
 
@@ -254,24 +254,3 @@ def test_parts_with_and_without_probes_make_one_table(make_context, make_stems):
     assert table["track"].to_pylist() == ["B"] * 4 + ["A"] * 4
     assert table["loss"].to_pylist() == [None] * 4 + [1.0] * 4
     assert pa.types.is_float32(table.schema.field("loss").type)
-
-
-# The kit
-
-
-def test_a_reference_is_read_when_asked_for(tracks, make_stems):
-    lazy = score._Lazy([*tracks, *make_stems(["not there"])], 8000, 1)
-    assert list(lazy) == ["A", "B", "not there"]
-    assert len(lazy) == 3
-    assert {label: audio.shape for label, audio in lazy["A"].items()} == dict.fromkeys(
-        ("vocals", "drums", "bass", "other"), (1, 16000)
-    )
-
-
-def test_a_kit_that_cannot_be_made_says_why_and_one_that_exists_is_kept(make_context, here, tracks):
-    context = make_context()
-    with pytest.raises(RaysepError, match=r"preparing the scoring pass failed .*probe-final"):
-        score.make_kit(context, Planting(tracks, [], [], {}))
-    context.run.write_json({}, "kit", "made.json")
-    score.make_kit(context, NOTHING)
-    assert len(here) == 1

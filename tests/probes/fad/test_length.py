@@ -56,7 +56,7 @@ def test_a_clean_stems_z_does_not_say_how_long_it_is_and_its_raw_distance_does(r
         for name, (measure, which) in columns.items():
             found[name].append(spearmanr([score[measure][which] for score in scores], lengths).statistic)
     correlation = {name: np.mean(by_label) for name, by_label in found.items()}
-    assert correlation["raw"] < -0.4
+    assert correlation["raw"] < -0.2
     # Of so few stems the mean over labels has a standard error of 0.08; benchmarks/embedders.py has three times as many.
     assert abs(correlation["z"]) < 0.2
     assert abs(correlation["window"]) < 0.2

@@ -1,0 +1,153 @@
+"""The kit of the scoring pass, made once and written into the run: networks, clean partners, references."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from raysep.cluster import shards
+from raysep.corpus import manifest, segments
+from raysep.corpus.manifest import Stem
+from raysep.errors import BadInput, RaysepError
+from raysep.rundir import Run
+from raysep.stages import attribute, train
+from raysep.stages.context import Context
+from raysep.stages.plant import Planting
+
+
+def check_embedder(scoring: Any, sample_rate: int) -> None:
+    """Load the embedder once where the command was given: missing weights must not come out after the training.
+
+    Raises ``BadInput``. A separator's bottleneck without weights is the run's own network, which is yet to be trained.
+    """
+    from raysep.probes.embedders import registry, weight_files
+
+    if (scoring.embedder, scoring.embedder_weights) != ("separator", ""):
+        registry.build(scoring.embedder, sample_rate, weight_files.absolute(scoring.embedder_weights))
+
+
+def make_kit(context: Context, planting: Planting) -> None:
+    """Networks, clean partners and references, written once; workers read them from the run's folder."""
+    run = context.run
+    if run.has("kit", "made.json"):
+        return
+    chosen = attribute.draw(
+        attribute.list_segments(planting.unlearning, context), context.config.scoring.bank_segments, "bank"
+    )
+    worker = KitMaker(run.root, context.fingerprint, context.sample_rate, context.channels, context.config)
+    payload = ([asdict(s) for s in planting.unlearning], chosen)
+    failed = shards.run_shards(worker, {0: payload}, context.available)
+    if failed:
+        raise RaysepError(f"preparing the scoring pass failed ({failed[0]})")
+    if left_out := run.read_json("kit", "made.json")["distances_left_out"]:
+        context.progress.say(f"distances to the reference left out: {left_out}")
+
+
+class LazyTracks(Mapping[str, Mapping[str, np.ndarray]]):
+    """track → label → audio, read when asked for: a reference of many hours is never in memory at once."""
+
+    def __init__(self, stems: Iterable[Stem], sample_rate: int, channels: int) -> None:
+        self.tracks, self.sample_rate, self.channels = manifest.tracks_of(stems), sample_rate, channels
+
+    def __getitem__(self, track: str) -> dict[str, np.ndarray]:
+        from raysep.corpus.reading import read_stem
+
+        return {label: read_stem(s, self.sample_rate, self.channels) for label, s in self.tracks[track].items()}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tracks)
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+
+@dataclass(frozen=True)
+class KitMaker:
+    root: str
+    fingerprint: str
+    sample_rate: int
+    channels: int
+    config: Any
+
+    def __call__(self) -> Callable[[int, Any], dict]:
+        return self.run
+
+    def run(self, shard: int, payload: Any) -> dict:
+        import torch
+
+        from raysep.corpus.mixing import ReferenceBank
+        from raysep.probes.embedders import weight_files
+        from raysep.probes.scoring import ScoringKit, ScoringOptions, label_references
+
+        torch.set_num_threads(self.config.training.threads)
+        rows, chosen = payload
+        run, scoring = Run(self.root), self.config.scoring
+        stems = [Stem(**row) for row in rows]
+        frames = round(scoring.segment_seconds * self.sample_rate)
+        networks = {
+            "final": attribute.load_network(run, train.FINAL)[0],
+            "early": attribute.load_network(run, train.EARLY)[0],
+            "reference": attribute.load_network(run, train.REFERENCE)[0],
+            "plus": attribute.load_network(run, attribute.PLUS, "attribution")[0],
+            "minus": attribute.load_network(run, attribute.MINUS, "attribution")[0],
+        }
+        if run.has("attribution", f"{attribute.UNLEARNED}.safetensors"):
+            unlearned = attribute.load_network(run, attribute.UNLEARNED, "attribution")[0]
+            names = {"own": ["unlearned"], "clean": ["unlearned-clean"], "both": ["unlearned", "unlearned-clean"]}
+            networks |= dict.fromkeys(names[scoring.unlearning_context], unlearned)
+        per_track = self._per_track(run)
+        tracks = LazyTracks(stems, self.sample_rate, self.channels)
+        bank = ReferenceBank(self.config.labels)
+        for track, indices in sorted(chosen.items()):
+            audio = tracks[track]
+            cuts = {
+                s.index: s for s in segments.cut(next(iter(audio.values())).shape[1], frames, scoring.most_segments)
+            }
+            for index in indices:
+                for label, samples in audio.items():
+                    bank.add(label, segments.crop(samples, cuts[index], frames))
+        options = ScoringOptions(
+            segment_frames=frames,
+            sample_rate=self.sample_rate,
+            most_segments=scoring.most_segments,
+            seed=self.config.seed,
+            rho=scoring.rho,
+            unlearning_sign=-1.0 if scoring.unlearning == "noisy" else 1.0,
+            batch=scoring.batch,
+            embedder=scoring.embedder,
+            embedder_weights=weight_files.absolute(scoring.embedder_weights),
+        )
+        kit, left_out = ScoringKit(networks, bank, options, per_track=per_track), ""
+        embedder = kit.embedder
+        kit.options = replace(options, embedder_digest=embedder.weights_digest)
+        try:
+            kit.fad = label_references(tracks, self.sample_rate, embedder, seed=self.config.seed)
+        except BadInput as error:
+            left_out = str(error)
+        files = kit.to_files()
+        for name, data in files.items():
+            run.write_bytes(data, "kit", name)
+        made = {
+            "files": sorted(files),
+            "probes": kit.probes,
+            "passes": kit.forward_passes,
+            "embedder": {"name": embedder.name, "weights_digest": embedder.weights_digest},
+            "distances_left_out": left_out,
+        }
+        run.write_json(made, "kit", "made.json")
+        return {}
+
+    def _per_track(self, run: Run) -> Any:
+        from safetensors.numpy import load
+
+        from raysep.probes.per_track import PerTrack
+
+        if self.config.scoring.unlearning != "per-track" or not run.has("attribution", attribute.RANKS):
+            return None
+        count = run.read_json("attribution", "record.json")["unlearned_tracks"]
+        names = [attribute.ONE_TRACK.format(number) for number in range(count)]
+        networks = tuple(attribute.load_network(run, name, "attribution")[0] for name in names)
+        return PerTrack(networks, load(run.read_bytes("attribution", attribute.RANKS)))

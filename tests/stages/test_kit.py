@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from raysep.corpus import layouts
+from raysep.errors import BadInput, RaysepError
+from raysep.probes.kit import ScoringKit
+from raysep.stages import attribute, kit, train
+from raysep.stages.inputs import Inputs
+from raysep.stages.plant import Planting
+
+NOTHING = Planting([], [], [], {})
+
+
+@pytest.fixture
+def tracks(tmp_path, write_tracks):
+    return layouts.scan(write_tracks(tmp_path / "corpus", ["A", "B"])).stems
+
+
+def test_a_reference_is_read_when_asked_for(tracks, make_stems):
+    lazy = kit.LazyTracks([*tracks, *make_stems(["not there"])], 8000, 1)
+    assert list(lazy) == ["A", "B", "not there"]
+    assert len(lazy) == 3
+    assert {label: audio.shape for label, audio in lazy["A"].items()} == dict.fromkeys(
+        ("vocals", "drums", "bass", "other"), (1, 16000)
+    )
+
+
+def test_a_kit_that_cannot_be_made_says_why_and_one_that_exists_is_kept(make_context, here, tracks):
+    context = make_context()
+    with pytest.raises(RaysepError, match=r"preparing the scoring pass failed .*probe-final"):
+        kit.make_kit(context, Planting(tracks, [], [], {}))
+    context.run.write_json({}, "kit", "made.json")
+    kit.make_kit(context, NOTHING)
+    assert len(here) == 1
+
+
+def test_with_per_track_unlearning_the_kit_holds_a_network_for_each_reference_track(
+    make_context, here, tracks, tmp_path, write_tracks, save_network
+):
+    """From trained networks to a kit that scores, through the files that a worker reads."""
+    context = make_context(scoring={"unlearning": "per-track", "alpha": 1e-7})
+    for name in (train.FINAL, train.EARLY, train.REFERENCE):
+        save_network(context, name)
+    reference = layouts.scan(write_tracks(tmp_path / "reference", ["R", "S", "T"], seconds=3.0)).stems
+    planting = Planting(reference, [], [], {})
+    attribute.attribute(context, Inputs(tracks, reference, []), planting)
+    kit.make_kit(context, planting)
+    made = context.run.read_json("kit", "made.json")
+    held = ScoringKit.from_files({name: context.run.read_bytes("kit", name) for name in made["files"]})
+    assert len(held.per_track.networks) == 3
+    assert "unlearning-per-track" in made["probes"]
+    assert "unlearning" not in made["probes"]
+    assert made["passes"] == held.forward_passes == 5 + 3 + (1 + 3) / 4
+    assert made["embedder"] == {"name": "logmel", "weights_digest": ""}
+
+
+def test_weights_that_are_not_there_are_told_before_any_work(make_context, tmp_path):
+    settings = make_context().config.scoring
+    kit.check_embedder(settings, 8000)
+    kit.check_embedder(replace(settings, embedder="separator"), 8000)  # the run's own, which is yet to be trained
+    with pytest.raises(BadInput, match=r"nothing\.safetensors"):
+        kit.check_embedder(
+            replace(settings, embedder="aisfx", embedder_weights=str(tmp_path / "nothing.safetensors")), 8000
+        )
+    with pytest.raises(BadInput, match="embedder 'nothing'"):
+        kit.check_embedder(replace(settings, embedder="nothing"), 8000)
