@@ -59,12 +59,12 @@ def s3_server() -> str:
 
 @pytest.fixture(scope="session")
 def ray_runtime(s3_server):
-    """A local Ray of two CPUs, shared by all tests that need one; gives its resources."""
+    """A local Ray of three CPUs (whatever the machine has), shared by all tests that need one; gives its resources."""
     import ray
 
     from raysep.cluster import session
 
-    resources = session.connect("local", cpus=2)
+    resources = session.connect("local", cpus=3)
     yield resources
     ray.shutdown()
 

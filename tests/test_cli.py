@@ -251,6 +251,17 @@ def test_the_options_of_fad_reach_the_stage(raysep, monkeypatch):
     ]
 
 
+def test_the_help_of_fad_names_the_default_embedder_and_measures():
+    from raysep.probes.embedders import registry
+    from raysep.probes.fad.measures import MEASURES
+    from raysep.stages import distances
+
+    shown = {p.name: p.help for p in typer.main.get_command(cli.app).commands["fad"].params if p.name != "corpus"}
+    assert f"else {registry.DEFAULT})" in shown["embedder"]
+    assert f"else {','.join(distances.DEFAULT_MEASURES)})" in shown["measures"]
+    assert ", ".join(MEASURES) in shown["measures"]
+
+
 def test_the_options_of_separate_reach_the_stage(raysep, monkeypatch):
     from raysep.stages import separate
 

@@ -20,7 +20,7 @@ def fad(
     ],
     out: Annotated[str, typer.Option(help="Folder, local or s3://. The same command continues a killed one.")],
     embedder: Annotated[
-        str | None, typer.Option(help="Which embedding (default: the .fadref's own, else logmel).")
+        str | None, typer.Option(help="Which embedding (default: the .fadref's own, else aisfx).")
     ] = None,
     embedder_weights: Annotated[
         str, typer.Option(metavar="WHERE", help="Its weights, where it ships none: a path or a URI.")

@@ -103,7 +103,7 @@ def test_an_address_that_does_not_answer_is_named(fake_ray):
 
 
 def test_the_runtime_of_the_tests_has_what_it_was_given(ray_runtime):
-    assert (ray_runtime.cpus, ray_runtime.nodes) == (2.0, 1)
+    assert (ray_runtime.cpus, ray_runtime.nodes) == (3.0, 1)
     with session.session() as found:
         assert found == ray_runtime
     assert session.ray.is_initialized()

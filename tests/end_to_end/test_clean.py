@@ -62,16 +62,16 @@ def test_the_search_tried_every_ratio(finished):
     assert all(math.isfinite(row["validation_sdr"]) for row in rows)
 
 
-def test_one_worker_scores_the_same_as_two(finished, request_for, ray_runtime, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_any_number_of_workers_scores_the_same(finished, request_for, ray_runtime, tmp_path, workers):
     """Same parts, byte for byte, from the same trained networks."""
-    alone = copy_run(finished, str(tmp_path / "alone"), without=("done/score", "scores/", "failed.parquet"))
-    context, found, planting = continue_run(request_for(alone.root, search=True, workers=1), ray_runtime)
+    again = copy_run(finished, str(tmp_path / "again"), without=("done/score", "scores/", "failed.parquet"))
+    context, found, planting = continue_run(request_for(again.root, search=True, workers=workers), ray_runtime)
     score.score(context, found, planting)
-    digests = [
-        {n: m["digest"] for n, m in run.shards_done("score", context.fingerprint).items()} for run in (finished, alone)
-    ]
+    markers = [run.shards_done("score", context.fingerprint) for run in (finished, again)]
+    digests = [{number: marker["digest"] for number, marker in each.items()} for each in markers]
     assert digests[0] == digests[1]
-    assert len(digests[0]) > 1
+    assert len({(marker["host"], marker["pid"]) for marker in markers[1].values()}) == workers
 
 
 def test_one_worker_looks_further_at_the_stems_that_two_do(finished, request_for, ray_runtime, tmp_path):

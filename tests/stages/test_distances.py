@@ -16,6 +16,7 @@ import soundfile
 from raysep.cluster import session, shards
 from raysep.corpus import storage
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError, RunConflict
+from raysep.probes.embedders import registry
 from raysep.probes.embedders.base import audible_frames
 from raysep.probes.embedders.logmel import LogMelEmbedder
 from raysep.probes.fad import ReferenceStatistics, frechet_distance
@@ -23,6 +24,7 @@ from raysep.probes.fad.reference_file import ReferenceFile
 from raysep.rundir import Run
 from raysep.stages import distances
 from raysep.stages.distances import Request, fad
+from raysep.stages.heard import hear
 
 RATE = 8000
 LABELS = ("bass", "drums")
@@ -37,7 +39,7 @@ def request_of(tmp_path, write_tracks):
     corpus = write_tracks(tmp_path / "corpus", NAMES, seconds=4.0, seed=1, labels=LABELS)
     time = np.arange(4 * RATE) / RATE
     soundfile.write(tmp_path / "corpus" / "A" / "drums.wav", 0.1 * np.sin(2 * np.pi * 440 * time), RATE)
-    request = Request(corpus, clean, str(tmp_path / "out"), labels=LABELS, quiet=True)
+    request = Request(corpus, clean, str(tmp_path / "out"), embedder="logmel", labels=LABELS, quiet=True)
     return lambda **changes: replace(request, **changes)
 
 
@@ -118,7 +120,8 @@ def test_the_csv_is_the_table(request_of, alone):
 
 def test_the_file_that_is_left_is_the_reference(request_of, alone, tmp_path):
     fad(request_of())
-    again = request_of(reference=f"{request_of().out}/reference.fadref", out=str(tmp_path / "again"))
+    file = f"{request_of().out}/reference.fadref"
+    again = request_of(reference=file, embedder=None, out=str(tmp_path / "again"))  # the file knows which
     fad(again)
     assert rows_of(again) == rows_of(request_of())
     assert len(alone) == 7  # embed, reference, score, sets; and all but the reference
@@ -240,6 +243,13 @@ def test_what_cannot_be_asked_is_refused_before_any_work(request_of):
     with pytest.raises(BadInput, match="embedder 'mel'"):
         fad(request_of(embedder="mel"))
     assert not Path(request_of().out).exists()
+
+
+def test_the_embedder_is_the_default_one_unless_another_is_asked_for(request_of):
+    request = request_of(embedder=None)
+    heard = hear(request.corpus, request.reference, request.labels)
+    assert distances.choose_embedder(request, heard)[1].name == registry.DEFAULT
+    assert distances.choose_embedder(request_of(), heard)[1].name == "logmel"
 
 
 def test_another_request_in_the_same_folder_is_refused(request_of, alone):
