@@ -34,7 +34,7 @@ from raysep.stages.evaluate import deal
 from raysep.stages.framing import FAILED, Embedding, StemEmbedder
 from raysep.stages.heard import Heard, hear
 
-DEFAULT_MEASURES = ("fad", "fad-window", "mahalanobis")  # the nulls of the others take minutes
+DEFAULT_MEASURES = ("fad", "fad-window", "mahalanobis")  # the null of each further one takes as long again
 
 
 @dataclass(frozen=True)

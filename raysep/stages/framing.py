@@ -19,8 +19,6 @@ from raysep.errors import AudioError, BadInput
 from raysep.rundir import Run, table_bytes
 
 if TYPE_CHECKING:  # those who read frames need no torch
-    import torch
-
     from raysep.probes.embedders.base import Embedder
 
 STAGE = "embed"
@@ -59,19 +57,6 @@ class Embedding:
         return registry.build(self.name, self.sample_rate, self.weights)
 
 
-class OnDevice:
-    """An embedder on a device, given audio that is not there yet, as ``audible_frames`` gives it."""
-
-    def __init__(self, embedder: Embedder, device: str) -> None:
-        self.embedder, self.device = embedder.to(device), device
-
-    def embed(self, batch: torch.Tensor) -> torch.Tensor:
-        return self.embedder.embed(batch.to(self.device))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.embedder, name)
-
-
 @dataclass(frozen=True)
 class StemEmbedder:
     """Makes, in a worker, the function that embeds some stems. Picklable."""
@@ -85,7 +70,7 @@ class StemEmbedder:
         import torch
 
         torch.set_num_threads(self.threads)
-        embedder = OnDevice(self.embedding.build(), "cuda" if torch.cuda.is_available() else "cpu")
+        embedder = self.embedding.build().to("cuda" if torch.cuda.is_available() else "cpu")
         return lambda shard, payload: self.run(embedder, shard, payload)
 
     def run(self, embedder: Embedder, shard: int, payload: Iterable[dict]) -> dict[str, int]:

@@ -1,6 +1,9 @@
+import copy
+
 import torch
 
-from raysep.probes.losses import losses_of
+from raysep.probes.gradients import weights_of, with_weights
+from raysep.probes.losses import loss_difference, losses_of
 from raysep.training.loss import stem_losses
 
 
@@ -13,3 +16,19 @@ def test_losses_are_the_training_loss_in_float64_whatever_the_batch(network, seg
     network.train()
     assert torch.equal(losses, losses_of(network, mixtures, targets, batch=2))
     assert network.training
+
+
+def test_the_difference_of_two_weight_sets_is_that_of_their_losses_in_double_precision(network, segments):
+    """The slow way, loss by loss, in float64: single precision there would leave three digits of so small a difference."""
+    mixtures, targets = segments(5)
+    weights = weights_of(network)
+    plus, minus = (
+        with_weights(network, {name: (1 + e) * value for name, value in weights.items()}) for e in (1e-3, -1e-3)
+    )
+    exact = [losses_of(copy.deepcopy(each).double(), mixtures.double(), targets.double()) for each in (plus, minus)]
+    for batch in (2, 5):
+        found = loss_difference(plus, minus, targets, batch)
+        assert found.dtype == torch.float64
+        torch.testing.assert_close(
+            found, exact[0] - exact[1], rtol=1e-3, atol=1e-3 * float((exact[0] - exact[1]).abs().max())
+        )

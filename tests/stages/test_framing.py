@@ -5,13 +5,12 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 from raysep.corpus import layouts
 from raysep.probes.embedders.base import audible_frames
 from raysep.probes.embedders.logmel import LogMelEmbedder
 from raysep.rundir import Run
-from raysep.stages.framing import Embedding, OnDevice, StemEmbedder, embed, read_rows, read_vectors
+from raysep.stages.framing import Embedding, StemEmbedder, embed, read_rows, read_vectors
 
 RATE = 8000
 
@@ -54,13 +53,3 @@ def test_a_shard_is_written_with_its_marker(stems, tmp_path):
     assert read_rows(run, 3)[stems["bass"].uri]["frames"] == 5
     assert read_vectors(run, 3)[stems["bass"].uri].shape == (5, 128)
     assert read_vectors(run, 3)["/no/such.wav"].shape == (0, 128)
-
-
-def test_audio_follows_the_embedder_to_its_device(stems):
-    class Far(LogMelEmbedder):
-        def embed(self, batch):
-            assert batch.device.type == "meta"
-            return torch.ones(1, 5, self.dimension)
-
-    row, frames = embed(OnDevice(Far(RATE), "meta"), stems["bass"])
-    assert (row["message"], frames.sum()) == ("", 5 * 128)

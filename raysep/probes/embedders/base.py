@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Protocol
 
 import numpy as np
@@ -56,8 +57,15 @@ def audible_frames(
     if not loud.any():
         return np.zeros((0, embedder.dimension), dtype=np.float32)
     gain = 10.0 ** ((LEVEL_DBFS - rms_dbfs(mono)) / 20.0)
-    embedded = embedder.embed(torch.from_numpy((gain * mono).astype(np.float32))[None])[0].cpu().numpy()
-    return embedded[loud]
+    levelled = torch.from_numpy((gain * mono).astype(np.float32))[None]
+    return embedder.embed(levelled.to(device_of(embedder)))[0].cpu().numpy()[loud]
+
+
+def device_of(embedder: Embedder) -> torch.device:
+    """Where its weights are: the audio must follow them. One without weights works where the audio is."""
+    network = getattr(embedder, "network", embedder)
+    tensors = itertools.chain(network.parameters(), network.buffers()) if isinstance(network, torch.nn.Module) else ()
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
 
 def frame_levels(mono: np.ndarray, window: int, hop: int) -> np.ndarray:

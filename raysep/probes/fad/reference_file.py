@@ -1,6 +1,6 @@
 """A reference as one file: what every label needs for scoring, and what it was made of. Nothing is pickled.
 
-The frames of long references are left behind (a label takes one or two megabytes), so the file keeps how each of its
+The frames of long references are left behind (a label takes at most some megabytes), so the file keeps how each of its
 own tracks scored with itself left out: a corpus that holds one of them looks its score up here.
 """
 
