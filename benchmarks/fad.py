@@ -1,7 +1,7 @@
 """Speed and agreement of the Fréchet and kernel distances against fadtk's and kadtk's own arithmetic.
 
     pip download --no-deps --dest peers fadtk==1.1.0 kadtk==1.1.0
-    python -m benchmarks.fad --peers peers --results docs/results/fad
+    python -m benchmarks.fad --peers peers --out docs/results
 
 One run, one thread, frames in memory; a song is 10 to 60 frames, as a stem of half a minute gives. Of the peers only the
 distance functions are taken from their wheels: no model of theirs, no audio, no pool of processes. Theirs and ours are
@@ -13,24 +13,21 @@ from __future__ import annotations
 import argparse
 import ast
 import hashlib
-import json
 import logging
 import math
-import os
 import tempfile
 import time
 import warnings
 import zipfile
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmarks.results import write
 from raysep.probes.fad import KernelReference, ReferenceStatistics, frechet_distances, kernel_distances
-from raysep.rundir import environment
 
 CASES = ((128, 2000), (512, 2000), (1024, 4000), (1024, 300))  # dimension, reference frames
 DEMANDED = {128: 50, 512: 500, 1024: 1000}
@@ -213,7 +210,7 @@ def markdown(frechet: list[dict], agreement: list[dict], kernel: list[dict]) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", default="peers", help="folder with the two wheels")
-    parser.add_argument("--results", default="docs/results/fad", help="path without suffix")
+    parser.add_argument("--out", default="docs/results", help="folder that fad.md and fad.json go to")
     parser.add_argument("--songs", type=int, default=1000)
     parser.add_argument("--their-songs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
@@ -226,26 +223,24 @@ def main() -> None:
         frechet = [frechet_case(peers, *case, songs, theirs, seed) for case in CASES]
         agreement = [agreement_case(peers, dimension, seed) for dimension in (128, 512)]
         kernel = [kernel_case(peers, *case, songs // 5, 2 * theirs, seed) for case in KERNEL_CASES]
-    here = environment()
-    record = {
-        "command": f"python -m benchmarks.fad --songs {songs} --their-songs {theirs} --seed {seed}",
-        "environment": here, "date": f"{datetime.now(UTC):%Y-%m-%d}", "peers_sha256": digests,
-        "frechet": frechet, "agreement": agreement, "kernel": kernel,
-    }  # fmt: skip
-    git = here["git"] or {"commit": "none", "dirty": False}
-    text = (
-        "# Fréchet and kernel distances against fadtk 1.1.0 and kadtk 1.1.0\n\n"
-        f"Command: `{record['command']}`, commit {git['commit'][:12]}{' with local changes' if git['dirty'] else ''}, "
-        f"{record['date']}, seed {seed}, one thread of {os.cpu_count()} cores ({here['machine']['platform']}), "
-        f"Python {here['versions']['python']}, numpy {np.__version__}.\n\n"
-        f"{songs} songs of {SHORTEST} to {LONGEST} frames in memory (fadtk: the first {theirs}; its time per song does "
-        "not depend on the\nnumber of frames). One run; ours is timed before and after theirs and the slower one counts.\n\n"
-        + markdown(frechet, agreement, kernel)
-        + "\n"
+    figures = {"peers_sha256": digests, "frechet": frechet, "agreement": agreement, "kernel": kernel}
+    about = (
+        f"seed {seed}, one thread; {songs} songs of {SHORTEST} to {LONGEST} frames in memory (fadtk: the first {theirs}; its "
+        "time per song does not depend on the number of frames); one run, ours timed before and after theirs and the slower "
+        "one counts"
     )
-    Path(f"{arguments.results}.md").write_text(text, encoding="utf-8")
-    Path(f"{arguments.results}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(text)
+    command = f"python -m benchmarks.fad --songs {songs} --their-songs {theirs} --seed {seed}"
+    page = markdown(frechet, agreement, kernel)
+    write(
+        arguments.out,
+        "fad",
+        "Fréchet and kernel distances against fadtk 1.1.0 and kadtk 1.1.0",
+        command,
+        about,
+        page,
+        figures,
+    )
+    print(page)
 
 
 if __name__ == "__main__":

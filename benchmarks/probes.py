@@ -45,6 +45,11 @@ def inverted(found: dict[str, ScoreDetection]) -> list[str]:
     return lines or ["- none"]
 
 
+def placeless(word: str) -> str:
+    """A word of a command line, a path by its last part: where a corpus lay says nothing elsewhere."""
+    return word.rsplit("/", 1)[1] if word.startswith("/") else word
+
+
 def page(found: dict[str, ScoreDetection], fused, record: dict) -> str:
     kinds = list(next(iter(found.values())).by_kind)
     header = [
@@ -118,12 +123,12 @@ def main() -> None:
             for name, (clean, own) in PAIRS.items()
             if clean in found and own in found
         },
-        "run": {key: record[key] for key in ("fingerprint", "config", "stems", "git", "command", "stages")},
+        "run": {key: record[key] for key in ("fingerprint", "config", "stems", "git", "stages")},
     }
     git = record["git"] or {"commit": "unknown"}
     stems = record["stems"]
     about = (
-        f"a run of commit {git['commit'][:12]} with `{' '.join(record['command'][1:])}`: {stems['corpus']} stems, "
+        f"a run of commit {git['commit'][:12]} with `{' '.join(map(placeless, record['command'][1:]))}`: {stems['corpus']} stems, "
         f"{stems['reference']} of the reference, seed {record['config']['seed']}"
     )
     text = page(found, fused, record)
