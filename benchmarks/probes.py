@@ -50,7 +50,7 @@ def placeless(word: str) -> str:
     return word.rsplit("/", 1)[1] if word.startswith("/") else word
 
 
-def page(found: dict[str, ScoreDetection], fused, record: dict) -> str:
+def page(found: dict[str, ScoreDetection], fused) -> str:
     kinds = list(next(iter(found.values())).by_kind)
     header = [
         f"| probe | context | macro AUROC (95 %) | {' | '.join(kinds)} |",
@@ -74,11 +74,8 @@ def page(found: dict[str, ScoreDetection], fused, record: dict) -> str:
         f"| `{name}` | " + " | ".join(f"{probe.by_kind[k].low:.2f} … {probe.by_kind[k].high:.2f}" for k in kinds) + " |"
         for name, probe in found.items()
     ]
-    stages = ", ".join(f"{name} {stage['seconds']:.0f} s" for name, stage in record["stages"].items())
     return "\n".join(
         [
-            f"Stages of the run: {stages}.",
-            "",
             *header,
             *rows,
             "",
@@ -123,15 +120,15 @@ def main() -> None:
             for name, (clean, own) in PAIRS.items()
             if clean in found and own in found
         },
-        "run": {key: record[key] for key in ("fingerprint", "config", "stems", "git", "stages")},
+        "run": {key: record[key] for key in ("fingerprint", "config", "stems", "git")},
     }
     git = record["git"] or {"commit": "unknown"}
     stems = record["stems"]
     about = (
         f"a run of commit {git['commit'][:12]} with `{' '.join(map(placeless, record['command'][1:]))}`: {stems['corpus']} stems, "
-        f"{stems['reference']} of the reference, seed {record['config']['seed']}"
+        f"{stems['reference']} of the reference, seed {record['config']['seed']}, distances by {record['config']['scoring']['embedder']}"
     )
-    text = page(found, fused, record)
+    text = page(found, fused)
     command = "python -m benchmarks.probes RUN TRUTH"
     write(arguments.out, "probes", "Detection by each probe", command, about, text, figures)
     print(text)

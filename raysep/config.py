@@ -18,7 +18,7 @@ from raysep.errors import BadInput
 from raysep.training.recipe import Recipe
 
 LABELS = ("vocals", "drums", "bass", "other")
-UNLEARNING = ("joint", "per-track", "plain", "noisy", "none")
+UNLEARNING = ("joint", "adam", "per-track", "plain", "noisy", "none")
 CONTEXTS = ("own", "clean", "both")
 
 
@@ -86,7 +86,7 @@ class ScoringSettings:
     rho: float = 1e-3  # central difference: step relative to the weights' norm
     direction: str = "adam"  # D of the central difference: adam (the checkpoint's second moment, free) | fisher
     unlearning: str = (
-        "joint"  # of the reference at once | per-track | plain (no Fisher) | noisy (of planted faults) | none
+        "joint"  # of UNLEARNING: all of the reference at once; docs/how-a-stem-is-scored.md tells the others
     )
     unlearning_steps: int = 1  # further ones take the gradient again and are pulled back by the Fisher
     unlearning_context: str = "own"  # own (the paper's) | clean | both: the mixture it is read in

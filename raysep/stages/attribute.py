@@ -210,7 +210,8 @@ class _Worker:
                 known, judged = self._load(*reference, network)[:2], (mixtures, targets)
                 unlearned = sums[_unlearned_kind(scoring)].mean()
                 again = partial(self._gradient_at, network, ascent)
-                joint, chosen = self._unlearn(network, start, unlearned, fisher, total, known, judged, again)
+                metric = trained.second_moment if scoring.unlearning == "adam" else fisher
+                joint, chosen = self._unlearn(network, start, unlearned, metric, total, known, judged, again)
                 record |= chosen
                 if scoring.unlearning == "per-track":
                     moved |= self._unlearn_each(network, start, fisher, total, chosen["alpha"], ascent, judged)

@@ -12,7 +12,8 @@ from safetensors import safe_open
 from raysep.corpus import layouts
 from raysep.corpus.reading import read_stem
 from raysep.errors import RaysepError
-from raysep.probes.gradients import ParameterSum
+from raysep.probes.gradients import ParameterSum, merge_all
+from raysep.probes.unlearning import damped
 from raysep.separators import checkpoint
 from raysep.stages import attribute, train
 from raysep.stages.inputs import Inputs
@@ -325,3 +326,19 @@ def test_each_reference_track_can_be_unlearned_by_itself(prepared):
             known = ranks.get_tensor(label)
             assert known.shape[0] == 2
             assert (np.diff(known, axis=1) >= 0).all()
+
+
+def test_adams_second_moment_can_stand_for_the_fisher(prepared):
+    context, inputs, planting = changed(prepared, unlearning="adam", alpha=1e-7)
+    attribute.attribute(context, inputs, planting)
+    assert not list(Path(context.run.path("attribution")).glob("fisher-*"))
+    data = context.run.read_bytes("checkpoints", f"{train.FINAL}.safetensors")
+    trained = checkpoint.from_bytes(data, train.FINAL)
+    parts = [
+        ParameterSum.from_bytes(p.read_bytes())
+        for p in sorted(Path(context.run.path("attribution")).glob("gradient-*"))
+    ]
+    curvature = damped(trained.second_moment, context.config.scoring.damping)
+    for name, gradient in merge_all({str(k): part for k, part in enumerate(parts)}).mean().items():
+        expected = trained.weights[name].double() + 1e-7 / 8 * gradient / curvature[name]
+        assert np.allclose(unlearned(context)[name], expected, rtol=1e-6, atol=1e-7), name
