@@ -225,7 +225,7 @@ def rates(state, corpus: Segments, reference: Segments, rounds: int = 5) -> tupl
     The best of some rounds of each, taken in turns: what else the machine does slows both.
     """
     network, mixtures = state.network.eval(), corpus.mixtures
-    along = _direction(state, _reference_gradient(Cost(), network, reference))
+    sides = _sides(network, _direction(state, _reference_gradient(Cost(), network, reference)))
 
     def bare() -> None:
         for _ in range(2):
@@ -235,7 +235,7 @@ def rates(state, corpus: Segments, reference: Segments, rounds: int = 5) -> tupl
     best = [np.inf, np.inf]
     with torch.inference_mode():
         for _ in range(rounds):
-            for number, run in enumerate((bare, lambda: _central(network, along, corpus.targets))):
+            for number, run in enumerate((bare, lambda: loss_difference(*sides, corpus.targets, BATCH))):
                 begin = time.perf_counter()
                 run()
                 best[number] = min(best[number], time.perf_counter() - begin)

@@ -85,9 +85,7 @@ class ScoringSettings:
     fisher_shards: int = 16
     rho: float = 1e-3  # central difference: step relative to the weights' norm
     direction: str = "adam"  # D of the central difference: adam (the checkpoint's second moment, free) | fisher
-    unlearning: str = (
-        "joint"  # of UNLEARNING: all of the reference at once; docs/how-a-stem-is-scored.md tells the others
-    )
+    unlearning: str = "joint"  # one of UNLEARNING; docs/how-a-stem-is-scored.md says what each is
     unlearning_steps: int = 1  # further ones take the gradient again and are pulled back by the Fisher
     unlearning_context: str = "own"  # own (the paper's) | clean | both: the mixture it is read in
     alpha: float | None = None  # unlearning step; None = chosen by the three readings
