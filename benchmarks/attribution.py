@@ -50,7 +50,7 @@ LABELS = layouts.LABELS
 EPOCHS = 5  # of the published Fisher (AttributeByUnlearning)
 SAMPLED = 192  # segments of raysep's Fisher at this size
 BATCH = 4  # segments in a forward pass: on a CPU larger ones leave the cache
-STEP = 0.1  # of the fast mode, relative to the weights' norm: the largest that a run tries, and the one it mostly takes
+STEP = 0.1  # of the fast mode, relative to the weights' norm: the largest that a run tries
 DRAWS = 2000
 DEMANDED = {"times cheaper": 6.0, "AUROC lost": 0.005, "of the bare forward rate": 0.85}
 
