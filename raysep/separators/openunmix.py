@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
 
 from raysep.errors import BadInput
 from raysep.separators.base import DEFAULT_STEMS, MagnitudeSeparator, bin_statistics, bins_below, check_recurrent
@@ -82,14 +84,31 @@ class OpenUnmixTarget(nn.Module):
         """``(batch, channel, bin, frame)`` -> ``(batch, channel, bin, frame)``."""
         batch, channels, bins, frames = mixture.shape
         mixture = mixture.permute(3, 0, 1, 2)  # (frame, batch, channel, bin)
-        x = (mixture[..., : self.input_bins] + self.input_mean) * self.input_scale
-        x = self.bn1(self.fc1(x.reshape(frames * batch, -1)))  # (frame * batch, hidden)
+        x = self.bn1(self._first_layer(mixture[..., : self.input_bins].reshape(frames * batch, channels, -1)))
         x = torch.tanh(x).reshape(frames, batch, -1)  # (frame, batch, hidden)
         x = torch.cat([x, self.lstm(x)], dim=-1)  # (frame, batch, 2 * hidden)
         x = torch.relu(self.bn2(self.fc2(x.reshape(frames * batch, -1))))  # (frame * batch, hidden)
-        x = self.bn3(self.fc3(x)).reshape(frames, batch, channels, bins)
-        mask = torch.relu(single(x) * self.output_scale + self.output_mean)
+        mask = torch.relu(self._last_norm(self.fc3(x))).reshape(frames, batch, channels, bins)
         return (mask * mixture).permute(1, 2, 3, 0)  # (batch, channel, bin, frame)
+
+    def _first_layer(self, x: Tensor) -> Tensor:
+        """``fc1((x + input_mean) * input_scale)``, ``(row, channel, bin)`` -> ``(row, hidden)``.
+
+        The scale goes into the weights and the gradient of the mean through a term of value 0. As it stands in this
+        docstring, the gradients of two vectors would cost a product as large as the layer: that of all its input.
+        """
+        channels = x.shape[1]
+        weight = self.fc1.weight * self.input_scale.repeat(channels)  # (hidden, channel * bin)
+        held = self.input_mean.detach()
+        shift = (self.input_mean - held).repeat(channels)
+        return F.linear((x + held).flatten(1), weight) + F.linear(shift, weight)
+
+    def _last_norm(self, x: Tensor) -> Tensor:
+        """``bn3(x) * output_scale + output_mean``, ``(row, channel * bin)``: one affine map of the largest tensor, not two."""
+        channels = x.shape[1] // len(self.output_scale)
+        scale, mean = self.output_scale.repeat(channels), self.output_mean.repeat(channels)
+        affine = {"weight": self.bn3.weight * scale, "bias": self.bn3.bias * scale + mean}
+        return functional_call(self.bn3, affine, single(x))
 
 
 class OpenUnmix(MagnitudeSeparator):

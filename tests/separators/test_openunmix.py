@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from torch.func import functional_call, grad, vmap
+from torch.func import functional_call, grad, jvp, vmap
 
 from raysep.errors import BadInput
 from raysep.separators.base import DEFAULT_STEMS
@@ -62,17 +62,59 @@ def test_per_sample_gradients_are_a_loop_of_backward_passes(network):
             torch.testing.assert_close(per_sample[name][i], p.grad, rtol=1e-3, atol=1e-6)
 
 
-def test_input_statistics_standardise_the_input(network, monkeypatch):
+def test_input_statistics_standardise_the_input(network):
     mixture = 5.0 * mixtures(8, 4000)
     network.set_input_statistics(mixture)
-    first = network.fc1 if isinstance(network, JointOpenUnmix) else network.targets["drums"].fc1
+    part = network if isinstance(network, JointOpenUnmix) else network.targets["drums"]
+    bins, count = part.fc1.in_features // 2, part.fc1.out_features // 2
+    chosen = torch.randperm(bins, generator=torch.Generator().manual_seed(2))[:count]
+    with torch.no_grad():  # each hidden unit sees one bin, the first half of them in the left channel
+        part.fc1.weight.copy_(torch.eye(2 * bins)[torch.cat([chosen, bins + chosen])])
     seen = []
-    first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    part.bn1.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     network(mixture)
-    bins = first.in_features // 2
-    values = seen[0].reshape(-1, bins)  # (frame * batch * channel, bin)
-    torch.testing.assert_close(values.mean(0), torch.zeros(bins), rtol=0, atol=1e-3)
-    torch.testing.assert_close(values.std(0), torch.ones(bins), rtol=0, atol=1e-2)
+    values = torch.cat(seen[0].chunk(2, dim=1))  # (channel * frame * batch, bin)
+    torch.testing.assert_close(values.mean(0), torch.zeros(count), rtol=0, atol=1e-3)
+    torch.testing.assert_close(values.std(0), torch.ones(count), rtol=0, atol=1e-2)
+
+
+class AsWritten(OpenUnmixTarget):
+    """The same network, its scales and means where open-unmix has them."""
+
+    def _first_layer(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc1(((x + self.input_mean) * self.input_scale).flatten(1))
+
+    def _last_norm(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.bn3(x).reshape(len(x), -1, len(self.output_scale))
+        return (x * self.output_scale + self.output_mean).flatten(1)
+
+
+def test_scales_and_means_within_the_layers_are_those_beside_them():
+    """Outputs, running statistics, gradients and the derivative along a direction, in float64."""
+    config = OpenUnmixConfig(n_fft=128, hop=64, hidden=16, sample_rate=8000, max_bin_hz=3000.0, dropout=0.0)
+    generator = torch.Generator().manual_seed(3)
+    folded, written = OpenUnmixTarget(config).double(), AsWritten(config).double()
+    with torch.no_grad():
+        for value in folded.parameters():
+            value.add_(0.3 * torch.randn(value.shape, generator=generator, dtype=torch.float64))
+    written.load_state_dict(folded.state_dict())
+    mixture = torch.rand(3, 2, 65, 7, generator=generator, dtype=torch.float64)
+    for network in (folded, written):
+        network.train()
+        network(mixture).square().mean().backward()
+    torch.testing.assert_close(folded(mixture), written(mixture), rtol=1e-12, atol=1e-12)
+    for (name, value), (_, other) in zip(folded.named_parameters(), written.named_parameters(), strict=True):
+        torch.testing.assert_close(value.grad, other.grad, rtol=1e-9, atol=1e-12, msg=name)
+    for (name, value), (_, other) in zip(folded.named_buffers(), written.named_buffers(), strict=True):
+        torch.testing.assert_close(value, other, rtol=1e-12, atol=1e-12, msg=name)
+    direction = {name: torch.randn(p.shape, generator=generator).double() for name, p in folded.named_parameters()}
+    slopes = [
+        jvp(lambda p, n=network: functional_call(n, p, (mixture,)), (dict(network.named_parameters()),), (direction,))[
+            1
+        ]
+        for network in (folded.eval(), written.eval())
+    ]
+    torch.testing.assert_close(*slopes, rtol=1e-9, atol=1e-9)
 
 
 def test_a_target_has_open_unmixs_parameters():
