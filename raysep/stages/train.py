@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from raysep import config as settings
-from raysep.cluster import fit
+from raysep.cluster import fit, states
 from raysep.cluster.plan import Group, Plan
 from raysep.cluster.stream import Entry, Spans
 from raysep.config import Config, fingerprint
@@ -193,5 +193,9 @@ def train(context: Context, stage: str, plans: list[Plan]) -> None:
             events=run.path("tensorboard"),
         )
         if not all(p.is_trained() for p in plans):
+            if states.forget_unreadable(group):
+                context.progress.say(
+                    f"note: the states in {run.path('training')} could not be read: {stage} begins again"
+                )
             fit.fit(plans, group, context.available, lambda text, done, total: advance(done, total, text))
         record.update(plans=[p.name for p in plans], steps=sum(p.recipe.steps for p in plans), workers=training.workers)
