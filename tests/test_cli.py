@@ -374,6 +374,17 @@ def test_a_submitted_job_gets_its_own_options(raysep, monkeypatch):
     assert "submitted raysep-1" in output
 
 
+def test_every_job_can_be_submitted(raysep, monkeypatch):
+    from raysep.cluster import submit
+
+    sent = []
+    monkeypatch.setattr(submit, "submit", lambda address, arguments, identity: sent.append(arguments[0]) or "raysep-1")
+    modules = {file.stem for file in (Path(__file__).parents[1] / "jobs").glob("*.py")} - {"__init__", "entry"}
+    for job in sorted(modules):
+        assert raysep("submit", "--no-wait", job, "C")[0] == 0
+    assert sent == [f"jobs.{job}" for job in sorted(modules)]
+
+
 def test_a_job_that_failed_fails_the_command(raysep, monkeypatch):
     from types import SimpleNamespace
 

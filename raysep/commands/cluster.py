@@ -8,6 +8,8 @@ import typer
 
 from raysep.commands.app import app, command
 
+JOBS = ("clean", "train", "evaluate", "fad")  # the modules of jobs/
+
 
 @command(
     app,
@@ -16,7 +18,7 @@ from raysep.commands.app import app, command
     allow_interspersed_args=False,  # what follows the job's name belongs to the job
 )
 def submit(
-    job: Annotated[str, typer.Argument(help="A module of jobs/: clean or train.")],
+    job: Annotated[str, typer.Argument(help="Which command: clean, train, evaluate or fad.")],
     arguments: Annotated[list[str], typer.Argument(help="Its own arguments, as on the command line.")],
     address: Annotated[
         str, typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard.")
@@ -32,8 +34,8 @@ def submit(
 
     if arguments and arguments[0] == "--":  # as Ray's own command line writes it
         arguments = arguments[1:]
-    if job not in ("clean", "train"):
-        raise BadInput(f"{job}: there is no such job; choose clean or train")
+    if job not in JOBS:
+        raise BadInput(f"{job}: there is no such job; choose {', '.join(JOBS[:-1])} or {JOBS[-1]}")
     identity = jobs.submit(address, [f"jobs.{job}", *arguments], submission_id)
     print(f"submitted {identity} to {address}")
     if wait:
