@@ -31,16 +31,23 @@ def test_a_reference_too_small_to_calibrate_gives_a_ranking_and_no_ratio(request
     assert run.has("report.html")
 
 
-def test_a_file_that_was_put_right_is_scored_by_retry_failed(request_for, corpora, ray_runtime, tmp_path):
+def test_a_stem_that_cannot_be_read_is_reported_and_scored_when_it_is_put_right(
+    request_for, corpora, ray_runtime, tmp_path
+):
     corpus = tmp_path / "corpus"
     shutil.copytree(corpora.corpus, corpus)
     victim = sorted(corpus.glob("*/vocals.wav"))[2]
     whole = victim.read_bytes()
-    victim.write_bytes(b"not audio")
+    victim.write_bytes(whole[: len(whole) // 2])
     request = request_for(tmp_path / "run", corpus=str(corpus))
-    with pytest.raises(FinishedWithFailures):
+    with pytest.raises(FinishedWithFailures, match=r"1 stems failed.*vocals\.wav"):
         pipeline.clean(request)
     run = Run(request.out)
+    stem_id = f"{victim.parent.name}/vocals"
+    row = decision_of(stem_id, run)
+    assert (row["keep"], row["weight"], row["outcome"]) == (False, 0.0, "failed")
+    assert [row["stem_id"] for row in run.read_table("failed.parquet").to_pylist()] == [stem_id]
+    assert run.has("report.html")
     fingerprint = run.read_json("run.json")["fingerprint"]
     before = run.shards_done("score", fingerprint)
 
@@ -49,12 +56,11 @@ def test_a_file_that_was_put_right_is_scored_by_retry_failed(request_for, corpor
     after = run.shards_done("score", fingerprint)
     again = {shard for shard, marker in after.items() if before[shard] != marker}
     assert again == {shard for shard, marker in before.items() if marker["counts"]["failed"]}
-    row = next(
-        r
-        for r in run.read_table("decision.parquet").to_pylist()
-        if r["stem_id"].startswith(victim.parent.name + "/voc")
-    )
-    assert row["outcome"] in ("scored", "silent")
+    assert decision_of(stem_id, run)["outcome"] in ("scored", "silent")
     assert len(run.read_table("failed.parquet")) == 0
     pipeline.clean(request_for(tmp_path / "run", corpus=str(corpus)))  # and without the option it is the same run
     assert json.loads(storage.read_bytes(run.path("run.json")))["fingerprint"] == fingerprint
+
+
+def decision_of(stem_id: str, run: Run) -> dict:
+    return next(row for row in run.read_table("decision.parquet").to_pylist() if row["stem_id"] == stem_id)

@@ -27,7 +27,7 @@ from raysep.separators import checkpoint
 pytestmark = pytest.mark.cluster
 
 LABELS = ("vocals", "drums", "bass", "other")
-STEPS, SAVE = 600, 40  # seconds of training after the first state: long enough to be killed in
+STEPS, SAVE = 400, 40  # seconds of training after the first state: long enough to be killed in
 SETTINGS = {
     "training.steps": STEPS,
     "training.save_every": SAVE,
@@ -213,7 +213,7 @@ def test_a_lost_node_leaves_its_part_of_the_batch_to_the_others(undisturbed, com
     folder = tempfile.mkdtemp(prefix="ray")  # short: the path of a Unix socket may have 107 bytes
     port, out = free_port(), tmp_path / "run"
     address = f"127.0.0.1:{port}"
-    soon = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "20"}  # of a group that counts on a node that is no more
+    soon = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "12"}  # of a group that counts on a node that is no more
     head_options = ("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}")
     with node(*head_options) as head:
         wait_for(lambda: nodes_at(address) == 1, head)
