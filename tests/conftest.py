@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,22 @@ def small_arguments():
         return {"n_fft": n_fft, "hop": n_fft // 2} | SMALL[name]
 
     return arguments
+
+
+@pytest.fixture
+def raysep(monkeypatch, capsys):
+    """raysep("status", "x") → (exit code, standard output, standard error), through the real entry point."""
+    from raysep import cli
+
+    monkeypatch.setenv("RAYSEP_DEBUG", "")  # put back afterwards, whatever --debug sets
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["raysep", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return call
 
 
 @pytest.fixture(scope="session")

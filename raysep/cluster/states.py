@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import ray
-from pyarrow import fs
 
 from raysep.cluster.plan import Group
 from raysep.corpus import storage
@@ -28,6 +27,5 @@ def forget_unreadable(group: Group) -> bool:
     except (ValueError, KeyError, TypeError):
         pass
     filesystem, path = storage.filesystem(storage.join(group.storage_path, group.name))
-    if filesystem.get_file_info(path).type == fs.FileType.Directory:
-        filesystem.delete_dir(path)
+    filesystem.delete_dir(path)
     return True

@@ -95,7 +95,8 @@ class OpenUnmixTarget(nn.Module):
         """``fc1((x + input_mean) * input_scale)``, ``(row, channel, bin)`` -> ``(row, hidden)``.
 
         The scale goes into the weights and the gradient of the mean through a term of value 0. As it stands in this
-        docstring, the gradients of two vectors would cost a product as large as the layer: that of all its input.
+        docstring, the gradients of two vectors would cost a product as large as the layer: that of all its input. The mean
+        is no bias: taken off before the product, it leaves little for half precision to round.
         """
         channels = x.shape[1]
         weight = self.fc1.weight * self.input_scale.repeat(channels)  # (hidden, channel * bin)

@@ -47,3 +47,19 @@ def test_a_torn_note_and_one_of_another_ray_are_forgotten_with_their_states(grou
 
 def test_a_group_that_never_ran_has_none(group):
     assert not forget_unreadable(group)
+
+
+def test_in_the_object_store(s3_server):
+    import boto3
+
+    from raysep.corpus import storage
+
+    boto3.client("s3").create_bucket(Bucket="states")
+    group = Group(workers=2, threads=1, memory_gib=1.0, storage_path="s3://states/run/training", name="retrain-1")
+    folder = storage.join(group.storage_path, group.name)
+    storage.write_bytes(storage.join(folder, "checkpoint_1", "state.pt"), b"state")
+    storage.write_bytes(storage.join(folder, NOTE), WHOLE)
+    assert not forget_unreadable(group)
+    storage.write_bytes(storage.join(folder, NOTE), WHOLE[:20])
+    assert forget_unreadable(group)
+    assert storage.list_files(folder) == []
