@@ -272,3 +272,16 @@ def test_bfloat16_learns_as_float32_does(fresh, tones):
         ends[precision] = sum(losses[-5:]) / sum(losses[:5])
     assert ends["bfloat16"] < 0.6
     assert ends["bfloat16"] == pytest.approx(ends["float32"], abs=0.15)
+
+
+def test_a_tensor_that_is_drawn_again_and_again_stays_as_it_is(fresh, tones):
+    """Augmentation writes into arrays, which a pool makes anew each time, not into tensors; both train alike."""
+    recipe = dataclasses.replace(RECIPE, augment=("gain", "swap", "polarity"))
+    drawn = tones(0)
+    before = drawn.clone()
+    train(fresh(), lambda _: drawn, recipe)
+    assert torch.equal(drawn, before)
+    one, other = fresh(), fresh()
+    train(one, tones, recipe)
+    train(other, lambda step: tones(step).numpy(), recipe)
+    assert same(one.state_dict(), other.state_dict())
