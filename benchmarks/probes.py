@@ -1,11 +1,12 @@
-"""What each probe finds on a benchmark corpus, by kind of fault and by context: from a scored run and the truth.
+"""What each probe finds on benchmark corpora, by kind of fault and by context: from scored runs and the truth.
 
     raysep benchmark corpus bench --size small --seed 1
     raysep clean bench/train --reference bench/reference --out runs/small --preset small --set scoring.unlearning_context=both
     python -m benchmarks.probes runs/small bench/truth.parquet --out docs/results
 
-No audio is touched. AUROC of suspicion ranked within labels, intervals by 2000 draws of whole songs; pairs of one score in
-the two contexts are compared over the same draws.
+No audio is touched. Several corpora, each with its run: `RUN TRUTH RUN TRUTH …`. AUROC of suspicion ranked within the
+labels of a run, intervals by 2000 draws of whole songs from all corpora; pairs of one score in the two contexts are
+compared over the same draws.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import argparse
 
 from benchmarks.results import write
 from raysep.evaluation.bootstrap import Interval
+from raysep.evaluation.detection import Detection
 from raysep.evaluation.scores import ScoreDetection, macro_difference
 from raysep.probes.catalogue import PROBES
 from raysep.rundir import existing
-from raysep.stages.judge import judge, probe_detection
+from raysep.stages.judge import judge, pooled_probe_detection
 
 DRAWS = 2000
 # One score, read in clean and in own context.
@@ -50,7 +52,17 @@ def placeless(word: str) -> str:
     return word.rsplit("/", 1)[1] if word.startswith("/") else word
 
 
-def page(found: dict[str, ScoreDetection], fused) -> str:
+def described(record: dict) -> str:
+    """A run in words, from its ``run.json``."""
+    git, stems = record["git"] or {"commit": "unknown"}, record["stems"]
+    command = " ".join(map(placeless, record["command"][1:]))
+    return (
+        f"a run of commit {git['commit'][:12]} with `{command}`: {stems['corpus']} stems, {stems['reference']} of the "
+        f"reference, seed {record['config']['seed']}, distances by {record['config']['scoring']['embedder']}"
+    )
+
+
+def page(found: dict[str, ScoreDetection], fused: list[Detection]) -> str:
     kinds = list(next(iter(found.values())).by_kind)
     header = [
         f"| probe | context | macro AUROC (95 %) | {' | '.join(kinds)} |",
@@ -62,8 +74,10 @@ def page(found: dict[str, ScoreDetection], fused) -> str:
         + " |"
         for name, probe in found.items()
     ]
-    by_kind = " | ".join(f"{fused.by_kind[kind].auroc.estimate:.2f}" for kind in kinds)
-    rows.insert(0, f"| **fused** | all | {shown(fused.macro)} | {by_kind} |")
+    for number, run in reversed(list(enumerate(fused, start=1))):
+        by_kind = " | ".join(f"{run.by_kind[kind].auroc.estimate:.2f}" for kind in kinds)
+        name = f"fused, run {number}" if len(fused) > 1 else "fused"
+        rows.insert(0, f"| **{name}** | all | {shown(run.macro)} | {by_kind} |")
     pairs = [
         f"| {name} | {shown(found[clean].macro)} | {shown(found[own].macro)} | "
         f"{shown(macro_difference(found[clean], found[own]))} |"
@@ -102,15 +116,19 @@ def page(found: dict[str, ScoreDetection], fused) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", help="folder of a scored run")
-    parser.add_argument("truth", help="the corpus's truth table")
+    parser.add_argument("runs", nargs="+", metavar="RUN TRUTH", help="folder of a scored run, its corpus's truth table")
     parser.add_argument("--out", default="docs/results", help="folder that probes.md and probes.json go to")
     arguments = parser.parse_args()
-    run = existing(arguments.run, "stems.parquet", "decision.parquet")
-    record = run.read_json("run.json")
-    found, fused = probe_detection(run, arguments.truth, DRAWS), judge(run, arguments.truth)
+    if len(arguments.runs) % 2:
+        parser.error("each RUN needs its TRUTH after it")
+    judged = [
+        (existing(run, "stems.parquet", "decision.parquet"), truth)
+        for run, truth in zip(arguments.runs[::2], arguments.runs[1::2], strict=True)
+    ]
+    records = [run.read_json("run.json") for run, _ in judged]
+    found, fused = pooled_probe_detection(judged, DRAWS), [judge(*each) for each in judged]
     figures = {
-        "fused": fused.to_dict() | {"roc": None},
+        "fused": [each.to_dict() | {"roc": None} for each in fused],
         "probes": {
             name: {"macro": p.macro.to_dict(), "by_kind": {k: i.to_dict() for k, i in p.by_kind.items()}}
             for name, p in found.items()
@@ -120,16 +138,11 @@ def main() -> None:
             for name, (clean, own) in PAIRS.items()
             if clean in found and own in found
         },
-        "run": {key: record[key] for key in ("fingerprint", "config", "stems", "git")},
+        "runs": [{key: record[key] for key in ("fingerprint", "config", "stems", "git")} for record in records],
     }
-    git = record["git"] or {"commit": "unknown"}
-    stems = record["stems"]
-    about = (
-        f"a run of commit {git['commit'][:12]} with `{' '.join(map(placeless, record['command'][1:]))}`: {stems['corpus']} stems, "
-        f"{stems['reference']} of the reference, seed {record['config']['seed']}, distances by {record['config']['scoring']['embedder']}"
-    )
+    about = "; ".join(described(record) for record in records)
     text = page(found, fused)
-    command = "python -m benchmarks.probes RUN TRUTH"
+    command = "python -m benchmarks.probes" + " RUN TRUTH" * len(judged)
     write(arguments.out, "probes", "Detection by each probe", command, about, text, figures)
     print(text)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raysep.evaluation.detection import CLEAN, Detection, detection
 from raysep.evaluation.scores import ScoreDetection, score_detection
@@ -23,28 +24,39 @@ def judge(run: Run, truth_uri: str) -> Detection:
 
 def probe_detection(run: Run, truth_uri: str, draws: int = 1000) -> dict[str, ScoreDetection]:
     """What every oriented probe finds alone, ranked within each label; best macro AUROC first."""
-    from raysep.corpus import storage, truth
+    return pooled_probe_detection([(run, truth_uri)], draws)
+
+
+def pooled_probe_detection(judged: Sequence[tuple[Run, str]], draws: int = 1000) -> dict[str, ScoreDetection]:
+    """The same over several runs with their truth tables: stems are ranked within their run, songs drawn from all."""
     from raysep.decision.aggregate import numbers
     from raysep.probes.catalogue import PROBES
 
-    kinds = {row["stem_id"]: row["kind"] for row in truth.read(storage.absolute(truth_uri))}
-    table = run.read_table("stems.parquet")
-    judged = [i in kinds and o == "scored" for i, o in zip(*_columns(table, "stem_id", "outcome"), strict=True)]
-    table = table.filter(pa.array(judged))
-    stem_id, label, track = (np.array(column) for column in _columns(table, "stem_id", "stem", "track"))
-    kind = np.array([kinds[name] for name in stem_id])
+    tables, kinds = zip(*(_judged_stems(run, truth_uri) for run, truth_uri in judged), strict=True)
+    names = [n for n, p in PROBES.items() if p.oriented and all(n in table.column_names for table in tables)]
+    kind = np.concatenate(kinds)
     if not (kind != CLEAN).any():
         return {}
+    label, track = (
+        np.array([f"{i}/{each}" for i, table in enumerate(tables) for each in table[column].to_pylist()])
+        for column in ("stem", "track")
+    )
     found = {
-        name: score_detection(numbers(table, name), kind, label, track, draws)
-        for name, probe in PROBES.items()
-        if probe.oriented and name in table.column_names
+        name: score_detection(np.concatenate([numbers(table, name) for table in tables]), kind, label, track, draws)
+        for name in names
     }
     return dict(sorted(found.items(), key=lambda item: -item[1].macro.estimate))
 
 
-def _columns(table: pa.Table, *names: str) -> list[list]:
-    return [table[name].to_pylist() for name in names]
+def _judged_stems(run: Run, truth_uri: str) -> tuple[pa.Table, np.ndarray]:
+    """The scored stems that the truth table names, and their kinds of fault ``(stem,)``."""
+    from raysep.corpus import storage, truth
+
+    kinds = {row["stem_id"]: row["kind"] for row in truth.read(storage.absolute(truth_uri))}
+    table = run.read_table("stems.parquet")
+    known = pc.is_in(table["stem_id"], pa.array(kinds, pa.string()))
+    table = table.filter(pc.and_(known, pc.equal(table["outcome"], "scored")))
+    return table, np.array([kinds[i] for i in table["stem_id"].to_pylist()], dtype=str)
 
 
 def print_detection(run: Run, truth_uri: str) -> None:

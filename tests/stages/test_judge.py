@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from raysep.corpus import truth
 from raysep.errors import BadInput
+from raysep.rundir import Run
 from raysep.stages import judge
 
 
@@ -64,3 +66,19 @@ def test_both_tables_are_printed(judged, capsys, monkeypatch):
     assert "kind noise" in shown
     assert "removed 4 stems: 50.0% of the corrupted, 0.0% of the clean" in shown
     assert "fad-z" in shown
+
+
+def test_over_several_runs_stems_are_ranked_within_their_own(judged, write_rows, tmp_path):
+    """The second run's scores lie far above the first's; its songs bear the same names and are other songs."""
+    run, uri = judged
+    other = Run(str(tmp_path / "other"))
+    higher = [
+        row | {name: row[name] + 1000 for name in ("loss", "fad-z")}
+        for row in run.read_table("stems.parquet").to_pylist()
+    ]
+    write_rows(other, "stems.parquet", higher)
+    alone, both = judge.probe_detection(run, uri), judge.pooled_probe_detection([(run, uri), (other, uri)])
+    for name, found in alone.items():
+        assert both[name].macro.estimate == pytest.approx(found.macro.estimate)
+    spread_alone, spread = (np.nanstd(each["loss"].drawn) for each in (alone, both))
+    assert spread < spread_alone  # twice as many songs
