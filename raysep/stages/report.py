@@ -10,6 +10,7 @@ from raysep.corpus import manifest
 from raysep.errors import AudioError, FinishedWithFailures
 from raysep.rundir import Run
 from raysep.stages.context import Context, terminal
+from raysep.stages.effort import FIRST_LOOK
 
 SUSPECTS = 10
 EXCERPT_SECONDS = 6.0
@@ -194,10 +195,18 @@ def print_status(run: Run) -> None:
         if name in record["stages"] and run.is_done(name):
             console.print(f"  {name:<10} done in {record['stages'][name]['seconds']:.1f} s")
             continue
-        shards = run.shards_done(name, record["fingerprint"]) if name in ("attribute", "score") else {}
-        console.print(f"  {name:<10} {f'{len(shards)} shards done' if shards else 'not done'}")
+        console.print(f"  {name:<10} {_so_far(run, name, record['fingerprint'])}")
     if run.has("failed.parquet") and (failed := len(run.read_table("failed.parquet"))):
         console.print(f"  {failed} stems failed: failed.parquet")
+
+
+def _so_far(run: Run, stage: str, fingerprint: str) -> str:
+    """What a stage that is not done has done."""
+    if shards := len(run.shards_done(stage, fingerprint)):
+        return f"{shards} shards done"
+    if stage == "score" and (shards := len(run.shards_done(FIRST_LOOK, fingerprint))):
+        return f"{shards} shards done of the first look"
+    return "not done"
 
 
 # The page

@@ -135,6 +135,10 @@ def test_status_is_read_from_the_folder_while_it_runs(make_context, capsys, writ
     run.open("abc", {})
     with run.stage("plant"):
         pass
+    for shard in range(4):
+        run.finish_shard("first-look", shard, "abc", b"", f"first-look/{shard}", {})
+    report.print_status(run)
+    assert "4 shards done of the first look" in capsys.readouterr().out
     for shard in range(3):
         run.finish_shard("score", shard, "abc", b"", f"scores/{shard}", {})
     run.finish_shard("score", 9, "of another configuration", b"", "scores/9", {})
