@@ -34,23 +34,50 @@ def crossed_interval(
     difference itself. Songs and stems must be finite. One song gives no interval (NaN bounds); one seed gives one over
     songs alone, which says nothing of seed noise.
     """
+    estimate, drawn = _draws(values, against, statistic, draws, seed, level)
+    return interval_of(estimate, drawn, level)
+
+
+def share_interval(
+    part: np.ndarray, whole: np.ndarray, *, draws: int = 2000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """The interval of mean ``part`` / mean ``whole``, differences ``(seed, song[, stem])`` of arms with the same seeds.
+
+    The same songs and seeds are drawn for both. A share of a whole that is not above 0 means nothing: NaN; and where the
+    whole cannot be told from 0 at this level, the share could be anything: NaN bounds.
+    """
+    (above, of_part), (below, of_whole) = (_draws(arm, None, "mean", draws, seed, level) for arm in (part, whole))
+    if not below > 0:
+        return Interval(np.nan, np.nan, np.nan, level)
+    # NaN draws, of a lone song, are no evidence either.
+    told = np.count_nonzero(of_whole > 0) > (1 + level) / 2 * draws
+    return interval_of(
+        above / below, of_part / np.where(of_whole > 0, of_whole, np.nan) if told else of_whole * np.nan, level
+    )
+
+
+def _draws(
+    values: np.ndarray, against: np.ndarray | None, statistic: str, draws: int, seed: int, level: float
+) -> tuple[float, np.ndarray]:
+    """The figure and ``(draw,)`` of it with its wanderings; all NaN when there is no song, and for one song the draws."""
     arms = [np.asarray(arm, dtype=float) for arm in (values, against) if arm is not None]
     arms = [arm[:, :, None] if arm.ndim == 2 else arm for arm in arms]
     songs = arms[0].shape[1]
     if any(arm.shape[1:] != arms[0].shape[1:] for arm in arms) or not all(np.isfinite(arm).all() for arm in arms):
         raise ValueError(f"arms {[arm.shape for arm in arms]}: need the same songs and stems, all of them finite")
+    nothing = np.full(draws, np.nan)
+    if not songs:
+        return np.nan, nothing
     rng = np.random.default_rng([seed, 0xC055ED])
-    drawn_songs = rng.integers(songs, size=(draws, songs)) if songs else np.zeros((draws, 0), int)
-    estimate, drawn, signs = 0.0, np.zeros(draws), (1.0, -1.0)
-    for arm, sign in zip(arms, signs, strict=False):
-        if not songs:
-            return Interval(np.nan, np.nan, np.nan, level)
+    drawn_songs = rng.integers(songs, size=(draws, songs))
+    estimate, drawn = 0.0, np.zeros(draws)
+    for arm, sign in zip(arms, (1.0, -1.0), strict=False):
         by_seed = STATISTICS[statistic](arm, axis=1).mean(axis=-1)  # (seed,)
         centre = by_seed.mean()
         estimate += sign * centre
         drawn += sign * widening(songs, level) * (_over_songs(arm, drawn_songs, statistic) - centre)
         drawn += sign * widening(len(arm), level) * (_over_seeds(by_seed, draws, rng) - centre)
-    return interval_of(estimate, estimate + drawn if songs > 1 else np.full(draws, np.nan), level)
+    return float(estimate), estimate + drawn if songs > 1 else nothing
 
 
 def widening(count: int, level: float) -> float:

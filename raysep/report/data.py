@@ -22,6 +22,7 @@ class ReportData:
     - ``gain``: the measured effect, a dict with ``db``, ``low``, ``high`` (SDR in dB, positive = cleaning helped),
       ``arm`` and ``over`` (the two arms compared) and ``closed``, ``closed_low``, ``closed_high`` (share of the gap to
       clean training that was closed);
+    - ``tracks``: what the arms were tested on, in words ("test tracks" unless given);
     - ``baseline`` and ``cleaned``: arm names, used to mark rows of ``results`` (``gain`` names them too);
     - ``rule`` and ``handling``: how stems were chosen and what was done with them, as text;
     - ``threshold``: suspicion from which a stem was set aside, one number or one per label; found from the decision

@@ -108,6 +108,11 @@ def effect(gain: Row) -> str:
     return "unclear"
 
 
+def one_seed(data: ReportData) -> bool:
+    """Whether every arm was trained once, so that no interval can hold the noise between trainings."""
+    return bool(data.results) and all(row.get("seeds") == 1 for row in data.results)
+
+
 def level_of(data: ReportData) -> str:
     level = data.summary.get("level")
     return f"{100 * (level if known(level) else 0.95):g}{NARROW}%"
@@ -118,7 +123,8 @@ def interval_of(data: ReportData, gain: Row) -> str:
     low, high = gain.get("low"), gain.get("high")
     if not (known(low) or known(high)):
         return "without an interval to judge it by"
-    return f"{level_of(data)} interval {span(low, high, lambda value: decimal(value, 2, signed=True))}{NARROW}dB"
+    words = f"{level_of(data)} interval {span(low, high, lambda value: decimal(value, 2, signed=True))}{NARROW}dB"
+    return f"{words}, over tracks with one training each" if one_seed(data) else words
 
 
 def verdict_of(data: ReportData) -> str:

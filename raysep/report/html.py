@@ -81,6 +81,8 @@ def _effect(data: ReportData, present: set[str]) -> str:
         body += f"<p>{percent(gain['closed'], 0)} of the gap to clean training closed"
         if known(gain.get("closed_low")) or known(gain.get("closed_high")):
             body += f" ({span(gain.get('closed_low'), gain.get('closed_high'), lambda value: percent(value, 0))})"
+        else:
+            body += ", though that gap itself cannot be told from none"
         body += "</p>"
     value = f"<span>{words}</span> {decibels(db, signed=True)}"
     return _answer("Did cleaning help?", value, body, "effect", link, outcome)

@@ -69,8 +69,10 @@ def results(data: ReportData) -> str:
         cells += [text(row.get(name)) for name in ("seeds", "stems") if any(name in other for other in data.results)]
         rows.append([*cells, *(figure(row.get(name)) for name in extra)])
         marks.append(role)
-    caption = f"Separation quality on the test set, SDR in dB (higher is better), {findings.level_of(data)} intervals"
+    caption = f"SDR in dB (higher is better) of the whole track on the {data.summary.get('tracks') or 'test tracks'}, mean over "
+    caption += f"tracks, stems and seeds; {findings.level_of(data)} intervals over tracks and seeds"
     lead = "One row for each training set."
+    lead += " One seed each: the intervals know nothing of seed noise." if findings.one_seed(data) else ""
     lead += " The vertical line marks the baseline." if known(reference) else ""
     return section("effect", "Did cleaning help?", table(caption, columns, rows, marks), lead)
 

@@ -15,6 +15,7 @@ from raysep.stages.effort import FIRST_LOOK
 SUSPECTS = 10
 EXCERPT_SECONDS = 6.0
 ORDER = ("clean", "oracle", "cleaned", "weighted", "contaminated", "random", "reference")  # of the table's rows
+BASELINE = "contaminated"  # what the other arms are compared with
 STAGES = ("plant", "train", "attribute", "score", "decide", "search", "retrain", "evaluate")
 
 
@@ -52,72 +53,61 @@ def finish(context: Context) -> None:
 
 def arm_rows(run: Run, draws: int = 2000) -> list[dict[str, Any]]:
     """A row per arm: mean SDR in dB over tracks, stems and seeds with its interval, per label, and the gain."""
-    from raysep.evaluation.bootstrap import hierarchical_bootstrap
+    from raysep.evaluation.compare import compare
+    from raysep.evaluation.table import STEMS, figures
 
-    table = run.read_table("results.parquet").to_pylist()
-    arms = {name: _grid(table, name) for name in sorted({row["arm"] for row in table}, key=_place)}
+    table = _results(run)
+    found = {
+        (f.model, f.measure, f.stem, f.track_aggregate): f for f in figures(table, ("sdr", "framewise_sdr"), draws)
+    }
+    labels = sorted({row["stem"] for row in table})
+    sizes = {row["arm"]: row["trained_stems"] for row in table}
     rows = []
-    for name, (sdr, framewise, labels, size) in arms.items():
-        interval = hierarchical_bootstrap(np.nanmean, sdr, draws=draws)
+    for arm in sorted(sizes, key=_place):
+        mean = found[arm, "sdr", STEMS, "mean"]
         row: dict[str, Any] = {
-            "arm": name,
-            "sdr_mean": interval.estimate,
-            "low": interval.low,
-            "high": interval.high,
-            "framewise_sdr": _median_mean(framewise),
-            "per_label": dict(zip(labels, np.nanmean(sdr, axis=(0, 1)).tolist(), strict=True)),
-            "seeds": sdr.shape[0],
-            "stems": size,
+            "arm": arm,
+            "sdr_mean": mean.value.estimate,
+            "low": mean.value.low,
+            "high": mean.value.high,
+            # museval's way: the median over tracks of each stem, then the mean over stems and seeds.
+            "framewise_sdr": found[arm, "framewise_sdr", STEMS, "median"].value.estimate,
+            "per_label": {label: found[arm, "sdr", label, "mean"].value.estimate for label in labels},
+            "seeds": mean.seeds,
+            "stems": sizes[arm],
         }
-        if name != "contaminated" and "contaminated" in arms:
-            gain = hierarchical_bootstrap(lambda a, b: np.nanmean(a - b), sdr, arms["contaminated"][0], draws=draws)
+        if arm != BASELINE and BASELINE in sizes:
+            gain = compare(table, arm, BASELINE, ("sdr",), draws=draws)[0].difference
             row |= {"gain": gain.estimate, "gain_low": gain.low, "gain_high": gain.high}
         rows.append(row)
     return rows
 
 
 def gain(run: Run, draws: int = 2000) -> dict[str, Any] | None:
-    """What cleaning brought over contaminated training, and the share of the gap to clean training it closed."""
-    from raysep.evaluation.bootstrap import gap_closed, hierarchical_bootstrap
+    """What cleaning brought over contaminated training, and the share of the gap to clean training it closed.
 
-    table = run.read_table("results.parquet").to_pylist()
+    The share has no bounds where the gap itself cannot be told from none.
+    """
+    from raysep.evaluation.compare import compare
+    from raysep.evaluation.crossed import share_interval
+    from raysep.evaluation.table import grid
+
+    table = _results(run)
     names = {row["arm"] for row in table}
-    if not {"cleaned", "contaminated"} <= names:
+    if not {"cleaned", BASELINE} <= names:
         return None
-    cleaned, contaminated = (_grid(table, name)[0] for name in ("cleaned", "contaminated"))
-    difference = hierarchical_bootstrap(lambda a, b: np.nanmean(a - b), cleaned, contaminated, draws=draws)
-    result = {
-        "arm": "cleaned",
-        "over": "contaminated",
-        "db": difference.estimate,
-        "low": difference.low,
-        "high": difference.high,
-    }
+    found = compare(table, "cleaned", BASELINE, ("sdr",), draws=draws)[0].difference
+    result = {"arm": "cleaned", "over": BASELINE, "db": found.estimate, "low": found.low, "high": found.high}
     if "clean" in names:
-        closed = hierarchical_bootstrap(gap_closed, cleaned, contaminated, _grid(table, "clean")[0], draws=draws)
+        cleaned, contaminated, clean = (grid(table, arm, "sdr").values for arm in ("cleaned", BASELINE, "clean"))
+        closed = share_interval(cleaned - contaminated, clean - contaminated, draws=draws)
         result |= {"closed": closed.estimate, "closed_low": closed.low, "closed_high": closed.high}
     return result
 
 
-def _grid(table: list[dict], arm: str) -> tuple[np.ndarray, np.ndarray, list[str], int]:
-    """Global and framewise SDR of an arm, each ``(seed, track, stem)``; the labels; the stems trained on."""
-    rows = [row for row in table if row["arm"] == arm]
-    axes = [sorted({row[key] for row in rows}) for key in ("seed", "track", "stem")]
-    grids = np.full((2, *map(len, axes)), np.nan)
-    for row in rows:
-        cell = tuple(axis.index(row[key]) for axis, key in zip(axes, ("seed", "track", "stem"), strict=True))
-        grids[(slice(None), *cell)] = row["sdr"], row["framewise_sdr"]
-    return grids[0], grids[1], axes[2], rows[0]["trained_stems"]
-
-
-def _median_mean(framewise: np.ndarray) -> float:
-    """museval's way: median over tracks for each stem, then the mean over stems (and seeds). NaN when nothing is scored."""
-    medians = [
-        np.median(v)
-        for cell in framewise.transpose(0, 2, 1).reshape(-1, framewise.shape[1])
-        if len(v := cell[np.isfinite(cell)])
-    ]
-    return float(np.mean(medians)) if medians else float("nan")
+def _results(run: Run) -> list[dict[str, Any]]:
+    """The rows of ``results.parquet`` as evaluation reads them: a model is an arm."""
+    return [{**row, "model": row["arm"]} for row in run.read_table("results.parquet").to_pylist()]
 
 
 def _place(name: str) -> tuple[int, str]:
@@ -136,11 +126,12 @@ def print_result(run: Run) -> None:
     rows = arm_rows(run)
     labels = list(rows[0]["per_label"])
     table = Table(
-        title="SDR in dB on the test tracks: whole track, mean over stems, tracks and seeds; 95 % intervals over tracks and seeds",
+        title=f"SDR in dB on the {tested_on(run)}: whole track, mean over tracks, stems and seeds; 95 % intervals over tracks "
+        "and seeds; framewise: museval's, median over 1 s frames and over tracks",
         title_justify="left",
     )
     table.add_column("trained on")
-    for column in ("stems", "SDR", "interval", "over contaminated", *labels, "framewise"):
+    for column in ("stems", "SDR", "interval", f"over {BASELINE}", *labels, "framewise"):
         table.add_column(column, justify="right")
     for row in rows:
         difference = f"{row['gain']:+.2f} ({row['gain_low']:+.2f} … {row['gain_high']:+.2f})" if "gain" in row else ""
@@ -156,6 +147,8 @@ def print_result(run: Run) -> None:
             f"{row['framewise_sdr']:.2f}",
         )
     console.print(table)
+    if rows[0]["seeds"] == 1:
+        console.print("trained with one seed, so that the intervals know nothing of seed noise")
     summary = run.read_json("summary.json")
     console.print(share_sentence(summary))
     record = run.read_json("run.json")
@@ -168,6 +161,13 @@ def print_result(run: Run) -> None:
             f"search by retraining prefers a ratio of {best:.0%}; the estimate removed {summary['removed_share']:.0%}"
         )
     console.print(f"run: {run.root}")
+
+
+def tested_on(run: Run) -> str:
+    """Which tracks the arms were judged on, in words."""
+    if run.has("test.parquet"):
+        return "test tracks"
+    return "reference tracks (no --test was given; the decision was calibrated on them)"
 
 
 def share_sentence(summary: dict[str, Any]) -> str:
@@ -229,12 +229,13 @@ def write(run: Run, truth: str | None) -> None:
         summary={
             "share": summary["share"],
             "gain": gain(run),
-            "baseline": "contaminated",
+            "tracks": tested_on(run),
+            "baseline": BASELINE,
             "cleaned": "cleaned",
             "rule": rule_text(summary["rule"]),
             "handling": "drop",
         },
-        results=[{k: v for k, v in row.items() if not k.startswith("gain")} for row in arm_rows(run)],
+        results=[_shown(row) for row in arm_rows(run)],
         decision=decision,
         detection=_detection(run, truth) if truth else None,
         suspects=_suspects(run, decision),
@@ -243,6 +244,12 @@ def write(run: Run, truth: str | None) -> None:
         failures=run.read_table("failed.parquet").to_pylist(),
     )
     run.write_bytes(render(data).encode(), "report.html")
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """An arm's row as the page has it: the column of framewise SDR says how it was made."""
+    row = {key: value for key, value in row.items() if not key.startswith("gain")}
+    return row | {"SDR by museval, dB: median over 1 s frames and over tracks": row.pop("framewise_sdr")}
 
 
 def _detection(run: Run, truth: str) -> dict[str, Any]:

@@ -6,6 +6,9 @@ the sum of the stems afterwards, so nothing can come apart.
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -14,6 +17,7 @@ from raysep.errors import BadInput
 
 GAIN = (0.25, 1.25)  # of each stem, uniform: open-unmix's and demucs' augmentation
 SEMITONES = 2  # largest shift of pitch, either way: demucs'
+FINEST = 18  # largest denominator of a ratio of pitch: semitones become 18/17 (99.0 cents) and 9/8 (203.9 cents)
 TEMPO = 0.12  # largest change of tempo, either way: demucs'
 RARE = 0.2  # share of examples whose pitch or tempo is changed
 
@@ -51,21 +55,12 @@ class Swap(nn.Module):
 
 
 class Pitch(nn.Module):
-    """Up or down by whole semitones, all stems of an example alike, for some of the examples."""
-
-    def __init__(self, sample_rate: int) -> None:
-        super().__init__()
-        self.sample_rate = sample_rate
+    """Up or down by whole semitones (to within 4 cents), all stems of an example alike, for some of the examples."""
 
     def forward(self, targets: Tensor, rng: np.random.Generator) -> Tensor:
-        from raysep.separators.torchaudio_parts import functional
-
-        def shift(example: Tensor, steps: int) -> Tensor:
-            return functional().pitch_shift(example, self.sample_rate, steps) if steps else example
-
         chosen = rng.random(len(targets)) < RARE
         steps = rng.integers(-SEMITONES, SEMITONES + 1, len(targets))
-        return torch.stack([shift(t, int(s) if c else 0) for t, s, c in zip(targets, steps, chosen, strict=True)])
+        return torch.stack([_shifted(t, int(s)) if c else t for t, s, c in zip(targets, steps, chosen, strict=True)])
 
 
 class Tempo(nn.Module):
@@ -75,28 +70,48 @@ class Tempo(nn.Module):
         chosen = rng.random(len(targets)) < RARE
         rates = rng.uniform(1 - TEMPO, 1 + TEMPO, len(targets))
         return torch.stack(
-            [_stretched(t, float(r)) if c else t for t, r, c in zip(targets, rates, chosen, strict=True)]
+            [_stretched(t, float(r), t.shape[-1]) if c else t for t, r, c in zip(targets, rates, chosen, strict=True)]
         )
 
 
-AUGMENTATIONS = ("pitch", "tempo", "remix", "gain", "swap", "polarity")  # in the order in which they are applied
+AUGMENTATIONS: dict[str, type[nn.Module]] = {  # in the order in which they are applied
+    "pitch": Pitch,
+    "tempo": Tempo,
+    "remix": Remix,
+    "gain": Gain,
+    "swap": Swap,
+    "polarity": Polarity,
+}
 
 
-def augmentation(names: tuple[str, ...], sample_rate: int) -> nn.ModuleList:
+def augmentation(names: tuple[str, ...]) -> nn.ModuleList:
     """The named modules in their order. Raises ``BadInput`` for an unknown name."""
     if unknown := sorted(set(names) - set(AUGMENTATIONS)):
         raise BadInput(f"augment {', '.join(unknown)}: not known; choose from {', '.join(AUGMENTATIONS)}")
-    made = {"pitch": lambda: Pitch(sample_rate), "tempo": Tempo, "remix": Remix, "gain": Gain, "swap": Swap}
-    made["polarity"] = Polarity
-    return nn.ModuleList(made[name]() for name in AUGMENTATIONS if name in names)
+    return nn.ModuleList(make() for name, make in AUGMENTATIONS.items() if name in names)
 
 
 def _each_stem(values: np.ndarray, targets: Tensor) -> Tensor:
     return torch.from_numpy(values).to(targets)[:, :, None, None]
 
 
-def _stretched(example: Tensor, rate: float, size: int = 1024) -> Tensor:
-    """``(stem, channel, time)`` at ``rate`` times its tempo by a phase vocoder, at its own length."""
+def _shifted(example: Tensor, steps: int) -> Tensor:
+    """``(stem, channel, time)`` moved by semitones at its own length: its tempo changed, and that undone by resampling.
+
+    The ratio is of small integers because torchaudio's resampling kernel holds about their product: gigabytes where its
+    own ``pitch_shift`` goes from 42,763 to 48,000 Hz.
+    """
+    from raysep.separators.torchaudio_parts import functional
+
+    if not steps:
+        return example
+    time, ratio = example.shape[-1], Fraction(2 ** (steps / 12)).limit_denominator(FINEST)
+    stretched = _stretched(example, float(1 / ratio), math.ceil(time * ratio))
+    return functional().resample(stretched, ratio.numerator, ratio.denominator)[..., :time]
+
+
+def _stretched(example: Tensor, rate: float, length: int, size: int = 1024) -> Tensor:
+    """``(stem, channel, time)`` at ``rate`` times its tempo by a phase vocoder, cut or silent after it to ``length``."""
     from raysep.separators.torchaudio_parts import functional
 
     stems, channels, time = example.shape
@@ -104,5 +119,6 @@ def _stretched(example: Tensor, rate: float, size: int = 1024) -> Tensor:
     spectrum = torch.stft(flat, size, size // 4, window=window, pad_mode="constant", return_complex=True)
     advance = torch.linspace(0, torch.pi * size / 4, size // 2 + 1, device=example.device)[:, None]
     spectrum = functional().phase_vocoder(spectrum, rate, advance)
-    result = torch.istft(spectrum, size, size // 4, window=window)[..., :time]
-    return nn.functional.pad(result, (0, time - result.shape[-1])).reshape(stems, channels, time)
+    # A length of its own: without one, istft leaves out what lies after the last frame's centre.
+    result = torch.istft(spectrum, size, size // 4, window=window, length=min(length, round(time / rate)))
+    return nn.functional.pad(result, (0, length - result.shape[-1])).reshape(stems, channels, length)

@@ -110,7 +110,7 @@ def train(
     state = TrainingState(network, recipe) if state is None else state
     if state.network is not network:
         raise ValueError("the state belongs to another network object: make it with TrainingState(network, recipe)")
-    vary = augmentation(recipe.augment, network.sample_rate)
+    vary = augmentation(recipe.augment)
     model.train()
     with prefetched(draw, range(state.step, recipe.steps)) as drawn:
         for targets in drawn:

@@ -30,6 +30,7 @@ class SegmentPool:
     """Pieces of stems by label, as int16 (half of float32), up to ``capacity_bytes``, of which each label has its share.
 
     A label's newest pieces are kept: however rare it is in what streams through, it is never crowded out by the others.
+    When all of them are silent, its newest audible piece is kept too, beyond its share: it can always be drawn.
 
     ``draw`` depends on what is in the pool, the seed, the step and the rank, and on nothing else: not on the order in
     which the pieces came, so a run that reads its corpus in parallel can be repeated bit for bit.
@@ -39,10 +40,11 @@ class SegmentPool:
         self.labels = tuple(labels)
         self.capacity_bytes = capacity_bytes
         self.share_bytes = capacity_bytes // max(1, len(self.labels))  # of each label
-        self._bytes = dict.fromkeys(self.labels, 0)
-        self.full = False  # a piece has had to make room for another
+        self._bytes = dict.fromkeys(self.labels, 0)  # of its share
+        self.full: set[str] = set()  # labels of which a piece has had to make room for another
         self._pieces: dict[Key, Piece] = {}  # in order of arrival: the first is the oldest
         self._keys: dict[str, list[Key]] = {label: [] for label in self.labels}  # sorted
+        self._beyond: dict[str, Key] = {}  # label -> its only audible piece, where that is not of its share any more
         self._odds: dict[str, np.ndarray] = {}  # label -> cumulative weight of its sorted keys, made when asked for
         self._channels: int | None = None
 
@@ -51,7 +53,7 @@ class SegmentPool:
 
     @property
     def bytes(self) -> int:
-        return sum(self._bytes.values())
+        return sum(piece.audio.nbytes for piece in self._pieces.values())
 
     def add(
         self, stem_id: str, start: int, label: str, audio: np.ndarray, weight: float = 1.0, track: str | None = None
@@ -84,18 +86,23 @@ class SegmentPool:
         key = (stem_id, int(start), label)
         self._remove(key)
         while self._bytes[label] + samples.nbytes > self.share_bytes:
-            self.full = True
-            self._remove(next(key for key in self._pieces if key[2] == label))  # its oldest
-        self._pieces[key] = Piece(
-            samples, float(weight), track or stem_id.rpartition("/")[0], is_audible(_float(samples))
-        )
+            self.full.add(label)
+            self._evict(label)
+        piece = Piece(samples, float(weight), track or stem_id.rpartition("/")[0], is_audible(_float(samples)))
+        if piece.audible and label in self._beyond:
+            self._remove(self._beyond[label])
+        self._pieces[key] = piece
         bisect.insort(self._keys[label], key)
         self._odds.pop(label, None)
         self._bytes[label] += samples.nbytes
 
+    def sounds(self, label: str) -> bool:
+        """Whether there is something audible of the label."""
+        return any(self._pieces[key].audible for key in self._keys[label])
+
     def ready(self) -> None:
         """Raise ``BadInput`` naming the labels that have nothing audible to draw."""
-        missing = [label for label in self.labels if not any(self._pieces[key].audible for key in self._keys[label])]
+        missing = [label for label in self.labels if not self.sounds(label)]
         if missing:
             raise BadInput(
                 f"nothing audible to train {', '.join(missing)} with: all its stems are silent, removed or failed; "
@@ -155,12 +162,30 @@ class SegmentPool:
         index = int(np.searchsorted(odds, rng.random() * odds[-1], side="right"))
         return self._keys[label][min(index, len(odds) - 1)]
 
+    def _evict(self, label: str) -> None:
+        """Take a label's oldest piece out of its share.
+
+        An only audible one is set aside, not counted: were it to take room from the newest pieces, these would depend
+        on all that came before, and no longer on the end of the stream alone.
+        """
+        oldest = next(key for key in self._pieces if key[2] == label and key != self._beyond.get(label))
+        piece = self._pieces[oldest]
+        if piece.audible and not any(self._pieces[key].audible for key in self._keys[label] if key != oldest):
+            self._beyond[label] = oldest
+            self._bytes[label] -= piece.audio.nbytes
+        else:
+            self._remove(oldest)
+
     def _remove(self, key: Key) -> None:
-        piece = self._pieces.pop(key, None)
-        if piece is not None:
-            self._keys[key[2]].remove(key)
-            self._odds.pop(key[2], None)
-            self._bytes[key[2]] -= piece.audio.nbytes
+        piece, label = self._pieces.pop(key, None), key[2]
+        if piece is None:
+            return
+        self._keys[label].remove(key)
+        self._odds.pop(label, None)
+        if self._beyond.get(label) == key:
+            del self._beyond[label]
+        else:
+            self._bytes[label] -= piece.audio.nbytes
 
 
 def _crop(audio: np.ndarray, place: float, out: np.ndarray) -> None:

@@ -3,14 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raysep.evaluation.bootstrap import (
-    cluster_bootstrap,
-    cluster_weights,
-    gap_closed,
-    hierarchical_bootstrap,
-    interval_of,
-    paired_difference,
-)
+from raysep.evaluation.bootstrap import cluster_bootstrap, cluster_weights, interval_of
 
 
 @settings(max_examples=30, deadline=None)
@@ -44,50 +37,13 @@ def test_coverage_needs_the_clusters():
     for trial in range(80):
         values = rng.standard_normal(25)[songs] + 0.3 * rng.standard_normal(200)
         for name, groups in (("song", songs), ("stem", np.arange(200))):
-            found = paired_difference(values, np.zeros(200), groups, draws=200, seed=trial)
+            found = cluster_bootstrap(lambda rows: values[rows].mean(), groups, draws=200, seed=trial)  # noqa: B023
             covered[name] += found.low <= 0 <= found.high
     assert covered["song"] >= 68
     assert covered["stem"] <= 60
 
 
-def test_paired_difference_equals_the_bootstrap_of_its_mean():
-    rng = np.random.default_rng(2)
-    a, b, groups = rng.standard_normal(30), rng.standard_normal(30), np.arange(30) // 3
-    fast = paired_difference(a, b, groups, draws=50, seed=5)
-    slow = cluster_bootstrap(lambda rows: float((a - b)[rows].mean()), groups, draws=50, seed=5)
-    assert (fast.estimate, fast.low, fast.high) == pytest.approx((slow.estimate, slow.low, slow.high))
-
-
-def test_missing_values_leave_the_pair_out():
-    found = paired_difference(np.array([1.0, np.nan, 3.0]), np.array([0.0, 0.0, np.nan]), np.arange(3), draws=10)
-    assert (found.estimate, found.low, found.high) == (1, 1, 1)
-    assert np.isnan(paired_difference(np.array([np.nan]), np.array([0.0]), np.array([0])).estimate)
-
-
-def test_hierarchical_interval_holds_seed_noise():
-    rng = np.random.default_rng(3)
-    song = rng.standard_normal(50)
-    quiet = song + np.zeros((5, 1))
-    noisy = song + rng.standard_normal((5, 1))
-    width = [
-        np.diff([i.low, i.high])[0] for i in (hierarchical_bootstrap(np.mean, arm, draws=300) for arm in (quiet, noisy))
-    ]
-    assert width[1] > 1.5 * width[0]
-
-
-def test_hierarchical_draws_pair_the_arms():
-    rng = np.random.default_rng(4)
-    base = 5 * rng.standard_normal((3, 20))
-    found = hierarchical_bootstrap(lambda a, b: float(np.mean(a - b)), base + 0.25, base, draws=100)
-    assert (found.low, found.high) == pytest.approx((0.25, 0.25))
-    closed = hierarchical_bootstrap(gap_closed, base + 0.5, base, base + 1, draws=100)
-    assert (closed.estimate, closed.low, closed.high) == pytest.approx((0.5, 0.5, 0.5))
-    with pytest.raises(ValueError, match="disagree"):
-        hierarchical_bootstrap(gap_closed, base, base[:2], base)
-
-
-def test_share_of_no_gap_is_undefined_and_counted():
-    assert np.isnan(gap_closed(np.ones(3), np.ones(3), np.zeros(3)))
+def test_an_undefined_draw_is_left_out_and_counted():
     found = interval_of(1.0, np.array([np.nan, 1.0, 2.0]))
     assert (found.undefined, found.draws) == (1, 3)
     empty = interval_of(1.0, np.array([np.nan]))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from raysep.evaluation.bootstrap import hierarchical_bootstrap
-from raysep.evaluation.crossed import crossed_interval, widening
+from raysep.evaluation.bootstrap import interval_of
+from raysep.evaluation.crossed import crossed_interval, share_interval, widening
 
 
 def crossed(rng, seeds: int, songs: int, of_seed: float, of_song: float, of_cell: float) -> np.ndarray:
@@ -34,7 +34,13 @@ def test_the_interval_covers_as_often_as_it_says(seeds, songs, of_seed):
 def test_resampling_three_seeds_without_widening_does_not():
     rng = np.random.default_rng(0)
     worlds = [crossed(rng, 3, 20, 0.3, 0.3, 0.3) for _ in range(200)]
-    assert coverage(lambda values: hierarchical_bootstrap(np.mean, values, draws=300), worlds) < 0.88
+
+    def plain(values: np.ndarray):
+        seeds, songs = values.shape
+        cells = (np.ix_(rng.integers(seeds, size=seeds), rng.integers(songs, size=songs)) for _ in range(300))
+        return interval_of(values.mean(), np.array([values[cell].mean() for cell in cells]))
+
+    assert coverage(plain, worlds) < 0.88
     assert coverage(lambda values: crossed_interval(values, draws=300), worlds) > 0.92
 
 
@@ -100,3 +106,26 @@ def test_what_cannot_be_drawn_has_no_bounds():
         crossed_interval(np.ones((2, 3)), np.ones((2, 4)))
     with pytest.raises(ValueError, match="all of them finite"):
         crossed_interval(np.full((2, 3), np.nan))
+
+
+def test_a_share_of_a_gap_covers_it_and_pairs_the_arms():
+    rng = np.random.default_rng(5)
+    covered = []
+    for _ in range(200):
+        gap = 1.0 + crossed(rng, 2, 20, 0.05, 0.3, 0.3)
+        part = 0.6 * gap + crossed(rng, 2, 20, 0.02, 0.1, 0.1)
+        found = share_interval(part, gap, draws=400)
+        assert found.estimate == pytest.approx(part.mean() / gap.mean())
+        covered.append(found.low <= 0.6 <= found.high)
+    assert np.mean(covered) >= 0.91
+    exact = share_interval(0.5 * gap, gap, draws=100)
+    assert (exact.estimate, exact.low, exact.high) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_a_share_of_no_gap_is_undefined_and_of_a_doubtful_one_without_bounds():
+    rng = np.random.default_rng(6)
+    songs = rng.standard_normal((1, 20))
+    assert np.isnan(share_interval(songs, songs * 0.0).estimate)
+    doubtful = share_interval(np.full((1, 20), 0.1), songs - songs.mean() + 0.2)
+    assert doubtful.estimate == pytest.approx(0.5)
+    assert np.isnan([doubtful.low, doubtful.high]).all()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysep.errors import BadInput
+from raysep.separators.torchaudio_parts import functional, load
 from raysep.training.augment import AUGMENTATIONS, GAIN, augmentation
 
 
@@ -17,7 +20,7 @@ def targets(batch: int = 6, stems: int = 3, channels: int = 2, time: int = 2000)
 def vary(names, x, seed=0):
     rng = np.random.default_rng(seed)
     x = x.clone()  # a module may work in place
-    for module in augmentation(names, 8000):
+    for module in augmentation(names):
         x = module(x, rng)
     return x
 
@@ -88,6 +91,73 @@ def test_pitch_moves_a_tone_by_semitones_and_keeps_its_length():
     assert 1 <= (np.round(semitones) != 0).sum() <= 16
 
 
+STEPS = (-2, -1, 0, 1, 2)
+
+
+def every_step(x: torch.Tensor, rate: int) -> torch.Tensor:
+    """``(stem, channel, time)`` by each of ``STEPS``: the generator's place is taken by one that draws them in turn."""
+    drawn = SimpleNamespace(random=np.zeros, integers=lambda low, high, size: np.arange(low, high))
+    (pitch,) = augmentation(("pitch",))
+    return pitch(x.expand(len(STEPS), *x.shape), drawn)
+
+
+def kernels(monkeypatch) -> list[int]:
+    """Elements of each resampling kernel that torchaudio makes from here on. Refuses a large one before it is made."""
+    module, sizes = load("torchaudio.functional.functional"), []
+    make = module._get_sinc_resample_kernel
+
+    def counted(orig_freq, new_freq, gcd, *rest):
+        assert (orig_freq // gcd) * (new_freq // gcd) < 1e4, f"dense kernel from {orig_freq} to {new_freq} Hz"
+        kernel, width = make(orig_freq, new_freq, gcd, *rest)
+        sizes.append(kernel.numel())
+        return kernel, width
+
+    monkeypatch.setattr(module, "_get_sinc_resample_kernel", counted)
+    return sizes
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
+def test_every_stem_moves_by_the_same_semitones_through_a_small_kernel(rate, monkeypatch):
+    sizes = kernels(monkeypatch)
+    hertz = np.array([440.0, 1000.0])
+    stems = torch.sin(2 * torch.pi * torch.from_numpy(hertz)[:, None] * torch.arange(rate) / rate).float()
+    shifted = every_step(stems[:, None].repeat(1, 2, 1), rate)
+    assert shifted.shape == (len(STEPS), 2, 2, rate)
+    assert torch.equal(shifted[STEPS.index(0), :, 0], stems)
+
+    middle = shifted[..., rate // 8 : -rate // 8].numpy()
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(middle.shape[-1]), 4 * rate))  # padded: bins of 1/4 Hz
+    cents = 1200 * np.log2(spectrum.argmax(-1) / 4 / hertz[:, None])  # (step, stem, channel)
+    np.testing.assert_allclose(cents, np.broadcast_to(100 * np.array(STEPS)[:, None, None], cents.shape), atol=10)
+    assert len(sizes) == 4
+    assert max(sizes) < 1000
+
+
+@pytest.mark.parametrize("time", [1, 100, 255, 1024, 2001])
+def test_pitch_keeps_any_length(time):
+    x = targets(1, 3, 2, time)[0]
+    assert every_step(x, 48000).shape == (len(STEPS), 3, 2, time)
+
+
+def test_pitch_leaves_a_click_in_its_place():
+    click = torch.zeros(1, 1, 8000)
+    click[..., 6000] = 1.0
+    places = every_step(click, 48000).abs().argmax(-1).flatten()
+    assert (places - 6000).abs().max() < 256  # a quarter of the vocoder's window
+
+
+@pytest.mark.parametrize("steps", [-2, -1, 1, 2])
+def test_pitch_agrees_with_torchaudios(steps):
+    x = sum(torch.sin(2 * torch.pi * f * torch.arange(8000) / 8000) for f in (220.0, 440.0, 1310.0))[None]
+    ours = every_step(x[None], 8000)[STEPS.index(steps), 0]
+    # Only the ratio of its two rates matters: 1000 Hz bounds its kernel's size.
+    theirs = functional().pitch_shift(x, 1000, steps, n_fft=1024)
+    a, b = (torch.stft(y, 1024, window=torch.hann_window(1024), return_complex=True).abs() for y in (ours, theirs))
+    assert torch.cosine_similarity(a.flatten(), b.flatten(), 0) > 0.85
+    other = torch.stft(x, 1024, window=torch.hann_window(1024), return_complex=True).abs()
+    assert torch.cosine_similarity(other.flatten(), b.flatten(), 0) < 0.5
+
+
 def test_tempo_keeps_the_pitch_and_the_length():
     x = tone(500.0)
     changed = vary(("tempo",), x)
@@ -105,4 +175,4 @@ def test_tempo_keeps_the_pitch_and_the_length():
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(BadInput, match=r"echo: not known; choose from pitch, .*gain"):
-        augmentation(("gain", "echo"), 8000)
+        augmentation(("gain", "echo"))
