@@ -14,12 +14,11 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
+from raysep import limits
 from raysep.errors import BadInput
 from raysep.training.recipe import Recipe
 
 LABELS = ("vocals", "drums", "bass", "other")
-UNLEARNING = ("joint", "adam", "per-track", "plain", "noisy", "none")
-CONTEXTS = ("own", "clean", "both")
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,8 @@ class TrainingSettings:
     gradient_clip: float = 5.0  # largest norm; 0 = not clipped
     ema_decay: float = 0.999
     loss: str = "magnitude-mse"  # magnitude-mse | magnitude-l1 | waveform-mse | waveform-l1 | multi-stft
-    truncate: str = "none"  # none | stem | time: drop the highest losses of a batch, against wrong or bleeding stems
-    truncate_share: float = 0.1  # how many of them
+    truncate: str = "none"  # none | stem | time: leave out the highest losses, against wrong or bleeding stems
+    truncate_share: float = 0.1  # of what a worker takes at once, batch / workers / accumulate
     augment: tuple[str, ...] = ("gain", "swap", "polarity")  # of these and remix, pitch, tempo
     accumulate: int = 1  # pieces that each worker's share of a batch is cut into, to save memory
     precision: str = "float32"  # or bfloat16: of the network's body
@@ -85,7 +84,7 @@ class ScoringSettings:
     fisher_shards: int = 16
     rho: float = 1e-3  # central difference: step relative to the weights' norm
     direction: str = "adam"  # D of the central difference: adam (the checkpoint's second moment, free) | fisher
-    unlearning: str = "joint"  # one of UNLEARNING; docs/how-a-stem-is-scored.md says what each is
+    unlearning: str = "joint"  # one of limits.UNLEARNING; docs/how-a-stem-is-scored.md says what each is
     unlearning_steps: int = 1  # further ones take the gradient again and are pulled back by the Fisher
     unlearning_context: str = "own"  # own (the paper's) | clean | both: the mixture it is read in
     alpha: float | None = None  # unlearning step; None = chosen by the three readings
@@ -149,7 +148,11 @@ class Config:
     proof: ProofSettings = field(default_factory=ProofSettings)
 
     def __post_init__(self) -> None:
-        _check(self)
+        limits.check(self)
+        try:
+            recipe_of(self.training, self.training.steps)
+        except BadInput as error:
+            raise BadInput(f"training.{error}") from None
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -297,79 +300,6 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
     raise BadInput(f"{name}: {value!r} is not {kind.__name__}; see `raysep config` for the default")
 
 
-def _check(config: Config) -> None:
-    """Ranges; each message names the setting, its value and what is allowed."""
-    n, t, s, p, d = config.network, config.training, config.scoring, config.planting, config.decision
-    rates = config.sample_rate == 0 or config.sample_rate >= 1000
-    rules = [
-        ("labels", config.labels, len(set(config.labels)) == len(config.labels) >= 2, "two or more different labels"),
-        ("sample_rate", config.sample_rate, rates, "0 (the corpus's own) or 1000 Hz and more"),
-        ("seed", config.seed, config.seed >= 0, "0 or more"),
-        ("network.hidden", n.hidden, n.hidden >= 1, "1 or more"),
-        ("network.layers", n.layers, n.layers >= 1, "1 or more"),
-        ("network.window_seconds", n.window_seconds, n.window_seconds > 0, "above 0"),
-        ("network.overlap", n.overlap, n.overlap >= 2, "2 or more"),
-        ("network.max_hz", n.max_hz, n.max_hz > 0, "above 0"),
-        ("training.steps", t.steps, t.steps >= 1, "1 or more"),
-        ("training.batch", t.batch, t.batch >= t.workers, "at least one example per training worker"),
-        ("training.workers", t.workers, t.workers >= 1, "1 or more"),
-        ("training.threads", t.threads, t.threads >= 1, "1 or more"),
-        ("training.memory_gib", t.memory_gib, t.memory_gib > 0, "above 0"),
-        ("training.save_every", t.save_every, t.save_every >= 1, "1 or more"),
-        ("training.warmup", t.warmup, t.warmup is None or t.warmup >= 0, "0 or more"),
-        ("training.least_workers", t.least_workers, 0 <= t.least_workers <= t.workers, "from 0 to training.workers"),
-        ("training.early", t.early, 0 < t.early < 1, "between 0 and 1"),
-        ("training.reference_steps", t.reference_steps, 0 < t.reference_steps <= 1, "above 0, at most 1"),
-        ("training.segment_seconds", t.segment_seconds, t.segment_seconds > 0, "above 0"),
-        ("scoring.segment_seconds", s.segment_seconds, s.segment_seconds > 0, "above 0"),
-        ("scoring.most_segments", s.most_segments, s.most_segments >= 1, "1 or more"),
-        ("scoring.first_segments", s.first_segments, s.first_segments >= 0, "0 (no first look) or more"),
-        ("scoring.budget", s.budget, 0 <= s.budget <= 1, "from 0 to 1"),
-        ("scoring.shards", s.shards, s.shards >= 1, "1 or more"),
-        ("scoring.batch", s.batch, s.batch >= 1, "1 or more"),
-        ("scoring.bank_segments", s.bank_segments, s.bank_segments >= 1, "1 or more"),
-        ("scoring.fisher_segments", s.fisher_segments, s.fisher_segments >= 1, "1 or more"),
-        ("scoring.fisher_shards", s.fisher_shards, s.fisher_shards >= 1, "1 or more"),
-        ("scoring.unlearning_steps", s.unlearning_steps, s.unlearning_steps >= 1, "1 or more"),
-        ("scoring.direction", s.direction, s.direction in ("adam", "fisher"), "adam or fisher"),
-        ("scoring.unlearning", s.unlearning, s.unlearning in UNLEARNING, f"one of {', '.join(UNLEARNING)}"),
-        ("scoring.unlearning_context", s.unlearning_context, s.unlearning_context in CONTEXTS, ", ".join(CONTEXTS)),
-        (
-            "scoring.unlearning_context",
-            s.unlearning_context,
-            s.unlearning != "per-track" or s.unlearning_context == "own",
-            "own with scoring.unlearning = per-track: clean would cost a pass for each reference track and stem",
-        ),
-        ("scoring.rho", s.rho, 0 < s.rho < 0.1, "above 0, below 0.1"),
-        ("planting.unlearning", p.unlearning, 0 < p.unlearning < 1, "between 0 and 1"),
-        ("planting.calibration", p.calibration, 0 < p.calibration < 1 - p.unlearning, "leaving a part to plant"),
-        ("planting.copies", p.copies, p.copies >= 1, "1 or more"),
-        (
-            "planting.least_tracks",
-            p.least_tracks,
-            p.least_tracks >= 5,
-            "5 or more: three tracks to calibrate, one for each other part",
-        ),
-        ("decision.rule", d.rule, d.rule in ("threshold", "fdr", "ratio"), "threshold, fdr or ratio"),
-        ("decision.threshold", d.threshold, 0 < d.threshold < 1, "between 0 and 1"),
-        ("decision.fdr", d.fdr, 0 < d.fdr < 1, "between 0 and 1"),
-        ("decision.ratio", d.ratio, 0 <= d.ratio < 1, "from 0 to below 1"),
-        ("decision.floor", d.floor, 0 <= d.floor <= 1, "from 0 to 1"),
-        ("search.ratios", config.search.ratios, all(0 <= r < 1 for r in config.search.ratios), "from 0 to below 1"),
-        ("search.steps", config.search.steps, config.search.steps >= 1, "1 or more"),
-        ("search.rungs", config.search.rungs, config.search.rungs >= 1, "1 or more"),
-        ("proof.arms", config.proof.arms, len(config.proof.arms) >= 1, "one or more arms"),
-        ("proof.seeds", config.proof.seeds, _are_seeds(config.proof.seeds), "one or more different seeds from 0"),
-    ]
-    for name, value, holds, allowed in rules:
-        if not holds:
-            raise BadInput(f"{name} = {value!r}: must be {allowed}")
-    try:
-        recipe_of(t, t.steps)
-    except BadInput as error:
-        raise BadInput(f"training.{error}") from None
-
-
 def recipe_of(training: TrainingSettings, steps: int, **changes: Any) -> Recipe:
     """The recipe of a training of ``steps`` steps by these settings, with ``changes`` over them.
 
@@ -380,7 +310,3 @@ def recipe_of(training: TrainingSettings, steps: int, **changes: Any) -> Recipe:
     if training.warmup is None:
         values["warmup"] = max(1, min(50, steps // 10))
     return Recipe(**values | changes)
-
-
-def _are_seeds(seeds: tuple[int, ...]) -> bool:
-    return len(set(seeds)) == len(seeds) >= 1 and min(seeds) >= 0

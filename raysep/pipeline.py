@@ -59,6 +59,7 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
         found, config = prepare(request)
         train.check_validation(config, has_tracks=False)
         prove.check_arms(config.proof.arms, bool(found.test), benchmark is not None)
+        decide.check_probe(config.decision)
         kit.check_embedder(config.scoring, config.sample_rate or found.sample_rate)
         inputs.announce(request, found, config)
         with session.session(request.address) as available:

@@ -126,6 +126,11 @@ def test_a_setting_that_does_not_exist_or_fit_is_named(changes, words):
         "scoring.batch=0",
         "scoring.fisher_shards=0",
         "scoring.rho=0",
+        "scoring.alpha=-3",
+        "scoring.damping=0",
+        "planting.kinds=[noise, nope]",
+        "search.ratios=[]",
+        "search.learning_rate=0",
         "planting.unlearning=1",
         "planting.calibration=0.7",  # with 0.4 nothing is left to plant
         "planting.copies=0",
@@ -192,3 +197,13 @@ def test_per_track_unlearning_is_read_in_own_context_only():
 
 def test_the_default_embedder_is_the_registrys():
     assert settings.preset("full").scoring.embedder == DEFAULT
+
+
+def test_a_share_of_whole_examples_that_leaves_none_out_is_refused():
+    """The full preset's workers take eight examples each: of these a tenth is none."""
+    with pytest.raises(
+        BadInput, match=r"training[.]truncate_share = 0[.]1: must be at least 0[.]125 .*takes 8 at once"
+    ):
+        settings.preset("full", {"training": {"truncate": "stem"}})
+    made = settings.preset("full", {"training": {"truncate": "stem", "truncate_share": 0.125}})
+    assert made.training.truncate_share == 0.125

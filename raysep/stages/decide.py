@@ -9,6 +9,7 @@ import pyarrow as pa
 from raysep.config import DecisionSettings, from_dict, merge
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
+from raysep.errors import BadInput
 from raysep.rundir import Run, table_bytes
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
@@ -35,6 +36,16 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
         record.update(estimated_share=found["estimated_share"], removed=found["counts"]["removed"])
     if found["warning"]:
         context.progress.say(f"note: {found['warning']}")
+
+
+def check_probe(settings: DecisionSettings) -> None:
+    """Raise ``BadInput`` for a probe that no run has: before hours of work, not after."""
+    from raysep.decision.aggregate import WORST
+    from raysep.decision.rules import FUSED
+    from raysep.probes.catalogue import PROBES
+
+    if settings.probe != FUSED and settings.probe.removesuffix(WORST) not in PROBES:
+        raise BadInput(f"decision.probe = {settings.probe!r}: must be {FUSED} or one of {', '.join(PROBES)}")
 
 
 def decide_again(run: Run, settings: dict[str, Any], out: str) -> tuple[int, int]:

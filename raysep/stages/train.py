@@ -100,8 +100,14 @@ def network_arguments(config: Config, sample_rate: int, channels: int) -> dict[s
     }
     if set(SIZES) <= set(known):
         derived |= {"hidden": network.hidden, "layers": network.layers, "max_bin_hz": network.max_hz}
-    arguments = {name: value for name, value in derived.items() if name in known} | network.arguments
-    arguments = {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in network.arguments.items()}
+    for name, setting in (("stems", "labels"), ("sample_rate", "sample_rate"), ("channels", "the corpus's channels")):
+        if given.get(name, derived[name]) != derived[name]:
+            # Everything else that hears this network, and all it is measured on, goes by the setting.
+            raise BadInput(
+                f"network.arguments: {name} {given[name]!r} is not what this run has, {derived[name]!r}; it follows {setting}"
+            )
+    arguments = {name: value for name, value in derived.items() if name in known} | given
     try:
         registry.resolve(network.model)[0](**arguments)
     except (TypeError, ValueError) as error:

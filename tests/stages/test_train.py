@@ -68,6 +68,8 @@ def test_lists_from_yaml_become_the_tuples_of_a_configuration():
         ({"model": "pathlib:Path"}, "not a subclass of raysep.separators.base.Separator"),
         ({"arguments": {"widths": 3}}, r"network\.arguments: openunmix-joint takes no widths, but .*hidden"),
         ({"arguments": {"hop": 0}}, "hop 0: must be 1 or more"),
+        ({"arguments": {"stems": ["drums"]}}, r"stems \('drums',\) is not what this run has, .*follows labels"),
+        ({"arguments": {"sample_rate": 16000}}, "sample_rate 16000 is not what this run has, 8000"),
         ({"arguments": {"hop": "wide"}}, r"network\.arguments: openunmix-joint refuses .*wide"),
     ],
 )
@@ -80,7 +82,7 @@ def test_a_network_that_cannot_be_built_is_refused(network, words):
 
 
 def test_a_plan_takes_its_recipe_from_the_settings(make_context, make_stems):
-    chosen = {"steps": 100, "save_every": 40, "batch": 5, "learning_rate": 0.01, "truncate": "stem", "warmup": 7}
+    chosen = {"steps": 100, "save_every": 40, "batch": 5, "learning_rate": 0.01, "truncate": "stem", "truncate_share": 0.5, "warmup": 7}
     context = make_context(training=chosen | {"augment": ["gain"], "precision": "bfloat16", "schedule": "one-cycle"})
     plan = train.plan(context, "separator-seed3", make_stems(["A"]), seed=3)
     assert plan.recipe.steps == 100
