@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no reason to fail.
+settings.register_profile("raysep", deadline=None)
+settings.load_profile("raysep")
 
 # Small networks gain nothing from a second thread, and on a busy machine waiting for it costs them twentyfold.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
