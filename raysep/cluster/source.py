@@ -37,11 +37,12 @@ class Source:
         """
         for read, batch in enumerate(self._batches, start=1):
             self._add(batch)
-            if self.pool.full:
+            # A label that begins late in the stream is waited for: without it nothing can be drawn.
+            if self.pool.full and all(map(self.pool.sounds, self.pool.labels)):
                 self._advance(read, max(0, step - 1) // REFRESH_STEPS)
                 return
-        self.resident = True
         self.pool.ready()
+        self.resident = True
 
     def draw(self, step: int) -> np.ndarray:
         """This part's share of the batch: raw targets, float32 ``(batch, stem, channel, time)``."""
@@ -56,8 +57,9 @@ class Source:
     def _advance(self, read: int, refreshes: int) -> None:
         """Read on from ``read`` batches of the first pass as far as ``refreshes`` would have.
 
-        The pool holds the newest pieces of the stream, less than a pass of them (else the corpus would fit). So what it
-        holds depends on where in a pass the stream is, not on how many passes went before: whole ones are left out.
+        Of each label the pool holds the newest pieces, no more than a pass of them, and if these are silent the newest
+        audible one, which is less than a pass old. So what it holds after the first pass depends on where in a pass the
+        stream is, not on how many passes went before: whole ones are left out.
         """
         position = read + refreshes
         while read < position:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,19 +16,27 @@ import pyarrow as pa
 from raysep.cluster import search as tune
 from raysep.config import TrainingSettings, fingerprint, recipe_of
 from raysep.corpus import manifest, storage
+from raysep.corpus.hashing import stable_hash
 from raysep.corpus.manifest import Stem
+from raysep.errors import RaysepError
 from raysep.rundir import Run
 from raysep.stages import train
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
+if TYPE_CHECKING:
+    from raysep.training.pool import SegmentPool
+
 METRIC = "validation_sdr"
 COLUMNS = pa.schema([("ratio", pa.float64()), (METRIC, pa.float64()), ("rung", pa.int64()), ("error", pa.string())])
 
 
 def search(context: Context, inputs: Inputs, planting: Planting) -> None:
-    """One trial per ratio; writes ``search.parquet`` and the best ratio into ``run.json``."""
+    """One trial per ratio; writes ``search.parquet`` and the best ratio into ``run.json``.
+
+    Raises ``RaysepError`` with the first trial's own words when all failed: the next call tries them again.
+    """
     run, settings = context.run, context.config.search
     if run.is_done("search"):
         return
@@ -60,6 +68,13 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
             pa.table({key: [row.get(key) for row in rows] for key in COLUMNS.names}, schema=COLUMNS), "search.parquet"
         )
         judged = [row for row in rows if row.get(METRIC) is not None and not row["error"]]
+        failed = [row for row in rows if row["error"]]
+        if failed and not judged:
+            reason = failed[0]["error"].strip().splitlines()[-1]  # what comes before is the worker's traceback
+            raise RaysepError(
+                f"search: all {len(rows)} trials failed, the first, of ratio {failed[0]['ratio']}, with: {reason}; "
+                "start the same command again to try them once more"
+            )
         # Trials that ASHA stopped were judged after fewer steps: only the furthest are comparable.
         furthest = max((row["rung"] for row in judged), default=0)
         best = max((row for row in judged if row["rung"] == furthest), key=lambda row: row[METRIC], default=None)
@@ -89,9 +104,10 @@ class Trial:
     seed: int
 
     def __call__(self, point: dict[str, Any], report: Callable[[dict[str, float]], None]) -> None:
-        """Train in ``rungs`` stretches; after each, report the mean SDR in dB over the validation stems."""
+        """Train in ``rungs`` stretches; after each, report the mean SDR in dB over the validation's audible stems."""
         import torch
 
+        from raysep.cluster.validate import validate
         from raysep.separators import checkpoint
         from raysep.stages.attribute import load_network
         from raysep.training import loop
@@ -103,7 +119,7 @@ class Trial:
         pool = SegmentPool(network.stems, int(self.training.memory_gib * 2**30))
         self._fill(pool, self._kept(run, point["ratio"]))
         frames = round(self.training.segment_seconds * self.sample_rate)
-        references = self._references(network.stems)
+        validation = [Stem(**row) for row in self.validation]
         stretch = max(1, self.steps // self.rungs)
         recipe = recipe_of(
             self.training,
@@ -118,7 +134,7 @@ class Trial:
 
         def judge(step: int, state: loop.TrainingState) -> None:
             averaged = checkpoint.network_of(loop.to_checkpoint(state, network))
-            report({METRIC: float(np.mean([_sdr(averaged, track) for track in references]))})
+            report({METRIC: validate(averaged, validation, train.measure, rank=0, world=1)[0]})
             network.train()
 
         loop.train(network, lambda step: pool.draw(self.training.batch, frames, step, self.seed), recipe, on_save=judge)
@@ -134,27 +150,18 @@ class Trial:
             kept += members[: max(1, round(len(members) * (1 - ratio)))]
         return kept
 
-    def _fill(self, pool: Any, stems: list[Stem]) -> None:
+    def _fill(self, pool: SegmentPool, stems: list[Stem]) -> None:
+        """Add pieces of each label until its share is full, of stems in an order that hashes decide.
+
+        In the order of suspicion, what fits would be the least suspect stems, and the same ones for every ratio.
+        """
         from raysep.cluster.stream import pieces
 
         frames = round(2 * self.training.segment_seconds * self.sample_rate)
-        for stem in stems:
+        for stem in sorted(stems, key=lambda s: (stable_hash(s.stem_id), s.stem_id)):
+            if stem.stem in pool.full and pool.sounds(stem.stem):
+                continue  # not decoded: it would only take the place of what is there
             for start, audio, error in pieces(stem, frames, self.sample_rate, self.channels):
-                if not error and not pool.full:
+                if not error:
                     pool.add(stem.stem_id, start, stem.stem, audio)
         pool.ready()
-
-    def _references(self, labels: tuple[str, ...]) -> list[np.ndarray]:
-        from raysep.corpus.reading import read_stem
-
-        tracks = manifest.tracks_of(Stem(**row) for row in self.validation).values()
-        return [np.stack([read_stem(t[label], self.sample_rate, self.channels) for label in labels]) for t in tracks]
-
-
-def _sdr(network: Any, references: np.ndarray) -> float:
-    """Mean over stems of the whole-track SDR in dB, of references ``(stem, channel, time)``."""
-    from raysep.evaluation.measures import track_measures
-    from raysep.separators import inference
-
-    estimates = np.asarray(inference.separate(network, references.sum(axis=0)))
-    return float(track_measures(references, estimates, network.sample_rate, ("sdr",)).values["sdr"].mean())

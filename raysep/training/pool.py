@@ -40,7 +40,7 @@ class SegmentPool:
         self.labels = tuple(labels)
         self.capacity_bytes = capacity_bytes
         self.share_bytes = capacity_bytes // max(1, len(self.labels))  # of each label
-        self._bytes = dict.fromkeys(self.labels, 0)  # of its share
+        self._bytes = dict.fromkeys(self.labels, 0)  # taken of its share
         self.full: set[str] = set()  # labels of which a piece has had to make room for another
         self._pieces: dict[Key, Piece] = {}  # in order of arrival: the first is the oldest
         self._keys: dict[str, list[Key]] = {label: [] for label in self.labels}  # sorted

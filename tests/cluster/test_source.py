@@ -25,10 +25,11 @@ class Shard:
             yield batch
 
 
-def batch(*pieces: tuple[str, int, str], frames: int = FRAMES, seed: int = 0) -> dict:
+def batch(*pieces: tuple[str, int, str], frames: int = FRAMES, seed: int = 0, silent: tuple[str, ...] = ()) -> dict:
     """(stem_id, start, error) as a batch of noise; ``frames`` of each piece are the stem's."""
     audio = np.random.default_rng(seed).integers(-9000, 9000, (len(pieces), 1, FRAMES)).astype(np.int16)
     audio[:, :, frames:] = 0
+    audio[[p[0] in silent for p in pieces]] = 0
     return {
         "stem_id": np.array([p[0] for p in pieces]),
         "stem": np.array([p[0].split("/")[1] for p in pieces]),
@@ -42,6 +43,23 @@ def batch(*pieces: tuple[str, int, str], frames: int = FRAMES, seed: int = 0) ->
 
 def corpus(batches: int) -> list[dict]:
     return [batch((f"{k}/bass", 0, ""), (f"{k}/drums", 0, ""), seed=k) for k in range(batches)]
+
+
+def uneven() -> list[dict]:
+    batches = corpus(6)
+    batches[2] = batch(("2/bass", 0, ""), ("2/drums", 0, ""), frames=300, seed=2)
+    return batches
+
+
+def imbalanced(rare: dict[int, int], silence: bool) -> list[dict]:
+    """Bass twice in each of six batches; of drums something audible in those of ``rare``: batch -> frames of it."""
+    batches = []
+    for k in range(6):
+        pieces = [(f"{k}/bass", 0, ""), (f"{k}/bass", FRAMES, "")]
+        if silence or k in rare:
+            pieces.append((f"{k}/drums", 0, ""))
+        batches.append(batch(*pieces, frames=rare.get(k, FRAMES), seed=k, silent=() if k in rare else (f"{k}/drums",)))
+    return batches
 
 
 def source_of(shard: Shard, capacity: int = 10**6) -> Source:
@@ -89,12 +107,18 @@ def test_a_larger_corpus_streams_through_the_pool_for_ever():
 
 
 @pytest.mark.parametrize("capacity", [3, 8, 9, 11])
-@pytest.mark.parametrize("uneven", [False, True], ids=["equal pieces", "short pieces among them"])
-def test_a_resumed_source_is_where_the_steps_before_would_have_led(capacity, uneven):
+@pytest.mark.parametrize(
+    "batches",
+    [
+        pytest.param(corpus(6), id="equal pieces"),
+        pytest.param(uneven(), id="short pieces among them"),
+        pytest.param(imbalanced({4: FRAMES}, silence=False), id="a label in one late batch"),
+        pytest.param(imbalanced({5: FRAMES}, silence=True), id="a label silent until the last batch"),
+        pytest.param(imbalanced({2: FRAMES, 4: 300}, silence=True), id="a label mostly silent"),
+    ],
+)
+def test_a_resumed_source_is_where_the_steps_before_would_have_led(capacity, batches):
     """At every step of several passes: the same pieces in the pool, and the same batches from there on."""
-    batches = corpus(6)
-    if uneven:
-        batches[2] = batch(("2/bass", 0, ""), ("2/drums", 0, ""), frames=300, seed=2)
     one = Shard(batches)
     undisturbed = source_of(one, capacity * BYTES)
     undisturbed.fill()
@@ -106,8 +130,23 @@ def test_a_resumed_source_is_where_the_steps_before_would_have_led(capacity, une
         assert shard.read <= 2 * len(batches)
         assert np.array_equal(resumed.draw(step), undisturbed.draw(step))
         assert list(resumed.pool._pieces) == list(undisturbed.pool._pieces)
-    # The end of a pass, its middle, and more than two of them were met; or, with short pieces, all of it fits.
-    assert one.passes > 4 or undisturbed.resident == (capacity == 11 and uneven)
+    # The end of a pass, its middle, and more than two of them were met; or all of it fits.
+    most = max(sum(b["frames"][b["stem"] == label].sum() for b in batches) for label in ("bass", "drums"))
+    assert undisturbed.resident == (most <= capacity * FRAMES // 2)
+    assert one.passes > 4 or undisturbed.resident
+
+
+def test_a_label_that_begins_late_in_the_stream_is_waited_for():
+    shard = Shard(imbalanced({3: FRAMES}, silence=False))
+    made = source_of(shard, 4 * BYTES)  # full of bass from the second batch on
+    made.fill()
+    assert made.draw(0).any(axis=(2, 3)).all()
+    assert shard.read == 4
+
+
+def test_a_label_that_is_silent_throughout_is_named_though_another_fills_the_pool():
+    with pytest.raises(BadInput, match="drums"):
+        source_of(Shard(imbalanced({}, silence=True)), 4 * BYTES).fill()
 
 
 def test_what_is_drawn_between_steps_changes_nothing():

@@ -4,13 +4,19 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+import soundfile
 
 from raysep.cluster import search as tune
 from raysep.corpus import layouts, storage
 from raysep.corpus.manifest import Stem
+from raysep.errors import BadInput, RaysepError
 from raysep.stages import search, train
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
+from raysep.training.pool import SegmentPool
+
+LABELS = ("vocals", "drums", "bass", "other")
+STEM_BYTES = 2 * 9600  # of 1.2 s at 8 kHz: one piece
 
 
 @pytest.fixture
@@ -81,23 +87,60 @@ def test_a_trial_reports_once_a_rung_and_the_same_again(prepared, save_network):
     assert reports[0] == reports[1]
 
 
-def test_validation_is_the_mean_sdr_of_whole_reference_tracks(prepared):
-    from raysep.evaluation import global_sdr
+def test_a_trial_is_judged_by_the_mean_sdr_of_the_audible_stems_of_whole_reference_tracks(
+    prepared, save_network, monkeypatch
+):
     from raysep.separators import inference
 
     context, inputs, planting = prepared
-    references = trial_of(context, inputs, planting)._references(("bass", "vocals"))
-    assert [r.shape for r in references] == [(2, 1, 9600)] * 2
+    save_network(context, train.FINAL)
+    silent = next(s for s in planting.unlearning if s.stem_id == "S/vocals")
+    soundfile.write(silent.uri, np.zeros(silent.frames), silent.sample_rate)
+    monkeypatch.setattr(inference, "separate", lambda network, mixture: np.stack([mixture / 2] * len(LABELS)))
+    reports: list[dict] = []
+    trial_of(context, inputs, planting)({"ratio": 0.0}, reports.append)
 
-    class Halves:  # gives every stem half of the mixture
-        stems = ("bass", "vocals")
-        sample_rate = 8000
+    expected = []
+    for track in ("R", "S"):
+        audio = {s.stem: soundfile.read(s.uri)[0] for s in planting.unlearning if s.track == track}
+        half = sum(audio.values()) / 2  # what every stem is estimated to be
+        expected += [10 * np.log10((a**2).sum() / ((a - half) ** 2).sum()) for a in audio.values() if a.any()]
+    assert len(expected) == 7
+    assert [row[search.METRIC] for row in reports] == pytest.approx([np.mean(expected)] * 2, rel=1e-4)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inference, "separate", lambda network, mixture: np.stack([mixture / 2] * 2))
-        found = search._sdr(Halves(), references[0])
-    half = np.stack([references[0].sum(axis=0) / 2] * 2).transpose(0, 2, 1)
-    assert found == pytest.approx(global_sdr(references[0].transpose(0, 2, 1), half).mean())
+
+def test_every_label_gets_its_share_of_the_pool_whatever_the_order(prepared, monkeypatch):
+    from raysep.cluster import stream
+
+    context, inputs, planting = prepared
+    trial, decoded = trial_of(context, inputs, planting), []
+    original = stream.pieces
+    monkeypatch.setattr(stream, "pieces", lambda stem, *rest: decoded.append(stem.stem_id) or original(stem, *rest))
+    kept = trial._kept(context.run, 0.0)  # label by label, the least suspect first
+    held = []
+    for stems in (kept, kept[::-1]):
+        pool = SegmentPool(LABELS, len(LABELS) * 2 * STEM_BYTES)
+        trial._fill(pool, stems)
+        held.append(set(pool._pieces))
+    assert {label: sum(key[2] == label for key in held[0]) for label in LABELS} == dict.fromkeys(LABELS, 2)
+    assert held[0] == held[1]
+    assert len(decoded) == 2 * 3 * len(LABELS)  # the two that fit, and the one that shows that no more do
+
+
+def test_a_pool_full_of_silence_is_filled_until_every_label_sounds(prepared):
+    context, inputs, planting = prepared
+    trial = trial_of(context, inputs, planting)
+    drums = [s for s in inputs.corpus if s.stem == "drums"]
+    for audible in drums:
+        for s in drums:
+            noise = 0.1 * np.random.default_rng(0).standard_normal(s.frames)
+            soundfile.write(s.uri, noise * (s == audible), s.sample_rate)
+        pool = SegmentPool(LABELS, len(LABELS) * STEM_BYTES)
+        trial._fill(pool, trial._kept(context.run, 0.0))
+        assert (audible.stem_id, 0, "drums") in pool._pieces
+    soundfile.write(drums[-1].uri, np.zeros(drums[-1].frames), drums[-1].sample_rate)
+    with pytest.raises(BadInput, match="train drums with"):
+        trial._fill(SegmentPool(LABELS, len(LABELS) * STEM_BYTES), trial._kept(context.run, 0.0))
 
 
 # The stage
@@ -149,9 +192,19 @@ def test_a_trial_that_failed_first_loses_no_column_of_the_others(searched):
     assert table[1] == rows[1]
 
 
-def test_a_search_in_which_all_failed_has_no_best(searched):
-    record = searched([{"ratio": 0.0, "error": "out of memory"}])
-    assert (record["best_ratio"], record["best_sdr"], record["steps"]) == (None, None, 0)
+def test_a_search_in_which_all_failed_says_why_and_is_not_done(searched):
+    failed = [
+        {"ratio": 0.0, "error": "Traceback:\n  File x\nraysep.errors.BadInput: nothing audible\n"},
+        {"ratio": 0.4, "validation_sdr": 4.0, "rung": 1, "error": "out of memory"},
+    ]
+    with pytest.raises(
+        RaysepError, match=r"all 2 trials failed, .* ratio 0\.0, with: raysep\.errors\.BadInput: nothing"
+    ):
+        searched(failed)
+    run = searched.context.run
+    assert not run.is_done("search")
+    assert [row["error"] for row in run.read_table("search.parquet").to_pylist()] == [row["error"] for row in failed]
+    assert searched([{"ratio": 0.0, "validation_sdr": 3.0, "rung": 2, "error": ""}])["best_ratio"] == 0.0
 
 
 def test_another_decision_is_another_search(prepared, monkeypatch, write_rows):

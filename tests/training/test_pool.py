@@ -195,4 +195,43 @@ def test_a_rare_label_is_not_crowded_out():
         pool.add(f"t{k}/common", 0, "common", noise(k))
     pool.ready()
     assert len(pool) == 4
-    assert pool.full
+    assert pool.full == {"common"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    stream=st.lists(st.tuples(st.booleans(), st.integers(1, 4)), min_size=1, max_size=12),
+    share=st.integers(4, 16),
+    passes=st.integers(1, 3),
+)
+def test_a_label_keeps_its_newest_pieces_and_the_newest_audible_one(stream, share, passes):
+    """Whatever went before: what is kept follows from the last arrival of each piece alone."""
+    pool, came = SegmentPool(("x",), 10 * 2 * share), []  # ten samples of mono in 16 bit are a unit of the sizes
+    for number, (audible, size) in [*enumerate(stream)] * passes:
+        pool.add(f"t{number}/x", 0, "x", constant(0.5 * audible, time=10 * size, channels=1))
+        came = [entry for entry in came if entry[0] != number] + [(number, audible, size)]
+        newest, room = [], share
+        for entry in came[::-1]:
+            room -= entry[2]
+            if room < 0:
+                break
+            newest.insert(0, entry)
+        audibles = [entry for entry in came if entry[1]]
+        if audibles and audibles[-1] not in newest:
+            newest.insert(0, audibles[-1])
+        assert [key[0] for key in pool._pieces] == [f"t{number}/x" for number, *_ in newest]
+        assert pool.bytes == sum(20 * size for *_, size in newest)
+        assert pool.sounds("x") == bool(audibles)
+
+
+def test_silence_does_not_take_the_last_audible_piece_of_a_label():
+    size = noise(0).nbytes // 2
+    pool = SegmentPool(("x",), 2 * size)
+    pool.add("t/x", 0, "x", noise(1))
+    for k in range(5):
+        pool.add(f"s{k}/x", 0, "x", np.zeros((2, 100), np.float32))
+    assert len(pool) == 3
+    assert np.abs(pool.draw(20, 50, 0, 0)).max() > 0
+    pool.add("u/x", 0, "x", noise(2))
+    assert list(pool._pieces) == [("s4/x", 0, "x"), ("u/x", 0, "x")]
+    assert pool.bytes <= pool.capacity_bytes
