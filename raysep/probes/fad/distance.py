@@ -37,14 +37,17 @@ def frechet_distances(
     """``(stem,)`` distances of many stems' ``(n, dimension)`` frames; stems of equal n are computed together.
 
     Exact to 1e-10 · Tr Σ_r. ``projection="float32"`` multiplies Y F in single precision, up to twice as fast, and is
-    exact to 1e-6 · (Tr Σ_r + Tr Σ_s). Raises ``ValueError`` for n < 2, another dimension or values not finite.
+    exact to 1e-6 · (Tr Σ_r + Tr Σ_s). No stems, no distances. Raises ``ValueError`` naming the first stem, counted from
+    0, with n < 2, another dimension or values not finite; then none is measured.
     """
     by_length: dict[int, list[int]] = defaultdict(list)
     for index, frames in enumerate(stems):
         if frames.ndim != 2 or frames.shape[1] != reference.dimension:
-            raise ValueError(f"frames must be (n, {reference.dimension}), not {frames.shape}")
+            raise ValueError(f"frames of stem {index} must be (n, {reference.dimension}), not {frames.shape}")
         if len(frames) < 2:
-            raise ValueError(f"a Fréchet distance needs at least two frames, not {len(frames)}")
+            raise ValueError(f"a Fréchet distance needs at least two frames, and stem {index} has {len(frames)}")
+        if not np.isfinite(frames).all():
+            raise ValueError(f"frames of stem {index} are not finite")
         by_length[len(frames)].append(index)
     distances = np.empty(len(stems))
     for n, indices in sorted(by_length.items()):
@@ -54,7 +57,7 @@ def frechet_distances(
             batch = np.stack([stems[i] for i in chosen], dtype=np.float64)
             distances[chosen] = _equal_lengths(batch, reference, projection)
     if not np.isfinite(distances).all():
-        raise ValueError(f"frames of stem {int(np.flatnonzero(~np.isfinite(distances))[0])} are not finite")
+        raise ValueError(f"frames of stem {int(np.flatnonzero(~np.isfinite(distances))[0])} are too large to square")
     return distances
 
 
@@ -70,7 +73,7 @@ def _equal_lengths(frames: np.ndarray, reference: ReferenceStatistics, projectio
     own = np.einsum("snd,snd->s", frames, frames) / (n - 1)
     kind = np.dtype(projection)
     projected = frames.astype(kind, copy=False).reshape(-1, dimension) @ factor.astype(kind, copy=False)
-    projected = projected.astype(np.float64, copy=False).reshape(stems, -1, factor.shape[1])
+    projected = projected.astype(np.float64, copy=False).reshape(stems, frames.shape[1], factor.shape[1])
     overlap = nuclear_norms(projected, TOLERANCE * reference.trace * np.sqrt(n - 1)) / np.sqrt(n - 1)
     distances = np.square(shift).sum(axis=1) + own + reference.trace - 2.0 * overlap
     return np.maximum(distances, 0.0)  # negative by rounding only

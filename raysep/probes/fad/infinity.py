@@ -2,7 +2,8 @@
 
 A straight line in 1/n through the distances of random draws of n frames, read off at 1/n = 0 (Chong and Forsyth,
 arXiv 1911.07023; for audio Gui, Gamper, Braun and Emmanouilidou, arXiv 2311.01616), with the sizes and the drawing with
-replacement of fadtk 1.1.0. For sets of thousands of frames: it does not repair the distance of one short stem.
+replacement of fadtk 1.1.0. For sets of thousands of frames: it does not repair the distance of one short stem. Drawn
+with replacement, the line leads to the distance of the set as it is, not to that of more audio like it.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ def frechet_distance_infinity(
 ) -> Extrapolation:
     """Of all ``(n, dimension)`` frames of a set, n > ``least``: ``steps`` draws of ``least`` … n frames.
 
-    The same seed draws the same frames. Raises ``BadInput`` when there are no more than ``least`` frames, or fewer than
-    two steps: a line needs two different sizes.
+    The same seed draws the same frames. Of not many more than ``least`` frames it is noise: ``set_level.LEAST``. Raises
+    ``BadInput`` when there are no more than ``least`` frames, or fewer than two steps: a line needs two different sizes.
     """
     if len(frames) <= least or steps < 2:
         raise BadInput(

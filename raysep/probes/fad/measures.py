@@ -15,8 +15,9 @@ import numpy as np
 from raysep.probes.fad.distance import frechet_distances
 from raysep.probes.fad.kernel import KernelReference, kernel_distances
 from raysep.probes.fad.neighbours import Neighbourhood
-from raysep.probes.fad.null import LengthMatchedNull, Measure
-from raysep.probes.fad.statistics import ReferenceStatistics, leave_one_out
+from raysep.probes.fad.null import LengthMatchedNull, Measure, held_out_statistics
+from raysep.probes.fad.statistics import ReferenceStatistics
+from raysep.probes.fad.twins import same_audio
 
 WINDOW = 8  # frames of a local distance: long enough to be one, short enough for a local fault
 HIGH = 0.9  # quantile that stands for the worst part of a stem
@@ -105,10 +106,10 @@ DEFINITIONS: dict[str, str] = {
 
 
 def held_out(tracks: Sequence[np.ndarray], seed: int = 0) -> Iterator[CleanFrames]:
-    """For each of at least two non-empty tracks ``(n, dimension)`` the clean frames of all others."""
-    statistics = leave_one_out([ReferenceStatistics.from_frames(track) for track in tracks])
-    for left_out, of_others in enumerate(statistics):
-        frames = np.concatenate([track for i, track in enumerate(tracks) if i != left_out])
+    """For each of at least two different, non-empty tracks ``(n, dimension)`` the clean frames of all other audio."""
+    left_out = {track: group for group in same_audio(tracks) for track in group}
+    for index, of_others in enumerate(held_out_statistics(tracks)):
+        frames = np.concatenate([track for i, track in enumerate(tracks) if i not in left_out[index]])
         yield CleanFrames(frames, of_others, seed=seed)
 
 

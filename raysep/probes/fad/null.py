@@ -2,7 +2,7 @@
 
 A raw Fréchet distance of few frames mostly measures how few they are (rank correlation with n about -0.6 over equally
 clean stems), and extrapolating in 1/n does not repair it. So a distance is compared with those of excerpts of clean
-reference tracks of the same length, each track scored with itself left out of the reference.
+reference tracks of the same length, each track scored with itself, under whatever names, left out of the reference.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import numpy as np
 from raysep.errors import BadInput
 from raysep.probes.fad.distance import frechet_distances
 from raysep.probes.fad.statistics import ReferenceStatistics, leave_one_out
+from raysep.probes.fad.twins import same_audio
 
 Measure = Callable[[Sequence[np.ndarray], Any], np.ndarray]  # (list of frames, a reference) → (stem,) distances
-FEWEST_TRACKS = 3  # a spread needs at least so many tracks at a length
+FEWEST_TRACKS = 3  # a spread needs at least so many different tracks at a length
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +60,9 @@ class LengthMatchedNull:
         """The longest length a reference track could be cut to; a longer stem is judged by excerpts of this length."""
         return int(self.lengths[-1])
 
-    def without(self, track: int) -> LengthMatchedNull:
-        """What the other tracks' excerpts alone would give: fair to that track, which is no evidence for itself."""
-        others = [origins != track for origins in self.origins]
+    def without(self, *tracks: int) -> LengthMatchedNull:
+        """What the other tracks' excerpts alone would give: fair to these, which are no evidence for themselves."""
+        others = [~np.isin(origins, tracks) for origins in self.origins]
         return LengthMatchedNull(
             self.lengths,
             tuple(d[kept] for d, kept in zip(self.distances, others, strict=True)),
@@ -96,17 +97,21 @@ def length_matched_nulls(
 ) -> dict[str, LengthMatchedNull]:
     """A null per measure from the ``(n, dimension)`` frames of each clean reference track of one label.
 
-    ``measure(excerpts, reference)`` gives distances to ``references[i]``, which must be made of all tracks but the
-    i-th (by default their ``ReferenceStatistics``). ``cuts`` excerpts per length are spread evenly over the tracks long
-    enough. Raises ``BadInput`` when fewer than three tracks have frames for any length.
+    ``measure(excerpts, reference)`` gives distances to ``references[i]``, which must be made of all tracks that are not
+    the audio of the i-th (by default their ``ReferenceStatistics``). ``cuts`` excerpts per length are spread evenly over
+    the tracks long enough. Raises ``BadInput`` when fewer than three different tracks have frames for any length.
     """
-    lengths = length_grid(tracks) if lengths is None else sorted(set(lengths))
+    groups = same_audio(tracks)
+    audio = {track: number for number, group in enumerate(groups) for track in group}
+    lengths = length_grid([tracks[group[0]] for group in groups]) if lengths is None else sorted(set(lengths))
     chosen = {n: _excerpts(tracks, n, cuts, seed) for n in lengths}
-    chosen = {n: pairs for n, pairs in chosen.items() if len({track for track, _ in pairs}) >= FEWEST_TRACKS}
+    chosen = {n: pairs for n, pairs in chosen.items() if len({audio[track] for track, _ in pairs}) >= FEWEST_TRACKS}
     if not chosen:
+        copies = len(tracks) - len(groups)
+        told = f", {copies} of them copies of another" if copies else ""
         raise BadInput(
-            f"the reference holds {len(tracks)} tracks with {[len(t) for t in tracks]} audible frames: at least "
-            f"{FEWEST_TRACKS} of two frames or more are needed; add reference tracks that contain this stem"
+            f"the reference holds {len(tracks)} tracks with {[len(t) for t in tracks]} audible frames{told}: at least "
+            f"{FEWEST_TRACKS} different ones of two frames or more are needed; add reference tracks that contain this stem"
         )
     references = held_out_statistics(tracks) if references is None else references
     scored: dict[str, dict[int, list[tuple[float, int]]]] = {name: {n: [] for n in chosen} for name in measures}
@@ -133,18 +138,18 @@ def _null(scored: Mapping[int, Sequence[tuple[float, int]]]) -> LengthMatchedNul
 
 
 def held_out_statistics(tracks: Sequence[np.ndarray]) -> list[ReferenceStatistics | None]:
-    """For each track the statistics of all others; None for a track without frames."""
-    able = [i for i, track in enumerate(tracks) if len(track)]
+    """For each track the statistics of all that are other audio; None for a track without frames."""
+    able = [group for group in same_audio(tracks) if len(tracks[group[0]])]
+    own = [[ReferenceStatistics.from_frames(tracks[i]) for i in group] for group in able]
     others: list[ReferenceStatistics | None] = [None] * len(tracks)
-    for i, statistics in zip(
-        able, leave_one_out([ReferenceStatistics.from_frames(tracks[i]) for i in able]), strict=True
-    ):
-        others[i] = statistics
+    for group, statistics in zip(able, leave_one_out([first.merge(*more) for first, *more in own]), strict=True):
+        for i in group:
+            others[i] = statistics
     return others
 
 
 def length_grid(tracks: Sequence[np.ndarray], points: int = 12) -> list[int]:
-    """Lengths from 2 frames to what three reference tracks can fill, evenly spaced in log n."""
+    """Lengths from 2 frames to what three reference tracks (different ones) can fill, evenly spaced in log n."""
     longest = sorted((len(track) for track in tracks), reverse=True)[FEWEST_TRACKS - 1 : FEWEST_TRACKS]
     if not longest or longest[0] < 2:
         return []
@@ -152,12 +157,27 @@ def length_grid(tracks: Sequence[np.ndarray], points: int = 12) -> list[int]:
 
 
 def _excerpts(tracks: Sequence[np.ndarray], n: int, cuts: int, seed: int) -> list[tuple[int, int]]:
-    """(track, start) of up to ``cuts`` different excerpts of n frames, the tracks taken in turn."""
+    """(track, start) of up to ``cuts`` different excerpts of n frames, the tracks taken in turn.
+
+    Where the last turn, or the only one, cannot take every track, it takes some from everywhere: neighbours in the list
+    are often of one artist or kind.
+    """
     able = [i for i, track in enumerate(tracks) if len(track) >= n]
     if not able:
         return []
     rng = np.random.default_rng([seed, n])
     share = -(-cuts // len(able))
     starts = {i: rng.permutation(len(tracks[i]) - n + 1)[:share] for i in able}
-    turns = [(i, int(starts[i][turn])) for turn in range(share) for i in able if turn < len(starts[i])]
-    return turns[:cuts]
+    found: list[tuple[int, int]] = []
+    for turn in range(share):
+        tracks_left = [i for i in able if turn < len(starts[i])]
+        found += [(i, int(starts[i][turn])) for i in _spread(tracks_left, cuts - len(found), rng)]
+    return found
+
+
+def _spread(items: Sequence[int], most: int, rng: np.random.Generator) -> Sequence[int]:
+    """At most ``most`` of the items in their order: evenly spaced round the circle, from one drawn at each call."""
+    if len(items) <= most:
+        return items
+    chosen = (rng.integers(len(items)) + np.arange(most) * len(items) // most) % len(items)
+    return [items[k] for k in sorted(chosen)]

@@ -37,14 +37,15 @@ class LabelReference:
         """From the raw ``(n, dimension)`` frames of each clean reference track, with nulls of these ``measures``.
 
         A dimension that spreads by less than ``least_spread``, in the embedding's own unit, counts as if it spread by
-        that. ``BadInput`` when the tracks are too few, or a measure unknown.
+        that; without one, a dimension that is constant up to the rounding of float32 embeddings keeps its own unit.
+        ``BadInput`` when the different tracks are too few, or a measure unknown.
         """
         if unknown := set(measures) - set(MEASURES):
             raise BadInput(f"measures {', '.join(sorted(unknown))}: there are {', '.join(MEASURES)}")
         tracks = [np.asarray(track, dtype=np.float64) for track in tracks if len(track)]
         frames = np.concatenate(tracks) if tracks else np.zeros((0, 1))
         centre = frames.mean(axis=0) if len(frames) else np.zeros(1)
-        scale = np.maximum(frames.std(axis=0), least_spread or np.finfo(np.float32).tiny) if len(frames) else np.ones(1)
+        scale = scale_of(frames, centre, least_spread) if len(frames) else np.ones(1)
         # What is kept is float32; rounding comes first, so that a reference read back gives the same scores.
         tracks = [((track - centre) / scale).astype(np.float32).astype(np.float64) for track in tracks]
         nulls = length_matched_nulls(
@@ -108,6 +109,16 @@ class LabelReference:
                 if name.startswith("null ")
             }
             return cls(arrays["centre"], arrays["scale"], clean, nulls)
+
+
+def scale_of(frames: np.ndarray, centre: np.ndarray, least_spread: float = 0.0) -> np.ndarray:
+    """``(dimension,)`` standard deviations of ``(n, dimension)`` frames about their mean, none below ``least_spread``.
+
+    What is left of a constant by rounding is no spread: divided by it, any other value would be astronomically far.
+    """
+    spread = frames.std(axis=0)
+    constant = spread <= np.finfo(np.float32).eps * np.abs(centre)
+    return np.where(constant, least_spread or 1.0, np.maximum(spread, least_spread))
 
 
 def _bytes(data: bytes) -> np.ndarray:

@@ -19,6 +19,7 @@ from raysep import __version__
 from raysep.errors import BadInput
 from raysep.probes.fad.leave_out import Scores, leave_one_out_scores
 from raysep.probes.fad.reference import LabelReference
+from raysep.probes.fad.twins import SAME, grouped
 
 if TYPE_CHECKING:  # it brings torch, and whoever reads a reference needs none
     from raysep.probes.embedders.base import Embedder
@@ -26,7 +27,6 @@ if TYPE_CHECKING:  # it brings torch, and whoever reads a reference needs none
 SUFFIX = ".fadref"
 FORMAT = 1
 NUMBERS = ("raw", "z", "p")
-SAME = 1e-3  # of a standard deviation: mean frames nearer than this are of the same audio, whatever machine embedded it
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Member:
     etag: str  # of the stem's file, as in a manifest
     frames: int
     mean: np.ndarray  # (dimension,) of its standardised frames
-    scores: Scores  # with itself left out
+    scores: Scores  # with itself, and its copies under other names, left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,13 +130,14 @@ class ReferenceFile:
                 )
 
     def provenance(self) -> dict[str, Any]:
-        """What it was made of, in plain values for JSON."""
+        """What it was made of, in plain values for JSON; ``copies`` are names of one audio."""
         return vars(self.about) | {
             "measures": list(self.about.measures),
             "labels": {
                 label: {
                     "tracks": [{"track": m.track, "etag": m.etag, "frames": m.frames} for m in members],
                     "frames": sum(m.frames for m in members),
+                    "copies": copies_among(members),
                 }
                 for label, members in self.members.items()
             },
@@ -178,6 +179,12 @@ class ReferenceFile:
                 "clean tracks themselves"
             ) from error
         return cls(about, labels, members)
+
+
+def copies_among(members: Sequence[Member]) -> list[list[str]]:
+    """Names of the tracks that are one audio, for each that is there more than once."""
+    groups = grouped([m.frames for m in members], [m.mean for m in members])
+    return [[members[number].track for number in group] for group in groups if len(group) > 1]
 
 
 def _named(scores: np.ndarray, measures: Sequence[str]) -> Scores:

@@ -7,7 +7,8 @@ root, while the root form keeps 1e-16. The root of two sets together is that of 
 difference of the means (the update of Chan, Golub and LeVeque 1983).
 
 A merged set keeps its parts until somebody asks for a number and then joins them in a balanced tree ordered by their
-content, so merging is commutative and associative to the last bit: no arrival order changes anything.
+content, so merging is commutative and associative to the last bit: no arrival order changes anything. It is saved with
+its parts, so that merging what was saved is too.
 """
 
 from __future__ import annotations
@@ -132,16 +133,26 @@ class ReferenceStatistics:
             raise ValueError(f"a covariance needs at least two frames, not {self.count}")
 
     def to_bytes(self) -> bytes:
+        """At most dimension · (dimension + 1) float64 for each set of frames that was merged."""
         from safetensors.numpy import save
 
-        return save({"count": np.array([self.count]), "mean": self.mean, "root": np.ascontiguousarray(self.root)})
+        arrays = {
+            "count": np.array([part.count for part in self._parts]),
+            "mean": np.concatenate([part.mean for part in self._parts]),
+            "root": np.ascontiguousarray(np.concatenate([part.root for part in self._parts])),
+            "rows": np.array([len(part.root) for part in self._parts]),
+        }
+        return save(arrays)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ReferenceStatistics:
         from safetensors.numpy import load
 
         arrays = load(data)
-        return cls([Part(int(arrays["count"][0]), arrays["mean"], arrays["root"])])
+        counts, root = arrays["count"], arrays["root"]
+        rows = arrays.get("rows", [len(root)])  # there was one part only before parts were kept
+        means, roots = np.split(arrays["mean"], len(counts)), np.split(root, np.cumsum(rows)[:-1])
+        return cls([Part(int(count), *two) for count, *two in zip(counts, means, roots, strict=True)])
 
 
 def join(one: Part, two: Part) -> Part:

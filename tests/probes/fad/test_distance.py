@@ -126,14 +126,37 @@ def test_nuclear_norm_is_the_sum_of_singular_values(n, rank):
     np.testing.assert_allclose(nuclear_norms(centred, 1e-12), expected, rtol=1e-11)
 
 
-@pytest.mark.parametrize("shape", [(1, 4), (5, 3)])
-def test_too_few_frames_or_another_dimension_are_refused(shape):
-    reference = ReferenceStatistics.from_frames(np.random.default_rng(0).normal(size=(9, 4)))
-    with pytest.raises(ValueError, match="frames"):
-        frechet_distance(np.zeros(shape), reference)
+@pytest.mark.parametrize("n", [2, 5, 60])
+@pytest.mark.parametrize("projection", ["float64", "float32"])
+def test_a_reference_of_one_frame_repeated_has_no_covariance_to_overlap_with(n, projection):
+    frames = np.random.default_rng(5).normal(size=(n, 32))
+    distance = frechet_distance(frames, ReferenceStatistics.from_frames(np.ones((5, 32))), projection)
+    expected = np.square(frames.mean(axis=0) - 1.0).sum() + np.trace(np.cov(frames.T))
+    assert distance == pytest.approx(expected, rel=1e-12)
 
 
-def test_frames_that_are_not_finite_are_refused_and_named():
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [((1, 4), "at least two frames, and stem 1 has 1"), ((0, 4), "stem 1 has 0"), ((5, 3), r"stem 1 must be \(n, 4\)")],
+)
+def test_too_few_frames_or_another_dimension_are_refused_and_named(shape, words):
     reference = ReferenceStatistics.from_frames(np.random.default_rng(0).normal(size=(9, 4)))
-    with pytest.raises(ValueError, match="stem 1"):
-        frechet_distances([np.zeros((3, 4)), np.full((3, 4), np.nan)], reference)
+    with pytest.raises(ValueError, match=words):
+        frechet_distances([np.zeros((3, 4)), np.zeros(shape), np.zeros((3, 4))], reference)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("n", [2, 3, 10, 60])
+@pytest.mark.parametrize("projection", ["float64", "float32"])
+def test_frames_that_are_not_finite_are_refused_and_named(n, bad, projection):
+    rng = np.random.default_rng(0)
+    reference = ReferenceStatistics.from_frames(rng.normal(size=(90, 24)))
+    stems = [rng.normal(size=(n, 24)) for _ in range(3)]
+    stems[1][n // 2, 7] = bad
+    with pytest.raises(ValueError, match="frames of stem 1 are not finite"):
+        frechet_distances(stems, reference, projection)
+
+
+def test_of_no_stems_there_are_no_distances():
+    reference = ReferenceStatistics.from_frames(np.random.default_rng(0).normal(size=(9, 4)))
+    assert frechet_distances([], reference).shape == (0,)

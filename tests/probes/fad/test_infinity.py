@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,13 @@ def test_each_point_is_a_draw_with_replacement(world):
     rng = np.random.default_rng(3)
     expected = [frechet_distance(frames[rng.integers(4000, size=n)], reference) for n in (50, 4000)]
     assert found.distances == pytest.approx(expected)
+
+
+def test_just_above_the_least_size_it_is_still_what_fadtk_computes(world):
+    reference, frames = world
+    found = frechet_distance_infinity(frames[:501], reference, seed=1)
+    assert found.sizes.tolist() == [500] * 24 + [501]
+    assert math.isfinite(found.distance)
 
 
 def test_the_line_is_least_squares_in_one_over_n():

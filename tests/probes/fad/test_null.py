@@ -88,6 +88,21 @@ def test_grid_reaches_what_three_tracks_can_fill():
     assert length_grid(tracks)[0] == 2
 
 
+@pytest.mark.parametrize(("count", "cuts"), [(300, 200), (300, 7), (70, 100)])
+def test_a_null_of_fewer_excerpts_than_tracks_is_of_tracks_from_everywhere(count, cuts):
+    tracks = [np.random.default_rng(k).normal(size=(6, 2)) for k in range(count)]
+    made = [LengthMatchedNull.from_tracks(tracks, lengths=[2, 3, 4, 5], cuts=cuts) for _ in range(2)]
+    for origins in made[0].origins:
+        times = np.bincount(origins, minlength=count)
+        assert times.sum() == cuts
+        assert times.max() - times.min() == 1
+        quarters = [part.sum() for part in np.array_split(times, 4)]
+        assert max(quarters) - min(quarters) <= 2  # one of rounding at either end
+    assert all(np.array_equal(a, b) for a, b in zip(made[0].origins, made[1].origins, strict=True))
+    # Each length takes other tracks, so that together they know more of them than one length does.
+    assert len(set(np.hstack(made[0].origins))) > min(count, 1.2 * cuts) - 1
+
+
 def test_without_a_track_its_own_excerpts_are_gone():
     tracks = songs(5, dimension=4, seed=4, shortest=6, longest=9)
     null = LengthMatchedNull.from_bytes(LengthMatchedNull.from_tracks(tracks, lengths=[3, 6], cuts=15).to_bytes())

@@ -89,6 +89,30 @@ def test_without_a_null_there_is_no_z(reference):
     assert np.isnan([found["kad"]["z"], found["kad"]["p"]]).all()
 
 
+@pytest.mark.parametrize("value", [0.0, 0.1, -7.3e4])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_a_constant_dimension_keeps_its_own_unit(value, kind):
+    songs = [song.astype(kind) for song in tracks(8, 0)]
+    for song in songs:
+        song[:, 3] = value
+    reference = LabelReference.from_tracks(songs, cuts=20)
+    assert reference.scale[3] == 1.0
+    moved = songs[0].astype(np.float64)
+    moved[:, 3] += 1e-4
+    found, before = (reference.measure(song, ("fad",))["fad"]["raw"] for song in (moved, songs[0]))
+    assert found == pytest.approx(before, abs=1e-6)
+    assert LabelReference.from_tracks(songs, cuts=20, least_spread=0.25).scale[3] == 0.25
+
+
+def test_a_dimension_that_hardly_spreads_but_more_than_rounding_is_standardised():
+    songs = tracks(8, 0)
+    for song in songs:
+        song[:, 3] *= 1e-9
+        song[:, 4] = 1.0 + 1e-5 * song[:, 4]
+    together = np.concatenate(songs)
+    np.testing.assert_allclose(LabelReference.from_tracks(songs, cuts=20).scale, together.std(axis=0))
+
+
 def test_an_unknown_measure_is_refused_with_those_there_are():
     with pytest.raises(BadInput, match=r"cosine.*mahalanobis"):
         LabelReference.from_tracks(tracks(4, 0), measures=("cosine",))

@@ -65,6 +65,22 @@ def test_a_member_is_known_by_its_tag_and_its_frames(made):
     assert made.member("bass", etag, frames[:-1]) is None
 
 
+def test_a_file_that_is_there_under_two_names_is_left_out_of_its_own_score_and_named():
+    songs = tracks(8)
+    outlier = songs[2][2] + 6.0
+    songs[2] = ("T2", "tag0-2", outlier)
+    once = ReferenceFile.from_tracks("bass", songs, ABOUT)
+    twice = ReferenceFile.from_tracks("bass", [*songs, ("Copy", "tag0-2", outlier.copy())], ABOUT)
+    found, alone = twice.member("bass", "tag0-2", outlier).scores, once.members["bass"][2].scores
+    assert found == twice.members["bass"][8].scores
+    for name in ABOUT.measures:
+        assert found[name]["z"] > 0.5 * alone[name]["z"] > 2.0, name
+    again = ReferenceFile.from_bytes(twice.to_bytes(), "x.fadref")
+    assert again.provenance()["labels"]["bass"]["copies"] == [["T2", "Copy"]]
+    assert once.provenance()["labels"]["bass"]["copies"] == []
+    assert again.to_bytes() == twice.to_bytes()
+
+
 def test_tracks_without_frames_are_left_out_and_too_few_are_refused():
     silent = ("S", "tag", np.zeros((0, DIMENSION), np.float32))
     assert len(ReferenceFile.from_tracks("bass", [silent, *tracks(4)], ABOUT).members["bass"]) == 4

@@ -108,6 +108,35 @@ def test_bytes_round_trip_exactly():
     assert np.array_equal(again.root, statistics.root)
 
 
+def test_merging_what_was_saved_changes_no_bit_in_any_grouping():
+    parts = [ReferenceStatistics.from_frames(frames(n, seed=i, offset=30.0)) for i, n in enumerate((1, 7, 40, 12, 3))]
+    expected = parts[0].merge(*parts[1:])
+
+    def saved(statistics):
+        return ReferenceStatistics.from_bytes(statistics.to_bytes())
+
+    a, b, c, d, e = map(saved, parts)
+    for merged in (
+        saved(a.merge(b)).merge(saved(c.merge(d, e))),
+        saved(saved(e.merge(c)).merge(b)).merge(d, a),
+        saved(a.merge(b, c, d, e)),
+    ):
+        for number in ("count", "mean", "root", "covariance", "factor"):
+            assert np.array_equal(getattr(merged, number), getattr(expected, number)), number
+        assert merged.to_bytes() == expected.to_bytes()
+
+
+def test_what_was_saved_before_parts_were_kept_is_read():
+    from safetensors.numpy import save
+
+    statistics = ReferenceStatistics.from_frames(frames(9)).merge(ReferenceStatistics.from_frames(frames(4, seed=1)))
+    old = {"count": np.array([statistics.count]), "mean": statistics.mean, "root": statistics.root}
+    again = ReferenceStatistics.from_bytes(save(old))
+    assert again.count == 13
+    assert np.array_equal(again.mean, statistics.mean)
+    assert np.array_equal(again.root, statistics.root)
+
+
 @pytest.mark.parametrize("bad", [np.zeros((0, 3)), np.zeros(3), np.array([[1.0, np.nan]])])
 def test_bad_frames_are_refused(bad):
     with pytest.raises(ValueError, match="frames"):
