@@ -16,10 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from raysep.evaluation import toeplitz
 from raysep.evaluation.correlations import Correlations, correlate
-from raysep.evaluation.sdr import framewise_sdr
+from raysep.evaluation.sdr import as_rate, as_signals, framewise_sdr
 
 TAPS = 512  # museval's filters
 TRUSTED = 1e-6  # dB: what rounding may move a number by
@@ -34,7 +35,7 @@ class Filters:
     own: np.ndarray  # (stem, channel, channel, tap)
 
 
-def bss_eval(references: np.ndarray, estimates: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
+def bss_eval(references: ArrayLike, estimates: ArrayLike, sample_rate: int) -> dict[str, np.ndarray]:
     """``sdr``, ``isr``, ``sir``, ``sar`` in dB, each ``(stem, frame)``, of ``(stem, sample, channel)`` signals.
 
     Frames, NaN pattern and errors are those of ``framewise_sdr``, which also gives ``sdr``; the others equal museval's to
@@ -43,10 +44,18 @@ def bss_eval(references: np.ndarray, estimates: np.ndarray, sample_rate: int) ->
     references nearly determine one another (a delayed copy, noise-free bands without any energy) and for a perfect
     estimate: those numbers are of rounding errors, in museval's output as in this one.
 
-    Raises ``ValueError`` when the shapes differ, or a stem is silent throughout.
+    Around NaN and Inf the numbers are museval's, too: a stem whose estimate has some has none of the four, and with some
+    in a reference nothing is left but the ISR of the other stems.
+
+    Raises ``ValueError`` when the shapes differ, a stem is silent throughout, or the sample rate is no positive integer.
     """
+    references, estimates = as_signals(references, estimates)
     sdr = framewise_sdr(references, estimates, sample_rate)
-    window = min(sample_rate, references.shape[1])
+    if np.isnan(sdr).all(axis=1).any():  # looked into only now: a pass over the audio takes time
+        broken = [~np.isfinite(signals).all(axis=(1, 2)) for signals in (references, estimates)]
+        if np.any(broken):
+            return _around(references, estimates, sample_rate, *broken) | {"sdr": sdr}
+    window = min(as_rate(sample_rate), references.shape[1])
     correlations = correlate(references, estimates, window, TAPS)
     filters, disturbed = _filters(correlations, references.shape[2])
     signal = _reference_energies(correlations.windows, len(references))
@@ -59,6 +68,20 @@ def bss_eval(references: np.ndarray, estimates: np.ndarray, sample_rate: int) ->
         moved = np.abs(_ratios(signal, _energies(correlations, disturbed)) - ratios).max(axis=0)
     ratios[:, np.isnan(sdr)] = np.nan
     return {"sdr": sdr, **dict(zip(("isr", "sir", "sar"), ratios, strict=True)), "conditioned": _trusted(moved, sdr)}
+
+
+def _around(
+    references: np.ndarray, estimates: np.ndarray, sample_rate: int, no_reference: np.ndarray, no_estimate: np.ndarray
+) -> dict[str, np.ndarray]:
+    """``bss_eval`` when some signals, bool ``(stem,)``, are not finite: what depends on them is NaN."""
+    # What stands in for the samples matters to no number that is kept; zeros might make a frame silent.
+    finite = (np.nan_to_num(signals, nan=1.0, posinf=1.0, neginf=1.0) for signals in (references, estimates))
+    found = bss_eval(*finite, sample_rate)
+    found["isr"][no_reference | no_estimate] = np.nan
+    for name in ("sir", "sar"):  # their filters are from all references
+        found[name][no_estimate | no_reference.any()] = np.nan
+    found["conditioned"] |= np.isnan(found["isr"])
+    return found
 
 
 def _trusted(moved: np.ndarray, sdr: np.ndarray) -> np.ndarray:

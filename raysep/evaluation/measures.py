@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from raysep import evaluation
 from raysep.errors import BadInput
 from raysep.evaluation import museval_backend
-from raysep.evaluation.sdr import frame_median
+from raysep.evaluation.sdr import as_rate, as_signals, frame_median
 
 FRAMES = "median over 1 s frames, museval v4 rules"
 TRACK = "whole track"
@@ -70,8 +71,8 @@ def check(measures: Sequence[str], backend: str) -> tuple[str, ...]:
 
 
 def track_measures(
-    references: np.ndarray,
-    estimates: np.ndarray,
+    references: ArrayLike,
+    estimates: ArrayLike,
     sample_rate: int,
     measures: Sequence[str] = DEFAULT,
     backend: str = "own",
@@ -79,11 +80,12 @@ def track_measures(
     """Measure ``(stem, channel, time)`` estimates against references of the same shape.
 
     ``backend`` ``museval`` takes the framewise measures from museval itself; it has no others. A track in which a stem
-    is silent throughout has no framewise measures: they are NaN, and ``note`` says why. Raises ``ValueError`` when the
-    shapes differ, ``RaysepError`` where museval fails.
+    is silent throughout has no framewise measures: they are NaN, and ``note`` says why. Of a stem whose estimate holds
+    NaN or Inf no measure is finite. Raises ``ValueError`` when the shapes differ and for a sample rate that is no
+    positive integer, ``RaysepError`` where museval fails.
     """
-    measures = check(measures, backend)
-    references, estimates = (np.asarray(audio).transpose(0, 2, 1) for audio in (references, estimates))
+    measures, sample_rate = check(measures, backend), as_rate(sample_rate)
+    references, estimates = as_signals(*(np.asarray(audio).transpose(0, 2, 1) for audio in (references, estimates)))
     values: dict[str, np.ndarray] = {}
     if "sdr" in measures:
         values["sdr"] = evaluation.global_sdr(references, estimates)

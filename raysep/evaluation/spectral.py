@@ -9,35 +9,38 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from raysep.evaluation.sdr import as_rate, as_signals
 
 N_FFT, HOP, MELS = 4096, 1024, 512
 AMIN, RANGE_DB = 1e-10, 80.0  # quieter than RANGE_DB below a signal's loudest point counts as that
 BLOCK = 256  # frames at a time
 
 
-def bleedless_fullness(
-    references: np.ndarray, estimates: np.ndarray, sample_rate: int
-) -> tuple[np.ndarray, np.ndarray]:
+def bleedless_fullness(references: ArrayLike, estimates: ArrayLike, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Bleedless ``(stem,)`` and fullness ``(stem,)`` of ``(stem, sample, channel)`` signals, each in (0, 100].
 
     With d the estimate's level minus the reference's in dB, over mel bands, frames and channels: 100 / (1 + mean d where
     d > 0) and 100 / (1 - mean d where d < 0). The mean is over those places only, so a single loud leak into an otherwise
-    exact estimate costs as much as one everywhere: the pair is for comparing models, not for finding faults. Raises
-    ``ValueError`` when the shapes differ.
+    exact estimate costs as much as one everywhere: the pair is for comparing models, not for finding faults. Both are
+    NaN for a stem of which either signal holds a sample that is not finite. Raises ``ValueError`` when the shapes differ,
+    and for a sample rate that is no positive integer.
     """
-    if references.ndim != 3 or references.shape != estimates.shape or 0 in references.shape:
-        raise ValueError(
-            f"references {references.shape}, estimates {estimates.shape}: need one (stem, sample, channel)"
-        )
-    pairs = [
-        _scores(mel_decibels(estimate, sample_rate) - mel_decibels(reference, sample_rate))
-        for reference, estimate in zip(references, estimates, strict=True)
-    ]
+    references, estimates = as_signals(references, estimates)
+    sample_rate = as_rate(sample_rate)
+    with np.errstate(invalid="ignore", over="ignore"):
+        pairs = [
+            _scores(mel_decibels(estimate, sample_rate) - mel_decibels(reference, sample_rate))
+            for reference, estimate in zip(references, estimates, strict=True)
+        ]
     bleedless, fullness = np.array(pairs).T
     return bleedless, fullness
 
 
 def _scores(difference: np.ndarray) -> tuple[float, float]:
+    if not np.isfinite(difference).all():  # NaN is neither more nor less: it would pass for perfect
+        return np.nan, np.nan
     more, less = difference[difference > 0], difference[difference < 0]
     return (
         100.0 / (1.0 + (more.mean(dtype=np.float64) if more.size else 0.0)),

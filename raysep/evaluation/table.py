@@ -43,12 +43,17 @@ class Grid:
 
 
 def grid(rows: Iterable[Mapping[str, Any]], model: str, measure: str) -> Grid:
-    """The rows ``model, seed, track, stem, MEASURE …`` of one model, arranged. A missing seed counts as seed 0."""
-    cells = {
-        (row["seed"] or 0, row["track"], row["stem"]): np.nan if row[measure] is None else row[measure]
-        for row in rows
-        if row["model"] == model
-    }
+    """The rows ``model, seed, track, stem, MEASURE …`` of one model, arranged. A missing seed counts as seed 0.
+
+    Raises ``ValueError`` for two rows of one seed, track and stem: they are of two models under one name.
+    """
+    cells: dict[tuple[int, str, str], float] = {}
+    for row in rows:
+        if row["model"] == model:
+            key = (row["seed"] or 0, row["track"], row["stem"])
+            if key in cells:
+                raise ValueError(f"{model}: has two rows of seed {key[0]}, track {key[1]}, stem {key[2]}")
+            cells[key] = np.nan if row[measure] is None else row[measure]
     # Stems keep the order in which the model gives them.
     seeds, tracks = sorted({key[0] for key in cells}), sorted({key[1] for key in cells})
     stems = list(dict.fromkeys(key[2] for key in cells))

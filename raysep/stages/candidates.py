@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 from raysep.corpus import storage
@@ -34,13 +35,12 @@ class Candidate:
 def find(places: Sequence[str]) -> list[Candidate]:
     """The candidates of checkpoints and run folders, in their order; a checkpoint given twice counts once.
 
-    An arm is called by its own name when that tells it from all others, else with its run folder before it. Raises
-    ``BadInput`` for a place that is neither, and for arms that no name tells apart.
+    An arm is called by its own name when that tells it from all others, else with its run folder before it. A checkpoint
+    without a seed is no seed of the arm of its name. Raises ``BadInput`` for a place that is neither, and for arms that
+    no name tells apart.
     """
     uris = list(dict.fromkeys(uri for place in places for uri in _checkpoints(storage.absolute(place))))
-    arms = dict.fromkeys((posixpath.dirname(uri), _arm(uri)[0]) for uri in uris)
-    names = _names(list(arms))
-    return [_candidate(uri, names[posixpath.dirname(uri), _arm(uri)[0]]) for uri in uris]
+    return [_candidate(uri, name) for uri, name in _names(uris).items()]
 
 
 def baseline(stems: Sequence[str]) -> Candidate:
@@ -75,17 +75,18 @@ def _arm(uri: str) -> tuple[str, int | None]:
     return name.removesuffix(SUFFIX), None
 
 
-def _names(arms: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """(folder, arm) → the shortest name that no other arm has: ``arm``, else ``run/arm``."""
+def _names(uris: list[str]) -> dict[str, str]:
+    """Checkpoint → the shortest name that no other arm has: ``arm``, else ``run/arm``."""
+    arms = {uri: (posixpath.dirname(uri), _arm(uri)[0], _arm(uri)[1] is None) for uri in uris}
+    known = [arm for _, arm, _ in dict.fromkeys(arms.values())]
     names = {}
-    for folder, arm in arms:
-        alone = sum(other == arm for _, other in arms) == 1 and arm != MIXTURE
-        parts = folder.removesuffix("/checkpoints").rsplit("/", 1)
-        names[folder, arm] = arm if alone else f"{parts[-1]}/{arm}"
-    for name in names.values():
-        twins = [storage.join(folder, arm) for (folder, arm), other in names.items() if other == name]
-        if len(twins) > 1:
-            raise BadInput(f"{' and '.join(twins)}: both would be called {name!r}; rename one of the folders")
+    for uri, (folder, arm, _) in arms.items():
+        alone = known.count(arm) == 1 and arm != MIXTURE
+        names[uri] = arm if alone else f"{folder.removesuffix('/checkpoints').rsplit('/', 1)[-1]}/{arm}"
+    for one, other in combinations(uris, 2):
+        if names[one] == names[other] and (arms[one] != arms[other] or _arm(one) == _arm(other)):
+            what = "files" if arms[one][0] == arms[other][0] else "folders"
+            raise BadInput(f"{one} and {other}: both would be called {names[one]!r}; rename one of the {what}")
     return names
 
 

@@ -100,6 +100,7 @@ class TrackEvaluator:
             try:
                 own = references[[self.labels.index(stem) for stem in model.stems]]
                 estimates = estimate(model, references.sum(axis=0), rate, self.options.separation)
+                check_finite(model, track, estimates)
                 found = track_measures(own, estimates, rate, self.options.measures, self.options.backend)
             except Exception as error:  # a track that one model cannot be judged on must not end the evaluation
                 message = str(error) if isinstance(error, RaysepError) else f"{type(error).__name__}: {error}"
@@ -141,6 +142,20 @@ def estimate(model: Candidate, mixture: np.ndarray, rate: int, separation: dict[
     audio = np.ascontiguousarray(resample(mixture, rate, network.sample_rate), dtype=np.float32)
     stems = np.asarray(inference.separate(network, audio, **separation))
     return np.stack([_fit(resample(stem, network.sample_rate, rate), mixture.shape[-1]) for stem in stems])
+
+
+def check_finite(model: Candidate, track: str, estimates: np.ndarray) -> None:
+    """Raise ``RaysepError`` when estimates ``(stem, channel, time)`` hold NaN or Inf: no measure is meant for them.
+
+    Left to the measures the track would be *undefined*, as silence is, and the model judged on the others.
+    """
+    finite = np.isfinite(estimates).all(axis=(1, 2))
+    if broken := [stem for stem, whole in zip(model.stems, finite, strict=False) if not whole]:
+        seed = "" if model.seed is None else f" (seed {model.seed})"
+        raise RaysepError(
+            f"{model.name}{seed}: its {', '.join(broken)} of {track} holds NaN or Inf, so {model.uri} is broken; train it "
+            "again, or leave it out"
+        )
 
 
 @lru_cache(maxsize=NETWORKS)

@@ -22,11 +22,16 @@ def standings(rows: Sequence[dict], measures: Sequence[str], against: str | None
     rivals = [model for model in models if model != against] if against else []
     compared = [found for model in rivals for found in compare.compare(rows, model, against, measures, draws=draws)]
     doubtful = {row["track"] for row in rows if row.get("conditioned") is False}
+    failed = {
+        model: sorted({row["track"] for row in rows if row["model"] == model and row["outcome"] == FAILED})
+        for model in models
+    }
     return {
         "definitions": {name: vars(MEASURES[name]) for name in measures},
         "intervals": INTERVALS,
         "tracks": len({row["track"] for row in rows}),
-        "failed": sorted({row["track"] for row in rows if row["outcome"] == FAILED}),
+        "failed": sorted({track for tracks in failed.values() for track in tracks}),
+        "failed_by_model": failed,
         "ill_conditioned": sorted(doubtful),
         "figures": [figure.to_dict() for figure in figures(rows, measures, draws)],
         "against": against,
@@ -38,10 +43,9 @@ def show(result: dict[str, Any], root: str) -> None:
     """Print what ``standings`` gave."""
     console = terminal()
     console.print(_figures(result))
-    failed, doubtful = result["failed"], result["ill_conditioned"]
-    if failed:
-        console.print(f"not counted: {len(failed)} tracks that failed, for example {failed[0]}")
-    if doubtful:
+    for line in _not_counted(result["failed_by_model"]):
+        console.print(line)
+    if doubtful := result["ill_conditioned"]:
         console.print(
             f"ISR, SIR and SAR of {len(doubtful)} tracks are ill-conditioned (for example {doubtful[0]}): no tool's digits "
             "of them can be trusted"
@@ -53,19 +57,31 @@ def show(result: dict[str, Any], root: str) -> None:
     console.print(f"evaluation: {root}")
 
 
+def _not_counted(failed: dict[str, list[str]]) -> list[str]:
+    """A line for the models that failed on the same tracks; one that failed on none has none."""
+    models: dict[tuple[str, ...], list[str]] = {}
+    for model, tracks in failed.items():
+        models.setdefault(tuple(tracks), []).append(model)
+    models.pop((), None)
+    return [
+        f"not counted for {'any model' if len(names) == len(failed) else ', '.join(names)}: {len(tracks)} tracks that "
+        f"failed, for example {tracks[0]}"
+        for tracks, names in models.items()
+    ]
+
+
 def _figures(result: dict[str, Any]):
     from rich.table import Table
 
-    tracks = result["tracks"] - len(result["failed"])
     table = Table(
-        title=f"{tracks} tracks; mean and median over tracks of each stem, then mean over stems and seeds; 95 % interval of "
-        "the mean; each stem: mean over tracks",
+        title=f"of {result['tracks']} tracks: mean and median over those that count for the model, of each stem, then mean "
+        "over stems and seeds; 95 % interval of the mean; each stem: mean over tracks",
         title_justify="left",
     )
     shown = list(dict.fromkeys(row["stem"] for row in result["figures"] if row["stem"] != STEMS))
     for column in ("measure", "model"):
         table.add_column(column)
-    for column in ("seeds", "mean", "interval", "median", *shown, "undefined"):
+    for column in ("tracks", "seeds", "mean", "interval", "median", *shown, "undefined"):
         table.add_column(column, justify="right")
     cells = {(r["measure"], r["model"], r["stem"], r["track_aggregate"]): r for r in result["figures"]}
     models = list(dict.fromkeys(row["model"] for row in result["figures"]))
@@ -79,6 +95,7 @@ def _figures(result: dict[str, Any]):
                 if not place
                 else "",
                 model,
+                str(mean["tracks"]),
                 str(mean["seeds"]),
                 f"{mean['estimate']:.2f}",
                 f"{mean['low']:.2f} … {mean['high']:.2f}",

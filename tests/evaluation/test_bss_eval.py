@@ -153,3 +153,38 @@ def test_a_stem_that_is_silent_throughout_is_refused():
     estimates[1] = 0
     with pytest.raises(ValueError, match="estimate of stem 1 is silent"):
         bss_eval(references, estimates, RATE)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("side", [0, 1], ids=["reference", "estimate"])
+def test_signals_that_are_not_finite_leave_musevals_numbers_and_nans(side, value):
+    both = [signals / 32768 for signals in music(10, stems=3, seconds=2.3, channels=1)]
+    both[1][0, :RATE] = 0  # a silent second on top
+    both[side][1, RATE + 9] = value
+    ours = bss_eval(*both, RATE)
+    with np.errstate(all="ignore"):
+        theirs = museval_backend.evaluate_track(*both, RATE)
+    assert_equal(ours, theirs)
+    assert np.isnan([ours[name][1] for name in NAMES]).all()
+    assert np.isfinite(ours["isr"][[0, 2], 1]).all()
+    assert ours["conditioned"].all()
+    np.testing.assert_array_equal(ours["sdr"], framewise_sdr(*both, RATE))
+
+
+def test_a_reference_of_nan_alone_is_no_error():
+    references, estimates = (signals / 32768 for signals in music(11, stems=2, seconds=1.2))
+    references[0] = np.nan
+    found = bss_eval(references, estimates, RATE)
+    assert np.isnan([found[name] for name in ("sdr", "sir", "sar")]).all()
+    assert np.isfinite(found["isr"]).tolist() == [[False], [True]]
+
+
+def test_lists_and_whole_rates_are_taken_and_no_other_rate():
+    references, estimates = music(12, stems=2, seconds=1.1, channels=1)
+    expected = bss_eval(references, estimates, RATE)
+    found = bss_eval(references.tolist(), estimates.tolist(), float(RATE))
+    for name in (*NAMES, "conditioned"):
+        np.testing.assert_array_equal(found[name], expected[name])
+    for rate in (0, 44100.5, None):
+        with pytest.raises(ValueError, match=f"sample rate {rate}: must be a positive integer"):
+            bss_eval(references, estimates, rate)

@@ -101,3 +101,24 @@ def test_the_page_about_evaluation_defines_every_measure():
     rows = [line.strip("|").split("|") for line in page.splitlines() if line.startswith("| `")]
     told = {row[0].strip(" `"): (row[1].strip(), row[2].strip()) for row in rows}
     assert told == {name: (m.unit, m.frames) for name, m in measures.MEASURES.items()}
+
+
+@pytest.mark.parametrize("name", ["sdr", "framewise_sdr"])
+def test_what_is_wrong_with_the_arguments_is_an_error_and_no_note(name):
+    references = np.random.default_rng(0).standard_normal((2, 1, 16000))
+    with pytest.raises(ValueError, match=r"\(2, 16000, 1\), estimates \(1, 16000, 1\)"):
+        track_measures(references, references[:1], RATE, (name,))
+    with pytest.raises(ValueError, match=r"sample rate 8000\.5: must be a positive integer"):
+        track_measures(references, references, 8000.5, (name,))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_estimate_that_is_not_finite_has_no_finite_measure(coloured, value):
+    references, estimates = coloured
+    whole = track_measures(references, estimates, RATE, ALL).values
+    estimates[1, 0, 100] = value
+    with np.errstate(all="ignore"):
+        found = track_measures(references, estimates, RATE, ALL).values
+    for name in ALL:
+        assert np.isfinite(found[name]).tolist() == [True, False, True], name
+        np.testing.assert_allclose(found[name][[0, 2]], whole[name][[0, 2]], atol=1e-9)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysep.evaluation import framewise_sdr, global_sdr, median_framewise_sdr, si_sdr
+from raysep.evaluation.sdr import as_signals
 
 RATE = 800  # Hz: museval's cost grows with the length, its rules do not depend on the rate
 
@@ -67,6 +69,40 @@ def test_a_stem_silent_throughout_raises_like_museval(museval_metrics, side):
         museval_sdr(museval_metrics, *both)
     with pytest.raises(ValueError, match="stem 2 is silent throughout"):
         framewise_sdr(*both, RATE)
+
+
+PLACES = {"a frame": RATE + 5, "a silent frame": 2 * RATE + 5, "the dropped rest": 4 * RATE + 7}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("side", [0, 1], ids=["reference", "estimate"])
+def test_one_sample_that_is_not_finite_spoils_what_it_spoils_in_museval(museval_metrics, side, value, place):
+    both = sources(9, samples=4 * RATE + 300)
+    both[1][0, 2 * RATE : 3 * RATE] = 0.0
+    both[side][1, place, 1] = value
+    with np.errstate(all="ignore"):
+        expected = museval_sdr(museval_metrics, *both)
+    result = framewise_sdr(*both, RATE)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-9)  # equal NaN patterns too
+    assert np.isnan(result[1]).all()
+    assert np.isfinite(result[0]).tolist() == [side == 1, side == 1, False, side == 1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_samples_that_cancel_to_nan_do_not_warn():
+    references, estimates = sources(10)
+    references[1, 5] = estimates[1, 5] = [np.inf, -np.inf]
+    assert np.isnan(framewise_sdr(references, estimates, RATE)).all()
+
+
+def test_a_finite_estimate_too_loud_for_its_energy_is_minus_infinite_in_that_frame_alone():
+    references, estimates = sources(11)
+    before = framewise_sdr(references, estimates, RATE)
+    estimates[1, :RATE] = 1e200
+    after = framewise_sdr(references, estimates, RATE)
+    assert after[1, 0] == -np.inf
+    np.testing.assert_array_equal(after[:, 1:], before[:, 1:])
 
 
 def test_integer_and_single_precision_audio_are_not_summed_in_their_own_precision():
@@ -145,3 +181,25 @@ def test_shapes_that_cannot_be_scored_are_named():
             measure(references, estimates[:, :-1])
         with pytest.raises(ValueError, match="empty"):
             measure(references[:, :0], estimates[:, :0])
+
+
+def test_lists_and_tensors_are_signals_too_and_arrays_are_not_copied():
+    references, estimates = sources(12, samples=2 * RATE)
+    for measure in (global_sdr, si_sdr, lambda r, e: framewise_sdr(r, e, RATE)):
+        expected = measure(references, estimates)
+        for convert in (np.ndarray.tolist, torch.from_numpy):
+            np.testing.assert_array_equal(measure(convert(references), convert(estimates)), expected)
+    assert all(
+        made is given for made, given in zip(as_signals(references, estimates), (references, estimates), strict=True)
+    )
+
+
+@pytest.mark.parametrize("rate", [0, -800, 800.5, np.nan, np.inf, "800", None])
+def test_a_sample_rate_that_is_none_is_named(rate):
+    with pytest.raises(ValueError, match=rf"sample rate {rate!r}: must be a positive integer, in Hz"):
+        framewise_sdr(*sources(13), rate)
+
+
+@pytest.mark.parametrize("rate", [float(RATE), np.int16(RATE), np.float32(RATE)])
+def test_a_sample_rate_may_be_any_whole_number(rate):
+    np.testing.assert_array_equal(framewise_sdr(*sources(14), rate), framewise_sdr(*sources(14), RATE))

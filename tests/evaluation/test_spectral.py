@@ -79,3 +79,27 @@ def test_a_leak_costs_bleedless_and_a_hole_costs_fullness():
 def test_shapes_that_differ_are_refused():
     with pytest.raises(ValueError, match=r"\(2, 44100, 2\)"):
         bleedless_fullness(stems(), stems()[:1], RATE)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("side", [0, 1], ids=["reference", "estimate"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_has_no_score_and_not_the_best_one(value, side):
+    both = [stems(5), 0.9 * stems(5)]
+    whole = bleedless_fullness(*both, RATE)
+    both[side][1, -1, 0] = value
+    for score, before in zip(bleedless_fullness(*both, RATE), whole, strict=True):
+        assert np.isnan(score[1])
+        assert score[0] == before[0]
+
+
+def test_lists_and_tensors_are_signals_too():
+    references = stems(6, seconds=0.2)
+    estimates = 0.9 * references
+    expected = bleedless_fullness(references, estimates, RATE)
+    for convert in (np.ndarray.tolist, torch.from_numpy):
+        np.testing.assert_array_equal(
+            bleedless_fullness(convert(references), convert(estimates), float(RATE)), expected
+        )
+    with pytest.raises(ValueError, match="sample rate 0: must be a positive integer"):
+        bleedless_fullness(references, estimates, 0)

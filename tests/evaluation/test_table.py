@@ -82,3 +82,9 @@ def test_models_with_other_stems_stand_in_one_table(rows):
     assert {f.stem for f in found} == {STEMS, "vocals"}
     assert {f.value.estimate for f in found} == {2.5}
     assert np.isnan([f.value.low for f in found]).all()  # one track: nothing to draw from
+
+
+def test_two_models_under_one_name_are_refused_rather_than_merged(rows):
+    other = [{"model": "a", "seed": None, "track": "t1", "stem": "bass", "sdr": -9.0}]  # counts as seed 0
+    with pytest.raises(ValueError, match="a: has two rows of seed 0, track t1, stem bass"):
+        grid([*rows, *other], "a", "sdr")

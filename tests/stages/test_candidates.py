@@ -54,6 +54,26 @@ def test_arms_of_one_name_are_told_apart_by_their_runs(run, tmp_path):
         candidates.find([str(other), str(twin)])
 
 
+@pytest.mark.parametrize("other", ["umx-seed0", "umx-seed1"])
+def test_a_checkpoint_without_a_seed_is_no_seed_of_its_namesake(run, tmp_path, other):
+    bare, seeded = (str(tmp_path / f"{name}.safetensors") for name in ("umx", other))
+    shutil.copy(run / "checkpoints" / "cleaned-seed0.safetensors", bare)
+    shutil.copy(run / "checkpoints" / "contaminated-seed0.safetensors", seeded)
+    with pytest.raises(BadInput, match=rf"umx\.safetensors and .*{other}\.safetensors: both would .*one of the files"):
+        candidates.find([bare, seeded])
+    assert named(candidates.find([bare])) == [("umx", None)]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    moved = shutil.move(seeded, elsewhere)
+    assert named(candidates.find([bare, moved])) == [(f"{tmp_path.name}/umx", None), ("elsewhere/umx", int(other[-1]))]
+
+
+def test_two_checkpoints_of_one_arm_and_seed_are_refused(run):
+    shutil.copy(run / "checkpoints" / "probe-final.safetensors", run / "checkpoints" / "cleaned-seed00.safetensors")
+    with pytest.raises(BadInput, match=r"cleaned-seed0\.safetensors and .*cleaned-seed00\.safetensors: both would be"):
+        candidates.find([str(run)])
+
+
 def test_no_checkpoint_passes_for_the_baseline(run, tmp_path):
     folder = tmp_path / "models"
     folder.mkdir()

@@ -127,6 +127,31 @@ def test_when_every_track_fails_the_evaluation_does(request_of, alone, tmp_path)
     assert caught.value.exit_code == 1
 
 
+def test_a_broken_checkpoint_is_no_better_than_any_and_costs_no_other_model_its_tracks(request_of, alone):
+    """Weights of NaN give estimates of NaN: neither full marks nor a track less for the others."""
+    import torch
+
+    from raysep.separators import checkpoint
+
+    file = Path(request_of().models[0], "checkpoints", "cleaned-seed1.safetensors")
+    made = checkpoint.from_bytes(file.read_bytes(), str(file))
+    for tensor in made.weights.values():
+        if tensor.is_floating_point():
+            tensor.fill_(torch.nan)
+    file.write_bytes(checkpoint.to_bytes(made))
+    request = request_of(against="contaminated", measures=evaluate.numbers.DEFAULT)
+    with pytest.raises(
+        FinishedWithFailures, match=r"3 tracks failed, first T \(cleaned \(seed 1\): its vocals.* of T holds"
+    ):
+        evaluate.evaluate(request)
+    rows = table(request).to_pylist()
+    assert {(r["model"], r["seed"]) for r in rows if r["outcome"] == "failed"} == {("cleaned", 1)}
+    record = Run(request.out).read_json("evaluation.json")
+    assert record["failed_by_model"] == {"cleaned": NAMES, "contaminated": []}
+    assert {(f["model"], f["tracks"]) for f in record["figures"]} == {("cleaned", 0), ("contaminated", 3)}
+    assert {c["verdict"] for c in record["comparisons"]} == {"not distinguishable"}
+
+
 def test_a_lost_shard_is_rows_of_its_tracks(request_of, ray_free, monkeypatch):
     def lose(make, work, available, *, on_done, **options):
         for number in (0, 2):

@@ -115,6 +115,26 @@ def test_one_model_failing_leaves_the_others(tmp_path, model, tracks):
     assert rows[0]["message"].startswith("FileNotFoundError")
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_estimate_that_is_not_finite_fails_the_track_and_names_model_track_and_stem(
+    tmp_path, model, tracks, monkeypatch, value
+):
+    whole = measuring.estimate
+
+    def estimate(candidate, mixture, rate, separation):
+        found = whole(candidate, mixture, rate, separation)
+        if candidate.name == "broken":
+            found[LABELS.index("bass"), 0, 17] = value
+        return found
+
+    monkeypatch.setattr(measuring, "estimate", estimate)
+    work = replace(evaluator(tmp_path, model), models=(replace(model, name="broken", seed=3), model))
+    rows, _ = work.track("T", tracks["T"])
+    assert [(row["model"], row["outcome"]) for row in rows] == [("broken", "failed")] * 4 + [("a", "scored")] * 4
+    assert rows[0]["message"].startswith(f"broken (seed 3): its bass of T holds NaN or Inf, so {model.uri} is broken")
+    assert "sdr" not in rows[0]
+
+
 def test_what_is_undefined_is_scored_with_a_note(tmp_path, model, write_tracks):
     folder = write_tracks(tmp_path / "quiet", ["T"], seconds=1.5)
     soundfile.write(Path(folder) / "T" / "drums.wav", np.zeros(12000), 8000)

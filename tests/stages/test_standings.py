@@ -40,7 +40,7 @@ def printed(monkeypatch):
 
 def test_figures_and_verdicts_are_printed(printed):
     text = printed(standings.standings(rows(2.0), ["sdr"], "old", draws=200))
-    assert "6 tracks; mean and median over tracks of each stem" in text
+    assert "of 6 tracks: mean and median over those that count for the model, of each stem" in text
     assert "SDR (whole track), dB" in text
     line = next(line for line in text.splitlines() if "6 of 6" in line)
     cells = [cell.strip() for cell in line.strip("│").split("│")]
@@ -64,8 +64,26 @@ def test_what_limits_the_numbers_is_said(printed):
     result = standings.standings(some, ["sdr"], "old", draws=50)
     assert (result["failed"], result["ill_conditioned"], result["tracks"]) == (["t5"], ["t4"], 6)
     text = printed(result)
-    assert "5 tracks; mean" in text
-    assert "1 tracks that failed, for example t5" in text
+    assert "not counted for any model: 1 tracks that failed, for example t5" in text
     assert "1 tracks are ill-conditioned (for example t4)" in text
     assert "of one seed, so that the intervals know nothing of seed noise: new, old" in text
     assert "not distinguishable" in text
+
+
+def test_each_model_shows_its_own_tracks_and_the_failures_that_are_its_own(printed):
+    some = rows(0.0) + [row | {"model": "third"} for row in rows(0.0) if row["model"] == "old"]
+    for row in some:
+        if row["model"] == "new" and row["track"] in ("t1", "t2", "t3", "t4") and row["seed"] == 1:
+            row |= {"outcome": "failed", "sdr": None}
+    result = standings.standings(some, ["sdr"], "old", draws=50)
+    assert result["failed"] == ["t1", "t2", "t3", "t4"]
+    assert result["failed_by_model"] == {"old": [], "new": ["t1", "t2", "t3", "t4"], "third": []}
+    text = printed(result)
+    lines = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines()]
+    shown = {cells[1]: cells[2:4] for cells in lines if len(cells) > 3 and cells[1] in ("old", "new", "third")}
+    assert shown == {"old": ["6", "2"], "new": ["2", "2"], "third": ["6", "2"]}
+    assert "of 6 tracks: " in text
+    assert "not counted for new: 4 tracks that failed, for example t1" in text
+    assert text.count("not counted") == 1
+    compared = {c["model"]: c["tracks"] for c in result["comparisons"] if c["stem"] == "mean over stems"}
+    assert compared == {"new": 2, "third": 6}
