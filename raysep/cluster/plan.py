@@ -21,6 +21,7 @@ from raysep.training.recipe import Recipe
 Measure = Callable[[np.ndarray, np.ndarray], Iterable[float]]
 
 LEAST_READ_CPUS = 0.1
+GPU_UNITS = 10_000  # of which Ray counts a GPU; a share is rounded down to whole ones, so that all of them fit
 LEAN_CPUS = 0.9  # of a worker of an elastic group: as many as fit on a node leave a little for the reads that feed them
 
 
@@ -82,13 +83,14 @@ class Group:
         return self.least_workers or self.workers
 
     def resources(self, available: Resources) -> tuple[dict[str, float], float]:
-        """What each worker reserves, and the CPUs of one read of its data."""
+        """What each worker reserves, and the CPUs of one read of its data. Less than a whole GPU counts as none."""
         cpus = available.cpus_each(self.workers)
         if self.least_workers:
             cpus = round(LEAN_CPUS * min(1.0, (available.cpus or self.fewest) / self.fewest), 3)
         each = {"CPU": cpus}
-        if available.gpus >= 1:
-            each["GPU"] = min(1.0, available.gpus / self.fewest)
+        if devices := int(available.gpus):
+            sharing = -(-self.fewest // devices)  # workers of one GPU, at most: a share cannot lie across two
+            each["GPU"] = GPU_UNITS // sharing / GPU_UNITS
         # An elastic group fills whatever the cluster shrinks to: reads must fit into what one worker leaves of a node.
         left = 0.0 if self.least_workers else available.cpus - self.workers * cpus
         return each, max(LEAST_READ_CPUS, min(1.0, round(left, 3)))

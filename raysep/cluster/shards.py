@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import ray
+from ray.actor import ActorHandle
 from ray.exceptions import RayError, RayTaskError
 
 from raysep.cluster.session import Resources
@@ -39,9 +40,11 @@ def run_shards(
 ) -> dict[int, str]:
     """Run every shard once; returns the shards that failed for good, with the error's text.
 
-    ``make`` is called once in each worker and returns the function of (shard number, payload). A worker
-    that dies is replaced and its shard retried up to ``RESTARTS`` times; an exception is not retried. Raises
-    ``RaysepError`` when ``make`` itself fails: that would fail every shard.
+    ``make`` is called once in each worker and returns the function of (shard number, payload). A shard whose worker
+    dies is retried up to ``RESTARTS`` times, by whichever worker is free first; an exception is not retried. Workers
+    for which the cluster has no room hold no shard and join in when there is some; while there is none at all, the
+    call waits. Raises ``RaysepError`` when ``make`` itself fails, or when each worker died ``RESTARTS`` + 1 times
+    before it was up: that would fail every shard.
     """
     if not shards:
         return {}
@@ -55,38 +58,73 @@ def run_shards(
         "max_restarts": 0,
         "max_task_retries": 0,
     }
-    pool = [ray.remote(_Worker).options(**options).remote(make) for _ in range(count)]
     waiting = sorted(shards.items(), reverse=True)
     tries: dict[int, int] = dict.fromkeys(shards, 0)
-    busy: dict[ray.ObjectRef, tuple[int, int]] = {}
     failed: dict[int, str] = {}
+    # A worker is in one of three places. The first holds those asked whether they are up, each with the number of times
+    # that it died before it was: only one that has just answered is given a shard. One that waits for room may never
+    # be up, and one that idled may be dead: neither may keep a shard from the others, or cost it a try.
+    asked: dict[ray.ObjectRef, tuple[ActorHandle, int]] = {}
+    busy: dict[ray.ObjectRef, tuple[ActorHandle, int]] = {}
+    idle: list[ActorHandle] = []
 
-    def give(worker: int) -> None:
+    def ask(worker: ActorHandle, deaths: int = 0) -> None:
+        asked[worker.__ray_ready__.remote()] = (worker, deaths)
+
+    def start(deaths: int = 0) -> None:
+        ask(ray.remote(_Worker).options(**options).remote(make), deaths)
+
+    def give(worker: ActorHandle) -> None:
         if waiting:
             shard, payload = waiting.pop()
             tries[shard] += 1
-            busy[pool[worker].run.remote(shard, payload)] = (worker, shard)
+            busy[worker.run.remote(shard, payload)] = (worker, shard)
+        else:
+            idle.append(worker)
 
-    for worker in range(count):
-        give(worker)
-    while busy:
-        finished, _ = ray.wait(list(busy), num_returns=1)
-        worker, shard = busy.pop(finished[0])
-        try:
-            on_done(shard, ray.get(finished[0]))
-        except RayTaskError as error:
-            failed[shard] = _last_line(error.cause or error)
-        except RayError as error:  # the worker died, was killed for its memory, or its node is gone
-            if getattr(error, "actor_init_failed", False):
-                raise RaysepError(f"a worker could not start: {_last_line(error)}") from error
-            if tries[shard] <= RESTARTS:
-                waiting.append((shard, shards[shard]))
-            else:
-                failed[shard] = f"worker died {tries[shard]} times: {_last_line(error)}"
-            pool[worker] = ray.remote(_Worker).options(**options).remote(make)
-        give(worker)
-    for actor in pool:
-        ray.kill(actor)
+    def bury(worker: ActorHandle, error: RayError) -> None:
+        ray.kill(worker)  # it may only be out of reach, and would hold what its successor needs
+        if getattr(error, "actor_init_failed", False):
+            raise RaysepError(f"a worker could not start: {_last_line(error)}") from error
+
+    try:
+        for _ in range(count):
+            start()
+        while waiting or busy:
+            (answer,), _ = ray.wait([*asked, *busy], num_returns=1)
+            if answer in asked:
+                worker, deaths = asked.pop(answer)
+                try:
+                    ray.get(answer)
+                except RayError as error:
+                    bury(worker, error)
+                    if waiting and deaths < RESTARTS:
+                        start(deaths + 1)
+                    elif waiting and not asked and not busy:
+                        raise RaysepError(f"workers died before they were up: {_last_line(error)}") from error
+                else:
+                    give(worker)
+                continue
+            worker, shard = busy.pop(answer)
+            try:
+                on_done(shard, ray.get(answer))
+            except RayTaskError as error:
+                failed[shard] = _last_line(error.cause or error)
+            except RayError as error:  # the worker died, was killed for its memory, or its node is gone
+                bury(worker, error)
+                if tries[shard] <= RESTARTS:
+                    waiting.append((shard, shards[shard]))
+                else:
+                    failed[shard] = f"worker died {tries[shard]} times: {_last_line(error)}"
+                if waiting and not idle:
+                    start()
+                while waiting and idle:  # all: the first that is found alive takes it
+                    ask(idle.pop())
+                continue
+            give(worker)
+    finally:
+        for worker in [*idle, *(worker for worker, _ in [*asked.values(), *busy.values()])]:
+            ray.kill(worker)
     return failed
 
 

@@ -148,4 +148,39 @@ def test_gpus_are_shared_only_when_there_are_fewer_than_workers():
     assert [group.has_own_gpus(Resources(16, gpus, 1)) for gpus in (0.0, 2.0, 4.0)] == [False, False, True]
     elastic = group_of(workers=4, least_workers=2)
     assert elastic.resources(Resources(16, 2.0, 1))[0]["GPU"] == 1.0
+    assert elastic.resources(Resources(16, 1.0, 1))[0]["GPU"] == 0.5
     assert elastic.has_own_gpus(Resources(16, 2.0, 1))
+
+
+SHARED = [
+    (3, 4, 0.5),
+    (2, 3, 0.5),
+    (4, 6, 0.5),
+    (5, 8, 0.5),
+    (2, 4, 0.5),
+    (1, 3, 0.3333),
+    (1, 6, 0.1666),
+    (2, 13, 0.1428),
+]
+
+
+@pytest.mark.parametrize(("gpus", "workers", "share"), [*SHARED, (4, 4, 1.0), (8, 4, 1.0)])
+def test_there_is_room_for_every_workers_share_of_one_gpu(gpus, workers, share):
+    """What Ray places: a share lies on one device, which is counted in ten-thousandths."""
+    found = group_of(workers=workers).resources(Resources(64, float(gpus), 1))[0]["GPU"]
+    assert found == share
+    assert sum(10_000 // round(10_000 * found) for _ in range(gpus)) >= workers
+
+
+@given(gpus=st.integers(1, 64), workers=st.integers(1, 200))
+def test_no_larger_share_would_have_room_for_all(gpus, workers):
+    units = round(10_000 * group_of(workers=workers).resources(Resources(64, float(gpus), 1))[0]["GPU"])
+    assert gpus * (10_000 // units) >= workers
+    assert units == 10_000 or gpus * (10_000 // (units + 1)) < workers
+
+
+@pytest.mark.parametrize(("gpus", "share"), [(0.0, None), (0.5, None), (1.5, 0.3333), (2.9, 0.5), (3.5, 1.0)])
+def test_part_of_a_gpu_counts_as_none(gpus, share):
+    group, available = group_of(workers=3), Resources(16, gpus, 1)
+    assert group.resources(available)[0].get("GPU") == share
+    assert group.has_own_gpus(available) == (share == 1.0)
