@@ -1,7 +1,8 @@
 """Gradients of the training loss at fixed weights: sums over samples, in float64, mergeable across shards.
 
 The network is in eval mode throughout (batch statistics and dropout would make a sample's gradient depend on its
-neighbours), and its buffers travel with its parameters. The loss of a sample is the mean of its stems' losses.
+neighbours; ``differentiable`` is what every gradient is taken in), and its buffers travel with its parameters. The loss of
+a sample is the mean of its stems' losses.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def reference_gradient(network: nn.Module, batches: Iterable[tuple[Tensor, Tenso
     names, parameters = zip(*trainable(network).items(), strict=True)
     total = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in zip(names, parameters, strict=True)}
     count = 0
-    with evaluating(network):
+    with differentiable(network):
         for mixtures, targets in batches:
             loss = stem_losses(network, mixtures, targets).mean(dim=1).sum()
             gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
@@ -102,7 +103,8 @@ def losses_at(network: nn.Module, mixtures: Tensor, targets: Tensor) -> Callable
 
     def losses(weights: Weights) -> Tensor:
         state = {f"network.{name}": value for name, value in weights.items()} | buffers
-        return torch.func.functional_call(wrapped, state, (mixtures, targets))
+        with differentiable(network):
+            return torch.func.functional_call(wrapped, state, (mixtures, targets))
 
     return losses
 
@@ -148,3 +150,21 @@ def evaluating(network: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+@contextmanager
+def differentiable(network: nn.Module) -> Iterator[None]:
+    """Eval mode for a forward pass whose gradient is taken: on CUDA too, and the same numbers.
+
+    cuDNN refuses the gradient of a recurrence in eval mode. Without dropout, training mode computes the same, and the fast
+    kernels stay. Here and not in a layer of our own, since torchaudio's networks hold plain ``nn.LSTM``.
+    """
+    with evaluating(network):
+        recurrences = {module: module.dropout for module in network.modules() if isinstance(module, nn.RNNBase)}
+        for module in recurrences:
+            module.training, module.dropout = True, 0.0
+        try:
+            yield
+        finally:
+            for module, dropout in recurrences.items():
+                module.dropout = dropout

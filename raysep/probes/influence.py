@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from raysep.audio.levels import is_audible
 from raysep.errors import RaysepError
-from raysep.probes.gradients import Weights, evaluating, losses_at, trainable, weights_of, with_weights
+from raysep.probes.gradients import Weights, differentiable, losses_at, trainable, weights_of, with_weights
 from raysep.probes.losses import losses_of
 from raysep.training.loss import stem_losses
 
@@ -90,6 +91,12 @@ def self_check(at_rho: np.ndarray, at_third: np.ndarray, least: float = LEAST_AG
     return agreement
 
 
+def audible_stems(targets: Tensor) -> np.ndarray:
+    """``(n, stem)`` which of ``(n, stem, channel, time)`` targets can be heard; the others carry no evidence."""
+    heard = [[is_audible(stem) for stem in segment] for segment in targets.cpu().numpy()]
+    return np.array(heard, dtype=bool).reshape(targets.shape[:2])
+
+
 def influence_at(
     network: nn.Module, direction: Mapping[str, Tensor], mixtures: Tensor, targets: Tensor, rho: float = RHO
 ) -> np.ndarray:
@@ -112,11 +119,11 @@ def check_step(
     Ranks are within a stem label, as they are used, and the labels' correlations are averaged.
     """
     full, third = (influence_at(network, direction, mixtures, targets, r) for r in (rho, rho / 3))
-    correlations = []
+    audible, correlations = audible_stems(targets), []
     for stem in range(full.shape[1]):
-        audible = targets[:, stem].abs().amax(dim=(-2, -1)).cpu().numpy() > 0
-        if np.count_nonzero(audible) > 2:
-            correlations.append(self_check(full[audible, stem], third[audible, stem], least))
+        heard = audible[:, stem]
+        if np.count_nonzero(heard) > 2:
+            correlations.append(self_check(full[heard, stem], third[heard, stem], least))
     if not correlations:
         raise RaysepError("the self-check of the influence needs three audible segments of a label; give it more")
     return float(np.mean(correlations))
@@ -133,7 +140,7 @@ def exact_derivative(
     """
     weights = weights_of(network)
     tangents = {name: direction[name].to(value) for name, value in weights.items()}
-    with evaluating(network):
+    with differentiable(network):
         if mode == "forward":
             return torch.func.jvp(losses_at(network, mixtures, targets), (weights,), (tangents,))[1]
         names, parameters = zip(*trainable(network).items(), strict=True)

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from raysep.probes.gradients import evaluating
-from raysep.separators.base import MagnitudeSeparator
-from raysep.separators.spectrogram import magnitude
 from raysep.training.loss import magnitude_mse
 
 
@@ -21,25 +19,24 @@ def losses_of(network: nn.Module, mixtures: Tensor, targets: Tensor, batch: int 
     return torch.cat(parts)
 
 
-@torch.inference_mode()
-def loss_difference(plus: MagnitudeSeparator, minus: MagnitudeSeparator, targets: Tensor, batch: int = 4) -> Tensor:
-    """``(n, stem)`` L(plus) - L(minus) in float64, on mixtures that are the sums of ``(n, stem, channel, time)`` targets.
+def loss_change(excess: Tensor, change: Tensor) -> Tensor:
+    """L(θ') - L(θ) in float64, ``(...)``, without taking the difference of two losses.
 
-    Of two weight sets of one network, in eval mode, whose stems are the targets'. What ``losses_of`` would give for each is
-    not taken apart first:  (p - t)² - (m - t)² = (p - m)(p + m - 2t),  so nothing cancels and the targets are read once.
-    Each stem is transformed by itself, so that it stays in the cache, and the mixture not at all: the transform is linear,
-    so its spectrum is the sum of theirs.
+    ``excess`` is p - t, what the magnitudes ``(..., channel, bin, frame)`` that θ estimates have above the targets, and
+    ``change`` is p' - p, how they change:  (p' - t)² - (p - t)² = (p' - p)(p' - p + 2 (p - t)).  Nothing cancels, so a small
+    step is read to as many digits as a large one.
     """
-    parts = []
-    for target in targets.split(batch):
-        spectra = [plus.spectrogram(stem) for stem in target.unbind(dim=1)]  # each (batch, channel, bin, frame)
-        whole = spectra[0].clone()
-        for spectrum in spectra[1:]:  # in place: a stack of them would be copied to memory and back
-            whole += spectrum
-        mixture = magnitude(whole)
-        first, second = plus.estimate(mixture), minus.estimate(mixture)  # (batch, stem, channel, bin, frame)
-        difference, rest = first - second, first.add_(second)
-        for stem, spectrum in enumerate(spectra):
-            rest[:, stem].sub_(magnitude(spectrum), alpha=2)
-        parts.append(difference.mul_(rest).mean(dim=(-3, -2, -1), dtype=torch.float64))
-    return torch.cat(parts)
+    return _over_frames(torch.add(change, excess, alpha=2).mul_(change).mean(dim=-2))
+
+
+def mean_square(values: Tensor) -> Tensor:
+    """Mean of the squares over ``(..., channel, bin, frame)``: over the bins of a frame in the values' own type, of frames
+    in float64.
+
+    Rounding in a frame stays far below that of the values, and all in float64 would take ten times as long.
+    """
+    return _over_frames(values.square().mean(dim=-2))
+
+
+def _over_frames(values: Tensor) -> Tensor:
+    return values.mean(dim=(-2, -1), dtype=torch.float64)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from raysep.audio.levels import rms_dbfs
 from raysep.corpus.manifest import stem_id
-from raysep.corpus.mixing import clean_context, own_context
+from raysep.corpus.mixing import clean_context
 from raysep.corpus.segments import Segment, crop, cut
 from raysep.errors import BadInput
 from raysep.probes import signal
@@ -27,8 +27,10 @@ from raysep.probes.fad.reference import instrument
 from raysep.probes.influence import central_difference, curvature
 from raysep.probes.kit import ScoringKit, ScoringOptions, label_references
 from raysep.probes.leakage import leakage
+from raysep.probes.losses import loss_change, mean_square
 from raysep.probes.unlearning import relative_tau, tau
 from raysep.separators.base import MagnitudeSeparator, Separator
+from raysep.separators.spectrogram import magnitude
 from raysep.training.loss import magnitude_mse
 
 __all__ = ["PROBES", "Probe", "ScoringKit", "ScoringOptions", "label_references", "score_track"]
@@ -42,7 +44,7 @@ Choose = Callable[[str, np.ndarray], np.ndarray]  # label, which segments are au
 class Heard:
     """Audio ``(..., channel, time)`` on a network's device, and its magnitude in the network's spectrogram."""
 
-    audio: Tensor
+    audio: Tensor | None  # not made for a network of magnitudes alone
     magnitude: Tensor
 
     def estimates(self, network: Separator) -> Tensor:
@@ -82,8 +84,8 @@ def score_track(
     is the same whichever others are chosen. Raises ``BadInput`` for a label that the kit cannot score, or shapes that
     differ.
     """
-    cut_up = _cut(kit, audio, track, choose)
-    columns = _clean_and_alone(kit, cut_up) | _own(kit, cut_up)
+    cut_up = cut_track(kit, audio, track, choose)
+    columns = _clean_and_alone(kit, cut_up) | own_losses(kit, cut_up)
     by_segment = _model_probes(columns, kit.options.rho, kit.options.unlearning_sign) | _per_track(kit, cut_up, columns)
     if by_stem is None:
         by_stem = _whole_stems(kit, audio, cut_up.labels)
@@ -136,8 +138,12 @@ def _clean_and_alone(kit: ScoringKit, track: Track) -> Columns:
     return columns
 
 
-def _own(kit: ScoringKit, track: Track) -> Columns:
-    """Losses of every segment that is read in its own track's mixture: one forward pass serves all stems."""
+def own_losses(kit: ScoringKit, track: Track) -> Columns:
+    """Losses of every segment that is read in its own track's mixture: one forward pass serves all stems.
+
+    ``own NETWORK`` → ``(label, segment)`` float64, NaN where not read. Those of moved weights are the loss before and
+    ``loss_change``: their difference, which attribution is, has the digits of the latter.
+    """
     networks = {name: kit.networks[name] for name in ("final", "unlearned") if name in kit.networks}
     if kit.per_track:
         networks |= {PER_TRACK.format(number): network for number, network in enumerate(kit.per_track.networks)}
@@ -145,16 +151,50 @@ def _own(kit: ScoringKit, track: Track) -> Columns:
     heard = np.flatnonzero(track.read.any(axis=0)) if networks else []
     for first in range(0, len(heard), kit.options.batch):
         chosen = heard[first : first + kit.options.batch]
-        crops = track.crops[:, chosen].transpose(1, 0, 2, 3)  # (segment, label, channel, time)
-        mixtures = np.stack([own_context(dict(zip(track.labels, stems, strict=True))) for stems in crops])
-        for name, network, (mixed, targets), index in _inputs(
-            networks, track, (mixtures, crops), np.arange(len(track.labels))
-        ):
-            estimates = mixed.estimates(network)[:, index]  # (segment, label, channel, bin, frame)
-            losses = magnitude_mse(estimates, targets.magnitude, torch.float64)  # (segment, label)
-            rows, which = np.nonzero(track.read[:, chosen])
+        whole = len(chosen) == chosen[-1] + 1 - chosen[0]  # as nearly always: then nothing is copied
+        crops = track.crops[:, chosen[0] : chosen[-1] + 1] if whole else track.crops[:, chosen]
+        stems = torch.from_numpy(crops.swapaxes(0, 1))  # (segment, label, channel, time)
+        rows, which = np.nonzero(track.read[:, chosen])
+        for name, losses in _together(networks, track.labels, stems):
             _put(columns, f"own {name}", track, (rows, chosen[which]), losses.T[rows, which])
     return columns
+
+
+def _together(
+    networks: Mapping[str, Separator], labels: tuple[str, ...], stems: Tensor
+) -> Iterator[tuple[str, Tensor]]:
+    """Per network the losses ``(segment, label)`` of ``(segment, label, channel, time)`` stems in their own mixture."""
+    begun: dict[tuple, tuple] = {}
+    for name, network in networks.items():
+        device = next(network.parameters()).device
+        key = (network.spectrogram.kind, device, isinstance(network, MagnitudeSeparator))
+        mixed, targets, before = begun.get(key) or (*_heard_together(network, stems.to(device)), None)
+        estimates = mixed.estimates(network)  # (segment, stem, channel, bin, frame)
+        if labels != network.stems:
+            estimates = estimates[:, [network.stems.index(label) for label in labels]]
+        if before is None:
+            excess = estimates - targets.magnitude
+            losses = mean_square(excess)
+            begun[key] = mixed, targets, (estimates, excess, losses)
+            yield name, losses
+        else:
+            start, excess, losses = before
+            yield name, losses + loss_change(excess, estimates.sub_(start))
+
+
+def _heard_together(network: Separator, stems: Tensor) -> tuple[Heard, Heard]:
+    """The mixture of ``(segment, label, channel, time)`` stems, and the stems.
+
+    The transform is linear: the mixture's spectrum is the sum of theirs. Each stem is transformed by itself, so that on
+    a CPU what the transform works on stays in the cache.
+    """
+    whole, magnitudes = None, []
+    for stem in stems.unbind(dim=1):
+        spectrum = network.spectrogram(stem)
+        magnitudes.append(magnitude(spectrum).mT)  # spectra lie in memory frame by frame; stacked, they still shall
+        whole = spectrum if whole is None else whole.add_(spectrum)
+    audio = None if isinstance(network, MagnitudeSeparator) else stems.sum(dim=1)
+    return Heard(audio, magnitude(whole)), Heard(stems, torch.stack(magnitudes, dim=1).mT)
 
 
 def _inputs(
@@ -262,7 +302,8 @@ def _stem_probes(kit: ScoringKit, stem: np.ndarray, label: str, onsets: Mapping[
 # Cutting ----------------------------------------------------------------------------------------------------------
 
 
-def _cut(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str, choose: Choose | None) -> Track:
+def cut_track(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str, choose: Choose | None = None) -> Track:
+    """What ``score_track`` goes over: its arguments, checked and cut into segments."""
     if unknown := audio.keys() - set(kit.labels):
         raise BadInput(f"{track}: stems {', '.join(sorted(unknown))} are none of {', '.join(kit.labels)}")
     if len({stem.shape for stem in audio.values()}) > 1:

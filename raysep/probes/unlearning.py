@@ -90,8 +90,17 @@ def plain(weights: Mapping[str, Tensor], gradient: Mapping[str, Tensor], alpha: 
 
 
 def alpha_for(weights: Mapping[str, Tensor], step: Mapping[str, Tensor], n: int, relative: float) -> float:
-    """The α at which one step of ``direction(gradient, damped(F))`` moves the weights by ``relative`` of their norm."""
-    return relative * n * norm({name: weights[name] for name in step}) / norm(step)
+    """The α at which one step of ``direction(gradient, damped(F))`` moves the weights by ``relative`` of their norm.
+
+    Raises ``RaysepError`` for a step of length zero or one that is not finite.
+    """
+    length = norm(step)
+    if not 0.0 < length < np.inf:
+        raise RaysepError(
+            f"the unlearning step has length {length}: the gradient of what is to be unlearned is zero or not finite; "
+            f"check that the separator trained (its loss is finite and fell) and that those tracks are audible"
+        )
+    return relative * n * norm({name: weights[name] for name in step}) / length
 
 
 def _typed(weights: Mapping[str, Tensor], moved: Mapping[str, Tensor]) -> Weights:
@@ -155,13 +164,21 @@ def choose_step_size(
     ``linear`` and (iii) each of ``held`` training segments, itself unlearned, ranks on average in the top
     1 - ``near_top`` of its own τ.
 
-    ``reference`` and ``training`` are (mixtures, targets), a few dozen segments each. When no α satisfies all, the
-    largest that satisfies linearity and most of the others is returned with ``satisfied=False``: the caller says so.
-    Raises ``RaysepError`` when τ is linear at none.
+    In (iii) every segment is unlearned by a step as *long* as that of α along its own direction, not by α: single
+    segments' gradients differ widely in length, and a loud one's would leave the linear regime. One without a gradient
+    (it is silent) is passed over.
+
+    ``reference`` (what ``gradient`` unlearns) and ``training`` are (mixtures, targets), a few dozen audible segments
+    each. When no α satisfies all, the largest that satisfies linearity and most of the others is returned with
+    ``satisfied=False``: the caller says so. Raises ``RaysepError`` when τ is linear at none, and when no held segment
+    has a gradient.
     """
     weights, curvature = weights_of(network), damped(fisher_mean, damping)
     step = direction(gradient, curvature)
     own_steps = {i: _own_step(network, training, i, curvature) for i in _spread(len(training[0]), held)}
+    own_steps = {i: own for i, own in own_steps.items() if norm(own)}
+    if not own_steps:
+        raise RaysepError("no training segment that the unlearning step is tried on has a gradient: are they silent?")
     at_start = _sample_losses(network, training)
     reference_start = _sample_losses(network, reference).mean()
 
@@ -197,7 +214,7 @@ def choose_step_size(
 
 
 def _own_step(network: nn.Module, training: tuple[Tensor, Tensor], index: int, curvature: Weights) -> Weights:
-    """The direction that unlearns one training segment."""
+    """The direction that unlearns one training segment, as long as its gradient makes it; zero for a silent one."""
     only = tuple(part[index : index + 1] for part in training)
     return direction(reference_gradient(network, [only]).mean(), curvature)
 

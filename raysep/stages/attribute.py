@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from raysep.audio.levels import SILENCE_DBFS
 from raysep.cluster import shards
 from raysep.config import ScoringSettings
 from raysep.corpus import manifest, segments
@@ -45,8 +46,8 @@ def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
         wanted = {FISHER: (inputs.corpus, corpus)} if needs_fisher(settings) else {}
         wanted[GRADIENT] = (planting.unlearning, target)
         if settings.unlearning == "noisy":
-            planted = list_segments(planting.planted, context)
-            wanted[NOISY] = (planting.planted, draw(planted, settings.fisher_segments, "noisy"))
+            noisy = draw(list_segments(planting.noisy_tracks, context), settings.fisher_segments, "noisy")
+            wanted[NOISY] = (planting.noisy_tracks, noisy)
         payloads = [
             (kind, _rows(stems, part), part)
             for kind, (stems, chosen) in wanted.items()
@@ -70,12 +71,14 @@ def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
         execute({number: payload for number, payload in enumerate(payloads) if number not in done})
         checked = draw(every, CHECKED_SEGMENTS, f"{context.config.seed}/checked")
         check = (_rows(inputs.corpus, checked), checked)
-        reference = draw(target, CHECKED_SEGMENTS, "checked")
         last = len(payloads)
         if last not in done:
             total = sum(len(indices) for indices in every.values())
-            ascent = [payload[1:] for payload in payloads if payload[0] == _unlearned_kind(settings)]
-            known = (_rows(planting.unlearning, reference), reference)
+            kind = _unlearned_kind(settings)
+            stems, unlearned = wanted[kind]
+            ascent = [payload[1:] for payload in payloads if payload[0] == kind]
+            risen = draw(unlearned, CHECKED_SEGMENTS, "checked")  # whose loss must rise
+            known = (_rows(stems, risen), risen)
             execute({last: ("directions", check, known, ascent, total, len(payloads))})
         record.update(run.read_json("attribution", "record.json"))
         if record["unlearning_left_out"]:
@@ -171,8 +174,27 @@ class _Worker:
         stacked = torch.from_numpy(targets).to(device)
         return stacked.sum(dim=1), stacked, skipped
 
-    def _directions(self, shard: int, check: tuple, reference: tuple, ascent: list, total: int, parts: int) -> dict:
-        """From Fisher and gradients to the moved weight sets; ``ascent`` says which segments are unlearned."""
+    def _load_audible(self, rows: list[dict], chosen: Chosen, network: Any, what: str):
+        """(mixtures, targets) of the segments in which a stem can be heard: the others carry no evidence.
+
+        Raises ``RaysepError`` when there is none; ``what`` says in the message what they are of.
+        """
+        from raysep.probes.influence import audible_stems
+
+        mixtures, targets, _ = self._load(rows, chosen, network)
+        heard = audible_stems(targets).any(axis=1)
+        if not heard.any():
+            raise RaysepError(
+                f"none of {len(heard)} segments drawn from {what} is audible (above {SILENCE_DBFS:g} dBFS), so "
+                "attribution has nothing to measure; look at its files, and leave silent tracks out"
+            )
+        return mixtures[heard], targets[heard]
+
+    def _directions(self, shard: int, check: tuple, known: tuple, ascent: list, total: int, parts: int) -> dict:
+        """From Fisher and gradients to the moved weight sets.
+
+        ``check`` and ``known`` are segments of the corpus and of what is unlearned; ``ascent`` is all that is unlearned.
+        """
         from raysep.probes import influence, unlearning
         from raysep.probes.gradients import ParameterSum, merge_all, weights_of
         from raysep.separators import checkpoint
@@ -188,11 +210,11 @@ class _Worker:
         }
         gradient = sums[GRADIENT].mean()
         fisher = sums[FISHER].mean() if FISHER in sums else None
-        mixtures, targets, _ = self._load(*check, network)
+        judged = self._load_audible(*check, network, "the corpus")
         start = weights_of(network)
         curvature = fisher if scoring.direction == "fisher" else trained.second_moment
         along = influence.direction(gradient, unlearning.damped(curvature, scoring.damping))
-        agreement = influence.check_step(network, along, mixtures, targets, scoring.rho)
+        agreement = influence.check_step(network, along, *judged, scoring.rho)
         plus, minus, _ = influence.perturb(start, along, scoring.rho)
         moved = {PLUS: plus, MINUS: minus}
         record: dict[str, Any] = {
@@ -207,11 +229,17 @@ class _Worker:
         }
         if scoring.unlearning != "none":
             try:
-                known, judged = self._load(*reference, network)[:2], (mixtures, targets)
-                unlearned = sums[_unlearned_kind(scoring)].mean()
+                kind = _unlearned_kind(scoring)
+                if kind not in sums:
+                    raise RaysepError(
+                        "scoring.unlearning = noisy unlearns the planted faults of some reference tracks and learns from "
+                        "those of others, and fewer than two carry any; add reference tracks, or unlearn in another way"
+                    )
+                risen = self._load_audible(*known, network, "what is unlearned")
+                unlearned = sums[kind].mean()
                 again = partial(self._gradient_at, network, ascent)
                 metric = trained.second_moment if scoring.unlearning == "adam" else fisher
-                joint, chosen = self._unlearn(network, start, unlearned, metric, total, known, judged, again)
+                joint, chosen = self._unlearn(network, start, unlearned, metric, total, risen, judged, again)
                 record |= chosen
                 if scoring.unlearning == "per-track":
                     moved |= self._unlearn_each(network, start, fisher, total, chosen["alpha"], ascent, judged)
@@ -265,6 +293,7 @@ class _Worker:
 
         from raysep.probes import unlearning
         from raysep.probes.gradients import with_weights
+        from raysep.probes.influence import audible_stems
         from raysep.probes.losses import losses_of
         from raysep.probes.per_track import known_of
 
@@ -283,8 +312,8 @@ class _Worker:
             moved[ONE_TRACK.format(len(moved))] = weights
             after = losses_of(with_weights(network, weights), mixtures, targets).cpu().numpy()
             found.append(unlearning.tau(before, after))
-        audible = targets.abs().amax(dim=(-2, -1)).cpu().numpy() > 0
-        Run(self.root).write_bytes(save(known_of(np.stack(found), audible, network.stems)), "attribution", RANKS)
+        known = known_of(np.stack(found), audible_stems(targets), network.stems)
+        Run(self.root).write_bytes(save(known), "attribution", RANKS)
         return moved
 
     def _gradient_at(self, network, ascent: list, weights) -> Any:

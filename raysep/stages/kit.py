@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from raysep.audio.levels import SILENCE_DBFS
 from raysep.cluster import shards
+from raysep.config import ScoringSettings
 from raysep.corpus import manifest, segments
 from raysep.corpus.manifest import Stem
+from raysep.corpus.mixing import ReferenceBank
 from raysep.errors import BadInput, RaysepError
 from raysep.rundir import Run
 from raysep.stages import attribute, train
@@ -34,11 +37,9 @@ def make_kit(context: Context, planting: Planting) -> None:
     run = context.run
     if run.has("kit", "made.json"):
         return
-    chosen = attribute.draw(
-        attribute.list_segments(planting.unlearning, context), context.config.scoring.bank_segments, "bank"
-    )
+    every = attribute.list_segments(planting.unlearning, context)
     worker = KitMaker(run.root, context.fingerprint, context.sample_rate, context.channels, context.config)
-    payload = ([asdict(s) for s in planting.unlearning], chosen)
+    payload = ([asdict(s) for s in planting.unlearning], every)
     failed = shards.run_shards(worker, {0: payload}, context.available)
     if failed:
         raise RaysepError(f"preparing the scoring pass failed ({failed[0]})")
@@ -64,6 +65,42 @@ class LazyTracks(Mapping[str, Mapping[str, np.ndarray]]):
         return len(self.tracks)
 
 
+def fill_bank(
+    tracks: Mapping[str, Mapping[str, np.ndarray]],
+    every: attribute.Chosen,
+    labels: tuple[str, ...],
+    frames: int,
+    scoring: ScoringSettings,
+) -> ReferenceBank:
+    """Clean partners of every label, from segments of the reference that are drawn by hash.
+
+    A label that is nowhere audible in the draw is looked for in all of ``every``, track → indices of its segments: without a
+    partner of it, no stem of another label could be scored. Raises ``BadInput`` naming a label that is silent throughout.
+    """
+    bank = ReferenceBank(labels)
+
+    def add(chosen: attribute.Chosen, wanted: tuple[str, ...]) -> None:
+        for track, indices in sorted(chosen.items()):
+            audio = tracks[track]
+            length = next(iter(audio.values())).shape[1]
+            cuts = {s.index: s for s in segments.cut(length, frames, scoring.most_segments)}
+            for index in indices:
+                for label in wanted:
+                    bank.add(label, segments.crop(audio[label], cuts[index], frames))
+
+    add(attribute.draw(every, scoring.bank_segments, "bank"), labels)
+    if missing := tuple(label for label in labels if not bank.count(label)):
+        add(every, missing)
+        for label in missing:
+            if not bank.count(label):
+                raise BadInput(
+                    f"label {label!r}: the part of the reference that stems are mixed with has no audible segment of it "
+                    f"({len(every)} tracks, all below {SILENCE_DBFS:g} dBFS there); add reference tracks that have it, or "
+                    f"leave it out with --set labels=[…]"
+                )
+    return bank.thinned(scoring.bank_segments)
+
+
 @dataclass(frozen=True)
 class KitMaker:
     root: str
@@ -78,15 +115,16 @@ class KitMaker:
     def run(self, shard: int, payload: Any) -> dict:
         import torch
 
-        from raysep.corpus.mixing import ReferenceBank
         from raysep.probes.embedders import weight_files
         from raysep.probes.scoring import ScoringKit, ScoringOptions, label_references
 
         torch.set_num_threads(self.config.training.threads)
-        rows, chosen = payload
+        rows, every = payload
         run, scoring = Run(self.root), self.config.scoring
         stems = [Stem(**row) for row in rows]
         frames = round(scoring.segment_seconds * self.sample_rate)
+        tracks = LazyTracks(stems, self.sample_rate, self.channels)
+        bank = fill_bank(tracks, every, self.config.labels, frames, scoring)
         networks = {
             "final": attribute.load_network(run, train.FINAL)[0],
             "early": attribute.load_network(run, train.EARLY)[0],
@@ -99,16 +137,6 @@ class KitMaker:
             names = {"own": ["unlearned"], "clean": ["unlearned-clean"], "both": ["unlearned", "unlearned-clean"]}
             networks |= dict.fromkeys(names[scoring.unlearning_context], unlearned)
         per_track = self._per_track(run)
-        tracks = LazyTracks(stems, self.sample_rate, self.channels)
-        bank = ReferenceBank(self.config.labels)
-        for track, indices in sorted(chosen.items()):
-            audio = tracks[track]
-            cuts = {
-                s.index: s for s in segments.cut(next(iter(audio.values())).shape[1], frames, scoring.most_segments)
-            }
-            for index in indices:
-                for label, samples in audio.items():
-                    bank.add(label, segments.crop(samples, cuts[index], frames))
         options = ScoringOptions(
             segment_frames=frames,
             sample_rate=self.sample_rate,

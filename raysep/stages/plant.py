@@ -2,17 +2,23 @@
 
 Calibration tracks and corrupted copies go through the same training as the corpus, so that their scores are
 exchangeable with the corpus's own. Held-out calibration would be easier, and ruins the estimate.
+
+What is planted is written in the samples' own format: in a coarser one its rounding noise would tell it from the
+calibration stems, whatever the fault.
 """
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
-from raysep.audio.files import encode
+from raysep.audio.writer import ENCODINGS, AudioWriter
 from raysep.corpus import contamination, manifest
-from raysep.corpus.hashing import generator
+from raysep.corpus.hashing import generator, stable_hash
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_stem
 from raysep.decision.fusion import FEWEST_TRACKS
@@ -20,6 +26,7 @@ from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 
 PLANTED_SHARE = 0.9  # of a copy's stems: the copies exist to carry faults, but a plan needs some room
+BITS = {"PCM_16": 16, "ALAC_16": 16, "PCM_24": 24, "ALAC_24": 24}  # a sample's, by libsndfile's names; else float
 ROLES = pa.schema([("stem_id", pa.string()), ("role", pa.string()), ("kind", pa.string()), ("origin", pa.string())])
 
 
@@ -35,11 +42,19 @@ class Planting:
     calibration: list[Stem]
     planted: list[Stem]  # whole tracks
     roles: dict[str, tuple[str, str, str]]  # stem_id → (role, kind, origin track); only what the fusion may use
+    noisy: frozenset[str] = frozenset()  # stem_ids of the planted ones that are unlearned, and are then no evidence
 
     @property
     def trained(self) -> list[Stem]:
         """What joins the corpus in training: calibration stems and planted corrupted ones."""
-        return self.calibration + [s for s in self.planted if self.roles.get(s.stem_id, ("",))[0] == "planted"]
+        corrupted = self.noisy | {stem_id for stem_id, (role, _, _) in self.roles.items() if role == "planted"}
+        return self.calibration + [s for s in self.planted if s.stem_id in corrupted]
+
+    @property
+    def noisy_tracks(self) -> list[Stem]:
+        """What ``scoring.unlearning = noisy`` unlearns: whole planted tracks, of other songs than the planted evidence."""
+        tracks = {s.track for s in self.planted if s.stem_id in self.noisy}
+        return [s for s in self.planted if s.track in tracks]
 
 
 def plant(context: Context, inputs: Inputs) -> Planting:
@@ -49,6 +64,8 @@ def plant(context: Context, inputs: Inputs) -> Planting:
     if not run.is_done("plant"):
         with run.stage("plant") as record, context.progress.bar("plant") as advance:
             planted, roles = _corrupt(context, injected, advance)
+            noisy = noisy_origins({s.track for s in injected}, context.config)
+            roles = [(i, "noisy" if origin in noisy else role, kind, origin) for i, role, kind, origin in roles]
             roles += [(s.stem_id, "calibration", "clean", s.track) for s in calibration]
             manifest.write(run.path("planted.parquet"), planted)
             columns = list(zip(*roles, strict=True)) if roles else [[]] * len(ROLES)
@@ -57,12 +74,14 @@ def plant(context: Context, inputs: Inputs) -> Planting:
                 tracks={
                     name: len(manifest.tracks_of(part)) for name, part in _named(unlearning, calibration, injected)
                 },
-                planted=sum(role == "planted" for _, role, _, _ in roles),
+                **{name: sum(role == name for _, role, _, _ in roles) for name in ("planted", "noisy")},
             )
     roles = {
         row["stem_id"]: (row["role"], row["kind"], row["origin"]) for row in run.read_table("roles.parquet").to_pylist()
     }
-    return Planting(unlearning, calibration, manifest.read(run.path("planted.parquet")), roles)
+    unlearned = frozenset(stem_id for stem_id, (role, _, _) in roles.items() if role == "noisy")
+    evidence = {stem_id: role for stem_id, role in roles.items() if stem_id not in unlearned}
+    return Planting(unlearning, calibration, manifest.read(run.path("planted.parquet")), evidence, unlearned)
 
 
 def split(reference: list[Stem], config) -> tuple[list[Stem], list[Stem], list[Stem]]:
@@ -81,6 +100,18 @@ def split(reference: list[Stem], config) -> tuple[list[Stem], list[Stem], list[S
     first = min(max(1, round(config.planting.unlearning * len(order))), second - FEWEST_TRACKS)
     parts = order[:first], order[first:second], order[second:]
     return tuple([stem for name in part for stem in tracks[name].values()] for part in parts)  # type: ignore[return-value]
+
+
+def noisy_origins(injected: set[str], config) -> set[str]:
+    """The tracks whose corrupted copies ``scoring.unlearning = noisy`` unlearns: half, rounded down; none otherwise.
+
+    A network that forgot a stem singles it out whatever its fault. As evidence it would promise of that probe what no
+    corpus stem keeps; so it goes by song, since copies of a song are alike too.
+    """
+    if config.scoring.unlearning != "noisy":
+        return set()
+    order = sorted(injected, key=lambda track: stable_hash(f"{config.seed}/noisy/{track}"))
+    return set(order[: len(order) // 2])
 
 
 def _corrupt(context: Context, injected: list[Stem], advance) -> tuple[list[Stem], list[tuple[str, str, str, str]]]:
@@ -106,7 +137,7 @@ def _corrupt(context: Context, injected: list[Stem], advance) -> tuple[list[Stem
         roles += [(row["stem_id"], "planted", row["kind"], first.track) for row in truth if row["stem"] in changed]
         for label, stem in stems.items():
             uri = run.path("planted", name, f"{label}.wav")
-            data = encode(audio[label], first.sample_rate)
+            data, written_as = encode_like(audio[label], first.sample_rate, stem.format)
             run.write_bytes(data, "planted", name, f"{label}.wav")
             written.append(
                 replace(
@@ -115,13 +146,31 @@ def _corrupt(context: Context, injected: list[Stem], advance) -> tuple[list[Stem
                     track=name,
                     uri=uri,
                     channels=channels,
-                    format="WAV/PCM_16",
+                    format=written_as,
                     bytes=len(data),
                     etag="",
                     split="planted",
                 )
             )
     return written, roles
+
+
+def encode_like(audio: np.ndarray, sample_rate: int, format: str) -> tuple[bytes, str]:
+    """A WAV's bytes of ``(channel, time)`` with the samples of ``format``, and its own format: "WAV/PCM_24", ….
+
+    Rounded to the nearest step of 16 or 24 bits. Everything else becomes floating point, which holds whatever ``decode``
+    gives: a lossy codec's output was never rounded, and may leave [-1, 1].
+    """
+    bits = BITS.get(format.partition("/")[2], 32)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stem.wav"
+        with AudioWriter(path, sample_rate, len(audio), "wav", bits, audio.shape[1]) as writer:
+            writer.write(audio)
+        data = path.read_bytes()
+    if bits == 32 and (peak := data[:256].find(b"PEAK")) >= 0:
+        # libsndfile puts the time of writing there: the same copy would have other bytes each time.
+        data = data[: peak + 12] + bytes(4) + data[peak + 16 :]
+    return data, "/".join(ENCODINGS["wav", bits])
 
 
 def _named(unlearning: list[Stem], calibration: list[Stem], injected: list[Stem]):

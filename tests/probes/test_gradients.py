@@ -1,15 +1,22 @@
 import pytest
 import torch
+from torch import nn
 
+from raysep.probes.fisher import diagonal_fisher
 from raysep.probes.gradients import (
     ParameterSum,
+    differentiable,
     evaluating,
+    losses_at,
     merge_all,
     reference_gradient,
     weights_of,
     with_weights,
 )
+from raysep.probes.influence import exact_derivative
 from raysep.probes.losses import losses_of
+from raysep.separators import registry
+from raysep.separators.recurrence import BiLSTM
 
 
 def test_gradient_is_the_slope_of_the_mean_loss(small_network, segments):
@@ -87,3 +94,77 @@ def test_eval_mode_ends_even_after_an_error(network):
     with pytest.raises(KeyError):
         fail()
     assert network.training
+
+
+# Recurrences on CUDA
+
+
+@pytest.fixture
+def like_cudnn(monkeypatch):
+    """Every LSTM refuses, as cuDNN does, a gradient through eval mode; gives the number of forward passes with one."""
+    run, passes = nn.LSTM.forward, []
+
+    def forward(self, *arguments):
+        if torch.is_grad_enabled() and not torch.is_inference_mode_enabled():
+            if not self.training and torch.backends.cudnn.enabled:
+                raise RuntimeError("cudnn RNN backward can only be called in training mode")
+            passes.append(self)
+        return run(self, *arguments)
+
+    monkeypatch.setattr(nn.LSTM, "forward", forward)
+    return passes
+
+
+@pytest.mark.parametrize("model", sorted(registry.MODELS))
+def test_gradients_in_eval_mode_are_taken_where_cudnn_refuses_them(model, small_network_of, like_cudnn, segments):
+    network = small_network_of(model)
+    mixtures, targets = segments(2)
+    weights = weights_of(network)
+    reference_gradient(network, [(mixtures, targets)])
+    diagonal_fisher(network, mixtures, targets)
+    exact_derivative(network, weights, mixtures, targets, mode="reverse")
+    moved = {name: value.requires_grad_() for name, value in weights.items()}
+    torch.autograd.grad(losses_at(network, mixtures, targets)(moved).sum(), list(moved.values()), allow_unused=True)
+    holds_lstm = any(isinstance(module, nn.LSTM) for module in network.modules())
+    assert bool(like_cudnn) == holds_lstm == (model != "convtasnet")
+    assert not any(module.training for module in network.modules())
+
+
+@pytest.fixture
+def small_network_of(small_arguments):
+    """``small_network_of(model)``: an untrained network of the registry, in eval mode."""
+
+    def make(model: str):
+        arguments = {"stems": ("vocals", "drums", "bass", "other"), "sample_rate": 8000, "channels": 1}
+        network = registry.build(model, **arguments | small_arguments(model))
+        network.set_input_statistics(0.1 * torch.randn(4, 1, 2000))
+        return network.eval()
+
+    return make
+
+
+def test_a_recurrence_without_dropout_computes_in_training_mode_what_it_does_in_eval_mode():
+    torch.manual_seed(0)
+    layer, x = BiLSTM(6, 5, 2, dropout=0.4), torch.randn(20, 3, 6)
+    layer.eval()
+    expected = torch.autograd.grad(layer(x).square().sum(), list(layer.parameters()))
+    layer.train()
+    with differentiable(layer):
+        assert (layer.training, layer.dropout) == (True, 0.0)
+        found = torch.autograd.grad(layer(x).square().sum(), list(layer.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert (layer.training, layer.dropout) == (True, 0.4)
+
+
+def test_what_a_network_was_is_put_back_after_an_error_too():
+    network = nn.Sequential(nn.LSTM(3, 3, 2, dropout=0.3), nn.Dropout(0.5))
+    network[1].eval()
+
+    def fail():
+        with differentiable(network), differentiable(network):  # one inside another
+            assert [network[0].training, network[1].training, network[0].dropout] == [True, False, 0.0]
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert [network.training, network[0].training, network[1].training, network[0].dropout] == [True, True, False, 0.3]

@@ -6,6 +6,7 @@ import torch
 from raysep.errors import RaysepError
 from raysep.probes.gradients import reference_gradient, weights_of, with_weights
 from raysep.probes.influence import (
+    audible_stems,
     central_difference,
     check_step,
     curvature,
@@ -120,6 +121,22 @@ def test_the_default_step_passes_the_check_and_a_huge_one_fails(network, segment
     assert check_step(network, away, mixtures, targets) >= 0.99
     with pytest.raises(RaysepError, match=r"scoring\.rho"):
         check_step(network, away, mixtures, targets, rho=3.0)
+
+
+def test_only_stems_that_can_be_heard_are_checked(network, segments, unlearning_direction):
+    """Of what is below -60 dBFS, not merely of digital silence, nothing counts: it would be rounding that is ranked."""
+    away = unlearning_direction(network)
+    mixtures, targets = segments(12, seed=4)
+    targets[:, 0] *= 1e-4 / targets[:, 0].square().mean().sqrt()
+    targets[3] = 0
+    heard = audible_stems(targets)
+    assert heard.tolist() == [[False, n != 3, n != 3, n != 3] for n in range(12)]
+    expected = check_step(network, away, mixtures, targets)
+    targets[:, 0] = 0
+    assert check_step(network, away, mixtures, targets) == expected
+    with pytest.raises(RaysepError, match="three audible segments"):
+        check_step(network, away, mixtures, 1e-4 * targets)
+    assert audible_stems(targets[:0]).shape == (0, 4)
 
 
 def test_curvature_of_every_gradient_is_needed():

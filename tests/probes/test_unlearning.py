@@ -119,6 +119,30 @@ def test_the_chosen_step_holds_all_three_readings(small_network, segments):
     assert chosen.to_dict()["alpha"] == chosen.alpha
 
 
+def test_a_silent_segment_is_not_unlearned_by_itself(small_network, segments):
+    network, reference, training = _trained(small_network, segments)
+    fisher = diagonal_fisher(network, *training).mean()
+    gradient = reference_gradient(network, [reference]).mean()
+    silent = tuple(part.clone() for part in training)
+    for part in silent:
+        part[4] = 0  # one of those that reading (iii) takes: 4, 12, 20
+    one, all_ = (
+        choose_step_size(network, gradient, fisher, 24, reference, t, held=3, relative_steps=[1e-3])
+        for t in (silent, training)
+    )
+    assert 0.0 < one.readings[0].self_influence <= 1.0
+    assert one.readings[0].alpha == all_.readings[0].alpha
+    nothing = tuple(torch.zeros_like(part) for part in training)
+    with pytest.raises(RaysepError, match="silent"):
+        choose_step_size(network, gradient, fisher, 24, reference, nothing)
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan")])
+def test_a_step_without_length_is_refused(value):
+    with pytest.raises(RaysepError, match=f"length {value}"):
+        alpha_for(WEIGHTS, {"a": torch.full((2,), value)}, 10, 1e-3)
+
+
 def test_an_unlinear_grid_is_refused_with_the_figure(network, segments):
     training = segments(8, 2)
     fisher = diagonal_fisher(network, *training).mean()

@@ -138,3 +138,13 @@ def test_only_equal_transforms_are_of_one_kind():
     made += [Spectrogram(64, 16, "reflect"), Spectrogram(64, 16, window="rectangular")]
     assert len({transform.kind for transform in made}) == len(made)
     assert made[0].kind == Spectrogram(64, 16).kind
+
+
+@pytest.mark.parametrize("floor", [0.0, 1e-3])
+def test_magnitude_is_one_number_with_and_without_a_gradient_or_inside_a_transform(floor):
+    """Three ways through the code. Memory stays as it lies, or what is compared with it would be read across."""
+    spectrum = Spectrogram(64, 16)(torch.randn(3, 2, 500, generator=torch.Generator().manual_seed(0)))
+    plain = magnitude(spectrum, floor)
+    torch.testing.assert_close(plain, magnitude(spectrum.clone().requires_grad_(), floor).detach())
+    torch.testing.assert_close(plain, torch.func.vmap(lambda each: magnitude(each, floor))(spectrum))
+    assert plain.stride() == spectrum.stride()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -220,6 +221,55 @@ def test_a_shard_that_fails_ends_the_stage_with_its_words(prepared):
     assert not context.run.is_done("attribute")
 
 
+# Silence
+
+
+def silence(stems, tracks):
+    """Overwrite the files of some tracks with digital silence of the same length."""
+    for stem in stems:
+        if stem.track in tracks:
+            soundfile.write(stem.uri, np.zeros(stem.frames), stem.sample_rate)
+
+
+def test_silent_segments_neither_end_the_run_nor_count(prepared):
+    """They have no gradient to be unlearned by, in any number of shards and batches of any size."""
+    context, inputs, planting = prepared
+    silence(inputs.corpus, {"B", "D"})
+    attribute.attribute(context, inputs, planting)
+    run = context.run
+    record, plus = run.read_json("attribution", "record.json"), weights(run, "attribution", "plus.safetensors")
+    readings = record["readings"]
+    assert all(0.0 <= reading["self_influence"] <= 1.0 for reading in readings)
+
+    # The same as of a corpus without them.
+    worker = attribute._Worker(run.root, "abc", context.sample_rate, context.channels, context.config)
+    network, _ = attribute.load_network(run, train.FINAL)
+    check = attribute.draw(attribute.list_segments(inputs.corpus, context), 64, f"{context.config.seed}/checked")
+    mixtures, targets = worker._load_audible(attribute._rows(inputs.corpus, check), check, network, "the corpus")
+    some = {track: indices for track, indices in check.items() if track in ("A", "C")}
+    expected, _, _ = worker._load(attribute._rows(inputs.corpus, some), some, network)
+    assert mixtures.equal(expected)
+    assert targets.sum(dim=1).equal(expected)
+
+    # One shard and another batch.
+    context, inputs, planting = changed(prepared, fisher_shards=1, batch=3)
+    Path(run.path("done", "attribute.json")).unlink()
+    attribute.attribute(replace(context, fingerprint="other"), inputs, planting)
+    again = run.read_json("attribution", "record.json")["readings"]
+    assert [r["alpha"] for r in again] == pytest.approx([r["alpha"] for r in readings], rel=1e-4)
+    assert [r["self_influence"] for r in again] == [r["self_influence"] for r in readings]
+    assert moved(plus, weights(run, "attribution", "plus.safetensors")) < 1e-4
+
+
+def test_a_corpus_without_anything_audible_says_so(prepared):
+    context, inputs, planting = prepared
+    silence(inputs.corpus, {"A", "B", "C", "D"})
+    settings = replace(context.config.scoring, unlearning="none")
+    context = replace(context, config=replace(context.config, scoring=settings))
+    with pytest.raises(RaysepError, match=r"none of 8 segments drawn from the corpus is audible \(above -60 dBFS\)"):
+        attribute.attribute(context, inputs, planting)
+
+
 # What can be chosen
 
 
@@ -291,8 +341,9 @@ def test_further_steps_go_further_and_are_pulled_back(prepared):
 
 def test_known_faults_can_be_unlearned_instead(prepared, tmp_path, write_tracks):
     context, inputs, planting = changed(prepared, unlearning="noisy", alpha=1e-7)
-    planted = layouts.scan(write_tracks(tmp_path / "planted", ["P"], seconds=3.0)).stems
-    attribute.attribute(context, inputs, replace(planting, planted=planted))
+    planted = layouts.scan(write_tracks(tmp_path / "planted", ["P", "Q"], seconds=3.0)).stems
+    planting = replace(planting, planted=planted, noisy=frozenset({"P/bass", "P/drums"}))
+    attribute.attribute(context, inputs, planting)
     assert list(Path(context.run.path("attribution")).glob("noisy-*"))
     noisy = unlearned(context)
     joint, *rest = changed(prepared, alpha=1e-7)
@@ -300,6 +351,37 @@ def test_known_faults_can_be_unlearned_instead(prepared, tmp_path, write_tracks)
     Path(joint.run.path("done", "attribute.json")).unlink()
     attribute.attribute(joint, *rest)
     assert moved(noisy, unlearned(joint)) > 0
+
+
+def test_the_reference_whose_loss_must_rise_is_what_is_unlearned(prepared, tmp_path, write_tracks, monkeypatch):
+    """With known faults these, of half of the planted tracks; the other half, which is evidence, is not touched."""
+    from raysep.probes import unlearning
+
+    context, inputs, planting = changed(prepared, unlearning="noisy")
+    planted = layouts.scan(write_tracks(tmp_path / "planted", ["P", "Q"], seconds=3.0)).stems
+    planting = replace(planting, planted=planted, noisy=frozenset({"P/bass"}))
+    seen = []
+
+    def choose(network, gradient, fisher, n, reference, training, **options):
+        seen.append(reference)
+        return unlearning.StepSize(1e-7, True, ())
+
+    monkeypatch.setattr(unlearning, "choose_step_size", choose)
+    attribute.attribute(context, inputs, planting)
+    own = [s for s in planted if s.track == "P"]
+    expected, _ = attribute.read_segments(
+        [asdict(s) for s in own], {"P": [0, 2]}, context.config.labels, 8000, 1, context.config.scoring
+    )
+    assert np.array_equal(seen[0][1].numpy(), expected)
+    assert ParameterSum.from_bytes(context.run.read_bytes("attribution/noisy-00003.safetensors")).count == 2
+    assert len(list(Path(context.run.path("attribution")).glob("noisy-*"))) == 1
+
+
+def test_without_planted_faults_to_spare_none_are_unlearned(prepared):
+    context, inputs, planting = changed(prepared, unlearning="noisy")
+    attribute.attribute(context, inputs, planting)
+    assert "fewer than two" in context.run.read_json("done", "attribute.json")["unlearning_left_out"]
+    assert context.run.has("attribution", f"{attribute.PLUS}.safetensors")
 
 
 def test_each_reference_track_can_be_unlearned_by_itself(prepared):

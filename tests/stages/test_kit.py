@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from raysep.corpus import layouts
 from raysep.errors import BadInput, RaysepError
@@ -67,3 +70,44 @@ def test_weights_that_are_not_there_are_told_before_any_work(make_context, tmp_p
         )
     with pytest.raises(BadInput, match="embedder 'nothing'"):
         kit.check_embedder(replace(settings, embedder="nothing"), 8000)
+
+
+# The bank of clean partners
+
+
+def silence(stems, label, but=()):
+    """Make a label silent, but for the first second of some tracks."""
+    for stem in stems:
+        if stem.stem == label:
+            audio = np.zeros(stem.frames)
+            if stem.track in but:
+                audio[: stem.sample_rate] = 0.1
+            soundfile.write(stem.uri, audio, stem.sample_rate)
+
+
+def maker(context):
+    return kit.KitMaker(context.run.root, "abc", context.sample_rate, context.channels, context.config)
+
+
+def test_a_label_that_the_draw_missed_is_looked_for_in_all_of_the_reference(make_context, tracks):
+    context = make_context(scoring={"bank_segments": 1})
+    every = attribute.list_segments(tracks, context)
+    drawn = attribute.draw(every, 1, "bank")
+    (track,) = set(every) - set(drawn)
+    silence(tracks, "bass", but=(track,))
+    lazy = kit.LazyTracks(tracks, 8000, 1)
+    bank = kit.fill_bank(lazy, every, context.config.labels, 8000, context.config.scoring)
+    assert [bank.count(label) for label in context.config.labels] == [1, 1, 1, 1]
+    assert np.array_equal(bank.arrays()["bass"][0], lazy[track]["bass"][:, :8000])
+    ((name, (index,)),) = drawn.items()
+    assert np.array_equal(bank.arrays()["drums"][0], lazy[name]["drums"][:, index * 8000 : (index + 1) * 8000])
+
+
+def test_a_label_that_the_reference_has_nowhere_is_named_before_any_stem_is_scored(make_context, tracks):
+    """Otherwise every track would fail by itself, and with P = 1 the whole corpus would be removed."""
+    context = make_context()
+    silence(tracks, "bass")
+    payload = ([asdict(s) for s in tracks], attribute.list_segments(tracks, context))
+    with pytest.raises(BadInput, match=r"label 'bass': .*add reference tracks that have it, or .*--set labels"):
+        maker(context).run(0, payload)
+    assert not Path(context.run.path("kit")).exists()

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import io
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from raysep import config as settings
-from raysep.corpus import layouts, manifest
+from raysep.audio.files import decode, encode, probe
+from raysep.corpus import contamination, layouts, manifest
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_stem
 from raysep.decision.fusion import FEWEST_TRACKS
@@ -122,3 +128,126 @@ def test_a_reference_too_small_to_calibrate_plants_nothing(reference, make_conte
     assert (planting.unlearning, planting.calibration, planting.planted, planting.roles) == (small, [], [], {})
     assert planting.trained == []
     assert manifest.tracks_of(planting.planted) == {}
+
+
+# In which samples
+
+
+def top_band(audio: np.ndarray) -> float:
+    """Power above 0.75 of the Nyquist frequency, in dB relative to full scale."""
+    spectrum = np.abs(np.fft.rfft(audio[0].astype(np.float64))) ** 2 / audio.shape[1] ** 2
+    return 10 * np.log10(2 * spectrum[int(0.75 * len(spectrum)) :].sum() + 1e-30)
+
+
+def low_tone(frames: int, seed: int) -> np.ndarray:
+    """Noise below half of the Nyquist frequency and nothing above it, ``(1, time)``."""
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(frames))
+    spectrum[len(spectrum) // 2 :] = 0
+    return 0.1 * np.fft.irfft(spectrum, frames)[None].astype(np.float32)
+
+
+FORMATS = {  # of a source → of what is planted
+    ("WAV", "PCM_16"): "WAV/PCM_16",
+    ("WAV", "PCM_24"): "WAV/PCM_24",
+    ("WAV", "FLOAT"): "WAV/FLOAT",
+    ("WAV", "DOUBLE"): "WAV/FLOAT",
+    ("FLAC", "PCM_16"): "WAV/PCM_16",
+    ("FLAC", "PCM_24"): "WAV/PCM_24",
+    ("OGG", "VORBIS"): "WAV/FLOAT",
+}
+
+
+@pytest.fixture
+def reference_as(tmp_path):
+    """reference_as(container, subtype): nine tracks of band-limited noise, as they come out of a file of that format."""
+
+    def write(container: str, subtype: str) -> list[Stem]:
+        folder = tmp_path / f"{container}-{subtype}"
+        for k in range(9):
+            (folder / f"ref{k}").mkdir(parents=True)
+            for place, label in enumerate(LABELS):
+                data = encode(low_tone(8000, 10 * k + place), 8000, container, subtype)
+                (folder / f"ref{k}" / f"{label}.{container.lower()}").write_bytes(data)
+        return layouts.scan(str(folder), LABELS, split="reference").stems
+
+    return write
+
+
+@pytest.mark.parametrize(("container", "subtype"), list(FORMATS))
+def test_planted_copies_carry_no_other_rounding_than_their_source(
+    container, subtype, reference_as, make_context, monkeypatch
+):
+    """A fault that nobody hears (a change of gain, by far less than a step) is all that is planted."""
+    reference, context = reference_as(container, subtype), make_context()
+
+    def inaudible(name, audio, faults, rate, seed):
+        rows = [{"stem_id": manifest.stem_id(name, fault.stem), "stem": fault.stem, "kind": "none"} for fault in faults]
+        return {fault.stem: audio[fault.stem] * np.float32(1 + 1e-7) for fault in faults}, rows
+
+    monkeypatch.setattr(contamination, "corrupt_track", inaudible)
+    planting = plant.plant(context, Inputs([], reference, []))
+    originals = {s.stem_id: read_stem(s, 8000, 1) for s in reference}
+    assert planting.planted
+    for stem in planting.planted:
+        before, written = originals[f"{stem.track.split('-', 2)[2]}/{stem.stem}"], read_stem(stem, 8000, 1)
+        data = context.run.read_bytes("planted", stem.track, f"{stem.stem}.wav")
+        assert stem.format == probe(data, stem.uri).format == FORMATS[container, subtype]
+        assert np.abs(written - before).max() < 1e-7
+        assert top_band(written) == pytest.approx(top_band(before), abs=2.0)  # dB; 16 bits would add 70 to a float
+        assert stem.bytes == len(data)
+
+
+def test_a_planted_copy_is_rounded_to_the_nearest_step_and_not_cut():
+    audio = (np.random.default_rng(0).standard_normal((2, 4000)) / 4).astype(np.float32)
+    for format, step in (("WAV/PCM_16", 2.0**-15), ("FLAC/PCM_24", 2.0**-23)):
+        written = decode(plant.encode_like(audio.clip(-1, 1 - step), 8000, format)[0], "x")
+        assert np.abs(written - audio.clip(-1, 1 - step)).max() <= 0.51 * step
+    assert np.array_equal(decode(plant.encode_like(2 * audio, 8000, "MP3/MPEG_LAYER_III")[0], "x"), 2 * audio)
+
+
+def test_floating_point_copies_are_the_same_bytes_whenever_they_are_written():
+    audio = low_tone(100, 0)
+    first, _ = plant.encode_like(audio, 8000, "OGG/VORBIS")
+    assert soundfile.info(io.BytesIO(first)).subtype == "FLOAT"
+    time.sleep(1.1)  # the header's clock counts in seconds
+    assert plant.encode_like(audio, 8000, "OGG/VORBIS")[0] == first
+
+
+# Faults that are unlearned
+
+
+def test_faults_that_are_unlearned_are_trained_on_and_are_no_evidence(reference_as, make_context):
+    reference = reference_as("WAV", "PCM_16")
+    usual = plant.plant(make_context(), Inputs([], reference, []))
+    assert usual.noisy == frozenset()
+    assert usual.noisy_tracks == []
+
+    context = make_context(scoring={"unlearning": "noisy"})
+    Path(context.run.path("done", "plant.json")).unlink()
+    planting = plant.plant(context, Inputs([], reference, []))
+    assert planting.planted == usual.planted
+    assert planting.trained == usual.trained
+    assert set(planting.roles) | planting.noisy == set(usual.roles)
+    assert not set(planting.roles) & planting.noisy
+    evidence = {origin for role, _, origin in planting.roles.values() if role == "planted"}
+    forgotten = {s.track.split("-", 2)[2] for s in planting.noisy_tracks}
+    assert evidence
+    assert forgotten
+    assert not evidence & forgotten
+    assert len({s.track for s in planting.noisy_tracks}) == context.config.planting.copies * len(forgotten)
+    assert {s.stem_id for s in planting.noisy_tracks} > planting.noisy
+    record = context.run.read_json("done", "plant.json")
+    assert record["noisy"] == len(planting.noisy)
+    assert record["planted"] + record["noisy"] == len(usual.roles) - len(usual.calibration)
+
+
+def test_which_faults_are_unlearned_follows_from_seed_and_names():
+    config = settings.preset("smallest", {"scoring": {"unlearning": "noisy"}})
+    origins = {f"song {k}" for k in range(7)}
+    chosen = plant.noisy_origins(origins, config)
+    assert len(chosen) == 3
+    assert plant.noisy_origins({*sorted(origins, reverse=True)}, config) == chosen
+    other = settings.preset("smallest", {"scoring": {"unlearning": "noisy"}, "seed": 5})
+    assert plant.noisy_origins(origins, other) != chosen
+    assert plant.noisy_origins({"one"}, config) == set()  # evidence comes first
+    assert plant.noisy_origins(origins, settings.preset("smallest")) == set()

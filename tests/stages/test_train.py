@@ -82,7 +82,15 @@ def test_a_network_that_cannot_be_built_is_refused(network, words):
 
 
 def test_a_plan_takes_its_recipe_from_the_settings(make_context, make_stems):
-    chosen = {"steps": 100, "save_every": 40, "batch": 5, "learning_rate": 0.01, "truncate": "stem", "truncate_share": 0.5, "warmup": 7}
+    chosen = {
+        "steps": 100,
+        "save_every": 40,
+        "batch": 5,
+        "learning_rate": 0.01,
+        "truncate": "stem",
+        "truncate_share": 0.5,
+        "warmup": 7,
+    }
     context = make_context(training=chosen | {"augment": ["gain"], "precision": "bfloat16", "schedule": "one-cycle"})
     plan = train.plan(context, "separator-seed3", make_stems(["A"]), seed=3)
     assert plan.recipe.steps == 100

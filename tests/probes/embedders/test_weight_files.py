@@ -64,7 +64,7 @@ def test_only_a_path_depends_on_the_working_directory(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("", "embedder 'clap-music' ships no weights: set scoring.embedder_weights"),
+        ("", r"embedder 'clap-music' ships no weights: give --embedder-weights .*or scoring\.embedder_weights"),
         ("nowhere/net.pt", r"nowhere/net.pt: embedder 'clap-music' finds no weights"),
         ("gs://bucket/net.pt", "gs://bucket/net.pt: storage of this kind"),
         ("hub:name", r"hub:name: not a model of the hub; write hub:owner/name"),
@@ -186,7 +186,10 @@ def test_without_a_connection_the_hub_s_error_says_what_to_do(monkeypatch):
         raise ConnectionError("no route")
 
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
-    with pytest.raises(BadInput, match=r"no route.*hf download owner/model --local-dir.*embedder_weights"):
+    with pytest.raises(
+        BadInput,
+        match=r"no route.*hf download owner/model --local-dir.*--embedder-weights .*or scoring\.embedder_weights",
+    ):
         weights.locate("hub:owner/model", "x")
 
 
@@ -207,6 +210,28 @@ def test_the_digest_is_of_the_weights_alone(tmp_path):
     with_config = weights.digest(tmp_path)
     file.rename(tmp_path / "other.safetensors")
     assert len({before, with_config, weights.digest(tmp_path)}) == 3
+
+
+def test_tensors_that_are_not_loaded_are_no_part_of_it(tmp_path, bucket, cache):
+    """The hub's folders hold the network in several formats, and how many of them a node has is chance."""
+    names = ("config.json", "model.safetensors", "older/net.bin")
+    for name in names:
+        (tmp_path / "net" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "net" / name).write_text(name)
+        storage.write_bytes(f"{bucket}/net/{name}", name.encode())
+    before = weights.digest(tmp_path / "net")
+    for name in ("pytorch_model.bin", "net.pt"):
+        (tmp_path / "net" / name).write_text(name)
+        storage.write_bytes(f"{bucket}/net/{name}", name.encode())
+    assert weights.digest(tmp_path / "net") == before
+    fetched = weights.locate(f"{bucket}/net", "x")
+    assert sorted(p.relative_to(fetched).as_posix() for p in fetched.rglob("*") if p.is_file()) == sorted(names)
+    (tmp_path / "net" / "older" / "net.bin").write_text("alone there, so it may be what is loaded")
+    assert weights.digest(tmp_path / "net") != before
+    (tmp_path / "net" / "model.safetensors").unlink()
+    without = weights.digest(tmp_path / "net")
+    (tmp_path / "net" / "pytorch_model.bin").write_text("other")
+    assert weights.digest(tmp_path / "net") != without
 
 
 @pytest.mark.parametrize(
