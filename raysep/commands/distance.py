@@ -48,7 +48,7 @@ def fad(
 
     A stem's z compares it with clean excerpts of the same length. Stems that are in the reference are scored with
     themselves left out: give the same folder twice to look at a reference, and to make its reference.fadref. Exit code
-    3: all done, but some stems could not be read.
+    3: all done, but some stems could not be read; the same command tries them again, as they are or mended.
     """
     from raysep.stages import distances as stage
 

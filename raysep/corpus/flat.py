@@ -13,11 +13,11 @@ from raysep.corpus.manifest import Stem, stem_id
 from raysep.errors import AudioError
 
 
-def audio_files(folder_uri: str) -> list[tuple[str, int]]:
-    """(URI, bytes) of the audio files directly in a folder, in name order; none where there is no such folder."""
+def audio_files(folder_uri: str, recursive: bool = False) -> list[tuple[str, int]]:
+    """(URI, bytes) of the audio files directly in a folder, or anywhere below it; none where there is no such folder."""
     root = storage.absolute(folder_uri)
     try:
-        found = storage.list_files(root, recursive=False)
+        found = storage.list_files(root, recursive)
     except OSError:  # no folder: whoever scans it next says so
         return []
     files = [(storage.uri_of(root, info), info.size) for info in found]

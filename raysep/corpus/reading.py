@@ -20,6 +20,10 @@ def read_stem(stem: Stem, sample_rate: int, channels: int = 2) -> np.ndarray:
         audio = decode(storage.read_bytes(stem.uri), stem.uri)
     except OSError as error:
         raise AudioError(f"{stem.uri}: cannot be read ({error})") from error
+    if not stem.frames:  # the scan could not use it either: nothing has changed
+        if not audio.shape[1]:
+            raise AudioError(f"{stem.uri}: holds no samples; replace or remove the file")
+        raise AudioError(f"{stem.uri}: could not be read when the corpus was scanned, but can be now; scan it again")
     if audio.shape != (stem.channels, stem.frames):
         raise AudioError(
             f"{stem.uri}: {audio.shape[0]} channels of {audio.shape[1]} samples, but the manifest says "

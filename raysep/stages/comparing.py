@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from raysep.corpus.manifest import Stem
+from raysep.errors import BadInput, RaysepError
+from raysep.probes.fad.null import FEWEST_TRACKS
 from raysep.probes.fad.reference_file import SUFFIX, About, ReferenceFile
 from raysep.probes.fad.set_level import set_distances
 from raysep.rundir import Run, table_bytes
-from raysep.stages.framing import FAILED, SCORED, read_rows, read_vectors
+from raysep.stages.framing import FAILED, LEAST_FRAMES, SCORED, Located, read_rows, read_vectors
 
 REFERENCE, SCORE, SETS = "reference", "score", "sets"  # the stages
 REFERENCE_FILE = f"reference{SUFFIX}"
@@ -27,14 +29,6 @@ COLUMNS = [
     ("in_reference", pa.bool_()),  # then it was left out of what it was compared with
 ]
 ENDINGS = {"raw": "", "z": "-z", "p": "-p"}  # of the columns of a measure
-
-
-@dataclass(frozen=True)
-class Located:
-    """A stem, and the shard that its frames are in."""
-
-    stem: dict[str, Any]
-    shard: int
 
 
 def schema_of(measures: Sequence[str]) -> pa.Schema:
@@ -68,7 +62,7 @@ class ReferenceBuilder:
     """Makes the function that builds the reference of a label. Picklable, as the others here."""
 
     root: str
-    fingerprint: str
+    fingerprints: Mapping[int, str]  # of the shards, for their markers
     about: About
     least_spread: float
 
@@ -78,12 +72,11 @@ class ReferenceBuilder:
     def run(self, shard: int, payload: Sequence[Located]) -> dict[str, int]:
         """From all stems of one label, in their order."""
         run = Run(self.root)
-        stems = [Stem(**located.stem) for located in payload]
         frames = frames_of(run, payload)
-        tracks = [(stem.track, stem.etag, frames[stem.uri]) for stem in stems]
-        made = ReferenceFile.from_tracks(stems[0].stem, tracks, self.about, self.least_spread)
+        tracks = [(each.stem.track, each.stem.etag, frames[each.name]) for each in payload]
+        made = ReferenceFile.from_tracks(payload[0].stem.stem, tracks, self.about, self.least_spread)
         counts = {"rows": len(tracks), "failed": 0}
-        run.finish_shard(REFERENCE, shard, self.fingerprint, made.to_bytes(), reference_part(shard), counts)
+        run.finish_shard(REFERENCE, shard, self.fingerprints[shard], made.to_bytes(), reference_part(shard), counts)
         return counts
 
 
@@ -92,25 +85,25 @@ class StemScorer:
     """Makes the function that scores the stems of a shard."""
 
     root: str
-    fingerprint: str
+    fingerprints: Mapping[int, str]
     measures: tuple[str, ...]
 
     def __call__(self) -> Callable[[int, Any], dict]:
         reference = load_reference(Run(self.root))
         return lambda shard, payload: self.run(reference, shard, payload)
 
-    def run(self, reference: ReferenceFile, shard: int, payload: Iterable[dict]) -> dict[str, int]:
+    def run(self, reference: ReferenceFile, shard: int, payload: Iterable[Located]) -> dict[str, int]:
         run = Run(self.root)
         told, frames = read_rows(run, shard), read_vectors(run, shard)
         rows = []
-        for stem in (Stem(**values) for values in payload):
+        for each in payload:
             try:
-                rows.append(score(stem, told[stem.uri], frames[stem.uri], reference, self.measures))
+                rows.append(score(each.stem, told[each.name], frames[each.name], reference, self.measures))
             except Exception as error:  # one odd stem must not end the pass: it is reported with the reason
-                rows.append(failed_row(stem, f"{type(error).__name__}: {error}"))
+                rows.append(failed_row(each.stem, f"{type(error).__name__}: {error}"))
         counts = {"rows": len(rows), "failed": sum(row["outcome"] == FAILED for row in rows)}
         table = pa.Table.from_pylist(rows, schema=schema_of(self.measures))
-        run.finish_shard(SCORE, shard, self.fingerprint, table_bytes(table), score_part(shard), counts)
+        run.finish_shard(SCORE, shard, self.fingerprints[shard], table_bytes(table), score_part(shard), counts)
         return counts
 
 
@@ -119,7 +112,7 @@ class SetMeasurer:
     """Makes the function that measures all stems of a label together."""
 
     root: str
-    fingerprint: str
+    fingerprints: Mapping[int, str]
     seed: int
 
     def __call__(self) -> Callable[[int, Any], dict]:
@@ -132,11 +125,10 @@ class SetMeasurer:
         Measured are those scored that are not in the reference: a part of the reference is no distance away from it.
         """
         run, (label, located, lost) = Run(self.root), payload
-        stems = [Stem(**each.stem) for each in located]
         frames, failed = frames_of(run, located), lost + _unreadable(run, located)
-        heard = [stem for stem in stems if len(frames[stem.uri]) > 1]
-        others = [stem for stem in heard if not reference.member(label, stem.etag, frames[stem.uri])]
-        together = np.concatenate([frames[s.uri] for s in others] or [np.zeros((0, reference.about.dimension))])
+        heard = [each for each in located if len(frames[each.name]) > 1]
+        others = [each for each in heard if not reference.member(label, each.stem.etag, frames[each.name])]
+        together = np.concatenate([frames[each.name] for each in others] or [np.zeros((0, reference.about.dimension))])
         found = {
             "label": label,
             "stems": len(others),
@@ -144,8 +136,8 @@ class SetMeasurer:
             "in_reference": len(heard) - len(others),
             **set_distances(together, reference.labels[label], self.seed),
         }
-        counts = {"rows": len(stems) + lost, "failed": failed}
-        run.finish_shard(SETS, shard, self.fingerprint, json.dumps(found).encode(), set_part(shard), counts)
+        counts = {"rows": len(located) + lost, "failed": failed}
+        run.finish_shard(SETS, shard, self.fingerprints[shard], json.dumps(found).encode(), set_part(shard), counts)
         return counts
 
 
@@ -162,19 +154,44 @@ def score(
     return _row(stem, SCORED, "", **about | {"in_reference": member is not None}, **numbers)
 
 
+def check_reference(run: Run, pieces: Iterable[Sequence[Located]], lost: dict[int, str]) -> None:
+    """Raise ``BadInput`` when a stem of the reference, which is trusted, cannot be read, or a label has too few.
+
+    ``pieces`` are the stems of each label.
+    """
+    for located in pieces:
+        told = {}
+        for shard in sorted({each.shard for each in located}):
+            if shard in lost:
+                raise RaysepError(f"{run.root}: embedding the reference failed ({lost[shard]})")
+            told |= read_rows(run, shard)
+        own, label = [told[each.name] for each in located], located[0].stem.stem
+        if broken := [row for row in own if row["outcome"] == FAILED]:
+            raise BadInput(
+                f"--reference: {len(broken)} of its stems cannot be used, first: {broken[0]['message']}; put them right or "
+                "leave them out, since a reference is trusted; the same command goes on from here"
+            )
+        audible = sum(row["frames"] >= LEAST_FRAMES for row in own)
+        if audible < FEWEST_TRACKS:
+            raise BadInput(
+                f"--reference: {label} is audible in {audible} of {len(own)} tracks, and at least {FEWEST_TRACKS} are "
+                "needed; add clean tracks that contain it, or leave the label out with --labels and choose another --out"
+            )
+
+
 def load_reference(run: Run) -> ReferenceFile:
     return ReferenceFile.from_bytes(run.read_bytes(REFERENCE_FILE), run.path(REFERENCE_FILE))
 
 
 def frames_of(run: Run, payload: Iterable[Located]) -> dict[str, np.ndarray]:
-    """URI → frames, each shard's file read once."""
+    """Name → frames, each shard's file read once."""
     by_shard: dict[int, list[str]] = {}
     for located in payload:
-        by_shard.setdefault(located.shard, []).append(located.stem["uri"])
+        by_shard.setdefault(located.shard, []).append(located.name)
     found = {}
-    for shard, uris in sorted(by_shard.items()):
+    for shard, names in sorted(by_shard.items()):
         vectors = read_vectors(run, shard)
-        found |= {uri: vectors[uri] for uri in uris}
+        found |= {name: vectors[name] for name in names}
     return found
 
 
@@ -182,4 +199,4 @@ def _unreadable(run: Run, payload: Iterable[Located]) -> int:
     told = {}
     for shard in sorted({located.shard for located in payload}):
         told |= read_rows(run, shard)
-    return sum(told[located.stem["uri"]]["outcome"] == FAILED for located in payload)
+    return sum(told[located.name]["outcome"] == FAILED for located in payload)

@@ -2,6 +2,7 @@
 
 OUT/
   run.json           what went in: corpus and reference by digest, embedder, measures, seed, versions
+  corpus.parquet, reference.parquet   their manifests: which files, so that mended ones are known
   frames/            the embedded frames, by shards of tracks
   reference.fadref   the reference that was scored against; may be given as --reference again
   scores/, sets/, reference/   parts, and their markers in done/: the same command goes on where a killed one ended
@@ -12,29 +13,30 @@ OUT/
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from raysep.cluster.session import Resources
 from raysep.config import fingerprint
 from raysep.corpus import manifest, storage
+from raysep.corpus.hashing import stable_hash
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError
 from raysep.probes.embedders import registry
 from raysep.probes.embedders.base import Embedder
 from raysep.probes.fad.measures import MEASURES
-from raysep.probes.fad.null import FEWEST_TRACKS
 from raysep.probes.fad.reference_file import About, ReferenceFile
 from raysep.rundir import Run
 from raysep.stages import comparing, distance_tables, framing
-from raysep.stages.comparing import Located, ReferenceBuilder, SetMeasurer, StemScorer
+from raysep.stages.comparing import ReferenceBuilder, SetMeasurer, StemScorer
 from raysep.stages.context import Progress
-from raysep.stages.evaluate import deal
-from raysep.stages.framing import FAILED, Embedding, StemEmbedder
-from raysep.stages.heard import Heard, hear
+from raysep.stages.framing import FAILED, Embedding, Located, StemEmbedder
+from raysep.stages.heard import Heard, accept_mended_files, hear
 
 DEFAULT_MEASURES = ("fad", "fad-window", "mahalanobis")  # the null of each further one takes as long again
+MOST_SHARDS = 512
+INPUTS = ("corpus", "reference", "digests", "embedder")  # of run.json, repeated in fad.json
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,13 @@ def fad(request: Request) -> Run:
 
     Raises ``BadInput`` when the request cannot be met, ``RunConflict`` when ``out`` holds another one,
     ``FinishedWithFailures`` when all is done but stems failed (rows with outcome ``failed``; the same command tries these
-    again), ``RaysepError`` when all did.
+    again, as they are or mended), ``RaysepError`` when all did.
     """
     heard = hear(request.corpus, request.reference, request.labels, request.split)
     embedding, embedder = choose_embedder(request, heard)
-    about = About.of(embedder, choose_measures(request, heard), request.seed)
-    record = {
-        "corpus": storage.absolute(request.corpus),
-        "reference": storage.absolute(request.reference),
-        "digests": {"corpus": manifest.digest(heard.corpus), "reference": heard.digest},
+    # The name that was asked for, which for a class of the user's own is not the one it bears.
+    about = replace(About.of(embedder, choose_measures(request, heard), request.seed), embedder=embedding.name)
+    settings = {
         "embedder": {
             "name": about.embedder,
             "weights_digest": about.weights_digest,
@@ -79,12 +79,18 @@ def fad(request: Request) -> Run:
         "measures": list(about.measures),
         "seed": request.seed,
     }
-    same = fingerprint(record["digests"], record["embedder"], record["measures"], request.seed)
     run = Run(request.out)
-    run.open(same, record)
-    job = _Job(request, run, same, heard, about)
-    if not job.is_finished():
+    heard = accept_mended_files(run, heard, lambda these: fingerprint(these.digests, *settings.values()))
+    places = {"corpus": storage.absolute(request.corpus), "reference": storage.absolute(request.reference)}
+    record = {**places, "digests": heard.digests, **settings}
+    if run.open(fingerprint(heard.digests, *settings.values()), record):
+        run.update({**places, "digests": heard.digests})  # the same content may lie elsewhere now, or be mended
+    heard.write(run)
+    job = _Job(request, run, fingerprint(*settings.values()), heard, about)
+    if not job.is_done():
         job.work(embedding, embedder.least_spread)
+    elif not job.is_written():
+        job.write(lost={})
     rows, result = run.read_table(distance_tables.TABLE).to_pylist(), run.read_json(distance_tables.RECORD)
     if not request.quiet:
         distance_tables.show(rows, result, run.root)
@@ -96,13 +102,20 @@ def choose_embedder(request: Request, heard: Heard) -> tuple[Embedding, Embedder
     """The one that was asked for, at the reference's rate: ``BadInput`` when a reference file is another one's."""
     there = heard.file.about if heard.file else None
     name = request.embedder or (there.embedder if there else registry.DEFAULT)
+    if not request.embedder and ":" not in name and name not in registry.EMBEDDERS:
+        raise BadInput(
+            f"--reference {request.reference}: made with an embedder of somebody's own that calls itself {name!r}; say "
+            "where it is with --embedder package.module:Class"
+        )
     local = storage.absolute(request.weights) if request.weights else ""
     weights = local if local and storage.exists(local) else request.weights  # workers have another working directory
     embedding = Embedding(name, there.sample_rate if there else heard.sample_rate, weights)
     embedder = embedding.build()
     if heard.file:
-        heard.file.check(embedder, request.reference)
-    return embedding, embedder
+        # An own class goes by the path that it was asked for, not by the name that it bears.
+        asked = there.embedder if there.embedder != name else embedder.name
+        replace(heard.file, about=replace(there, embedder=asked)).check(embedder, request.reference)
+    return replace(embedding, weights_digest=embedder.weights_digest), embedder
 
 
 def choose_measures(request: Request, heard: Heard) -> tuple[str, ...]:
@@ -125,32 +138,60 @@ class _Job:
 
     request: Request
     run: Run
-    same: str  # fingerprint
+    settings: str  # fingerprint of all but the files
     heard: Heard
     about: About
 
     @cached_property
-    def shards(self) -> dict[int, list[Stem]]:
-        """Every file once, neighbours by track together, whatever the workers' number."""
-        by_track: dict[str, list[Stem]] = {}
-        for stem in sorted({stem.uri: stem for stem in [*self.heard.reference, *self.heard.corpus]}.values()):
-            by_track.setdefault(stem.track, []).append(stem)
+    def pieces(self) -> dict[str, dict[int, list[Located]]]:
+        """Stage → shard → the files that its part is made of, in their order."""
+        corpus, reference = self._located(self.heard.corpus), self._located(self.heard.reference)
+        every_file = {each.name: each for each in [*corpus, *reference]}
         return {
-            number: [stem for track in group for stem in by_track[track]]
-            for number, group in deal(list(by_track)).items()
+            framing.STAGE: _grouped(every_file.values()),
+            comparing.REFERENCE: _grouped(reference, self.heard.reference_labels),
+            comparing.SCORE: _grouped(corpus),
+            comparing.SETS: _grouped(corpus, self.heard.labels),
+        }
+
+    def _located(self, stems: Iterable[Stem]) -> list[Located]:
+        """In order. A track keeps its shard when others are gone, and the workers' number plays no part."""
+        names, files = self.heard.names, self.heard.files
+        named = [(stem, names[stem.uri]) for stem in sorted(stems)]
+        return [Located(stem, name, stable_hash(files[name].track) % MOST_SHARDS) for stem, name in named]
+
+    @cached_property
+    def fingerprints(self) -> dict[str, dict[int, str]]:
+        """Stage → shard → of all that its part is made of: the settings and the content of the files, not their address."""
+
+        def of(piece: Sequence[Located], reference: str) -> str:
+            return fingerprint(self.settings, reference, [(each.name, manifest.digest([each.stem])) for each in piece])
+
+        digest = self.heard.digests["reference"]
+        return {
+            stage: {shard: of(piece, "" if stage == framing.STAGE else digest) for shard, piece in pieces.items()}
+            for stage, pieces in self.pieces.items()
         }
 
     def done(self, stage: str) -> set[int]:
-        """Shards that need not be done again: whatever a stem failed of may have passed."""
-        return {n for n, marker in self.run.shards_done(stage, self.same).items() if not marker["counts"]["failed"]}
-
-    def is_finished(self) -> bool:
-        wanted = {
-            framing.STAGE: set(self.shards),
-            comparing.SCORE: set(self._corpus_by_shard()),
-            comparing.SETS: set(range(len(self.heard.labels))),
+        """Shards that need not be done again: of the same files, none of which failed. What it failed of may have passed."""
+        same = self.fingerprints[stage]
+        return {
+            shard
+            for shard, marker in framing.markers(self.run, stage).items()
+            if marker["fingerprint"] == same.get(shard) and not marker["counts"]["failed"]
         }
-        return self.run.has(distance_tables.RECORD) and all(numbers <= self.done(s) for s, numbers in wanted.items())
+
+    def is_done(self) -> bool:
+        stages = (framing.STAGE, comparing.SCORE, comparing.SETS)
+        return self.run.has(comparing.REFERENCE_FILE) and all(self.pieces[s].keys() <= self.done(s) for s in stages)
+
+    def is_written(self) -> bool:
+        """Whether the tables are there, and of the files where they are now."""
+        if not (self.run.has(distance_tables.TABLE) and self.run.has(distance_tables.RECORD)):
+            return False
+        now, told = self.run.read_json("run.json"), self.run.read_json(distance_tables.RECORD)
+        return all(now[name] == told[name] for name in INPUTS)
 
     def work(self, embedding: Embedding, least_spread: float) -> None:
         from raysep.cluster import session
@@ -159,15 +200,14 @@ class _Job:
         with session.session(self.request.address) as available:
             for uri in (root, self.heard.corpus[0].uri, *(s.uri for s in self.heard.reference[:1])):
                 session.check_reachable(uri, available)
-            worker = StemEmbedder(root, self.same, embedding, self.request.threads)
-            files = {number: [asdict(stem) for stem in stems] for number, stems in self.shards.items()}
-            lost = self._pass(available, framing.STAGE, worker, files, gpu=True)
+            embed = StemEmbedder(root, self.fingerprints[framing.STAGE], embedding, self.request.threads)
+            lost = self._pass(available, framing.STAGE, embed, self.pieces[framing.STAGE], gpu=True)
             self._make_reference(available, lost, least_spread)
-            scorer = StemScorer(root, self.same, self.about.measures)
-            to_score = {n: [asdict(s) for s in stems] for n, stems in self._corpus_by_shard().items() if n not in lost}
-            lost |= self._pass(available, comparing.SCORE, scorer, to_score)
+            score = StemScorer(root, self.fingerprints[comparing.SCORE], self.about.measures)
+            to_score = {shard: piece for shard, piece in self.pieces[comparing.SCORE].items() if shard not in lost}
+            lost |= self._pass(available, comparing.SCORE, score, to_score)
             self._measure_sets(available, lost)
-            self._write(lost)
+            self.write(lost)
 
     def _pass(
         self, available: Resources, stage: str, worker: Any, work: dict[int, Any], gpu: bool = False
@@ -197,10 +237,9 @@ class _Job:
         if self.heard.file:
             self.run.write_bytes(self.heard.file_bytes, comparing.REFERENCE_FILE)
             return
-        by_label = self._located(self.heard.reference)
-        check_reference(self.run, by_label, lost)
-        builder = ReferenceBuilder(self.run.root, self.same, self.about, least_spread)
-        work = dict(enumerate(by_label[label] for label in self.heard.reference_labels))
+        work = self.pieces[comparing.REFERENCE]
+        comparing.check_reference(self.run, work.values(), lost)
+        builder = ReferenceBuilder(self.run.root, self.fingerprints[comparing.REFERENCE], self.about, least_spread)
         if failed := self._pass(available, comparing.REFERENCE, builder, work):
             raise RaysepError(f"{self.run.root}: making the reference failed ({next(iter(failed.values()))})")
         parts = [comparing.reference_part(number) for number in work]
@@ -208,68 +247,39 @@ class _Job:
         self.run.write_bytes(ReferenceFile.joined(files).to_bytes(), comparing.REFERENCE_FILE)
 
     def _measure_sets(self, available: Resources, lost: dict[int, str]) -> None:
-        by_label = self._located(self.heard.corpus)
         work = {}
-        for number, label in enumerate(self.heard.labels):
-            kept = [located for located in by_label[label] if located.shard not in lost]
-            work[number] = (label, kept, len(by_label[label]) - len(kept))
-        measurer = SetMeasurer(self.run.root, self.same, self.request.seed)
+        for number, piece in self.pieces[comparing.SETS].items():
+            kept = [located for located in piece if located.shard not in lost]
+            work[number] = (self.heard.labels[number], kept, len(piece) - len(kept))
+        measurer = SetMeasurer(self.run.root, self.fingerprints[comparing.SETS], self.request.seed)
         if failed := self._pass(available, comparing.SETS, measurer, work):
             raise RaysepError(f"{self.run.root}: measuring the whole set failed ({next(iter(failed.values()))})")
 
-    def _write(self, lost: dict[int, str]) -> None:
-        rows = [
-            comparing.failed_row(s, lost[n]) for n, stems in self._corpus_by_shard().items() if n in lost for s in stems
-        ]
-        for number in self._corpus_by_shard():
-            rows += [] if number in lost else self.run.read_table(comparing.score_part(number)).to_pylist()
-        if sorted((r["track"], r["stem"]) for r in rows) != sorted((s.track, s.stem) for s in self.heard.corpus):
-            raise RaysepError(
-                f"{self.run.root}: {len(self.heard.corpus)} stems went in, {len(rows)} came out; report this"
-            )
-        sets = [self.run.read_json(comparing.set_part(number)) for number in range(len(self.heard.labels))]
+    def write(self, lost: dict[int, str]) -> None:
+        """Leaves the tables; ``lost`` are shards without a part, with the reason."""
+        rows = []
+        for shard, piece in self.pieces[comparing.SCORE].items():
+            if shard in lost:
+                rows += [comparing.failed_row(located.stem, lost[shard]) for located in piece]
+            else:
+                rows += self.run.read_table(comparing.score_part(shard)).to_pylist()
+        uris = {(stem.track, stem.stem): stem.uri for stem in self.heard.corpus}
+        if sorted((row["track"], row["stem"]) for row in rows) != sorted(uris):
+            raise RaysepError(f"{self.run.root}: {len(uris)} stems went in, {len(rows)} came out; report this")
+        # Where the files are now: a part may have been made while they were elsewhere.
+        rows = [row | {"uri": uris[row["track"], row["stem"]]} for row in rows]
+        sets = [self.run.read_json(comparing.set_part(number)) for number in self.pieces[comparing.SETS]]
         record, reference = self.run.read_json("run.json"), comparing.load_reference(self.run)
-        inputs = {name: record[name] for name in ("corpus", "reference", "digests", "embedder", "versions")}
+        inputs = {name: record[name] for name in (*INPUTS, "versions")}
         distance_tables.write(self.run, rows, sets, inputs, reference, self.about)
 
-    def _corpus_by_shard(self) -> dict[int, list[Stem]]:
-        places, found = self._places(), {}
-        for stem in sorted(self.heard.corpus):
-            found.setdefault(places[stem.uri], []).append(stem)
-        return dict(sorted(found.items()))
 
-    def _located(self, stems: Iterable[Stem]) -> dict[str, list[Located]]:
-        """By label."""
-        places, found = self._places(), {}
-        for stem in sorted(stems):
-            found.setdefault(stem.stem, []).append(Located(asdict(stem), places[stem.uri]))
-        return found
-
-    def _places(self) -> dict[str, int]:
-        """URI → shard."""
-        return {stem.uri: number for number, stems in self.shards.items() for stem in stems}
-
-
-def check_reference(run: Run, by_label: dict[str, Sequence[Located]], lost: dict[int, str]) -> None:
-    """Raise ``BadInput`` when a stem of the reference, which is trusted, cannot be read, or a label has too few."""
-    for label, located in by_label.items():
-        told = {}
-        for shard in sorted({each.shard for each in located}):
-            if shard in lost:
-                raise RaysepError(f"{run.root}: embedding the reference failed ({lost[shard]})")
-            told |= framing.read_rows(run, shard)
-        own = [told[each.stem["uri"]] for each in located]
-        if broken := [row for row in own if row["outcome"] == FAILED]:
-            raise BadInput(
-                f"--reference: {len(broken)} of its stems cannot be used, first: {broken[0]['message']}; put them right or "
-                "leave them out, since a reference is trusted"
-            )
-        audible = sum(row["frames"] >= framing.LEAST_FRAMES for row in own)
-        if audible < FEWEST_TRACKS:
-            raise BadInput(
-                f"--reference: {label} is audible in {audible} of {len(own)} tracks, and at least {FEWEST_TRACKS} are "
-                "needed; add clean tracks that contain it, or leave the label out with --labels"
-            )
+def _grouped(located: Iterable[Located], labels: Sequence[str] = ()) -> dict[int, list[Located]]:
+    """By shard, or by the number of their label."""
+    numbers, found = {label: number for number, label in enumerate(labels)}, {}
+    for each in located:
+        found.setdefault(numbers.get(each.stem.stem, each.shard), []).append(each)
+    return dict(sorted(found.items()))
 
 
 def _report_failures(run: Run, rows: Sequence[dict[str, Any]]) -> None:
@@ -281,5 +291,6 @@ def _report_failures(run: Run, rows: Sequence[dict[str, Any]]) -> None:
     if failed:
         raise FinishedWithFailures(
             f"{run.root}: finished, but {len(failed)} stems failed, first {failed[0]['track']}/{failed[0]['stem']} "
-            f"({failed[0]['message']}); they are the rows of fad.csv with outcome 'failed'; the same command tries them again"
+            f"({failed[0]['message']}); they are the rows of fad.csv with outcome 'failed'; the same command tries them again, as "
+            "they are or mended"
         )

@@ -1,12 +1,15 @@
 """What a worker of `raysep fad` does first: turn stems into frames of an embedding, each stem once.
 
 OUT/frames/rows-NNNNN.parquet          a row for each stem of a shard: its outcome, and how many frames it has
-OUT/frames/vectors-NNNNN.safetensors   their float32 ``(n, dimension)`` frames, by URI
+OUT/frames/vectors-NNNNN.safetensors   their float32 ``(n, dimension)`` frames
+
+Both go by the names of ``heard.Heard.names``, which stay the same when the audio is moved to another address.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +29,7 @@ SCORED, SILENT, FAILED = "scored", "silent", "failed"
 LEAST_FRAMES = 2  # a distance needs two
 SCHEMA = pa.schema(
     [
-        ("uri", pa.string()),
+        ("name", pa.string()),
         ("outcome", pa.string()),
         ("message", pa.string()),
         ("frames", pa.int32()),  # audible ones
@@ -44,17 +47,34 @@ def vectors_part(shard: int) -> str:
 
 
 @dataclass(frozen=True)
+class Located:
+    """A stem, the name that its frames go by, and the shard that they are in."""
+
+    stem: Stem
+    name: str
+    shard: int
+
+
+@dataclass(frozen=True)
 class Embedding:
     """Which embedder, and from where: made anew in every worker."""
 
     name: str
     sample_rate: int  # Hz, for one that takes any
     weights: str = ""
+    weights_digest: str = ""  # of the weights that the run was begun with; "" = not known yet, or it has none
 
     def build(self) -> Embedder:
+        """Raises ``BadInput`` when its weights are not those of the digest: a node may hold others at the same path."""
         from raysep.probes.embedders import registry
 
-        return registry.build(self.name, self.sample_rate, self.weights)
+        embedder = registry.build(self.name, self.sample_rate, self.weights)
+        if self.weights_digest not in ("", embedder.weights_digest):
+            raise BadInput(
+                f"{self.weights or self.name}: these weights ({embedder.weights_digest[:12]}) are not those that the run "
+                f"was begun with ({self.weights_digest[:12]}); put the same on every node"
+            )
+        return embedder
 
 
 @dataclass(frozen=True)
@@ -62,7 +82,7 @@ class StemEmbedder:
     """Makes, in a worker, the function that embeds some stems. Picklable."""
 
     root: str
-    fingerprint: str
+    fingerprints: Mapping[int, str]  # of the shards, for their markers
     embedding: Embedding
     threads: int = 1
 
@@ -73,27 +93,29 @@ class StemEmbedder:
         embedder = self.embedding.build().to("cuda" if torch.cuda.is_available() else "cpu")
         return lambda shard, payload: self.run(embedder, shard, payload)
 
-    def run(self, embedder: Embedder, shard: int, payload: Iterable[dict]) -> dict[str, int]:
+    def run(self, embedder: Embedder, shard: int, payload: Sequence[Located]) -> dict[str, int]:
         """Write the frames of the stems, then their rows and the shard's marker. No stem's failure is an error."""
         from safetensors.numpy import save
 
-        found = [embed(embedder, Stem(**stem)) for stem in payload]
-        rows = [row for row, _ in found]
+        rows, vectors = [], {}
+        for located in payload:
+            row, vectors[located.name] = embed(embedder, located.stem)
+            rows.append({"name": located.name, **row})
         run = Run(self.root)
-        run.write_bytes(save({row["uri"]: frames for row, frames in found}), vectors_part(shard))
+        run.write_bytes(save(vectors), vectors_part(shard))
         table = pa.Table.from_pylist(rows, schema=SCHEMA)
         counts = {"rows": len(rows), "failed": sum(row["outcome"] == FAILED for row in rows)}
-        run.finish_shard(STAGE, shard, self.fingerprint, table_bytes(table), rows_part(shard), counts)
+        run.finish_shard(STAGE, shard, self.fingerprints[shard], table_bytes(table), rows_part(shard), counts)
         return counts
 
 
 def embed(embedder: Embedder, stem: Stem) -> tuple[dict[str, Any], np.ndarray]:
-    """A stem's row, and its audible float32 ``(n, dimension)`` frames; n is 0 when it failed."""
+    """A stem's row but its name, and its audible float32 ``(n, dimension)`` frames; n is 0 when it failed."""
     from raysep.corpus.reading import read_stem
     from raysep.probes.embedders.base import audible_frames
 
     seconds = stem.frames / stem.sample_rate if stem.sample_rate else None
-    row = {"uri": stem.uri, "outcome": SCORED, "message": "", "frames": 0, "seconds": seconds}
+    row = {"outcome": SCORED, "message": "", "frames": 0, "seconds": seconds}
     nothing = np.zeros((0, embedder.dimension), dtype=np.float32)
     try:
         frames = audible_frames(embedder, read_stem(stem, stem.sample_rate, stem.channels), stem.sample_rate)
@@ -109,13 +131,20 @@ def embed(embedder: Embedder, stem: Stem) -> tuple[dict[str, Any], np.ndarray]:
     return row | {"frames": len(frames)}, frames.astype(np.float32)
 
 
+def markers(run: Run, stage: str) -> dict[int, dict[str, Any]]:
+    """Of the finished shards of a stage by number, whatever they were made of: each says so by its fingerprint."""
+    folder = run.path("done", stage)
+    files = [storage.uri_of(folder, info) for info in storage.list_files(folder, recursive=False)]
+    return {marker["shard"]: marker for marker in (json.loads(storage.read_bytes(file)) for file in files)}
+
+
 def read_rows(run: Run, shard: int) -> dict[str, dict[str, Any]]:
-    """By URI."""
-    return {row["uri"]: row for row in run.read_table(rows_part(shard)).to_pylist()}
+    """By name."""
+    return {row["name"]: row for row in run.read_table(rows_part(shard)).to_pylist()}
 
 
 def read_vectors(run: Run, shard: int) -> dict[str, np.ndarray]:
-    """URI → float32 ``(n, dimension)``."""
+    """Name → float32 ``(n, dimension)``."""
     from safetensors.numpy import load
 
     return load(storage.read_bytes(run.path(vectors_part(shard))))

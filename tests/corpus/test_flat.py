@@ -34,6 +34,16 @@ def test_its_tags_are_those_of_tracks_in_folders(tmp_path):
     assert {s.etag for s in flat.scan(str(tmp_path / "flat"), "audio")} == tags
 
 
+def test_what_lies_deeper_is_found_when_asked_for(tmp_path):
+    for name in ("a.wav", "deeper/b.wav", ".hidden/c.wav"):
+        write(tmp_path / name)
+    assert [uri for uri, _ in flat.audio_files(str(tmp_path))] == [f"{tmp_path}/a.wav"]
+    assert [uri for uri, _ in flat.audio_files(str(tmp_path), True)] == [
+        f"{tmp_path}/a.wav",
+        f"{tmp_path}/deeper/b.wav",
+    ]
+
+
 def test_where_there_is_no_folder_there_are_no_files(tmp_path):
     assert flat.audio_files(str(tmp_path / "nothing")) == []
     (tmp_path / "file").write_text("")

@@ -56,6 +56,20 @@ def test_a_file_that_changed_since_the_scan_is_an_error(stem, changes):
         read_stem(replace(stem, **changes), RATE)
 
 
+def test_an_empty_file_says_so_and_not_that_it_changed(stem, tmp_path):
+    (tmp_path / "vocals.wav").write_bytes(wav(AUDIO[:, :0]))
+    for unread in ({"sample_rate": 0, "channels": 0, "frames": 0}, {"frames": 0}):  # by ``layouts`` and by ``flat``
+        with pytest.raises(AudioError, match=r"vocals\.wav: holds no samples; replace or remove the file"):
+            read_stem(replace(stem, **unread), RATE)
+    with pytest.raises(AudioError, match="the file changed since the scan"):
+        read_stem(stem, RATE)
+
+
+def test_a_file_that_only_the_scan_could_not_read_is_to_be_scanned_again(stem):
+    with pytest.raises(AudioError, match="could not be read when the corpus was scanned, but can be now"):
+        read_stem(replace(stem, sample_rate=0, channels=0, frames=0, etag=""), RATE)
+
+
 def test_channels():
     mono, stereo, many = np.ones((1, 3)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.arange(10.0).reshape(5, 2)
     assert as_channels(mono, 2).tolist() == [[1, 1, 1], [1, 1, 1]]

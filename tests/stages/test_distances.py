@@ -15,14 +15,16 @@ import soundfile
 
 from raysep.cluster import session, shards
 from raysep.corpus import storage
+from raysep.corpus.hashing import stable_hash
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError, RunConflict
 from raysep.probes.embedders import registry
 from raysep.probes.embedders.base import audible_frames
 from raysep.probes.embedders.logmel import LogMelEmbedder
 from raysep.probes.fad import ReferenceStatistics, frechet_distance
 from raysep.probes.fad.reference_file import ReferenceFile
+from raysep.probes.fad.set_level import LEAST
 from raysep.rundir import Run
-from raysep.stages import distances
+from raysep.stages import distances, framing
 from raysep.stages.distances import Request, fad
 from raysep.stages.heard import hear
 
@@ -52,6 +54,28 @@ def alone(here, monkeypatch):
 
 def rows_of(request: Request) -> dict[tuple[str, str], dict]:
     return {(r["track"], r["stem"]): r for r in Run(request.out).read_table("fad.parquet").to_pylist()}
+
+
+def shards_of(*tracks: str) -> list[int]:
+    return sorted(stable_hash(track) % distances.MOST_SHARDS for track in tracks)
+
+
+def move(folder: str, target: Path) -> str:
+    shutil.move(folder, target)
+    return str(target)
+
+
+def left_by(request: Request) -> dict[str, bytes]:
+    """The result, without the addresses in it."""
+    files = {name: Path(request.out, name).read_bytes() for name in ("fad.csv", "reference.fadref")}
+    return files | {"fad.csv": files["fad.csv"].replace(request.corpus.encode(), b"")}
+
+
+def fresh(request: Request) -> dict[str, bytes]:
+    """What the same request leaves in a folder of its own."""
+    again = replace(request, out=f"{request.out}-fresh")
+    fad(again)
+    return left_by(again)
 
 
 def frames_of(folder: str, track: str, label: str) -> np.ndarray:
@@ -102,7 +126,10 @@ def test_the_set_is_the_distance_of_all_frames_of_a_label(request_of, alone):
         assert found["fad_unscaled"] == pytest.approx(
             frechet_distance(raw, ReferenceStatistics.from_frames(own_unit)), rel=1e-5
         )
-        assert found["fad_infinity"] == {"value": None, "reason": "FAD-∞ needs more than 500 frames, and these are 21"}
+        assert found["fad_infinity"] == {
+            "value": None,
+            "reason": f"FAD-∞ needs more than {LEAST} frames, and these are 21",
+        }
     assert record["embedder"] == Run(request.out).read_json("run.json")["embedder"]
     assert record["made_of"]["labels"]["bass"]["tracks"][0]["track"] == "R1"
     assert {"raw", "z", "p", "fad", "fad-window", "mahalanobis"} <= set(record["definitions"]["stems"])
@@ -149,8 +176,6 @@ def test_a_stem_of_the_reference_is_left_out(request_of, alone, tmp_path):
 
 def test_a_reference_may_be_scored_itself_and_each_file_is_embedded_once(request_of, alone, tmp_path, monkeypatch):
     request = request_of(corpus=request_of().reference)
-    from raysep.stages import framing
-
     read = []
     monkeypatch.setattr(framing, "embed", lambda e, stem, embed=framing.embed: read.append(stem.uri) or embed(e, stem))
     fad(request)
@@ -171,12 +196,13 @@ def test_a_killed_run_goes_on(request_of, alone):
     alone.clear()
     fad(request)
     assert alone == []  # nothing to do
-    for name in ("done/embed/00002.json", "done/reference/00001.json", "done/score/00001.json", "done/sets/00000.json"):
-        Path(request.out, name).unlink()
+    (b,), (c,) = shards_of("B"), shards_of("C")
+    for name in ("reference/00001.json", f"embed/{c:05d}.json", f"score/{b:05d}.json", "sets/00000.json"):
+        Path(request.out, "done", name).unlink()
     for name in ("fad.json", "fad.csv", "fad.parquet", "reference.fadref"):
         Path(request.out, name).unlink()
     fad(request)
-    assert alone == [[2], [1], [1], [0]]
+    assert alone == [[c], [1], [b], [0]]
     assert {name: Path(request.out, name).read_bytes() for name in kept} == kept
     assert Run(request.out).read_json("fad.json") == told
 
@@ -200,7 +226,152 @@ def test_a_stem_that_cannot_be_read_is_a_row_and_exit_code_3_and_is_tried_again(
     alone.clear()
     with pytest.raises(FinishedWithFailures):
         fad(request)
-    assert alone == [[1, 2], [], [1, 2], [0]]
+    assert alone == [shards_of("B", "C"), [], shards_of("B", "C"), [0]]
+
+
+def test_a_mended_file_is_heard_and_what_was_made_of_the_others_stays(request_of, alone, tmp_path):
+    file = tmp_path / "corpus" / "B" / "bass.wav"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:20000])
+    (tmp_path / "corpus" / "C" / "bass.wav").write_bytes(b"no audio")
+    request = request_of()
+    with pytest.raises(FinishedWithFailures, match="2 stems failed"):
+        fad(request)
+    file.write_bytes(whole)
+    alone.clear()
+    with pytest.raises(FinishedWithFailures, match="1 stems failed, first C/bass"):
+        fad(request)
+    assert alone == [shards_of("B", "C"), [], shards_of("B", "C"), [0]]
+    shutil.copy(
+        file, tmp_path / "corpus" / "C" / "bass.wav"
+    )  # its turn comes later, and it is another file than before
+    alone.clear()
+    fad(request)
+    assert alone == [shards_of("C"), [], shards_of("C"), [0]]
+    record = Run(request.out).read_json("fad.json")
+    assert record["digests"] == Run(request.out).read_json("run.json")["digests"]
+    assert record["digests"] == hear(request.corpus, request.reference, request.labels).digests
+    assert left_by(request) == fresh(request)
+
+
+def test_a_broken_track_may_be_left_out(request_of, alone, tmp_path):
+    (tmp_path / "corpus" / "B" / "bass.wav").write_bytes(b"no audio")
+    request = request_of()
+    with pytest.raises(FinishedWithFailures):
+        fad(request)
+    shutil.rmtree(tmp_path / "corpus" / "B")
+    alone.clear()
+    fad(request)
+    assert alone == [[], [], [], [0, 1]]
+    assert left_by(request) == fresh(request)
+
+
+@pytest.mark.parametrize("how", ["put right", "left out", "others added"])
+def test_a_reference_that_cannot_be_used_can_be_put_right_without_embedding_the_rest_again(
+    request_of, alone, tmp_path, how
+):
+    clean = tmp_path / "clean"
+    whole = (clean / "R4" / "bass.wav").read_bytes()
+    (clean / "R4" / "bass.wav").write_bytes(whole[:20000])
+    request = request_of()
+    with pytest.raises(BadInput, match="put them right or leave them out"):
+        fad(request)
+    alone.clear()
+    if how == "put right":
+        (clean / "R4" / "bass.wav").write_bytes(whole)
+    else:
+        shutil.rmtree(clean / "R4")
+    if how == "others added":
+        shutil.copytree(tmp_path / "corpus" / "C", clean / "R6")
+    fad(request)
+    again = {"put right": ["R4"], "left out": [], "others added": ["R6"]}[how]
+    assert alone == [shards_of(*again), [0, 1], shards_of(*NAMES), [0, 1]]
+    assert left_by(request) == fresh(request)
+
+
+def test_a_file_that_could_not_be_opened_for_a_moment(request_of, alone, tmp_path):
+    """Its header was not read, so its row of the manifest says nothing of its content."""
+    request, file = request_of(), tmp_path / "corpus" / "B" / "bass.wav"
+
+    def unreadable() -> None:
+        open_random = storage.open_random
+
+        def refuse(uri: str):
+            if uri == str(file):
+                raise OSError("timed out")
+            return open_random(uri)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(storage, "open_random", refuse)
+            fad(request)
+
+    with pytest.raises(FinishedWithFailures, match=r"first B/bass .*could not be read when the corpus was scanned"):
+        unreadable()
+    alone.clear()
+    fad(request)
+    assert alone == [shards_of("B"), [], shards_of("B"), [0]]
+    assert left_by(request) == fresh(request)
+    alone.clear()
+    unreadable()  # and once it has been heard
+    assert alone == []
+
+
+def test_files_that_were_used_may_not_change(request_of, alone, tmp_path):
+    (tmp_path / "corpus" / "B" / "bass.wav").write_bytes(b"no audio")
+    request = request_of()
+    with pytest.raises(FinishedWithFailures):
+        fad(request)
+    shutil.copy(tmp_path / "corpus" / "A" / "bass.wav", tmp_path / "corpus" / "C" / "bass.wav")
+    with pytest.raises(RunConflict, match=r"1 files that it was made of have changed.*first corpus/C/bass"):
+        fad(request)
+    with pytest.raises(RunConflict, match="another configuration"):
+        fad(replace(request, seed=1))
+    shutil.copytree(tmp_path / "corpus" / "A", tmp_path / "corpus" / "D")
+    with pytest.raises(RunConflict, match="3 files that it was made of"):
+        fad(request)
+
+
+def test_a_run_goes_on_when_corpus_and_reference_were_moved(request_of, alone, tmp_path):
+    (tmp_path / "corpus" / "B" / "bass.wav").write_bytes(b"no audio")
+    request = request_of()
+    with pytest.raises(FinishedWithFailures):
+        fad(request)
+    shutil.rmtree(Path(request.out, "done", "reference"))
+    moved = request_of(
+        corpus=move(request.corpus, tmp_path / "corpus-2"), reference=move(request.reference, tmp_path / "clean-2")
+    )
+    alone.clear()
+    with pytest.raises(FinishedWithFailures):
+        fad(moved)
+    assert alone == [shards_of("B"), [0, 1], shards_of("B"), [0]]
+    assert {row["uri"] for row in rows_of(moved).values()} == {
+        f"{moved.corpus}/{track}/{label}.wav" for track in NAMES for label in LABELS
+    }
+    record = Run(moved.out).read_json("fad.json")
+    assert (record["corpus"], record["reference"]) == (moved.corpus, moved.reference)
+    assert {row["outcome"] for key, row in rows_of(moved).items() if key != ("B", "bass")} == {"scored"}
+
+
+def test_a_finished_run_says_where_its_files_are_now(request_of, alone, tmp_path):
+    request = request_of()
+    fad(request)
+    shutil.rmtree(Path(request.out, "frames"))  # which the page allows
+    moved = request_of(corpus=move(request.corpus, tmp_path / "elsewhere"))
+    alone.clear()
+    fad(moved)
+    assert alone == []
+    assert rows_of(moved)["A", "bass"]["uri"] == f"{moved.corpus}/A/bass.wav"
+    assert left_by(moved) == fresh(moved)
+
+
+def test_one_corpus_moved_away_from_its_twin(request_of, alone, tmp_path):
+    """Files that were corpus and reference at once are two files afterwards."""
+    request = request_of(corpus=request_of().reference)
+    fad(request)
+    shutil.copytree(request.corpus, tmp_path / "copy")
+    apart = replace(request, corpus=str(tmp_path / "copy"))
+    fad(apart)
+    assert left_by(apart) == fresh(apart)
 
 
 def test_when_every_stem_fails_the_command_does(request_of, alone, tmp_path):
@@ -212,13 +383,13 @@ def test_when_every_stem_fails_the_command_does(request_of, alone, tmp_path):
 
 
 def test_a_lost_shard_is_failed_rows(request_of, alone, monkeypatch):
-    run_all = shards.run_shards
+    run_all, (lost,) = shards.run_shards, shards_of("B")
 
     def lose(make, work, available, **options):
         if make.__class__.__name__ != "StemScorer":
             return run_all(make, work, available, **options)
-        run_all(make, {number: payload for number, payload in work.items() if number != 1}, available, **options)
-        return {1: "worker died 4 times"}
+        run_all(make, {number: payload for number, payload in work.items() if number != lost}, available, **options)
+        return {lost: "worker died 4 times"}
 
     monkeypatch.setattr(shards, "run_shards", lose)
     with pytest.raises(FinishedWithFailures, match=r"2 stems failed, first B/bass \(worker died 4 times\)"):
@@ -252,6 +423,44 @@ def test_the_embedder_is_the_default_one_unless_another_is_asked_for(request_of)
     assert distances.choose_embedder(request_of(), heard)[1].name == "logmel"
 
 
+OWN = """
+from raysep.probes.embedders.logmel import LogMelEmbedder
+
+
+class Bands(LogMelEmbedder):
+    name = "bands"
+
+    def __init__(self, sample_rate, weights=""):
+        super().__init__(sample_rate)
+"""
+
+
+def test_a_reference_of_an_own_embedder_knows_where_it_is(request_of, alone, tmp_path, monkeypatch):
+    (tmp_path / "own_bands.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    request = request_of(embedder="own_bands:Bands", measures=("mahalanobis",))
+    fad(request)
+    assert Run(request.out).read_json("fad.json")["embedder"]["name"] == "own_bands:Bands"
+    file = f"{request.out}/reference.fadref"
+    again = replace(request, embedder=None, reference=file, out=str(tmp_path / "again"))
+    fad(again)
+    assert left_by(again) == left_by(request)
+    heard = hear(request.corpus, file, LABELS)
+    bears = replace(heard.file, about=replace(heard.file.about, embedder="bands"))  # as files had it once
+    older = replace(heard, file=bears)
+    assert distances.choose_embedder(replace(again, embedder="own_bands:Bands"), older)[1].name == "bands"
+    with pytest.raises(BadInput, match=r"calls itself 'bands'; say where it is with --embedder package\.module:Class"):
+        distances.choose_embedder(again, older)
+    with pytest.raises(BadInput, match="made with embedder 'own_bands:Bands', but this one is 'logmel'"):
+        fad(replace(again, embedder="logmel", out=str(tmp_path / "third")))
+
+
+def test_workers_are_told_which_weights_the_run_has(request_of):
+    request = request_of(embedder=None)
+    embedding, embedder = distances.choose_embedder(request, hear(request.corpus, request.reference, LABELS))
+    assert embedding.weights_digest == embedder.weights_digest != ""
+
+
 def test_another_request_in_the_same_folder_is_refused(request_of, alone):
     fad(request_of(measures=("mahalanobis",)))
     with pytest.raises(RunConflict, match="another configuration"):
@@ -276,7 +485,7 @@ def test_songs_without_stems_and_every_measure(request_of, alone, tmp_path, caps
     for name in distances.MEASURES:
         assert all(math.isfinite(row[f"{name}-z"]) for row in rows.values()), name
     printed = capsys.readouterr().out
-    assert "no FAD-∞, which needs more than 500 frames: audio 21" in printed
+    assert f"no FAD-∞, which needs more than {LEAST} frames: audio 21" in printed
     assert printed.index("A.wav") < printed.index("B.wav")
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -48,7 +50,7 @@ def test_folders_and_manifests_give_the_same(corpus, clean, tmp_path):
     assert by_folder == by_manifest
     assert by_folder.labels == tuple(sorted(layouts.LABELS))
     assert (by_folder.sample_rate, len(by_folder.corpus), len(by_folder.reference)) == (RATE, 8, 8)
-    assert by_folder.digest == manifest.digest(by_folder.reference)
+    assert by_folder.digests["reference"] == manifest.digest(by_folder.reference)
 
 
 def test_only_the_labels_asked_for_are_heard(corpus, clean):
@@ -60,7 +62,7 @@ def test_a_reference_may_be_a_file(corpus, tmp_path):
     path = reference_file(tmp_path, "bass")
     heard = hear(corpus, path, ("bass",))
     assert heard.reference_labels == ("bass",)
-    assert heard.digest == storage.digest(heard.file_bytes)
+    assert heard.digests["reference"] == storage.digest(heard.file_bytes)
     with pytest.raises(BadInput, match=r"bass\.fadref: has bass, but the corpus has drums, other, vocals"):
         hear(corpus, path)
     with pytest.raises(BadInput, match=r"--reference .*none\.fadref: cannot be read"):
@@ -72,6 +74,24 @@ def test_songs_without_stems_are_of_one_label(songs, tmp_path):
     assert {s.stem for s in read_stems(songs, ("vocals",), "train")} == {"vocals"}
     assert hear(songs, songs).reference_labels == ("audio",)
     assert hear(songs, reference_file(tmp_path, "vocals"), ("vocals",)).labels == ("vocals",)
+
+
+def test_a_stray_song_beside_the_tracks_hides_none_of_them(corpus, tmp_path):
+    soundfile.write(tmp_path / "corpus" / "demo.wav", np.zeros(RATE), RATE)
+    assert len(read_stems(corpus, None, "train")) == 8
+    assert [s.stem_id for s in read_stems(corpus, ("vocals",), "train")] == ["A/vocals", "B/vocals"]
+
+
+def test_songs_above_folders_of_songs_are_not_left_to_chance(songs, tmp_path):
+    (tmp_path / "songs" / "b-sides").mkdir()
+    soundfile.write(tmp_path / "songs" / "b-sides" / "three.wav", np.zeros(RATE), RATE)
+    with pytest.raises(
+        BadInput,
+        match=r"2 audio files lie directly in it, first .*one\.wav, and 1 in folders, first .*b-sides/three\.wav",
+    ):
+        read_stems(songs, None, "train")
+    with pytest.raises(BadInput, match="none of them named as a stem"):
+        read_stems(songs, ("guitar",), "train")
 
 
 def test_the_folder_of_one_track_is_not_taken_for_songs(corpus):
@@ -93,6 +113,26 @@ def test_a_reference_that_is_no_audio_is_refused(corpus, clean, tmp_path):
     (tmp_path / "clean" / "R" / "bass.wav").write_bytes(b"no audio")
     with pytest.raises(BadInput, match=r"--reference .*1 files cannot be read as audio, first .*bass\.wav"):
         hear(corpus, clean)
+
+
+def test_names_do_not_depend_on_where_the_files_are(corpus, clean, tmp_path):
+    here = hear(corpus, clean)
+    shutil.move(corpus, tmp_path / "elsewhere")
+    there = hear(str(tmp_path / "elsewhere"), clean)
+    assert here.files.keys() == there.files.keys()
+    assert {"corpus/A/bass", "reference/R/bass"} <= here.files.keys()
+    assert there.changed_from(here) == set()
+    assert here.digests == there.digests
+    both = hear(clean, clean)
+    assert sorted(both.files) == sorted(f"reference/{stem.stem_id}" for stem in both.reference)
+
+
+def test_a_manifest_that_names_a_stem_twice_is_refused(corpus, clean, tmp_path):
+    stems = layouts.scan(corpus).stems
+    twin = replace(stems[0], uri=f"{clean}/R/bass.wav")
+    manifest.write(str(tmp_path / "c.parquet"), [*stems, twin])
+    with pytest.raises(BadInput, match=r"c\.parquet: 1 stems have more than one row, first A/bass"):
+        hear(str(tmp_path / "c.parquet"), clean)
 
 
 def test_a_manifest_without_the_labels_is_refused(corpus, clean, tmp_path):

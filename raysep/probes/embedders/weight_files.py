@@ -10,10 +10,10 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from raysep.corpus import storage
 from raysep.corpus.layouts import fingerprint
@@ -23,6 +23,7 @@ HUB = "hub:"
 TENSORS = ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.npz")
 SETTINGS = ("config.json", "preprocessor_config.json")  # they shape the network, so they count as weights
 PATTERNS = (*TENSORS, *SETTINGS)
+OPTIONS = "--embedder-weights (of raysep fad) or scoring.embedder_weights (of raysep clean)"
 BLOCK = 1 << 20  # bytes read at once
 
 
@@ -30,13 +31,11 @@ def locate(weights: str, name: str, patterns: Sequence[str] = PATTERNS) -> Path:
     """A file or folder on this node with the weights of the embedder ``name``.
 
     ``weights`` is a path, ``s3://bucket/key`` (a file, or a folder of which the files that match ``patterns`` are
-    fetched) or ``hub:owner/name`` (through huggingface_hub and its own cache). Raises ``BadInput`` for what is not there.
+    fetched, ``loaded`` ones only) or ``hub:owner/name`` (through huggingface_hub and its own cache). Raises ``BadInput``
+    for what is not there.
     """
     if not weights:
-        raise BadInput(
-            f"embedder {name!r} ships no weights: set scoring.embedder_weights to a path, s3://bucket/key or "
-            f"{HUB}owner/name"
-        )
+        raise BadInput(f"embedder {name!r} ships no weights: give {OPTIONS} a path, s3://bucket/key or {HUB}owner/name")
     if weights.startswith(HUB):
         return _from_hub(weights, name)
     if storage.is_remote(weights):
@@ -59,11 +58,22 @@ def digest(path: Path) -> str:
     """sha256 of a weight file's content; of a folder, the names and contents of its weight files in order."""
     if path.is_file():
         return _sha256(path)
-    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if _matches(file.name, PATTERNS))
+    names = loaded(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
     total = hashlib.sha256()
-    for name in names:
+    for name in sorted(names):
         total.update(f"{name}\t{_sha256(path / name)}\n".encode())
     return total.hexdigest()
+
+
+def loaded(names: Iterable[str], patterns: Sequence[str] = PATTERNS) -> list[str]:
+    """Of the paths below a folder, those of weights, without tensors in another format beside safetensors.
+
+    Those are the same network once more, or not: nobody loads them, so a node may have them and another one not.
+    """
+    matching = [name for name in names if _matches(PurePosixPath(name).name, patterns)]
+    safe = {PurePosixPath(name).parent for name in matching if name.endswith(".safetensors")}
+    others = TENSORS[1:]
+    return [n for n in matching if not (PurePosixPath(n).parent in safe and _matches(PurePosixPath(n).name, others))]
 
 
 def cache_folder() -> Path:
@@ -120,7 +130,7 @@ def _files_of(uri: str, patterns: Sequence[str]) -> dict[str, str]:
     listed = [storage.uri_of(uri, info) for info in storage.list_files(uri)]
     if not listed:
         return {uri: uri.rsplit("/", 1)[1]} if storage.exists(uri) else {}
-    return {file: file[len(uri) + 1 :] for file in listed if _matches(file.rsplit("/", 1)[1], patterns)}
+    return {f"{uri}/{name}": name for name in loaded((file[len(uri) + 1 :] for file in listed), patterns)}
 
 
 def _fetch(files: dict[str, str], target: Path) -> None:
@@ -174,7 +184,7 @@ def _from_hub(weights: str, name: str) -> Path:
         raise BadInput(
             f"{weights}: embedder {name!r} cannot fetch it from the hub ({type(error).__name__}: {error}). Without a "
             f"connection: run `hf download {repository} --local-dir FOLDER` on a machine that has one, copy FOLDER to "
-            "every node or to an object store, and set scoring.embedder_weights to that path or s3:// URI"
+            f"every node or to an object store, and give {OPTIONS} that path or s3:// URI"
         ) from error
     return folder
 
