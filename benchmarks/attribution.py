@@ -1,18 +1,19 @@
-"""What attribution costs and finds: the published unlearning pipeline, raysep's faithful mode, and its fast mode, in one run.
+"""What attribution costs and finds: the published unlearning pipeline, raysep's default, and its fast mode, in one run.
 
     python -m benchmarks.attribution --out docs/results
 
-The tiny benchmark corpus (songs from sampled instruments, half of the stems corrupted) and one separator trained on it.
-Then, on the same segments, in the tracks' own mixtures:
+A benchmark corpus (songs from sampled instruments, half of the stems corrupted) and one separator trained on it. Then, on
+the same segments, in the tracks' own mixtures, a pass that reads each at two weight sets:
 
-published  Fisher of five epochs of per-sample gradients, one step of ascent, a sweep of losses before and one after
-faithful   Fisher of a sample of the segments, the step size chosen by three readings, the same two sweeps
-fast       no Fisher (Adam's second moment), one step of ascent: two forward passes a segment
-central    the same direction, read by a central difference: two forward passes a segment, no bias by curvature
+published  Fisher of five epochs of per-sample gradients, one step of ascent; two sweeps of the corpus, for a loss each
+default    `scoring.unlearning = joint`: Fisher of 1024 segments, the step's size by three readings, one pass
+fast       the same with `scoring.fisher_segments = 64`
+adam       `scoring.unlearning = adam`: Adam's second moment for the Fisher, three readings, one pass
+central    the direction of adam, read by a central difference after its self-check, one pass
 
-Costs are counted in forward passes of one mixture segment (a gradient counts three) and in seconds. The step size of the
-published pipeline and of the fast mode (a tenth of the weights' norm) is given to them for nothing. `central, clean context`
-reads each stem among clean ones, four times the passes.
+Costs are counted in forward passes of one mixture segment (a gradient counts three) and in seconds. All read with the code
+of the scoring pass. The published pipeline has no rule for its step: it is given, for nothing, what the readings choose
+with its own Fisher.
 """
 
 from __future__ import annotations
@@ -22,35 +23,35 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
 from benchmarks.results import write
 from raysep.cluster.session import ALLOCATOR
-from raysep.config import NetworkSettings, PlantingSettings
+from raysep.config import NetworkSettings, PlantingSettings, ScoringSettings
 from raysep.corpus import layouts, manifest, sizes, truth
-from raysep.corpus.mixing import ReferenceBank, clean_context
 from raysep.corpus.reading import read_stem
 from raysep.evaluation.scores import ScoreDetection, macro_difference, score_detection
-from raysep.probes import influence, unlearning
+from raysep.probes import influence, scoring, unlearning
 from raysep.probes.fisher import diagonal_fisher
 from raysep.probes.gradients import reference_gradient, weights_of, with_weights
-from raysep.probes.losses import loss_difference, losses_of
 from raysep.separators import registry
+from raysep.separators.base import Separator
+from raysep.stages.attribute import CHECKED_SEGMENTS
 from raysep.training import loop
-from raysep.training.loss import magnitude_mse
 from raysep.training.pool import SegmentPool
 from raysep.training.recipe import Recipe
 
 RATE, SECONDS = 16_000, 3.0
 LABELS = layouts.LABELS
 EPOCHS = 5  # of the published Fisher (AttributeByUnlearning)
-SAMPLED = 192  # segments of raysep's Fisher at this size
+FAST = 64  # segments of the fast mode's Fisher
 BATCH = 4  # segments in a forward pass: on a CPU larger ones leave the cache
-STEP = 0.1  # of the fast mode, relative to the weights' norm: the largest that a run tries
+HELD = 4  # segments that the third reading unlearns
+RATED = 30  # tracks that the rate of the pass is measured on
 DRAWS = 2000
 DEMANDED = {"times cheaper": 6.0, "AUROC lost": 0.005, "of the bare forward rate": 0.85}
 
@@ -65,6 +66,11 @@ class Segments:
     @property
     def mixtures(self) -> torch.Tensor:
         return self.targets.sum(dim=1)
+
+    def some(self, most: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mixtures and targets of ``most`` segments, drawn without order."""
+        targets = self.targets[np.sort(np.random.default_rng(seed).permutation(len(self.targets))[:most])]
+        return targets.sum(dim=1), targets
 
 
 @dataclass
@@ -115,127 +121,135 @@ def trained(corpus: Segments, steps: int, hidden: int, seed: int) -> loop.Traini
     return loop.train(network, lambda step: pool.draw(8, round(1.5 * RATE), step, seed), recipe)
 
 
-def published(state, corpora: list[Segments], reference: Segments, alpha: float) -> tuple[np.ndarray, Cost]:
-    """τ ``(segment, stem)``: one-sided, with the Fisher of ``corpora`` (an epoch each)."""
-    network, corpus, cost = state.network, corpora[0], Cost()
-    fisher = None
-    for epoch in corpora:
+@dataclass
+class Bench:
+    """What all modes share."""
+
+    state: loop.TrainingState
+    corpus: Segments
+    reference: Segments  # what is unlearned
+    epochs: Callable[[], Iterator[Segments]]  # the corpus as the published Fisher sees it, cut anew each time
+    seed: int
+    kit: scoring.ScoringKit = field(init=False)
+    tracks: list[scoring.Track] = field(init=False)  # the corpus as the scoring pass sees it
+
+    def __post_init__(self) -> None:
+        options = scoring.ScoringOptions(round(SECONDS * RATE), RATE, batch=BATCH)
+        self.kit = scoring.ScoringKit({"final": self.network}, None, options)
+        places: dict[str, list[int]] = {}
+        for number, track in enumerate(self.corpus.tracks):
+            places.setdefault(track, []).append(number)
+        audio = {track: np.concatenate(list(self.corpus.targets[p].numpy()), axis=-1) for track, p in places.items()}
+        self.tracks = [
+            scoring.cut_track(self.kit, dict(zip(LABELS, stems, strict=True)), track) for track, stems in audio.items()
+        ]
+
+    @property
+    def network(self) -> Separator:
+        return self.state.network
+
+    def read(self, first: Separator, second: Separator, tracks: list[scoring.Track] | None = None) -> np.ndarray:
+        """L(second) - L(first) ``(segment, stem)``, in the order of the corpus; NaN where silent."""
+        self.kit.networks = {"final": first, "unlearned": second}
+        with torch.inference_mode():
+            found = [scoring.own_losses(self.kit, track) for track in tracks or self.tracks]
+        return np.concatenate([unlearning.tau(c["own final"], c["own unlearned"]).T for c in found])
+
+    def gradient(self, cost: Cost):
+        batches = list(zip(self.reference.mixtures.split(BATCH), self.reference.targets.split(BATCH), strict=True))
+        count = len(self.reference.targets)
+        return cost.of("reference gradient", 3 * count, lambda: reference_gradient(self.network, batches)).mean()
+
+    def step_size(self, cost: Cost, gradient, metric) -> unlearning.StepSize:
+        """By the three readings, on as many segments as a run takes."""
+        known, judged = self.reference.some(CHECKED_SEGMENTS, self.seed), self.corpus.some(CHECKED_SEGMENTS, self.seed)
+        size = cost.of(
+            "step size",
+            0.0,
+            lambda: unlearning.choose_step_size(
+                self.network, gradient, metric, len(self.corpus.targets), known, judged, held=HELD
+            ),
+        )
+        of_reference, of_corpus = len(known[0]), len(judged[0])
+        each = of_reference + 2 * of_corpus + HELD * of_corpus
+        cost.passes += len(size.readings) * each + of_reference + of_corpus + 3 * HELD
+        return size
+
+    def unlearned(self, cost: Cost, gradient, metric, alpha: float) -> np.ndarray:
+        """τ ``(segment, stem)`` after one step of ascent."""
+        total = len(self.corpus.targets)
+        moved = unlearning.unlearn(weights_of(self.network), gradient, metric, total, alpha)
+        return cost.of("sweeps", 2 * total, lambda: self.read(self.network, with_weights(self.network, moved)))
+
+
+def published(bench: Bench) -> tuple[np.ndarray, Cost, dict]:
+    cost, fisher = Cost(), None
+    for epoch in bench.epochs():
         part = cost.of(
-            "fisher", 3 * len(epoch.targets), lambda e=epoch: diagonal_fisher(network, e.mixtures, e.targets)
+            "fisher", 3 * len(epoch.targets), lambda e=epoch: diagonal_fisher(bench.network, e.mixtures, e.targets)
         )
         fisher = part if fisher is None else fisher.merge(part)
-    gradient = _reference_gradient(cost, network, reference)
-    moved = unlearning.unlearn(weights_of(network), gradient, fisher.mean(), len(corpus.targets), alpha)
-    sweep = len(corpus.targets)
-    before = cost.of("sweeps", sweep, lambda: losses_of(network, corpus.mixtures, corpus.targets, BATCH))
-    unlearned = with_weights(network, moved)
-    after = cost.of("sweeps", sweep, lambda: losses_of(unlearned, corpus.mixtures, corpus.targets, BATCH))
-    return unlearning.tau(before, after).numpy(), cost
+    gradient, metric = bench.gradient(cost), fisher.mean()
+    size = bench.step_size(Cost(), gradient, metric)
+    return bench.unlearned(cost, gradient, metric, size.alpha), cost, size.to_dict()
 
 
-def faithful(state, corpus: Segments, reference: Segments, seed: int) -> tuple[np.ndarray, Cost, float]:
-    """The same with a sampled Fisher and a step size by three readings; gives the step too."""
-    network, cost, total = state.network, Cost(), len(corpus.targets)
-    chosen = np.sort(np.random.default_rng(seed).permutation(total)[:SAMPLED])
-    sample = (corpus.mixtures[chosen], corpus.targets[chosen])
-    fisher = cost.of("fisher", 3 * len(chosen), lambda: diagonal_fisher(network, *sample)).mean()
-    gradient = _reference_gradient(cost, network, reference)
-    known = (reference.mixtures[:32], reference.targets[:32])
-    judged = (corpus.mixtures[chosen[:32]], corpus.targets[chosen[:32]])
-    size = cost.of(
-        "step size", 0.0, lambda: unlearning.choose_step_size(network, gradient, fisher, total, known, judged)
-    )
-    cost.passes += len(size.readings) * (32 + 2 * 32 + 4 * 32) + 2 * 32 + 4 * 3
-    moved = with_weights(network, unlearning.unlearn(weights_of(network), gradient, fisher, total, size.alpha))
-    before = cost.of("sweeps", total, lambda: losses_of(network, corpus.mixtures, corpus.targets, BATCH))
-    after = cost.of("sweeps", total, lambda: losses_of(moved, corpus.mixtures, corpus.targets, BATCH))
-    return unlearning.tau(before, after).numpy(), cost, size.alpha
+def joint(bench: Bench, segments: int) -> tuple[np.ndarray, Cost, dict]:
+    """A run's pass with a Fisher of so many segments."""
+    cost, sample = Cost(), bench.corpus.some(segments, bench.seed + 1)
+    metric = cost.of("fisher", 3 * len(sample[0]), lambda: diagonal_fisher(bench.network, *sample)).mean()
+    return _by_readings(bench, cost, metric)
 
 
-def fast(state, corpus: Segments, reference: Segments) -> tuple[np.ndarray, Cost]:
-    """τ ``(segment, stem)``, one-sided along D⁻¹g, D from the optimiser: what `scoring.unlearning = adam` reads."""
-    network, cost = state.network, Cost()
-    along = _direction(state, _reference_gradient(cost, network, reference))
-    moved = with_weights(network, influence.perturb(weights_of(network), along, STEP)[0])
-    found = cost.of("sweeps", 2 * len(corpus.targets), lambda: loss_difference(moved, network, corpus.targets, BATCH))
-    return found.numpy(), cost
+def adam(bench: Bench) -> tuple[np.ndarray, Cost, dict]:
+    return _by_readings(bench, Cost(), bench.state.second_moment())
 
 
-def central(state, corpus: Segments, reference: Segments) -> tuple[np.ndarray, Cost]:
-    """Central difference ``(segment, stem)`` along D⁻¹g, D from the optimiser."""
-    network, cost = state.network, Cost()
-    along = _direction(state, _reference_gradient(cost, network, reference))
-    found = cost.of(
-        "central difference",
-        2 * len(corpus.targets),
-        lambda: _central(network, along, corpus.targets),
-    )
-    return found, cost
+def _by_readings(bench: Bench, cost: Cost, metric) -> tuple[np.ndarray, Cost, dict]:
+    gradient = bench.gradient(cost)
+    size = bench.step_size(cost, gradient, metric)
+    return bench.unlearned(cost, gradient, metric, size.alpha), cost, size.to_dict()
 
 
-def central_clean(state, corpus: Segments, reference: Segments, seed: int) -> tuple[np.ndarray, Cost]:
-    """The same, each stem among clean reference stems of the other labels."""
-    network, cost = state.network, Cost()
-    along = _direction(state, _reference_gradient(cost, network, reference))
-    bank = ReferenceBank(LABELS)
-    for target in reference.targets.numpy():
-        for label, audio in zip(LABELS, target, strict=True):
-            bank.add(label, audio)
-    found = np.full(corpus.targets.shape[:2], np.nan)
-    plus, minus = _sides(network, along)
-
-    def run() -> None:
-        for stem, label in enumerate(LABELS):
-            for first in range(0, len(corpus.targets), BATCH):
-                rows = range(first, min(first + BATCH, len(corpus.targets)))
-                own = corpus.targets[first : first + BATCH, stem]
-                partners = [bank.partners(f"{corpus.tracks[r]}/{label}", r, label, seed) for r in rows]
-                mixed = [clean_context(o.numpy(), label, p) for o, p in zip(own, partners, strict=True)]
-                mixture, target = torch.from_numpy(np.stack(mixed)), network.magnitude(own)
-                at = [magnitude_mse(n(mixture)[:, stem], target, torch.float64) for n in (plus, minus)]
-                found[first : first + BATCH, stem] = influence.central_difference(at[0], at[1]).numpy()
-
-    with torch.inference_mode():
-        cost.of("central difference", 2 * len(LABELS) * len(corpus.targets), run)
-    return found, cost
+def central(bench: Bench) -> tuple[np.ndarray, Cost, dict]:
+    cost = Cost()
+    along = influence.direction(bench.gradient(cost), unlearning.damped(bench.state.second_moment()))
+    checked = bench.corpus.some(CHECKED_SEGMENTS, bench.seed)
+    agreement = cost.of("self-check", 4 * len(checked[0]), lambda: influence.check_step(bench.network, along, *checked))
+    plus, minus, _ = influence.perturb(weights_of(bench.network), along)
+    sides = with_weights(bench.network, minus), with_weights(bench.network, plus)
+    found = cost.of("sweeps", 2 * len(bench.corpus.targets), lambda: bench.read(*sides))
+    return found, cost, {"self_check": agreement}
 
 
-def _reference_gradient(cost: Cost, network, reference: Segments):
-    batches = list(zip(reference.mixtures.split(BATCH), reference.targets.split(BATCH), strict=True))
-    count = len(reference.targets)
-    return cost.of("reference gradient", 3 * count, lambda: reference_gradient(network, batches)).mean()
+MODES: dict[str, Callable[[Bench], tuple[np.ndarray, Cost, dict]]] = {
+    "published": published,
+    "default": lambda bench: joint(bench, ScoringSettings().fisher_segments),
+    "fast": lambda bench: joint(bench, FAST),
+    "adam": adam,
+    "central": central,
+}
 
 
-def _direction(state, gradient):
-    return influence.direction(gradient, unlearning.damped(state.second_moment()))
-
-
-def _sides(network, along):
-    plus, minus, _ = influence.perturb(weights_of(network), along)
-    return with_weights(network, plus), with_weights(network, minus)
-
-
-def _central(network, along, targets) -> np.ndarray:
-    return (loss_difference(*_sides(network, along), targets, BATCH) / (2 * influence.RHO)).numpy()
-
-
-def rates(state, corpus: Segments, reference: Segments, rounds: int = 5) -> tuple[float, float]:
-    """Seconds of two forward passes over every segment, mixtures in memory, and nothing else; and of the fast mode's pass.
+def rates(bench: Bench, rounds: int = 5) -> tuple[float, float]:
+    """Seconds of two forward passes over every segment of some tracks, mixtures in memory, and nothing else; and of the
+    scoring pass, which reads the same segments at two weight sets.
 
     The best of some rounds of each, taken in turns: what else the machine does slows both.
     """
-    network, mixtures = state.network.eval(), corpus.mixtures
-    sides = _sides(network, _direction(state, _reference_gradient(Cost(), network, reference)))
+    tracks = bench.tracks[:RATED]
+    mixtures = bench.corpus.targets[: sum(len(track.segments) for track in tracks)].sum(dim=1)
+    moved = with_weights(bench.network, {name: 1.001 * value for name, value in weights_of(bench.network).items()})
 
     def bare() -> None:
-        for _ in range(2):
+        for network in (bench.network, moved):
             for mixture in mixtures.split(BATCH):
                 network(mixture)
 
     best = [np.inf, np.inf]
     with torch.inference_mode():
         for _ in range(rounds):
-            for number, run in enumerate((bare, lambda: loss_difference(*sides, corpus.targets, BATCH))):
+            for number, run in enumerate((bare, lambda: bench.read(bench.network, moved, tracks))):
                 begin = time.perf_counter()
                 run()
                 best[number] = min(best[number], time.perf_counter() - begin)
@@ -247,11 +261,10 @@ def rates(state, corpus: Segments, reference: Segments, rounds: int = 5) -> tupl
 
 def stem_scores(scores: np.ndarray, corpus: Segments) -> dict[str, float]:
     """stem_id -> mean over its audible segments."""
-    audible = corpus.targets.square().mean(dim=(2, 3)).numpy() > 1e-6
     found: dict[str, list[float]] = {}
     for number, track in enumerate(corpus.tracks):
         for stem, label in enumerate(LABELS):
-            if audible[number, stem] and np.isfinite(scores[number, stem]):
+            if np.isfinite(scores[number, stem]):
                 found.setdefault(f"{track}/{label}", []).append(float(scores[number, stem]))
     return {stem_id: float(np.mean(values)) for stem_id, values in found.items()}
 
@@ -266,34 +279,25 @@ def detected(scores: dict[str, float], kinds: dict[str, str], seed: int) -> Scor
 def run(seed: int, steps: int, hidden: int, size: sizes.Size) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         places = sizes.make_corpus(folder, size, seed)
-        corpora = [read(places.train, offset) for offset in np.linspace(0.0, 1.0, EPOCHS)]
-        reference = unlearning_part(read(places.reference))
+        corpus, reference = read(places.train), unlearning_part(read(places.reference))
         kinds = {row["stem_id"]: row["kind"] for row in truth.read(places.truth)}
-    corpus = corpora[0]
-    state = trained(corpus, steps, hidden, seed)
-    torch.set_num_threads(1)  # as in a scoring worker
-    state.network.eval()
-    losses_of(state.network, corpus.mixtures[:16], corpus.targets[:16], BATCH)  # the first call is slow
-    careful, careful_cost, alpha = faithful(state, corpus, reference, seed)
-    slow, slow_cost = published(state, corpora, reference, alpha)
-    quick, quick_cost = fast(state, corpus, reference)
-    sided, sided_cost = central(state, corpus, reference)
-    clean, clean_cost = central_clean(state, corpus, reference, seed)
-    bare, swift = rates(state, corpus, reference)
-    modes = {
-        "published": (slow, slow_cost),
-        "faithful": (careful, careful_cost),
-        "fast": (quick, quick_cost),
-        "central": (sided, sided_cost),
-        "central, clean context": (clean, clean_cost),
-    }
-    found = {name: detected(stem_scores(values, corpus), kinds, seed) for name, (values, _) in modes.items()}
+        state = trained(corpus, steps, hidden, seed)
+        torch.set_num_threads(1)  # as in a scoring worker
+        state.network.eval()
+        bench = Bench(
+            state, corpus, reference, lambda: (read(places.train, o) for o in np.linspace(0.0, 1.0, EPOCHS)), seed
+        )
+        bench.read(state.network, state.network, bench.tracks[:4])  # the first call is slow
+        modes = {name: mode(bench) for name, mode in MODES.items()}
+    bare, pass_seconds = rates(bench)
+    found = {name: detected(stem_scores(values, corpus), kinds, seed) for name, (values, _, _) in modes.items()}
     rows = {}
-    for name, (_, cost) in modes.items():
+    for name, (_, cost, step) in modes.items():
         over, interval = macro_difference(found[name], found["published"]), found[name].macro
         rows[name] = {
             "passes": cost.passes,
             "seconds": cost.seconds,
+            "step": step,
             "macro": interval.estimate,
             "macro_interval": [interval.low, interval.high],
             "over_published_interval": [over.low, over.high],
@@ -305,8 +309,8 @@ def run(seed: int, steps: int, hidden: int, size: sizes.Size) -> dict:
         "reference_segments": len(reference.targets),
         "modes": rows,
         "bare_seconds": bare,
-        "fast_seconds": swift,
-        "rate": bare / swift,
+        "pass_seconds": pass_seconds,
+        "rate": bare / pass_seconds,
     }
 
 
@@ -315,7 +319,7 @@ def over_seeds(cases: list[dict]) -> list[str]:
     rates_shown = ", ".join(f"{case['rate']:.2f}" for case in cases)
     times = [case["modes"]["published"]["passes"] / case["modes"]["fast"]["passes"] for case in cases]
     lines = [
-        f"Over {len(cases)} seeds, fast against published: {min(times):.1f} times cheaper (demanded {DEMANDED['times cheaper']:.0f}); "
+        f"Over {len(cases)} seeds, fast against published: {min(times):.1f} times cheaper at least (demanded {DEMANDED['times cheaper']:.0f}); "
         f"its pass over audio at {np.median([case['rate'] for case in cases]):.2f} of the bare forward rate, median of "
         f"{rates_shown} (demanded {DEMANDED['of the bare forward rate']}); macro AUROC less "
         "that of the published pipeline:",
@@ -328,6 +332,12 @@ def over_seeds(cases: list[dict]) -> list[str]:
         error = f"{np.std(over, ddof=1) / np.sqrt(len(over)):.3f}" if len(over) > 1 else ""
         lines.append(f"| {name} | {np.mean(over):+.3f} | {error} | {', '.join(f'{o:+.3f}' for o in over)} |")
     return [*lines, "", f"Demanded: lower by no more than {DEMANDED['AUROC lost']}.", ""]
+
+
+def _relative(row: dict) -> str:
+    """The step that a mode took, of the weights' norm."""
+    chosen = next(r for r in row["step"]["readings"] if r["alpha"] == row["step"]["alpha"])
+    return f"{chosen['relative_step']:.3g}"
 
 
 def report(result: dict) -> str:
@@ -355,8 +365,9 @@ def report(result: dict) -> str:
             lines.append(f"| {name} | " + " | ".join(f"{row['by_kind'][kind]:.2f}" for kind in kinds) + " |")
         lines += [
             "",
-            f"The fast mode's pass over audio runs at {case['rate']:.2f} of the bare rate of two forward passes a segment "
-            f"({case['bare_seconds']:.2f} s against {case['fast_seconds']:.2f} s, the best of five rounds of each).",
+            f"The pass over audio runs at {case['rate']:.2f} of the bare rate of two forward passes a segment "
+            f"({case['bare_seconds']:.2f} s against {case['pass_seconds']:.2f} s, the best of five rounds of each).",
+            f"Relative steps: {', '.join(f'{name} {_relative(row)}' for name, row in case['modes'].items() if 'readings' in row['step'])}.",
             "",
         ]
     return "\n".join(lines)
@@ -365,21 +376,20 @@ def report(result: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="docs/results", help="folder that attribution.md and attribution.json go to")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[4, 5, 6])
     parser.add_argument("--steps", type=int, default=600, help="of the separator's training")
     parser.add_argument("--hidden", type=int, default=NetworkSettings().hidden, help="of the separator")
-    parser.add_argument("--songs", type=int, help="fewer training songs than the tiny corpus has")
+    parser.add_argument("--songs", type=int, default=300, help="of the corpus, 24 s each; the default is two hours")
     options = parser.parse_args()
     if not ALLOCATOR.items() <= os.environ.items():  # as raysep starts its workers
         os.execve(
             sys.executable, [sys.executable, "-m", "benchmarks.attribution", *sys.argv[1:]], os.environ | ALLOCATOR
         )
-    begin, size = time.perf_counter(), sizes.BENCHMARKS["tiny"]
-    if options.songs:
-        size = sizes.Size(options.songs, max(3, options.songs // 3), 1, size.seconds, size.sample_rate, size.share)
+    begin, tiny = time.perf_counter(), sizes.BENCHMARKS["tiny"]
+    size = replace(tiny, train=options.songs, test=1, seconds=24.0)
     result = {"seeds": [run(seed, options.steps, options.hidden, size) for seed in options.seeds], "demanded": DEMANDED}
     command = f"python -m benchmarks.attribution --seeds {' '.join(map(str, options.seeds))} --steps {options.steps}"
-    command += f" --hidden {options.hidden}"
+    command += f" --hidden {options.hidden} --songs {options.songs}"
     about = f"one torch thread but in training, raysep's allocator settings, {time.perf_counter() - begin:.0f} s in all"
     write(options.out, "attribution", "Attribution: cost and detection", command, about, report(result), result)
     print(report(result))
