@@ -66,7 +66,8 @@ class Scored:
 def read(run: Run) -> Scored:
     rows = read_scores(run)
     rows = rows.filter(pa.compute.not_equal(rows["outcome"], "failed"))
-    roles = {r["stem_id"]: (r["role"], r["kind"], r["origin"]) for r in run.read_table("roles.parquet").to_pylist()}
+    planted = (r for r in run.read_table("roles.parquet").to_pylist() if r["role"] != "noisy")
+    roles = {r["stem_id"]: (r["role"], r["kind"], r["origin"]) for r in planted}
     corpus = frozenset(run.read_table("manifest.parquet")["stem_id"].to_pylist())
     used = [name in corpus or name in roles for name in rows["stem_id"].to_pylist()]
     rows = rows.filter(pa.array(used)).sort_by([("stem_id", "ascending"), ("segment", "ascending")])

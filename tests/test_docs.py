@@ -6,12 +6,15 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from raysep import cli
 from raysep import config as settings
 from raysep.corpus import faults, manifest, sizes, truth
 from raysep.probes.catalogue import PROBES
+from raysep.stages.inputs import read_inputs
 
 sys.path.insert(0, str(Path(__file__).parent))  # the same helper module under any import mode of pytest
 
@@ -145,6 +148,17 @@ def test_the_tables_of_the_benchmark_are_the_simulators():
 
 
 # The walkthrough
+
+
+def test_the_training_example_fits_musdb_as_it_comes(tmp_path, monkeypatch):
+    for folder, track in (("MUSDB18-HQ/train", "A"), ("MUSDB18-HQ/test", "B"), ("VALIDATION", "C")):
+        (tmp_path / folder / track).mkdir(parents=True)
+        for label in settings.LABELS:
+            soundfile.write(tmp_path / folder / track / f"{label}.wav", np.zeros((800, 2)), 8000)
+    monkeypatch.chdir(tmp_path)
+    told = parse(words_of(next(line for line in command_lines(doc("training.md")) if "MUSDB18-HQ" in line)))
+    found = read_inputs(told["corpus"], None, told["test"], settings.LABELS, told["validation"])
+    assert [{s.track for s in part} for part in (found.corpus, found.test, found.validation)] == [{"A"}, {"B"}, {"C"}]
 
 
 def test_the_walkthrough_with_made_songs_runs_up_to_the_manifest(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ import numpy as np
 from raysep.errors import AudioError
 
 BLOCK_FRAMES = 1 << 16
+PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
 UNKNOWN_SIZE = 0x7FFF0000  # a WAV written to a pipe carries a size about this or 0xFFFFFFFF: it was not known
 
 
@@ -75,11 +76,17 @@ def encode(
 ) -> bytes:
     """Encode float32 ``(channel, time)`` as one file's bytes; samples outside [-1, 1] are clipped.
 
+    In 16 and 24 bits they are rounded to the nearest step; libsndfile itself rounds down, half a step off on average.
+
     ``compression`` in [0, 1] is libsndfile's level for lossy formats: 1 is the smallest file.
     """
     import soundfile
 
     samples = np.clip(audio.T, -1.0, 1.0)
+    if subtype in PCM_BITS:
+        steps = 2.0 ** (PCM_BITS[subtype] - 1)
+        whole = np.clip(np.rint(samples * steps), -steps, steps - 1)
+        samples = whole.astype(np.int16) if subtype == "PCM_16" else whole.astype(np.int32) << 8  # the upper 24 bits
     stream = io.BytesIO()
     with soundfile.SoundFile(
         stream, "w", sample_rate, audio.shape[0], subtype, format=format, compression_level=compression

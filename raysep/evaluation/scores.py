@@ -20,6 +20,7 @@ class ScoreDetection:
     macro: Interval
     by_kind: dict[str, Interval]
     drawn: np.ndarray = field(repr=False)  # (draw,) macro AUROC of each bootstrap draw of songs
+    drawn_by_kind: dict[str, np.ndarray] = field(repr=False)  # kind → (draw,), of the same draws
 
 
 def suspicion_within_label(score: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -51,6 +52,7 @@ def score_detection(
         interval_of(macro[0], macro[1:]),
         {name: interval_of(area[0], area[1:]) for name, area in areas.items()},
         macro[1:],
+        {name: area[1:] for name, area in areas.items()},
     )
 
 

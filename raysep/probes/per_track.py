@@ -29,8 +29,10 @@ class PerTrack:
 def mean_rank(tau: np.ndarray, known: np.ndarray) -> np.ndarray:
     """``(segment,)`` mean over tracks of the share of ``known (track, sample)``, rising, that is below ``tau (track, segment)``.
 
-    Equal values count one half.
+    Equal values count one half. NaN where ``tau`` is, and throughout when there is no sample.
     """
+    if not known.shape[1]:
+        return np.full(tau.shape[1], np.nan)
     ranks = [
         (np.searchsorted(sample, values, "left") + np.searchsorted(sample, values, "right")) / (2 * len(sample))
         for values, sample in zip(tau, known, strict=True)

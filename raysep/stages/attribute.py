@@ -139,6 +139,9 @@ class _Worker:
     def __call__(self) -> Callable[[int, Any], dict]:
         import torch
 
+        from raysep.probes.precision import full_single_precision
+
+        full_single_precision()
         torch.set_num_threads(self.config.training.threads)
         return self.run
 

@@ -52,6 +52,9 @@ class Worker:
     def __call__(self) -> Callable[[int, Any], dict]:
         import torch
 
+        from raysep.probes.precision import full_single_precision
+
+        full_single_precision()
         torch.set_num_threads(1)  # as many trainings at once as there are cores, and the same bits on any machine
         return self.run
 

@@ -144,8 +144,10 @@ class _Worker:
     def __call__(self) -> Callable[[int, Any], dict]:
         import torch
 
+        from raysep.probes.precision import full_single_precision
         from raysep.probes.scoring import ScoringKit
 
+        full_single_precision()
         torch.set_num_threads(self.config.training.threads)
         run = Run(self.root)
         files = {name: run.read_bytes("kit", name) for name in run.read_json("kit", "made.json")["files"]}

@@ -164,3 +164,11 @@ def test_compression_makes_smaller_files():
     sizes = [len(encode(hiss(), RATE, "OGG", "VORBIS", compression=level)) for level in (0.0, 0.5, 1.0)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > 1.5 * sizes[-1]
+
+
+@pytest.mark.parametrize(("subtype", "bits"), [("PCM_16", 16), ("PCM_24", 24)])
+def test_samples_are_rounded_to_the_nearest_step(subtype, bits):
+    audio = np.random.default_rng(0).uniform(-0.9, 0.9, (2, 5000)).astype(np.float32)
+    error = (decode(encode(audio, 8000, subtype=subtype), "x").astype(np.float64) - audio) * 2 ** (bits - 1)
+    assert np.abs(error).max() <= 0.5 + 1e-3
+    assert abs(error.mean()) < 0.02  # rounded down it would be -0.5
