@@ -84,9 +84,7 @@ def encode(
 
     samples = np.clip(audio.T, -1.0, 1.0)
     if subtype in PCM_BITS:
-        steps = 2.0 ** (PCM_BITS[subtype] - 1)
-        whole = np.clip(np.rint(samples * steps), -steps, steps - 1)
-        samples = whole.astype(np.int16) if subtype == "PCM_16" else whole.astype(np.int32) << 8  # the upper 24 bits
+        samples = nearest_steps(samples, PCM_BITS[subtype])
     stream = io.BytesIO()
     with soundfile.SoundFile(
         stream, "w", sample_rate, audio.shape[0], subtype, format=format, compression_level=compression
@@ -94,6 +92,16 @@ def encode(
         for first in range(0, len(samples), BLOCK_FRAMES):  # libsndfile overflows its stack on one long Vorbis write
             file.write(samples[first : first + BLOCK_FRAMES])
     return stream.getvalue()
+
+
+def nearest_steps(audio: np.ndarray, bits: int) -> np.ndarray:
+    """Samples rounded to the nearest step of 16 or 24 bits and cut to their range, as libsndfile takes them.
+
+    That is int16, or int32 of which it takes the upper 24 bits.
+    """
+    steps = 2 ** (bits - 1)
+    whole = np.clip(np.rint(audio * steps), -steps, steps - 1)
+    return whole.astype(np.int16) if bits == 16 else whole.astype(np.int32) << 8
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from raysep.audio.files import BLOCK_FRAMES, nearest_steps
 from raysep.errors import BadInput
 
 ENCODINGS = {  # (format, bits of a sample) -> libsndfile's names
@@ -17,7 +18,6 @@ ENCODINGS = {  # (format, bits of a sample) -> libsndfile's names
     ("flac", 16): ("FLAC", "PCM_16"),
     ("flac", 24): ("FLAC", "PCM_24"),
 }
-BLOCK_FRAMES = 1 << 16  # a write: libsndfile puts some buffers of the size of one on the stack
 WAV_BYTES = 2**32 - 2**16  # a WAV's sizes have 32 bits; a longer one becomes RF64, its successor with the same name
 
 
@@ -62,11 +62,8 @@ class AudioWriter:
             samples = written = audio.astype(np.float32)
         else:
             self.clipped += int(np.count_nonzero(size > 1.0))
-            steps = 2 ** (self.bits - 1)
-            rounded = np.clip(np.rint(audio * steps), -steps, steps - 1)
-            written = (rounded / steps).astype(np.float32)
-            # libsndfile takes the upper 24 of 32 bits
-            samples = rounded.astype(np.int16) if self.bits == 16 else rounded.astype(np.int32) << 8
+            samples = nearest_steps(audio, self.bits)
+            written = (samples / 2.0 ** (8 * samples.itemsize - 1)).astype(np.float32)
         for first in range(0, samples.shape[1], BLOCK_FRAMES):
             self._file.write(np.ascontiguousarray(samples[:, first : first + BLOCK_FRAMES].T))
         return written
