@@ -33,7 +33,8 @@ from benchmarks.attribution_page import DEMANDED, report
 from benchmarks.results import write
 from raysep.cluster.session import ALLOCATOR
 from raysep.config import NetworkSettings, PlantingSettings, ScoringSettings
-from raysep.corpus import layouts, manifest, sizes, truth
+from raysep.corpus import benchmark, manifest, truth
+from raysep.corpus.layouts import musdb
 from raysep.corpus.reading import read_stem
 from raysep.evaluation.scores import ScoreDetection, macro_difference, score_detection
 from raysep.probes import influence, scoring, unlearning
@@ -47,7 +48,7 @@ from raysep.training.pool import SegmentPool
 from raysep.training.recipe import Recipe
 
 RATE, SECONDS = 16_000, 3.0
-LABELS = layouts.LABELS
+LABELS = musdb.LABELS
 EPOCHS = 5  # of the published Fisher (AttributeByUnlearning)
 FAST = 192  # segments of the fast mode's Fisher; of 64, one seed in three lost 0.018 of AUROC
 BATCH = 4  # segments in a forward pass: on a CPU larger ones leave the cache
@@ -90,7 +91,7 @@ def read(folder: str, offset: float = 0.0) -> Segments:
     """Segments side by side from ``offset`` seconds on; the last may be short and is padded."""
     frames, start = round(SECONDS * RATE), round(offset * RATE)
     targets, tracks = [], []
-    for track, stems in manifest.tracks_of(layouts.scan(folder).stems).items():
+    for track, stems in manifest.tracks_of(musdb.scan(folder).stems).items():
         audio = np.stack([read_stem(stems[label], RATE, 2) for label in LABELS])[..., start:]
         for first in range(0, audio.shape[-1] - frames // 2, frames):
             piece = audio[..., first : first + frames]
@@ -276,9 +277,9 @@ def detected(scores: dict[str, float], kinds: dict[str, str], seed: int) -> Scor
     return score_detection(np.array([scores[i] for i in ids]), kind, label, track, DRAWS, seed)
 
 
-def run(seed: int, steps: int, hidden: int, size: sizes.Size, wanted: list[str]) -> dict:
+def run(seed: int, steps: int, hidden: int, size: benchmark.Size, wanted: list[str]) -> dict:
     with tempfile.TemporaryDirectory() as folder:
-        places = sizes.make_corpus(folder, size, seed)
+        places = benchmark.make_corpus(folder, size, seed)
         corpus, reference = read(places.train), unlearning_part(read(places.reference))
         kinds = {row["stem_id"]: row["kind"] for row in truth.read(places.truth)}
         state = trained(corpus, steps, hidden, seed)
@@ -329,7 +330,7 @@ def main() -> None:
         os.execve(
             sys.executable, [sys.executable, "-m", "benchmarks.attribution", *sys.argv[1:]], os.environ | ALLOCATOR
         )
-    begin, tiny = time.perf_counter(), sizes.BENCHMARKS["tiny"]
+    begin, tiny = time.perf_counter(), benchmark.BENCHMARKS["tiny"]
     size = replace(tiny, train=options.songs, test=1, seconds=24.0)
     cases: list[dict] = []
     for seed in options.seeds:

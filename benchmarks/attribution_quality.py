@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.results import write
-from raysep.corpus import sizes, storage
+from raysep.commands.benchmark import attribution as stage
+from raysep.commands.benchmark.attribution_figures import COLUMNS, OTHERS, whole
+from raysep.corpus import benchmark, storage
 from raysep.rundir import Run
-from raysep.stages import attribution_quality as stage
-from raysep.stages.attribution_figures import COLUMNS, OTHERS, whole
 
 LEFT_OUT = ("bench",)  # a place on the machine it was run on
 
@@ -59,7 +59,7 @@ def main() -> None:
     options = vars(parser.parse_args())
     work, out = options.pop("work"), options.pop("out")
     bench = storage.join(storage.absolute(work), "bench")
-    sizes.make_corpus(bench, "tiny", options["seed"])
+    benchmark.make_corpus(bench, "tiny", options["seed"])
     run: Run = stage.quality(stage.Request(bench, storage.join(storage.absolute(work), "run"), **options))
     result = {name: value for name, value in run.read_json("attribution.json").items() if name not in LEFT_OUT}
     words = " ".join(f"--{name} {value}" for name, value in options.items())

@@ -27,9 +27,8 @@ from raysep.decision.first_look import further_segments
 from raysep.evaluation.bootstrap import Interval, cluster_weights, interval_of
 from raysep.evaluation.detection import finite_mean, weighted_ranking
 from raysep.probes.catalogue import PROBES
-from raysep.rundir import Run
+from raysep.rundir import Run, read_scores
 from raysep.stages.decide import judge
-from raysep.stages.score import read_scores
 
 DRAWS = 1000
 ORIENTED = {name for name, probe in PROBES.items() if probe.oriented}

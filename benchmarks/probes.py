@@ -27,7 +27,7 @@ from raysep.evaluation.scores import ScoreDetection, macro_difference
 from raysep.probes.catalogue import PROBES
 from raysep.rundir import Run, existing
 from raysep.stages import decide
-from raysep.stages.judge import judged_stems, pooled_detection, pooled_probe_detection
+from raysep.stages.detection import judged_stems, pooled_detection, pooled_probe_detection
 
 DRAWS = 2000
 # One score, read in clean and in own context.

@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from raysep.demo import demo
+from raysep.commands.clean.demo import demo
 from raysep.rundir import Run, environment
-from raysep.stages import judge, report
+from raysep.stages import detection, results
 
 
 def figures(run: Run) -> dict:
     """One seed's outcome: detection, share, SDR of each arm, cost."""
-    found = judge.judge(run, run.read_json("run.json")["truth"])
+    found = detection.judge(run, run.read_json("run.json")["truth"])
     summary, record = run.read_json("summary.json"), run.read_json("run.json")
     return {
         "macro_auroc": found.macro.estimate,
@@ -30,7 +30,7 @@ def figures(run: Run) -> dict:
         "share_interval": summary["estimated_share_interval"],
         "clean_lost": found.removal.clean_lost,
         "corrupted_removed": found.removal.corrupted_removed,
-        "sdr": {row["arm"]: row["sdr_mean"] for row in report.arm_rows(run)},
+        "sdr": {row["arm"]: row["sdr_mean"] for row in results.arm_rows(run)},
         "search_ratio": record["stages"]["search"]["best_ratio"],
         "seconds": {name: stage["seconds"] for name, stage in record["stages"].items()},
         "peak_memory_gib": record["peak_memory_gib"],

@@ -5,8 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
-# Each registers its commands.
-from raysep.commands import benchmark, cleaning, cluster, corpus, distance, evaluation, separation, separator  # noqa: F401
+import raysep.commands.benchmark.command
+import raysep.commands.clean.command
+import raysep.commands.convert.command
+import raysep.commands.corpus.command
+import raysep.commands.evaluate.command
+import raysep.commands.fad.command
+import raysep.commands.separate.command
+import raysep.commands.submit.command
+import raysep.commands.train.command  # noqa: F401 - each registers its commands
 from raysep.commands.app import app
 
 

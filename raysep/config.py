@@ -7,7 +7,6 @@ workers score, where the run is stored and how it is shown do not: they change n
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import types
 import typing
@@ -255,12 +254,6 @@ def parse_assignment(text: str) -> dict[str, Any]:
 
 def to_dict(config: Config) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-def fingerprint(*parts: Any) -> str:
-    """Twelve hex digits that change when any part does: configs, dicts, strings."""
-    plain = [to_dict(part) if isinstance(part, Config) else part for part in parts]
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
 def _build(cls: type, values: dict[str, Any], path: str) -> Any:

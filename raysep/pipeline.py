@@ -13,7 +13,7 @@ from typing import Any
 
 from raysep import config as settings
 from raysep.config import Config
-from raysep.corpus import manifest, storage
+from raysep.corpus import hashing, manifest, storage
 from raysep.errors import BadInput
 from raysep.rundir import Run
 
@@ -52,7 +52,7 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     folder belongs to another configuration, ``FinishedWithFailures`` when all is done but some stems failed.
     """
     from raysep.cluster import session
-    from raysep.cluster.memory import PeakMemory
+    from raysep.memory import PeakMemory
     from raysep.stages import attribute, decide, inputs, kit, plant, prove, report, score, search, train
 
     with PeakMemory() as memory:
@@ -81,12 +81,13 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
 def train(request: Request, decision: str | None = None) -> Run:
     """Train one separator on a corpus or manifest, as a decision says; evaluate it when there are test tracks."""
     from raysep.cluster import session
+    from raysep.decision import handling
     from raysep.stages import prove
     from raysep.stages import train as training
 
     found, config = prepare(request)
     training.check_validation(config, bool(found.validation))
-    use = training.read_decision(found.corpus, decision)
+    use = handling.read_decision(found.corpus, decision)
     if decision and not any(use.weights.get(s.stem_id) for s in found.corpus):
         raise BadInput(f"--decision {decision}: keeps none of the {len(found.corpus)} stems of {request.corpus}")
     with session.session(request.address) as available:
@@ -117,12 +118,13 @@ def prepare(request: Request):
 def begin(request: Request, found, config: Config, available, *more):
     """Open or continue the run's folder; write what went in. ``more`` is what else the result depends on."""
     from raysep.cluster.session import check_reachable
-    from raysep.stages.context import Context, Progress
+    from raysep.screen import Progress
+    from raysep.stages.context import Context
 
-    fingerprint = settings.fingerprint(config, found.digest(), *more)
+    fingerprint = hashing.fingerprint(config, found.digest(), *more)
     run = Run(request.out)
     if request.retry_failed:
-        _accept_mended_files(run, found, lambda inputs: settings.fingerprint(config, inputs.digest(), *more))
+        _accept_mended_files(run, found, lambda inputs: hashing.fingerprint(config, inputs.digest(), *more))
     for uri in (run.root, *(part[0].uri for part in vars(found).values() if part)):
         check_reachable(uri, available)
     run.open(

@@ -202,3 +202,12 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def read_scores(run: Run, folder: str = "scores") -> pa.Table:
+    """All rows of all parts of a pass, in shard order."""
+    files = storage.list_files(run.path(folder), recursive=False)
+    parts = [run.read_table(folder, info.base_name) for info in files]
+    if not parts:
+        raise BadInput(f"{run.root}: holds no scores yet; start the same `raysep clean` again to go on")
+    return pa.concat_tables(parts, promote_options="default")

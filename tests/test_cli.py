@@ -138,10 +138,10 @@ def test_an_unfinished_run_has_no_report(raysep, tmp_path):
 
 
 def test_a_submitted_job_gets_its_own_options(raysep, monkeypatch):
-    from raysep.cluster import submit
+    from raysep.cluster import jobs
 
     sent = []
-    monkeypatch.setattr(submit, "submit", lambda *arguments: sent.append(arguments) or "raysep-1")
+    monkeypatch.setattr(jobs, "submit", lambda *arguments: sent.append(arguments) or "raysep-1")
     code, output, _ = raysep(
         "submit", "--address", "http://head:8265", "--no-wait", "clean", "C", "--reference", "R", "--address", "auto"
     )
@@ -151,10 +151,10 @@ def test_a_submitted_job_gets_its_own_options(raysep, monkeypatch):
 
 
 def test_every_job_can_be_submitted(raysep, monkeypatch):
-    from raysep.cluster import submit
+    from raysep.cluster import jobs
 
     sent = []
-    monkeypatch.setattr(submit, "submit", lambda address, arguments, identity: sent.append(arguments[0]) or "raysep-1")
+    monkeypatch.setattr(jobs, "submit", lambda address, arguments, identity: sent.append(arguments[0]) or "raysep-1")
     modules = {file.stem for file in (Path(__file__).parents[1] / "jobs").glob("*.py")} - {"__init__", "entry"}
     for job in sorted(modules):
         assert raysep("submit", "--no-wait", job, "C")[0] == 0
@@ -164,14 +164,14 @@ def test_every_job_can_be_submitted(raysep, monkeypatch):
 def test_a_job_that_failed_fails_the_command(raysep, monkeypatch):
     from types import SimpleNamespace
 
-    from raysep.cluster import submit
+    from raysep.cluster import jobs
 
     def follow(address, identity, write):
         write("training …\n")
         return SimpleNamespace(status=SimpleNamespace(value="FAILED"), message="out of disk")
 
-    monkeypatch.setattr(submit, "submit", lambda *arguments: "raysep-1")
-    monkeypatch.setattr(submit, "follow", follow)
+    monkeypatch.setattr(jobs, "submit", lambda *arguments: "raysep-1")
+    monkeypatch.setattr(jobs, "follow", follow)
     code, output, error = raysep("submit", "train", "C", "--out", "O")
     assert code == 1
     assert "training …" in output

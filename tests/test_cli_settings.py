@@ -67,7 +67,7 @@ def test_the_options_of_train_reach_the_pipeline(raysep, monkeypatch):
 
 
 def test_the_options_of_evaluate_reach_the_stage(raysep, monkeypatch):
-    from raysep.stages import evaluate
+    from raysep.commands.evaluate import evaluate
 
     found = []
     monkeypatch.setattr(evaluate, "evaluate", found.append)
@@ -94,34 +94,32 @@ def test_the_options_of_evaluate_reach_the_stage(raysep, monkeypatch):
 
 
 def test_the_options_of_fad_reach_the_stage(raysep, monkeypatch):
-    from raysep.stages import distances
+    from raysep.commands.fad import fad
 
     found = []
-    monkeypatch.setattr(distances, "fad", found.append)
+    monkeypatch.setattr(fad, "fad", found.append)
     assert raysep("fad", "C", "--reference", "R", "--out", "O")[0] == 0
     words = "--embedder mert --embedder-weights W --measures fad,kad --split test --labels a,b --seed 3 --workers 2 -q"
     assert raysep("fad", "C", "--reference", "r.fadref", "--out", "O", *words.split())[0] == 0
     assert found == [
-        distances.Request("C", "R", "O"),
-        distances.Request(
-            "C", "r.fadref", "O", "mert", "W", ("fad", "kad"), "test", ("a", "b"), 3, workers=2, quiet=True
-        ),
+        fad.Request("C", "R", "O"),
+        fad.Request("C", "r.fadref", "O", "mert", "W", ("fad", "kad"), "test", ("a", "b"), 3, workers=2, quiet=True),
     ]
 
 
 def test_the_help_of_fad_names_the_default_embedder_and_measures():
+    from raysep.commands.fad import fad
     from raysep.probes.embedders import registry
     from raysep.probes.fad.measures import MEASURES
-    from raysep.stages import distances
 
     shown = {p.name: p.help for p in typer.main.get_command(cli.app).commands["fad"].params if p.name != "corpus"}
     assert f"else {registry.DEFAULT})" in shown["embedder"]
-    assert f"else {','.join(distances.DEFAULT_MEASURES)})" in shown["measures"]
+    assert f"else {','.join(fad.DEFAULT_MEASURES)})" in shown["measures"]
     assert ", ".join(MEASURES) in shown["measures"]
 
 
 def test_the_options_of_separate_reach_the_stage(raysep, monkeypatch):
-    from raysep.stages import separate
+    from raysep.commands.separate import separate
 
     found = []
     monkeypatch.setattr(

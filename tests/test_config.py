@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysep import config as settings
+from raysep.corpus import hashing
 from raysep.errors import BadInput
 from raysep.probes.embedders.registry import DEFAULT
 
@@ -177,17 +178,17 @@ def test_an_empty_file_changes_nothing():
 def test_the_fingerprint_changes_with_any_setting_and_only_then(name, value):
     changes = settings.parse_assignment(f"{name}={value}")
     one, same = settings.preset("full", changes), settings.preset("full", changes)
-    assert settings.fingerprint(one) == settings.fingerprint(same)
-    assert (settings.fingerprint(one) == settings.fingerprint(settings.preset("full"))) == (
+    assert hashing.fingerprint(one) == hashing.fingerprint(same)
+    assert (hashing.fingerprint(one) == hashing.fingerprint(settings.preset("full"))) == (
         one == settings.preset("full")
     )
 
 
 def test_the_fingerprint_is_of_content_and_of_all_parts():
-    assert settings.fingerprint({"a": 1, "b": (2, 3)}) == settings.fingerprint({"b": [2, 3], "a": 1})
-    assert settings.fingerprint("a", "b") != settings.fingerprint("ab")
-    assert settings.fingerprint("a") != settings.fingerprint("a", "a")
-    assert len(settings.fingerprint("a")) == 12
+    assert hashing.fingerprint({"a": 1, "b": (2, 3)}) == hashing.fingerprint({"b": [2, 3], "a": 1})
+    assert hashing.fingerprint("a", "b") != hashing.fingerprint("ab")
+    assert hashing.fingerprint("a") != hashing.fingerprint("a", "a")
+    assert len(hashing.fingerprint("a")) == 12
 
 
 def test_per_track_unlearning_is_read_in_own_context_only():

@@ -12,7 +12,7 @@ import soundfile
 
 from raysep import cli
 from raysep import config as settings
-from raysep.corpus import faults, manifest, sizes, truth
+from raysep.corpus import benchmark, faults, manifest, truth
 from raysep.probes.catalogue import PROBES
 from raysep.stages.inputs import read_inputs
 
@@ -125,7 +125,7 @@ def test_the_tables_of_the_benchmark_are_the_simulators():
     page = doc("benchmark.md")
     expected = [
         [f"`{name}`", *map(str, (s.train, s.reference, s.test)), f"{s.seconds:g}", str(s.sample_rate), f"{s.share:g}"]
-        for name, s in sizes.BENCHMARKS.items()
+        for name, s in benchmark.BENCHMARKS.items()
     ]
     assert table(page, "| size |") == expected
     rows = {row[0].strip("`"): row[2:] for row in table(page, "| kind |")}

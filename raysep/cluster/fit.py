@@ -12,7 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,61 @@ import ray.train
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from raysep.cluster import stream
-from raysep.cluster.best import Best, write
 from raysep.cluster.board import board
-from raysep.cluster.curves import Curves
-from raysep.cluster.plan import Group, Plan, deal, share_of
-from raysep.cluster.session import Resources
-from raysep.cluster.source import Source
-from raysep.cluster.validate import gathered, validate
 from raysep.corpus import storage
 from raysep.errors import RaysepError
+from raysep.resources import Resources
+from raysep.training.best import Best, write
+from raysep.training.curves import Curves
+from raysep.training.plan import Measure, Plan, deal, share_of
+from raysep.training.source import Source
+from raysep.training.validate import gathered, validate
 
 STATISTICS_BATCHES = 4  # mixtures, in batches, that the input's mean and scale are taken from
 RESIZE_SECONDS = 60.0  # how often an elastic group looks whether more workers would fit
 MOST_FAILURES = 3  # of workers, before a training gives up; a node that was announced to go away is none
+LEAST_READ_CPUS = 0.1
+GPU_UNITS = 10_000  # of which Ray counts a GPU; a share is rounded down to whole ones, so that all of them fit
+LEAN_CPUS = 0.9  # of a worker of an elastic group: as many as fit on a node leave a little for the reads that feed them
+
+
+@dataclass(frozen=True)
+class Group:
+    """How the workers of a group are laid out.
+
+    The batch always has ``workers`` parts, each with stems and random numbers of its own. There are as many processes,
+    unless the group is elastic: then there are at least ``least_workers``, and each has one part or several.
+    """
+
+    workers: int
+    threads: int
+    memory_gib: float  # of decoded audio, for each part
+    storage_path: str  # where Ray Train keeps the states it resumes from
+    name: str  # carries the configuration's hash: Ray resumes a run of the same name by itself
+    least_workers: int = 0  # 0 = always ``workers``
+    measure: Measure | None = None  # what validation goes by; picklable
+    events: str = ""  # URI of a folder for TensorBoard; empty = none
+
+    @property
+    def fewest(self) -> int:
+        return self.least_workers or self.workers
+
+    def resources(self, available: Resources) -> tuple[dict[str, float], float]:
+        """What each worker reserves, and the CPUs of one read of its data. Less than a whole GPU counts as none."""
+        cpus = available.cpus_each(self.workers)
+        if self.least_workers:
+            cpus = round(LEAN_CPUS * min(1.0, (available.cpus or self.fewest) / self.fewest), 3)
+        each = {"CPU": cpus}
+        if devices := int(available.gpus):
+            sharing = -(-self.fewest // devices)  # workers of one GPU, at most: a share cannot lie across two
+            each["GPU"] = GPU_UNITS // sharing / GPU_UNITS
+        # An elastic group fills whatever the cluster shrinks to: reads must fit into what one worker leaves of a node.
+        left = 0.0 if self.least_workers else available.cpus - self.workers * cpus
+        return each, max(LEAST_READ_CPUS, min(1.0, round(left, 3)))
+
+    def has_own_gpus(self, available: Resources) -> bool:
+        """Whether no two workers share one, which NCCL does not allow."""
+        return available.gpus >= max(1, self.fewest)
 
 
 def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Callable[[str, int, int], None]) -> None:
@@ -142,7 +184,7 @@ def _train_plan(plan: Plan, number: int, saved: dict[str, Any], config: dict[str
     if state is not None:
         training.load_state_dict(state)
     best = Best(plan.out, recipe.keep_best, saved.get("best") if rank == 0 else None, write=write)
-    curves = Curves(plan, group, step, training, config["board"]) if rank == 0 else None
+    curves = Curves(plan, group.events, step, training, config["board"]) if rank == 0 else None
 
     def notes(metrics: dict[str, float]) -> dict[str, Any]:
         """What a checkpoint says about itself. Every rank calls it, since each knows only what its own parts read."""

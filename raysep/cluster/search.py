@@ -12,8 +12,8 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 
-from raysep.cluster.session import Resources
 from raysep.corpus import storage
+from raysep.resources import Resources
 
 Trial = Callable[[dict[str, Any], Callable[[dict[str, float]], None]], None]
 

@@ -6,12 +6,12 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import ray
 
 from raysep.corpus import storage
 from raysep.errors import BadInput
+from raysep.resources import Resources
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -25,25 +25,6 @@ QUIET = {
 # (measured: 12 % of a training step on CPU). Read by the C library when a process starts. What is free at the end of a
 # backward pass can be more than 1 GiB: with that as the threshold, some runs trained 20 % slower than others.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**40)}
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What the cluster has in all."""
-
-    cpus: float
-    gpus: float
-    nodes: int
-
-    def cpus_each(self, workers: int) -> float:
-        """CPUs a worker of a group may reserve while one CPU is left for Ray Data's reads.
-
-        A group that takes every CPU starves the reads that feed it, and the run hangs without an error.
-        A cluster that has none yet is one whose autoscaler waits to be asked for whole ones.
-        """
-        if not self.cpus:
-            return 1.0
-        return min(1.0, round((self.cpus - min(1.0, self.cpus / 2)) / workers, 3))
 
 
 def connect(address: str | None = None, cpus: int | None = None) -> Resources:

@@ -13,8 +13,8 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError, RayTaskError
 
-from raysep.cluster.session import Resources
 from raysep.errors import RaysepError
+from raysep.resources import Resources
 
 RESTARTS = 3
 

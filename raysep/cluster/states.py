@@ -6,7 +6,7 @@ import json
 
 import ray
 
-from raysep.cluster.plan import Group
+from raysep.cluster.fit import Group
 from raysep.corpus import storage
 
 NOTE = "checkpoint_manager_snapshot.json"  # Ray's: which states there are

@@ -16,10 +16,11 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from raysep.audio.files import decode, encode, probe
-from raysep.corpus import layouts, storage, truth
+from raysep.corpus import storage, truth
 from raysep.corpus.faultplan import Planned, plan
 from raysep.corpus.faults import FAULTS, KINDS, PAIRED, SEVERITIES, WHOLE_TRACK, Stems, check_choices
 from raysep.corpus.hashing import generator
+from raysep.corpus.layouts import headers, musdb
 from raysep.corpus.manifest import Stem, stem_id, tracks_of
 from raysep.corpus.reading import as_channels
 from raysep.errors import BadInput
@@ -146,7 +147,7 @@ def contaminate(
     severities: Sequence[str] = SEVERITIES,
     workers: int | None = None,
     progress: Progress | None = None,
-    labels: Sequence[str] = layouts.LABELS,
+    labels: Sequence[str] = musdb.LABELS,
     split: str = "train",
 ) -> list[dict]:
     """Write a copy of a corpus in which ``share`` of the stems is corrupted; returns the truth rows.
@@ -160,7 +161,7 @@ def contaminate(
     """
     corpus, out, truth_table = (storage.absolute(uri) for uri in (corpus_uri, out_uri, truth_uri))
     _check_places(corpus, out, truth_table)
-    tracks = tracks_of(layouts.scan(corpus, labels, split=split).stems)
+    tracks = tracks_of(musdb.scan(corpus, labels, split=split).stems)
     faults_of = defaultdict(list)
     for fault in plan({track: tuple(stems) for track, stems in tracks.items()}, share, seed, kinds, severities):
         faults_of[fault.track].append(fault)
@@ -265,8 +266,8 @@ def _corrupt_files(task: _Task) -> list[dict]:
             audio[label] = decode(files[label], task.targets[label])  # as written, for the mixture
         storage.write_bytes(task.targets[label], files[label])
     for source, target in task.copies:
-        is_mixture = PurePosixPath(source).stem.lower() == layouts.MIXTURE
-        if changed and is_mixture and PurePosixPath(source).suffix.lower() in layouts.EXTENSIONS:
+        is_mixture = PurePosixPath(source).stem.lower() == musdb.MIXTURE
+        if changed and is_mixture and PurePosixPath(source).suffix.lower() in headers.EXTENSIONS:
             total = np.sum([audio[label] for label in sorted(audio)], axis=0, dtype=np.float32)
             original = probe(storage.read_bytes(source), source)
             storage.write_bytes(target, _encode_like(as_channels(total, original.channels), original.format, rate))

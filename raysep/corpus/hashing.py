@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
+from typing import Any
 
 import numpy as np
 
@@ -15,3 +18,9 @@ def stable_hash(text: str) -> int:
 def generator(seed: int, *parts: str | int) -> np.random.Generator:
     """A random generator of its own for each combination of seed and names."""
     return np.random.default_rng([seed, *(stable_hash(p) if isinstance(p, str) else p for p in parts)])
+
+
+def fingerprint(*parts: Any) -> str:
+    """Twelve hex digits that change when any part does: dataclasses such as a ``Config``, dicts, strings."""
+    plain = [dataclasses.asdict(part) if dataclasses.is_dataclass(part) else part for part in parts]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:12]

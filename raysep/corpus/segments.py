@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from raysep.corpus import manifest
+from raysep.corpus.hashing import stable_hash
+from raysep.corpus.manifest import Stem
 
 
 @dataclass(frozen=True)
@@ -36,3 +41,31 @@ def crop(audio: np.ndarray, segment: Segment, segment_frames: int) -> np.ndarray
     piece = audio[:, segment.start : segment.start + segment_frames]
     missing = segment_frames - piece.shape[1]
     return np.pad(piece, ((0, 0), (0, missing))) if missing else piece
+
+
+Chosen = dict[str, list[int]]  # track → indices of its segments
+
+
+def list_segments(
+    stems: Iterable[Stem], labels: Sequence[str], sample_rate: int, length: int, most: int | None = None
+) -> Chosen:
+    """Every segment of ``length`` samples of every track that has all its stems, at ``sample_rate`` Hz."""
+    chosen: Chosen = {}
+    for track, parts in manifest.tracks_of(stems).items():
+        if len(parts) == len(labels) and all(s.frames for s in parts.values()):
+            first = next(iter(parts.values()))
+            # What resampling gives, to the sample: halves are rounded up.
+            frames = (2 * first.frames * sample_rate + first.sample_rate) // (2 * first.sample_rate)
+            chosen[track] = [s.index for s in cut(frames, length, most)]
+    return chosen
+
+
+def draw(every: Chosen, most: int, name: str) -> Chosen:
+    """At most ``most`` segments, drawn by hash: the same ones whatever the order of the list."""
+    flat = sorted(
+        (stable_hash(f"{name}/{track}/{index}"), track, index) for track, all_ in every.items() for index in all_
+    )
+    chosen: Chosen = {}
+    for _, track, index in sorted(flat[:most], key=lambda entry: entry[1:]):
+        chosen.setdefault(track, []).append(index)
+    return chosen

@@ -25,9 +25,9 @@ from raysep.probes.consistency import agreement, own_excess
 from raysep.probes.embedders.base import audible_frames
 from raysep.probes.fad.reference import instrument
 from raysep.probes.influence import central_difference, curvature
-from raysep.probes.kit import ScoringKit, ScoringOptions, label_references
 from raysep.probes.leakage import leakage
 from raysep.probes.losses import loss_change, mean_square
+from raysep.probes.scoring_kit import ScoringKit, ScoringOptions, label_references
 from raysep.probes.unlearning import relative_tau, tau
 from raysep.separators.base import MagnitudeSeparator, Separator
 from raysep.separators.spectrogram import magnitude

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,22 +12,22 @@ import numpy as np
 from raysep.audio.levels import SILENCE_DBFS
 from raysep.cluster import shards
 from raysep.config import ScoringSettings
-from raysep.corpus import manifest, segments
-from raysep.corpus.hashing import stable_hash
 from raysep.corpus.manifest import Stem
-from raysep.errors import AudioError, RaysepError
+from raysep.corpus.reading import read_segments
+from raysep.corpus.segments import Chosen, draw
+from raysep.errors import RaysepError
 from raysep.rundir import Run
 from raysep.stages import train
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
+from raysep.stages.train import load_network
 
 PLUS, MINUS, UNLEARNED = "plus", "minus", "unlearned"
 ONE_TRACK = "unlearned-{:05d}"  # the weights after unlearning one reference track
 RANKS = "ranks.safetensors"  # τ of the checked segments at each of these
 CHECKED_SEGMENTS = 64  # read again at ρ/3, and used for the readings of the step size
 FISHER, GRADIENT, NOISY = "fisher", "gradient", "noisy"
-Chosen = dict[str, list[int]]  # track → indices of its segments
 
 
 def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
@@ -39,17 +39,17 @@ def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
     if run.is_done("attribute"):
         return
     with run.stage("attribute") as record, context.progress.bar("attribute") as advance:
-        every = list_segments(inputs.corpus, context)
+        every = context.segments_of(inputs.corpus)
         corpus = draw(every, settings.fisher_segments, f"{context.config.seed}/fisher")
-        target = draw(list_segments(planting.unlearning, context), settings.fisher_segments, "reference")
+        target = draw(context.segments_of(planting.unlearning), settings.fisher_segments, "reference")
         worker = _Worker(run.root, context.fingerprint, context.sample_rate, context.channels, context.config)
         wanted = {FISHER: (inputs.corpus, corpus)} if needs_fisher(settings) else {}
         wanted[GRADIENT] = (planting.unlearning, target)
         if settings.unlearning == "noisy":
-            noisy = draw(list_segments(planting.noisy_tracks, context), settings.fisher_segments, "noisy")
+            noisy = draw(context.segments_of(planting.noisy_tracks), settings.fisher_segments, "noisy")
             wanted[NOISY] = (planting.noisy_tracks, noisy)
         payloads = [
-            (kind, _rows(stems, part), part)
+            (kind, _of(part, stems), part)
             for kind, (stems, chosen) in wanted.items()
             for part in _deal(chosen, settings.fisher_shards)
         ]
@@ -70,7 +70,7 @@ def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
 
         execute({number: payload for number, payload in enumerate(payloads) if number not in done})
         checked = draw(every, CHECKED_SEGMENTS, f"{context.config.seed}/checked")
-        check = (_rows(inputs.corpus, checked), checked)
+        check = (_of(checked, inputs.corpus), checked)
         last = len(payloads)
         if last not in done:
             total = sum(len(indices) for indices in every.values())
@@ -78,7 +78,7 @@ def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
             stems, unlearned = wanted[kind]
             ascent = [payload[1:] for payload in payloads if payload[0] == kind]
             risen = draw(unlearned, CHECKED_SEGMENTS, "checked")  # whose loss must rise
-            known = (_rows(stems, risen), risen)
+            known = (_of(risen, stems), risen)
             execute({last: ("directions", check, known, ascent, total, len(payloads))})
         record.update(run.read_json("attribution", "record.json"))
         if record["unlearning_left_out"]:
@@ -94,36 +94,12 @@ def _unlearned_kind(settings: ScoringSettings) -> str:
     return NOISY if settings.unlearning == "noisy" else GRADIENT
 
 
-def list_segments(stems: Iterable[Stem], context: Context) -> Chosen:
-    """Every segment of every track that has all its stems, at the network's rate."""
-    chosen: Chosen = {}
-    for track, parts in manifest.tracks_of(stems).items():
-        if len(parts) == len(context.config.labels) and all(s.frames for s in parts.values()):
-            first = next(iter(parts.values()))
-            # What resampling gives, to the sample: halves are rounded up.
-            frames = (2 * first.frames * context.sample_rate + first.sample_rate) // (2 * first.sample_rate)
-            cuts = segments.cut(frames, context.segment_frames, context.config.scoring.most_segments)
-            chosen[track] = [s.index for s in cuts]
-    return chosen
-
-
-def draw(every: Chosen, most: int, name: str) -> Chosen:
-    """At most ``most`` segments, drawn by hash: the same ones whatever the order of the list."""
-    flat = sorted(
-        (stable_hash(f"{name}/{track}/{index}"), track, index) for track, all_ in every.items() for index in all_
-    )
-    chosen: Chosen = {}
-    for _, track, index in sorted(flat[:most], key=lambda entry: entry[1:]):
-        chosen.setdefault(track, []).append(index)
-    return chosen
-
-
 def _deal(chosen: Chosen, count: int) -> list[Chosen]:
     return [{track: chosen[track] for track in part} for part in shards.split(chosen, count).values()]
 
 
-def _rows(stems: Iterable[Stem], chosen: Chosen) -> list[dict[str, Any]]:
-    return [asdict(s) for s in stems if s.track in chosen]
+def _of(chosen: Chosen, stems: Iterable[Stem]) -> list[Stem]:
+    return [s for s in stems if s.track in chosen]
 
 
 @dataclass(frozen=True)
@@ -151,10 +127,10 @@ class _Worker:
         from raysep.probes.fisher import diagonal_fisher
         from raysep.probes.gradients import reference_gradient
 
-        kind, rows, chosen = payload
+        kind, stems, chosen = payload
         run = Run(self.root)
         network, _ = load_network(run, train.FINAL)
-        mixtures, targets, skipped = self._load(rows, chosen, network)
+        mixtures, targets, skipped = self._load(stems, chosen, network)
         if kind == FISHER or not len(mixtures):  # of nothing both are zero sums
             part = diagonal_fisher(network, mixtures, targets)
         else:
@@ -166,25 +142,27 @@ class _Worker:
         )
         return counts
 
-    def _load(self, rows: list[dict], chosen: Chosen, network: Any):
+    def _load(self, stems: list[Stem], chosen: Chosen, network: Any):
         """Mixtures ``(n, channel, time)`` and targets ``(n, stem, channel, time)`` in the tracks' own context."""
         import torch
 
+        scoring = self.config.scoring
+        length = round(scoring.segment_seconds * self.sample_rate)
         targets, skipped = read_segments(
-            rows, chosen, network.stems, self.sample_rate, self.channels, self.config.scoring
+            stems, chosen, network.stems, self.sample_rate, self.channels, length, scoring.most_segments
         )
         device = next(network.parameters()).device
         stacked = torch.from_numpy(targets).to(device)
         return stacked.sum(dim=1), stacked, skipped
 
-    def _load_audible(self, rows: list[dict], chosen: Chosen, network: Any, what: str):
+    def _load_audible(self, stems: list[Stem], chosen: Chosen, network: Any, what: str):
         """(mixtures, targets) of the segments in which a stem can be heard: the others carry no evidence.
 
         Raises ``RaysepError`` when there is none; ``what`` says in the message what they are of.
         """
         from raysep.probes.influence import audible_stems
 
-        mixtures, targets, _ = self._load(rows, chosen, network)
+        mixtures, targets, _ = self._load(stems, chosen, network)
         heard = audible_stems(targets).any(axis=1)
         if not heard.any():
             raise RaysepError(
@@ -303,9 +281,9 @@ class _Worker:
         scoring, moved, found = self.config.scoring, {}, []
         mixtures, targets = judged
         before = losses_of(network, mixtures, targets).cpu().numpy()
-        each = sorted((track, rows, indices) for rows, chosen in ascent for track, indices in chosen.items())
-        for track, rows, indices in each:
-            only = [([row for row in rows if row["track"] == track], {track: indices})]
+        each = sorted((track, stems, indices) for stems, chosen in ascent for track, indices in chosen.items())
+        for track, stems, indices in each:
+            only = [([s for s in stems if s.track == track], {track: indices})]
             if not len(self._load(*only[0], network)[0]):
                 continue  # it cannot be read: counted when the joint gradient was taken
             gradient_at = partial(self._gradient_at, network, only)
@@ -324,47 +302,9 @@ class _Worker:
         from raysep.probes.gradients import merge_all, reference_gradient, with_weights
 
         moved, batch, parts = with_weights(network, weights), self.config.scoring.batch, {}
-        for number, (rows, chosen) in enumerate(ascent):
-            mixtures, targets, _ = self._load(rows, chosen, network)
+        for number, (stems, chosen) in enumerate(ascent):
+            mixtures, targets, _ = self._load(stems, chosen, network)
             if len(mixtures):
                 batches = zip(mixtures.split(batch), targets.split(batch), strict=True)
                 parts[f"{number:05d}"] = reference_gradient(moved, batches)
         return merge_all(parts).mean()
-
-
-def load_network(run: Run, name: str, folder: str = "checkpoints"):
-    """(network in eval mode, its checkpoint)."""
-    import torch
-
-    from raysep.separators import checkpoint
-
-    file = f"{name}.safetensors"
-    loaded = checkpoint.from_bytes(run.read_bytes(folder, file), run.path(folder, file))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return checkpoint.network_of(loaded).to(device), loaded
-
-
-def read_segments(
-    rows: list[dict],
-    chosen: Chosen,
-    labels: tuple[str, ...],
-    sample_rate: int,
-    channels: int,
-    settings: ScoringSettings,
-) -> tuple[np.ndarray, int]:
-    """``(n, stem, channel, time)`` chosen segments in track order; and how many tracks could not be read."""
-    from raysep.corpus.reading import read_stem
-
-    frames, skipped = round(settings.segment_seconds * sample_rate), 0
-    found = []
-    for track, stems in manifest.tracks_of(Stem(**row) for row in rows).items():
-        try:
-            audio = [read_stem(stems[label], sample_rate, channels) for label in labels]
-        except AudioError:
-            skipped += 1  # the scoring pass reports the stem as failed
-            continue
-        cuts = {s.index: s for s in segments.cut(audio[0].shape[1], frames, settings.most_segments)}
-        found += [np.stack([segments.crop(a, cuts[i], frames) for a in audio]) for i in chosen[track] if i in cuts]
-    if not found:
-        return np.zeros((0, len(labels), channels, frames), np.float32), skipped
-    return np.stack(found), skipped

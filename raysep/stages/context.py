@@ -2,62 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from raysep.cluster.session import Resources
-from raysep.cluster.stream import Spans
 from raysep.config import Config
 from raysep.corpus.manifest import Stem
+from raysep.corpus.segments import Chosen, list_segments
+from raysep.resources import Resources
 from raysep.rundir import Run
-
-Advance = Callable[[int, int], None]
-
-
-def terminal() -> Any:
-    """Where tables are printed. A pipe or a job's log has no width of its own: tables get the one they need."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=150)
-
-
-class Progress:
-    """A bar for each long piece of work on a terminal; a line at its start and end elsewhere."""
-
-    def __init__(self, quiet: bool = False) -> None:
-        from rich.console import Console
-
-        self.console = Console(stderr=True, quiet=quiet, highlight=False)
-
-    def say(self, text: str) -> None:
-        self.console.print(text)
-
-    @contextmanager
-    def bar(self, title: str) -> Iterator[Callable[..., None]]:
-        """Yields ``advance(done, total, text="")``."""
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bars
-
-        columns = (
-            TextColumn("{task.description:<12}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[text]}"),
-        )
-        if not self.console.is_terminal:
-            self.say(f"{title} …")
-        with Bars(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bars:
-            task = bars.add_task(title, total=None, text="")
-
-            def advance(done: int, total: int, text: str = "") -> None:
-                bars.update(task, completed=done, total=total, text=text)
-
-            yield advance
+from raysep.screen import Progress
+from raysep.training.pieces import Spans
 
 
 @dataclass(frozen=True)
@@ -77,3 +31,8 @@ class Context:
     @property
     def segment_frames(self) -> int:
         return round(self.config.scoring.segment_seconds * self.sample_rate)
+
+    def segments_of(self, stems: Iterable[Stem]) -> Chosen:
+        """Every segment of every track that has all its stems, at the network's rate."""
+        most = self.config.scoring.most_segments
+        return list_segments(stems, self.config.labels, self.sample_rate, self.segment_frames, most)

@@ -10,11 +10,10 @@ from raysep.config import DecisionSettings, from_dict, merge
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
-from raysep.rundir import Run, table_bytes
+from raysep.rundir import Run, read_scores, table_bytes
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
-from raysep.stages.score import read_scores
 
 Roles = dict[str, tuple[str, str, str]]
 

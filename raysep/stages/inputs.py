@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from raysep.corpus import layouts, manifest
+from raysep.corpus import manifest
+from raysep.corpus.layouts import musdb
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
 
@@ -54,9 +55,9 @@ def read_inputs(
     """
     found = Inputs(
         corpus_stems(corpus, labels),
-        layouts.scan(reference, labels, split="reference").stems if reference else [],
-        layouts.scan(test, labels, split="test").stems if test else [],
-        layouts.scan(validation, labels, split="validation").stems if validation else [],
+        musdb.scan(reference, labels, split="reference").stems if reference else [],
+        musdb.scan(test, labels, split="test").stems if test else [],
+        musdb.scan(validation, labels, split="validation").stems if validation else [],
     )
     if not any(s.frames for s in found.corpus):
         raise BadInput(f"{corpus}: none of its {len(found.corpus)} stems can be read as audio; replace the files")
@@ -83,7 +84,7 @@ def corpus_stems(uri: str, labels: tuple[str, ...]) -> list[Stem]:
                 "leave them out, or add them with --set labels=[…]"
             )
         return stems
-    return layouts.scan(uri, labels, split="train", on_problem="keep").stems
+    return musdb.scan(uri, labels, split="train", on_problem="keep").stems
 
 
 def _refuse_leak(corpus: list[Stem], other: list[Stem], option: str, of: str = "corpus") -> None:
@@ -107,7 +108,7 @@ def _refuse_leak(corpus: list[Stem], other: list[Stem], option: str, of: str = "
 
 def announce(request, found: Inputs, config) -> None:
     """Say what the run is about to work on."""
-    from raysep.stages.context import Progress
+    from raysep.screen import Progress
 
     progress = Progress(request.quiet)
     count = {name: len(manifest.tracks_of(part)) for name, part in vars(found).items()}

@@ -37,7 +37,7 @@ def make_kit(context: Context, planting: Planting) -> None:
     run = context.run
     if run.has("kit", "made.json"):
         return
-    every = attribute.list_segments(planting.unlearning, context)
+    every = context.segments_of(planting.unlearning)
     worker = KitMaker(run.root, context.fingerprint, context.sample_rate, context.channels, context.config)
     payload = ([asdict(s) for s in planting.unlearning], every)
     failed = shards.run_shards(worker, {0: payload}, context.available)
@@ -67,7 +67,7 @@ class LazyTracks(Mapping[str, Mapping[str, np.ndarray]]):
 
 def fill_bank(
     tracks: Mapping[str, Mapping[str, np.ndarray]],
-    every: attribute.Chosen,
+    every: segments.Chosen,
     labels: tuple[str, ...],
     frames: int,
     scoring: ScoringSettings,
@@ -79,7 +79,7 @@ def fill_bank(
     """
     bank = ReferenceBank(labels)
 
-    def add(chosen: attribute.Chosen, wanted: tuple[str, ...]) -> None:
+    def add(chosen: segments.Chosen, wanted: tuple[str, ...]) -> None:
         for track, indices in sorted(chosen.items()):
             audio = tracks[track]
             length = next(iter(audio.values())).shape[1]
@@ -88,7 +88,7 @@ def fill_bank(
                 for label in wanted:
                     bank.add(label, segments.crop(audio[label], cuts[index], frames))
 
-    add(attribute.draw(every, scoring.bank_segments, "bank"), labels)
+    add(segments.draw(every, scoring.bank_segments, "bank"), labels)
     if missing := tuple(label for label in labels if not bank.count(label)):
         add(every, missing)
         for label in missing:
@@ -126,14 +126,14 @@ class KitMaker:
         tracks = LazyTracks(stems, self.sample_rate, self.channels)
         bank = fill_bank(tracks, every, self.config.labels, frames, scoring)
         networks = {
-            "final": attribute.load_network(run, train.FINAL)[0],
-            "early": attribute.load_network(run, train.EARLY)[0],
-            "reference": attribute.load_network(run, train.REFERENCE)[0],
-            "plus": attribute.load_network(run, attribute.PLUS, "attribution")[0],
-            "minus": attribute.load_network(run, attribute.MINUS, "attribution")[0],
+            "final": train.load_network(run, train.FINAL)[0],
+            "early": train.load_network(run, train.EARLY)[0],
+            "reference": train.load_network(run, train.REFERENCE)[0],
+            "plus": train.load_network(run, attribute.PLUS, "attribution")[0],
+            "minus": train.load_network(run, attribute.MINUS, "attribution")[0],
         }
         if run.has("attribution", f"{attribute.UNLEARNED}.safetensors"):
-            unlearned = attribute.load_network(run, attribute.UNLEARNED, "attribution")[0]
+            unlearned = train.load_network(run, attribute.UNLEARNED, "attribution")[0]
             names = {"own": ["unlearned"], "clean": ["unlearned-clean"], "both": ["unlearned", "unlearned-clean"]}
             networks |= dict.fromkeys(names[scoring.unlearning_context], unlearned)
         per_track = self._per_track(run)
@@ -177,5 +177,5 @@ class KitMaker:
             return None
         count = run.read_json("attribution", "record.json")["unlearned_tracks"]
         names = [attribute.ONE_TRACK.format(number) for number in range(count)]
-        networks = tuple(attribute.load_network(run, name, "attribution")[0] for name in names)
+        networks = tuple(train.load_network(run, name, "attribution")[0] for name in names)
         return PerTrack(networks, load(run.read_bytes("attribution", attribute.RANKS)))

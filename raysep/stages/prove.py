@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from raysep.cluster import shards
-from raysep.config import fingerprint
-from raysep.corpus import layouts, manifest, storage
-from raysep.corpus.hashing import generator
+from raysep.corpus import manifest, storage
+from raysep.corpus.hashing import fingerprint, generator
+from raysep.corpus.layouts import musdb
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RaysepError
 from raysep.rundir import Run, table_bytes
@@ -144,7 +144,7 @@ def _probe_scores(run: Run, probe: str) -> dict[str, float]:
 
 def _known_arm(context: Context, inputs: Inputs, name: str, benchmark: Any) -> Arm:
     if name == "clean":
-        stems = layouts.scan(storage.absolute(benchmark.clean_corpus), context.config.labels).stems
+        stems = musdb.scan(storage.absolute(benchmark.clean_corpus), context.config.labels).stems
         return Arm(name, stems, {s.stem_id: 1.0 for s in stems})
     from raysep.corpus import truth
 

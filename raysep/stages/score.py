@@ -20,8 +20,8 @@ import pyarrow as pa
 from raysep.cluster import shards
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
-from raysep.errors import AudioError, BadInput, RaysepError
-from raysep.rundir import Run, table_bytes
+from raysep.errors import AudioError, RaysepError
+from raysep.rundir import Run, read_scores, table_bytes
 from raysep.stages import effort, kit
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
@@ -89,16 +89,6 @@ def _run(context: Context, stage: str, work: dict[int, list[dict]]) -> int:
         rows = [_failed_row(Stem(**stem), "WorkerDied", reason) for stem in missing[number]]
         _finish(run, number, context.fingerprint, rows, (), stage)
     return len(missing)
-
-
-def read_scores(run: Run, stage: str = SCORE) -> pa.Table:
-    """All rows of all parts, in shard order."""
-    folder = PARTS[stage]
-    files = storage.list_files(run.path(folder), recursive=False)
-    parts = [run.read_table(folder, info.base_name) for info in files]
-    if not parts:
-        raise BadInput(f"{run.root}: holds no scores yet; start the same `raysep clean` again to go on")
-    return pa.concat_tables(parts, promote_options="default")
 
 
 def _count(context: Context, stems_in: int, shard_count: int, scored_now: int) -> dict[str, Any]:

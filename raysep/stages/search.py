@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from raysep.cluster import search as tune
-from raysep.config import TrainingSettings, fingerprint, recipe_of
+from raysep.config import TrainingSettings, recipe_of
 from raysep.corpus import manifest, storage
-from raysep.corpus.hashing import stable_hash
+from raysep.corpus.hashing import fingerprint, stable_hash
 from raysep.corpus.manifest import Stem
 from raysep.errors import RaysepError
 from raysep.rundir import Run
@@ -107,11 +107,11 @@ class Trial:
         """Train in ``rungs`` stretches; after each, report the mean SDR in dB over the validation's audible stems."""
         import torch
 
-        from raysep.cluster.validate import validate
         from raysep.separators import checkpoint
-        from raysep.stages.attribute import load_network
+        from raysep.stages.train import load_network
         from raysep.training import loop
         from raysep.training.pool import SegmentPool
+        from raysep.training.validate import validate
 
         torch.set_num_threads(self.training.threads)
         run = Run(self.root)
@@ -155,7 +155,7 @@ class Trial:
 
         In the order of suspicion, what fits would be the least suspect stems, and the same ones for every ratio.
         """
-        from raysep.cluster.stream import pieces
+        from raysep.training.pieces import pieces
 
         frames = round(2 * self.training.segment_seconds * self.sample_rate)
         for stem in sorted(stems, key=lambda s: (stable_hash(s.stem_id), s.stem_id)):

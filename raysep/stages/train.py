@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from raysep import config as settings
 from raysep.cluster import fit, states
-from raysep.cluster.plan import Group, Plan
-from raysep.cluster.stream import Entry, Spans
-from raysep.config import Config, fingerprint
-from raysep.corpus import storage
+from raysep.cluster.fit import Group
+from raysep.config import Config
+from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
+from raysep.rundir import Run
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
+from raysep.training.pieces import Entry
+from raysep.training.plan import Plan
 
 FINAL, EARLY, REFERENCE = "probe-final", "probe-early", "probe-reference"
 SIZES = ("hidden", "layers", "max_bin_hz")  # of the two openunmix networks; elsewhere such names mean something else
@@ -145,43 +146,6 @@ def measure(references: np.ndarray, estimates: np.ndarray) -> list[float]:
     return [float(value) if reference.any() else math.nan for value, reference in zip(values, references, strict=True)]
 
 
-@dataclass(frozen=True)
-class Use:
-    """How the stems of a corpus are used, by stem_id: sampling weight (0 = left out) and stretches left out."""
-
-    weights: dict[str, float]
-    spans: dict[str, Spans] = field(default_factory=dict)
-
-
-def read_decision(stems: list[Stem], uri: str | None) -> Use:
-    """What a decision table says: ``keep``, ``weight`` and, if it has it, ``spans``. Without a table, all with weight 1.
-
-    ``spans`` is a list of ``{start, stop}`` in seconds, audio that is not to be used; empty and missing mean none.
-    Raises ``BadInput`` for a file that is no decision table, and when it says nothing of any of the stems.
-    """
-    import pyarrow as pa
-
-    if uri is None:
-        return Use({s.stem_id: 1.0 for s in stems})
-    try:
-        rows = storage.read_table(storage.absolute(uri)).to_pylist()
-        weights = {row["stem_id"]: float(row["weight"]) if row["keep"] else 0.0 for row in rows}
-        spans = {row["stem_id"]: _spans(row) for row in rows if row.get("spans")}
-    except (FileNotFoundError, pa.ArrowInvalid, KeyError, TypeError) as error:
-        raise BadInput(f"--decision {uri}: no decision table ({error}); give a run's decision.parquet") from error
-    for stem_id, weight in weights.items():
-        if not (math.isfinite(weight) and weight >= 0):
-            raise BadInput(f"--decision {uri}: weight {weight} of {stem_id}: must be a number of at least 0")
-    for stem_id, found in spans.items():
-        if wrong := [span for span in found if not 0 <= span[0] < span[1]]:
-            raise BadInput(f"--decision {uri}: span {wrong[0]} of {stem_id}: start must be at least 0 and before stop")
-    return Use(weights, spans)
-
-
-def _spans(row: dict[str, Any]) -> Spans:
-    return tuple((float(span["start"]), float(span["stop"])) for span in row["spans"])
-
-
 def train(context: Context, stage: str, plans: list[Plan]) -> None:
     """Train the plans that are not finished, in one worker group."""
     run, training = context.run, context.config.training
@@ -205,3 +169,15 @@ def train(context: Context, stage: str, plans: list[Plan]) -> None:
                 )
             fit.fit(plans, group, context.available, lambda text, done, total: advance(done, total, text))
         record.update(plans=[p.name for p in plans], steps=sum(p.recipe.steps for p in plans), workers=training.workers)
+
+
+def load_network(run: Run, name: str, folder: str = "checkpoints"):
+    """(network in eval mode, its checkpoint)."""
+    import torch
+
+    from raysep.separators import checkpoint
+
+    file = f"{name}.safetensors"
+    loaded = checkpoint.from_bytes(run.read_bytes(folder, file), run.path(folder, file))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return checkpoint.network_of(loaded).to(device), loaded

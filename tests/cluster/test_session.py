@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysep.cluster import session
-from raysep.cluster.session import Resources, check_reachable
+from raysep.cluster.session import check_reachable
 from raysep.errors import BadInput
+from raysep.resources import Resources
 
 
 @given(cpus=st.floats(0.5, 512), workers=st.integers(1, 64))

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysep.cluster import shards
-from raysep.cluster.session import Resources
 from raysep.cluster.shards import RESTARTS, run_shards, split
 from raysep.errors import RaysepError
+from raysep.resources import Resources
 
 KEYS = st.sets(st.text("abcdef/", min_size=1, max_size=6))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from raysep.cluster.plan import Group
+from raysep.cluster.fit import Group
 from raysep.cluster.states import NOTE, forget_unreadable
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyarrow.compute as pc
 import pytest
 
-from raysep import pipeline
+from raysep import pipeline, rundir
 from raysep.corpus import manifest, storage
 from raysep.errors import RunConflict
 from raysep.rundir import Run
@@ -41,7 +41,7 @@ def test_a_finished_run_holds_what_others_rely_on(finished):
 
 
 def test_every_stem_that_went_in_came_out(finished):
-    table = score.read_scores(finished)
+    table = rundir.read_scores(finished)
     counts = finished.read_json("run.json")["stages"]["score"]
     assert counts["stems"] == counts["scored"] + counts["silent"] + counts["failed"]
     assert len(pc.unique(table["stem_id"])) == counts["stems"]
@@ -85,7 +85,7 @@ def test_one_worker_looks_further_at_the_stems_that_two_do(finished, request_for
         found.append(({n: m["digest"] for n, m in markers.items()}, run.read_bytes("effort.parquet")))
     assert found[0] == found[1]
     stems = finished.read_json("done", "score.json")["stems"]
-    assert stems < len(score.read_scores(run)) < len(score.read_scores(finished))
+    assert stems < len(rundir.read_scores(run)) < len(rundir.read_scores(finished))
 
 
 def test_the_same_command_again_does_nothing_twice(finished, request_for, ray_runtime):

@@ -14,11 +14,12 @@ import pytest
 import ray.train
 
 from raysep.cluster import fit
-from raysep.cluster.plan import Group, Plan
-from raysep.cluster.stream import Entry
-from raysep.corpus import layouts
+from raysep.cluster.fit import Group
+from raysep.corpus.layouts import musdb
 from raysep.separators import checkpoint
 from raysep.stages.train import measure
+from raysep.training.pieces import Entry
+from raysep.training.plan import Plan
 from raysep.training.recipe import Recipe
 
 pytestmark = pytest.mark.cluster
@@ -33,8 +34,8 @@ def plan_to(corpora):
 
     Every validated state is kept, so that weights of four steps are compared, the last one's among them.
     """
-    stems = layouts.scan(corpora.corpus, LABELS).stems
-    tracks = layouts.scan(corpora.test, LABELS).stems
+    stems = musdb.scan(corpora.corpus, LABELS).stems
+    tracks = musdb.scan(corpora.test, LABELS).stems
 
     def make(out: Path) -> Plan:
         return Plan(

@@ -1,6 +1,6 @@
 from raysep.probes import signal
 from raysep.probes.catalogue import DISTANCES, PER_TRACK, PROBES, available, forward_passes
-from raysep.probes.kit import NETWORKS
+from raysep.probes.scoring_kit import NETWORKS
 
 EVERY = (*NETWORKS, PER_TRACK)
 

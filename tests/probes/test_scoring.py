@@ -10,9 +10,9 @@ from raysep.errors import BadInput
 from raysep.probes.catalogue import PROBES
 from raysep.probes.embedders.logmel import LogMelEmbedder
 from raysep.probes.gradients import weights_of, with_weights
-from raysep.probes.kit import ScoringKit, ScoringOptions, label_references
 from raysep.probes.per_track import PerTrack, mean_rank
 from raysep.probes.scoring import score_track
+from raysep.probes.scoring_kit import ScoringKit, ScoringOptions, label_references
 from raysep.training.loss import stem_losses
 
 RATE = 8000

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from raysep.corpus import layouts
+from raysep.corpus import reading, segments
+from raysep.corpus.layouts import musdb
 from raysep.corpus.reading import read_stem
 from raysep.errors import RaysepError
 from raysep.probes.gradients import ParameterSum, merge_all
@@ -30,23 +31,23 @@ EVERY = st.dictionaries(
 
 @given(every=EVERY, most=st.integers(0, 30), name=st.sampled_from(["a", "b"]))
 def test_a_draw_is_a_part_of_the_list_whatever_its_order(every, most, name):
-    chosen = attribute.draw(every, most, name)
+    chosen = segments.draw(every, most, name)
     assert sum(map(len, chosen.values())) == min(most, sum(map(len, every.values())))
     assert all(set(indices) <= set(every[track]) and indices == sorted(indices) for track, indices in chosen.items())
     turned = {track: every[track][::-1] for track in reversed(list(every))}
-    assert attribute.draw(turned, most, name) == chosen
-    assert list(attribute.draw(turned, most, name)) == sorted(chosen)
+    assert segments.draw(turned, most, name) == chosen
+    assert list(segments.draw(turned, most, name)) == sorted(chosen)
 
 
 @given(every=EVERY, most=st.integers(0, 30))
 def test_a_larger_draw_holds_the_smaller(every, most):
-    small, large = attribute.draw(every, most, "x"), attribute.draw(every, most + 3, "x")
+    small, large = segments.draw(every, most, "x"), segments.draw(every, most + 3, "x")
     assert all(set(small[track]) <= set(large[track]) for track in small)
 
 
 def test_draws_of_different_names_differ():
     every = {f"t{k}": list(range(10)) for k in range(20)}
-    assert attribute.draw(every, 20, "fisher") != attribute.draw(every, 20, "checked")
+    assert segments.draw(every, 20, "fisher") != segments.draw(every, 20, "checked")
 
 
 @given(every=EVERY, count=st.integers(1, 8))
@@ -61,10 +62,10 @@ def test_only_whole_tracks_have_segments(make_context, make_stems):
     stems = make_stems(["A", "B", "C"], frames=5 * 8000)
     stems = [replace(s, frames=0) if s.stem_id == "B/bass" else s for s in stems if s.stem_id != "C/drums"]
     context = make_context(scoring={"segment_seconds": 1.0, "most_segments": 10})
-    assert attribute.list_segments(stems, context) == {"A": [0, 1, 2, 3, 4]}
-    assert attribute.list_segments(stems[::-1], context) == {"A": [0, 1, 2, 3, 4]}
+    assert context.segments_of(stems) == {"A": [0, 1, 2, 3, 4]}
+    assert context.segments_of(stems[::-1]) == {"A": [0, 1, 2, 3, 4]}
     few = make_context(scoring={"segment_seconds": 1.0, "most_segments": 2})
-    assert len(attribute.list_segments(stems, few)["A"]) == 2
+    assert len(few.segments_of(stems)["A"]) == 2
 
 
 # 0.4999 … s beyond a whole number of segments is where one sample decides whether the tail is a segment.
@@ -72,10 +73,10 @@ def test_only_whole_tracks_have_segments(make_context, make_stems):
 @pytest.mark.parametrize("rate", [22050, 44100])
 def test_listed_segments_are_those_that_resampled_audio_has(tmp_path, make_context, write_tracks, frames, rate):
     folder = write_tracks(tmp_path / "c", ["A"], seconds=frames / rate, rate=rate)
-    stems = layouts.scan(folder).stems
+    stems = musdb.scan(folder).stems
     context = make_context(scoring={"segment_seconds": 1.0, "most_segments": 2})
-    listed = attribute.list_segments(stems, context)
-    found, _ = attribute.read_segments(
+    listed = context.segments_of(stems)
+    found, _ = reading.read_segments(
         [asdict(s) for s in stems], listed, context.config.labels, 8000, 1, context.config.scoring
     )
     assert len(found) == len(listed["A"])
@@ -86,13 +87,13 @@ def test_listed_segments_are_those_that_resampled_audio_has(tmp_path, make_conte
 
 @pytest.fixture
 def tracks(tmp_path, write_tracks):
-    return layouts.scan(write_tracks(tmp_path / "corpus", ["A", "B", "C"], seconds=3.0)).stems
+    return musdb.scan(write_tracks(tmp_path / "corpus", ["A", "B", "C"], seconds=3.0)).stems
 
 
 def test_segments_are_read_in_track_order_with_padding_and_labels_in_place(tracks, make_context):
     settings = make_context(scoring={"segment_seconds": 2.0}).config.scoring
     labels, chosen = ("drums", "vocals", "other", "bass"), {"C": [0], "A": [0, 1]}
-    found, skipped = attribute.read_segments(attribute._rows(tracks[::-1], chosen), chosen, labels, 8000, 1, settings)
+    found, skipped = reading.read_segments(attribute._rows(tracks[::-1], chosen), chosen, labels, 8000, 1, settings)
     assert (found.shape, found.dtype, skipped) == ((3, 4, 1, 16000), np.float32, 0)
     audio = {s.stem_id: read_stem(s, 8000, 1) for s in tracks}
     for place, label in enumerate(labels):
@@ -105,8 +106,8 @@ def test_a_track_that_cannot_be_read_is_counted_and_left_out(tracks, make_contex
     victim = Path(next(s.uri for s in tracks if s.stem_id == "B/bass"))
     victim.write_bytes(victim.read_bytes()[:2000])
     context = make_context()
-    chosen = attribute.list_segments(tracks, context)
-    found, skipped = attribute.read_segments(
+    chosen = context.segments_of(tracks)
+    found, skipped = reading.read_segments(
         attribute._rows(tracks, chosen), chosen, context.config.labels, 8000, 1, context.config.scoring
     )
     assert (len(found), skipped) == (6, 1)
@@ -116,7 +117,7 @@ def test_a_track_that_cannot_be_read_is_counted_and_left_out(tracks, make_contex
 
 def test_nothing_readable_is_an_empty_batch(make_stems, make_context):
     stems = make_stems(["A"])
-    found, skipped = attribute.read_segments(
+    found, skipped = reading.read_segments(
         [asdict(s) for s in stems], {"A": [0]}, make_context().config.labels, 8000, 1, make_context().config.scoring
     )
     assert (found.shape, skipped) == ((0, 4, 1, 8000), 1)
@@ -129,8 +130,8 @@ def test_nothing_readable_is_an_empty_batch(make_stems, make_context):
 def prepared(tmp_path, make_context, write_tracks, save_network, here):
     """(context, inputs, planting) of a small corpus with a trained network."""
     context = make_context(scoring={"fisher_segments": 8, "fisher_shards": 2, "most_segments": 2})
-    corpus = layouts.scan(write_tracks(tmp_path / "corpus", ["A", "B", "C", "D"], seconds=3.0)).stems
-    reference = layouts.scan(write_tracks(tmp_path / "reference", ["R", "S"], seconds=3.0)).stems
+    corpus = musdb.scan(write_tracks(tmp_path / "corpus", ["A", "B", "C", "D"], seconds=3.0)).stems
+    reference = musdb.scan(write_tracks(tmp_path / "reference", ["R", "S"], seconds=3.0)).stems
     save_network(context, train.FINAL)
     return context, Inputs(corpus, reference, []), Planting(reference, [], [], {})
 
@@ -168,7 +169,7 @@ def test_the_fisher_of_shards_is_that_of_one_shard(prepared, make_context, here)
     for shards in (2, 1):
         config = replace(context.config, scoring=replace(context.config.scoring, fisher_shards=shards))
         worker = attribute._Worker(context.run.root, f"with {shards}", context.sample_rate, 1, config)
-        chosen = attribute.draw(attribute.list_segments(inputs.corpus, context), 8, f"{config.seed}/fisher")
+        chosen = segments.draw(context.segments_of(inputs.corpus), 8, f"{config.seed}/fisher")
         parts = []
         for k, part in enumerate(attribute._deal(chosen, shards)):
             worker.run(k, (attribute.FISHER, attribute._rows(inputs.corpus, part), part))
@@ -243,8 +244,8 @@ def test_silent_segments_neither_end_the_run_nor_count(prepared):
 
     # The same as of a corpus without them.
     worker = attribute._Worker(run.root, "abc", context.sample_rate, context.channels, context.config)
-    network, _ = attribute.load_network(run, train.FINAL)
-    check = attribute.draw(attribute.list_segments(inputs.corpus, context), 64, f"{context.config.seed}/checked")
+    network, _ = train.load_network(run, train.FINAL)
+    check = segments.draw(context.segments_of(inputs.corpus), 64, f"{context.config.seed}/checked")
     mixtures, targets = worker._load_audible(attribute._rows(inputs.corpus, check), check, network, "the corpus")
     some = {track: indices for track, indices in check.items() if track in ("A", "C")}
     expected, _, _ = worker._load(attribute._rows(inputs.corpus, some), some, network)
@@ -341,7 +342,7 @@ def test_further_steps_go_further_and_are_pulled_back(prepared):
 
 def test_known_faults_can_be_unlearned_instead(prepared, tmp_path, write_tracks):
     context, inputs, planting = changed(prepared, unlearning="noisy", alpha=1e-7)
-    planted = layouts.scan(write_tracks(tmp_path / "planted", ["P", "Q"], seconds=3.0)).stems
+    planted = musdb.scan(write_tracks(tmp_path / "planted", ["P", "Q"], seconds=3.0)).stems
     planting = replace(planting, planted=planted, noisy=frozenset({"P/bass", "P/drums"}))
     attribute.attribute(context, inputs, planting)
     assert list(Path(context.run.path("attribution")).glob("noisy-*"))
@@ -358,7 +359,7 @@ def test_the_reference_whose_loss_must_rise_is_what_is_unlearned(prepared, tmp_p
     from raysep.probes import unlearning
 
     context, inputs, planting = changed(prepared, unlearning="noisy")
-    planted = layouts.scan(write_tracks(tmp_path / "planted", ["P", "Q"], seconds=3.0)).stems
+    planted = musdb.scan(write_tracks(tmp_path / "planted", ["P", "Q"], seconds=3.0)).stems
     planting = replace(planting, planted=planted, noisy=frozenset({"P/bass"}))
     seen = []
 
@@ -369,7 +370,7 @@ def test_the_reference_whose_loss_must_rise_is_what_is_unlearned(prepared, tmp_p
     monkeypatch.setattr(unlearning, "choose_step_size", choose)
     attribute.attribute(context, inputs, planting)
     own = [s for s in planted if s.track == "P"]
-    expected, _ = attribute.read_segments(
+    expected, _ = reading.read_segments(
         [asdict(s) for s in own], {"P": [0, 2]}, context.config.labels, 8000, 1, context.config.scoring
     )
     assert np.array_equal(seen[0][1].numpy(), expected)

@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from raysep.corpus import layouts, manifest
+from raysep import rundir
+from raysep.corpus import manifest
+from raysep.corpus.layouts import musdb
 from raysep.probes.catalogue import PROBES
 from raysep.rundir import Run
 from raysep.stages import decide, effort, score
@@ -24,7 +26,7 @@ def kit_files():
     import torch
 
     from raysep.corpus.mixing import ReferenceBank
-    from raysep.probes.kit import ScoringKit, ScoringOptions
+    from raysep.probes.scoring_kit import ScoringKit, ScoringOptions
     from raysep.separators.registry import build
 
     labels = ("vocals", "drums", "bass", "other")
@@ -43,7 +45,7 @@ def kit_files():
 def stems(tmp_path, write_tracks):
     """Corpus, calibration and planted tracks, on disk."""
     parts = {"corpus": ["c0", "c1", "c2"], "calibration": ["r0", "r1", "r2"], "planted": ["p0"]}
-    return {name: layouts.scan(write_tracks(tmp_path / name, tracks, SECONDS)).stems for name, tracks in parts.items()}
+    return {name: musdb.scan(write_tracks(tmp_path / name, tracks, SECONDS)).stems for name, tracks in parts.items()}
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def scored(given_, **changes):
 
 
 def rows_of(run):
-    return {(row["stem_id"], row["segment"]): row for row in score.read_scores(run).to_pylist()}
+    return {(row["stem_id"], row["segment"]): row for row in rundir.read_scores(run).to_pylist()}
 
 
 def plan_of(run):

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from raysep.corpus import layouts
+from raysep.corpus import segments
+from raysep.corpus.layouts import musdb
 from raysep.errors import BadInput, RaysepError
-from raysep.probes.kit import ScoringKit
+from raysep.probes.scoring_kit import ScoringKit
 from raysep.stages import attribute, kit, train
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
@@ -19,7 +20,7 @@ NOTHING = Planting([], [], [], {})
 
 @pytest.fixture
 def tracks(tmp_path, write_tracks):
-    return layouts.scan(write_tracks(tmp_path / "corpus", ["A", "B"])).stems
+    return musdb.scan(write_tracks(tmp_path / "corpus", ["A", "B"])).stems
 
 
 def test_a_reference_is_read_when_asked_for(tracks, make_stems):
@@ -47,7 +48,7 @@ def test_with_per_track_unlearning_the_kit_holds_a_network_for_each_reference_tr
     context = make_context(scoring={"unlearning": "per-track", "alpha": 1e-7})
     for name in (train.FINAL, train.EARLY, train.REFERENCE):
         save_network(context, name)
-    reference = layouts.scan(write_tracks(tmp_path / "reference", ["R", "S", "T"], seconds=3.0)).stems
+    reference = musdb.scan(write_tracks(tmp_path / "reference", ["R", "S", "T"], seconds=3.0)).stems
     planting = Planting(reference, [], [], {})
     attribute.attribute(context, Inputs(tracks, reference, []), planting)
     kit.make_kit(context, planting)
@@ -91,8 +92,8 @@ def maker(context):
 
 def test_a_label_that_the_draw_missed_is_looked_for_in_all_of_the_reference(make_context, tracks):
     context = make_context(scoring={"bank_segments": 1})
-    every = attribute.list_segments(tracks, context)
-    drawn = attribute.draw(every, 1, "bank")
+    every = context.segments_of(tracks)
+    drawn = segments.draw(every, 1, "bank")
     (track,) = set(every) - set(drawn)
     silence(tracks, "bass", but=(track,))
     lazy = kit.LazyTracks(tracks, 8000, 1)
@@ -107,7 +108,7 @@ def test_a_label_that_the_reference_has_nowhere_is_named_before_any_stem_is_scor
     """Otherwise every track would fail by itself, and with P = 1 the whole corpus would be removed."""
     context = make_context()
     silence(tracks, "bass")
-    payload = ([asdict(s) for s in tracks], attribute.list_segments(tracks, context))
+    payload = ([asdict(s) for s in tracks], context.segments_of(tracks))
     with pytest.raises(BadInput, match=r"label 'bass': .*add reference tracks that have it, or .*--set labels"):
         maker(context).run(0, payload)
     assert not Path(context.run.path("kit")).exists()

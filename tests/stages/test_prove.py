@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from raysep.corpus import layouts, manifest, truth
+from raysep.corpus import manifest, truth
+from raysep.corpus.layouts import musdb
 from raysep.errors import BadInput, RaysepError
 from raysep.pipeline import Benchmark
 from raysep.stages import prove, train
@@ -156,8 +157,8 @@ def test_only_a_benchmark_has_the_clean_corpus_and_the_oracle(decided, tmp_path,
 def evaluated(tmp_path, make_context, write_tracks, save_network, here, monkeypatch):
     """The stage after a training that saves a network of one arm and seed each, at once."""
     context = make_context(proof={"seeds": [0, 1]})
-    test = layouts.scan(write_tracks(tmp_path / "test", ["T", "U"], seconds=1.5), split="test").stems
-    corpus = layouts.scan(write_tracks(tmp_path / "corpus", ["A"], seconds=0.5)).stems
+    test = musdb.scan(write_tracks(tmp_path / "test", ["T", "U"], seconds=1.5), split="test").stems
+    corpus = musdb.scan(write_tracks(tmp_path / "corpus", ["A"], seconds=0.5)).stems
 
     def fit(context, stage, plans):
         for plan in plans:
@@ -174,7 +175,7 @@ def evaluated(tmp_path, make_context, write_tracks, save_network, here, monkeypa
 def test_every_arm_and_seed_is_judged_on_every_test_stem(evaluated, here):
     from raysep.corpus.reading import read_stem
     from raysep.separators import inference
-    from raysep.stages.attribute import load_network
+    from raysep.stages.train import load_network
 
     context, arms, test = evaluated
     prove.train_and_evaluate(context, arms, test)

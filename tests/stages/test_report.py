@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from raysep.corpus import layouts, manifest
+from raysep.commands.clean import status
+from raysep.corpus import manifest
+from raysep.corpus.layouts import musdb
 from raysep.errors import FinishedWithFailures
-from raysep.stages import prove, report
+from raysep.stages import prove, report, results
 
 
-def results(table: dict[tuple[str, int], list[list[float]]], framewise: dict | None = None) -> list[dict]:
+def result_rows(table: dict[tuple[str, int], list[list[float]]], framewise: dict | None = None) -> list[dict]:
     """(arm, seed) → SDR ``[track][stem]`` as rows of ``results.parquet``; framewise figures 1 dB lower."""
     rows = []
     for (arm, seed), grid in table.items():
@@ -35,7 +37,7 @@ def run(make_context, write_rows):
     table = {("contaminated", 0): before, ("contaminated", 1): [[v + 2 for v in row] for row in before]}
     table |= {("cleaned", 0): after, ("cleaned", 1): [[v + 2 for v in row] for row in after]}
     table |= {("clean", 0): clean, ("clean", 1): [[v + 2 for v in row] for row in clean]}
-    rows = results(table)
+    rows = result_rows(table)
     context.run.write_table(pa.Table.from_pylist(rows[::-1], schema=prove.RESULTS), "results.parquet")
     return context.run
 
@@ -44,7 +46,7 @@ def run(make_context, write_rows):
 
 
 def test_the_table_of_arms_is_the_hand_computed_one(run):
-    rows = {row["arm"]: row for row in report.arm_rows(run, draws=400)}
+    rows = {row["arm"]: row for row in results.arm_rows(run, draws=400)}
     assert list(rows) == ["clean", "cleaned", "contaminated"]
     bad, good = rows["contaminated"], rows["cleaned"]
     # Means over three tracks and two stems: seed 0 has 4.0 before and 5.5 after; seed 1 two more.
@@ -65,7 +67,7 @@ def test_the_table_of_arms_is_the_hand_computed_one(run):
 
 
 def test_the_gain_and_the_share_of_the_gap_it_closed(run):
-    found = report.gain(run, draws=400)
+    found = results.gain(run, draws=400)
     assert (found["arm"], found["over"], found["db"]) == ("cleaned", "contaminated", pytest.approx(1.5))
     assert found["closed"] == pytest.approx(1.5 / 2.0)  # clean training would have brought 2 dB
     assert found["closed_low"] <= found["closed"] <= found["closed_high"]
@@ -79,7 +81,7 @@ def test_a_gap_that_cannot_be_told_from_none_gives_no_bounds_of_the_share(run, w
         if row["arm"] == "clean":
             row["sdr"] = before[row["seed"], row["track"], row["stem"]] + shift[row["track"]]
     write_rows(run, "results.parquet", rows)
-    found = report.gain(run, draws=400)
+    found = results.gain(run, draws=400)
     assert found["closed"] == pytest.approx(1.5 / 0.1)
     assert np.isnan([found["closed_low"], found["closed_high"]]).all()
 
@@ -87,31 +89,31 @@ def test_a_gap_that_cannot_be_told_from_none_gives_no_bounds_of_the_share(run, w
 def test_without_the_two_arms_there_is_no_gain(run, write_rows):
     rows = [row for row in run.read_table("results.parquet").to_pylist() if row["arm"] != "contaminated"]
     write_rows(run, "results.parquet", rows)
-    assert report.gain(run) is None
-    assert all("gain" not in row for row in report.arm_rows(run, draws=10))
+    assert results.gain(run) is None
+    assert all("gain" not in row for row in results.arm_rows(run, draws=10))
 
 
 def test_undefined_figures_are_left_out_of_the_means(run, write_rows):
     nan = float("nan")
     grid = [[1.0, 2.0], [3.0, nan], [5.0, 4.0]]
     framewise = {("cleaned", 0, 1, k): nan for k in range(2)}  # museval: of a track all stems or none
-    write_rows(run, "results.parquet", results({("cleaned", 0): grid}, framewise))
-    (row,) = report.arm_rows(run, draws=50)
+    write_rows(run, "results.parquet", result_rows({("cleaned", 0): grid}, framewise))
+    (row,) = results.arm_rows(run, draws=50)
     assert row["sdr_mean"] == pytest.approx(3.0)
     assert row["per_label"] == pytest.approx({"bass": 3.0, "vocals": 3.0})
     assert row["framewise_sdr"] == pytest.approx(np.mean([0 + 4, 1 + 3]) / 2)
     write_rows(
         run,
         "results.parquet",
-        results({("cleaned", 0): grid}, {("cleaned", 0, t, k): nan for t in range(3) for k in range(2)}),
+        result_rows({("cleaned", 0): grid}, {("cleaned", 0, t, k): nan for t in range(3) for k in range(2)}),
     )
-    assert math.isnan(report.arm_rows(run, draws=50)[0]["framewise_sdr"])
+    assert math.isnan(results.arm_rows(run, draws=50)[0]["framewise_sdr"])
 
 
 def test_rivals_stand_between_the_decision_and_the_worst():
     names = ["random", "fad-z", "contaminated", "clean", "unlearning", "cleaned", "reference", "oracle"]
     order = ["clean", "oracle", "cleaned", "fad-z", "unlearning", "contaminated", "random", "reference"]
-    assert sorted(names, key=report._place) == order
+    assert sorted(names, key=results._place) == order
 
 
 # Words
@@ -120,11 +122,11 @@ def test_rivals_stand_between_the_decision_and_the_worst():
 def test_the_estimate_in_one_sentence():
     counts = {"removed": 12, "stems": 48}
     known = {"estimated_share": 0.31, "estimated_share_interval": [0.22, 0.4], "counts": counts}
-    assert report.share_sentence(known) == (
+    assert results.share_sentence(known) == (
         "share of wrong stems: 31% (22% … 40%), estimated without retraining; 12 of 48 stems removed"
     )
     unknown = {"estimated_share": None, "warning": "only 4 reference tracks", "counts": counts}
-    assert report.share_sentence(unknown) == (
+    assert results.share_sentence(unknown) == (
         "share of wrong stems: not estimated (only 4 reference tracks); 12 of 48 stems removed"
     )
 
@@ -135,7 +137,7 @@ def test_the_terminal_shows_arms_estimate_and_costs(run, write_rows, capsys, mon
     run.write_json(record, "run.json")
     summary = {"estimated_share": None, "warning": "few tracks", "removed_share": 0.25}
     run.write_json({**summary, "counts": {"removed": 1, "stems": 4}}, "summary.json")
-    report.print_result(run)
+    results.print_result(run)
     shown = capsys.readouterr().out
     line = next(line for line in shown.splitlines() if "cleaned" in line)
     assert "on the reference tracks (no --test was given" in " ".join(shown.split())
@@ -155,13 +157,13 @@ def test_status_is_read_from_the_folder_while_it_runs(make_context, capsys, writ
         pass
     for shard in range(4):
         run.finish_shard("first-look", shard, "abc", b"", f"first-look/{shard}", {})
-    report.print_status(run)
+    status.print_status(run)
     assert "4 shards done of the first look" in capsys.readouterr().out
     for shard in range(3):
         run.finish_shard("score", shard, "abc", b"", f"scores/{shard}", {})
     run.finish_shard("score", 9, "of another configuration", b"", "scores/9", {})
     write_rows(run, "failed.parquet", [{"stem_id": "A/bass"}])
-    report.print_status(run)
+    status.print_status(run)
     shown = {line.split()[0]: " ".join(line.split()[1:]) for line in capsys.readouterr().out.splitlines()[1:]}
     assert shown["plant"].startswith("done in 0.")
     assert shown["score"] == "3 shards done"
@@ -175,7 +177,7 @@ def test_status_does_not_call_a_stage_done_whose_marker_was_taken_back(make_cont
     with run.stage("decide"):
         pass
     (tmp_path / "run" / "done" / "decide.json").unlink()  # as --retry-failed does
-    report.print_status(run)
+    status.print_status(run)
     assert next(line for line in capsys.readouterr().out.splitlines() if "decide" in line).endswith("not done")
 
 
@@ -219,7 +221,7 @@ def test_an_excerpt_begins_where_the_stem_is_heard(tmp_path, make_context):
     for label in ("vocals", "drums", "bass", "other"):
         (tmp_path / "c" / "A").mkdir(parents=True, exist_ok=True)
         soundfile.write(tmp_path / "c" / "A" / f"{label}.wav", audio, rate)
-    stem = layouts.scan(str(tmp_path / "c")).stems[0]
+    stem = musdb.scan(str(tmp_path / "c")).stems[0]
     data, mime = report._excerpt(make_context().run, stem)
     (tmp_path / "x.ogg").write_bytes(data)
     heard, found_rate = soundfile.read(tmp_path / "x.ogg")
@@ -234,7 +236,7 @@ def test_a_suspect_that_is_gone_has_no_excerpt(make_context, make_stems):
 
 def test_the_page_holds_the_worst_stems_first(run, write_rows, tmp_path, write_tracks):
     run.write_json({"fingerprint": "abc", "started": "now", "versions": {"raysep": "0"}, "stages": {}}, "run.json")
-    stems = layouts.scan(write_tracks(tmp_path / "corpus", ["good", "worst", "bad"], seconds=0.5)).stems
+    stems = musdb.scan(write_tracks(tmp_path / "corpus", ["good", "worst", "bad"], seconds=0.5)).stems
     manifest.write(run.path("manifest.parquet"), stems)
     suspicion = {"good": 0.1, "worst": 0.9, "bad": 0.8}
     decision = [

@@ -7,7 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from raysep.corpus import layouts, manifest
+from raysep import rundir
+from raysep.corpus import manifest
+from raysep.corpus.layouts import musdb
 from raysep.errors import BadInput, RaysepError
 from raysep.probes import scoring
 from raysep.probes.catalogue import PROBES
@@ -25,7 +27,7 @@ def scored_row(stem, segment: int = 0, outcome: str = "scored", **probes) -> dic
 
 @pytest.fixture
 def tracks(tmp_path, write_tracks):
-    return layouts.scan(write_tracks(tmp_path / "corpus", ["A", "B"])).stems
+    return musdb.scan(write_tracks(tmp_path / "corpus", ["A", "B"])).stems
 
 
 @pytest.fixture
@@ -155,7 +157,7 @@ def test_every_stem_of_corpus_calibration_and_planted_tracks_comes_out(given, sc
     scored |= {"A/bass": "silent", "B/drums": "failed"}
     score.score(context, inputs, planting)
     everything = [*inputs.corpus, *planting.calibration, *planting.planted]
-    table = score.read_scores(context.run)
+    table = rundir.read_scores(context.run)
     assert sorted(table["stem_id"].to_pylist()) == sorted(s.stem_id for s in everything)
     record = context.run.read_json("done", "score.json")
     assert {k: record[k] for k in ("stems", "scored", "silent", "failed")} == {
@@ -181,7 +183,7 @@ def test_a_shard_that_is_given_up_fails_its_stems_and_not_the_pass(given, scored
     assert all("killed" in row["message"] for row in failed)
     record = context.run.read_json("done", "score.json")
     assert record["scored"] + record["failed"] == 20
-    assert len(score.read_scores(context.run)) == 20
+    assert len(rundir.read_scores(context.run)) == 20
 
 
 def test_a_finished_pass_is_not_done_again_and_a_killed_one_only_where_it_must(given, scored, here):
@@ -218,7 +220,7 @@ def test_failures_are_scored_again_when_asked_and_later_stages_with_them(given, 
     score.score(replace(context, retry_failed=True), inputs, planting)
     assert len(here[1]) == 1
     assert len(context.run.read_table("failed.parquet")) == 0
-    assert len(score.read_scores(context.run)) == 20
+    assert len(rundir.read_scores(context.run)) == 20
     assert not any(context.run.is_done(stage) for stage in score.LATER)
     assert context.run.is_done("train")
     context.run.write_json({}, "done", "decide.json")
@@ -243,14 +245,14 @@ def test_a_lost_stem_is_an_error_never_a_smaller_table(given, scored):
 
 def test_no_scores_yet_is_said_with_the_way_out(make_context):
     with pytest.raises(BadInput, match="holds no scores yet"):
-        score.read_scores(make_context().run)
+        rundir.read_scores(make_context().run)
 
 
 def test_parts_with_and_without_probes_make_one_table(make_context, make_stems):
     run = make_context().run
     score._finish(run, 1, "abc", [scored_row(s, loss=1.0) for s in make_stems(["A"])], ("loss",))
     score._finish(run, 0, "abc", [score._failed_row(s, "WorkerDied", "x") for s in make_stems(["B"])], ())
-    table = score.read_scores(run)
+    table = rundir.read_scores(run)
     assert table["track"].to_pylist() == ["B"] * 4 + ["A"] * 4
     assert table["loss"].to_pylist() == [None] * 4 + [1.0] * 4
     assert pa.types.is_float32(table.schema.field("loss").type)

@@ -7,7 +7,8 @@ import pytest
 import soundfile
 
 from raysep.cluster import search as tune
-from raysep.corpus import layouts, storage
+from raysep.corpus import storage
+from raysep.corpus.layouts import musdb
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RaysepError
 from raysep.stages import search, train
@@ -23,8 +24,8 @@ STEM_BYTES = 2 * 9600  # of 1.2 s at 8 kHz: one piece
 def prepared(tmp_path, make_context, write_tracks, write_rows):
     """(context, inputs, planting, decision): suspicion grows with the track's number; one stem failed."""
     context = make_context(search={"steps": 4, "rungs": 2, "ratios": [0.0, 0.4]}, training={"batch": 2})
-    corpus = layouts.scan(write_tracks(tmp_path / "corpus", [f"t{k}" for k in range(5)], seconds=1.2)).stems
-    reference = layouts.scan(write_tracks(tmp_path / "reference", ["R", "S"], seconds=1.2)).stems
+    corpus = musdb.scan(write_tracks(tmp_path / "corpus", [f"t{k}" for k in range(5)], seconds=1.2)).stems
+    reference = musdb.scan(write_tracks(tmp_path / "reference", ["R", "S"], seconds=1.2)).stems
     decision = []
     for s in corpus:
         failed = s.stem_id == "t0/bass"
@@ -111,10 +112,11 @@ def test_a_trial_is_judged_by_the_mean_sdr_of_the_audible_stems_of_whole_referen
 
 def test_every_label_gets_its_share_of_the_pool_whatever_the_order(prepared, monkeypatch):
     from raysep.cluster import stream
+    from raysep.training import pieces
 
     context, inputs, planting = prepared
     trial, decoded = trial_of(context, inputs, planting), []
-    original = stream.pieces
+    original = pieces.pieces
     monkeypatch.setattr(stream, "pieces", lambda stem, *rest: decoded.append(stem.stem_id) or original(stem, *rest))
     kept = trial._kept(context.run, 0.0)  # label by label, the least suspect first
     held = []

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from raysep import config as settings
 from raysep.cluster import fit
 from raysep.corpus import manifest, storage
+from raysep.decision import handling
 from raysep.errors import BadInput
 from raysep.rundir import table_bytes
 from raysep.separators import registry
@@ -173,13 +174,13 @@ def test_weights_and_stretches_are_those_of_the_decision(tmp_path, make_stems):
         {"stem_id": "b", "keep": False, "weight": 0.4, "spans": None},
         {"stem_id": "c", "keep": True, "weight": 1.0, "spans": []},
     ]
-    use = train.read_decision([], write_decision(tmp_path / "d.parquet", rows))
+    use = handling.read_decision([], write_decision(tmp_path / "d.parquet", rows))
     assert use.weights == {"a": 0.9, "b": 0.0, "c": 1.0}
     assert use.spans == {"a": ((1.0, 2.5), (4.0, 5.0))}
     plain = [{name: row[name] for name in ("stem_id", "keep", "weight")} for row in rows]
-    assert train.read_decision([], write_decision(tmp_path / "plain.parquet", plain)) == replace(use, spans={})
+    assert handling.read_decision([], write_decision(tmp_path / "plain.parquet", plain)) == replace(use, spans={})
     stems = make_stems(["A"])
-    assert train.read_decision(stems, None) == train.Use({s.stem_id: 1.0 for s in stems})
+    assert handling.read_decision(stems, None) == handling.Use({s.stem_id: 1.0 for s in stems})
 
 
 def test_what_is_no_decision_is_named(tmp_path, make_stems):
@@ -188,7 +189,7 @@ def test_what_is_no_decision_is_named(tmp_path, make_stems):
     write_decision(tmp_path / "odd.parquet", [{"stem_id": "a", "keep": True, "weight": 1.0, "spans": [3.0]}])
     for name in ("absent.parquet", "notes.parquet", "m.parquet", "odd.parquet"):
         with pytest.raises(BadInput, match=rf"--decision .*{name}: no decision table"):
-            train.read_decision([], str(tmp_path / name))
+            handling.read_decision([], str(tmp_path / name))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +205,7 @@ def test_what_is_no_decision_is_named(tmp_path, make_stems):
 def test_a_decision_that_makes_no_sense_is_refused(tmp_path, change, words):
     row = {"stem_id": "a", "keep": True, "weight": 1.0} | change
     with pytest.raises(BadInput, match=words):
-        train.read_decision([], write_decision(tmp_path / "d.parquet", [row]))
+        handling.read_decision([], write_decision(tmp_path / "d.parquet", [row]))
 
 
 # The stage

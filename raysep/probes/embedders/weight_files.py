@@ -16,7 +16,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from raysep.corpus import storage
-from raysep.corpus.layouts import fingerprint
+from raysep.corpus.layouts.headers import fingerprint
 from raysep.errors import BadInput
 
 HUB = "hub:"

@@ -1,0 +1,207 @@
+"""How good attribution is, measured by retraining: what `raysep benchmark attribution` calls.
+
+Separators are trained on random halves of the tracks. An attribution of separators trained on all of them is good when
+the summed scores of a half predict the loss on the reference of what was trained on it. Besides, two separators trained
+alike must agree in their scores, and random weights must destroy the ranking.
+
+OUT/
+  run.json             what went in: corpora by digest, settings, versions
+  bases/seed0/         a separator trained on all tracks: its checkpoint, and the weights that attribution compares
+  bases/seed0-random/  the same of weights that were never trained
+  scores/  losses/     parts by shards, and done/ their markers: the same command goes on where a killed one ended
+  scores.parquet       a row for each base, its weights (trained or random) and stem; a column for each probe
+  losses.parquet       a row for each subset, seed and label: the loss on the reference
+  subsets.parquet      a row for each subset and track in it
+  attribution.json     the figures, with what each means
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysep import config as settings
+from raysep.cluster import shards
+from raysep.commands.benchmark.attribution_workers import (
+    BASES,
+    WEIGHTS,
+    BaseTrainer,
+    Scorer,
+    SubsetTrainer,
+    Worker,
+    folder_of,
+)
+from raysep.corpus import manifest, segments, storage, truth
+from raysep.corpus.hashing import fingerprint, generator
+from raysep.corpus.layouts import musdb
+from raysep.errors import BadInput, RaysepError
+from raysep.rundir import Run
+from raysep.screen import Progress
+from raysep.stages import attribute
+from raysep.stages.context import Context
+from raysep.stages.inputs import Inputs
+from raysep.stages.plant import Planting
+
+SCORE_SHARDS = 4  # of each base's trained and of its random weights
+TRAINING = {"batch": 4}  # over the preset `tiny`: on one thread three times as many steps a second as of 8
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `raysep benchmark attribution` was asked."""
+
+    bench: str  # what `raysep benchmark corpus` wrote
+    out: str
+    subsets: int = 60
+    seeds: int = 3
+    steps: int = 300  # of every training
+    hidden: int = 48  # of every separator
+    seed: int = 1
+    draws: int = 1000  # of every interval
+    workers: int | None = None
+    address: str | None = None
+    quiet: bool = False
+    overrides: dict[str, Any] = field(default_factory=dict)  # of the settings, over all of these
+
+
+def quality(request: Request) -> Run:
+    """Train, attribute, score, retrain on subsets, and print how they agree. Returns the finished folder.
+
+    Raises ``BadInput`` for a corpus without truth or with fewer than four tracks, ``RunConflict`` when ``out`` holds
+    something else, ``RaysepError`` when a training or a scoring failed.
+    """
+    from raysep.cluster import session
+    from raysep.commands.benchmark import attribution_figures
+
+    changes = {"network": {"hidden": request.hidden}, "training": {**TRAINING, "steps": request.steps}}
+    config = settings.preset("tiny", settings.merge({**changes, "seed": request.seed}, request.overrides))
+    found, rows = read_bench(request.bench)
+    counts = {"seeds": request.seeds, "bases": BASES}  # not that of the subsets: more of them can be added later
+    about = {
+        "bench": storage.absolute(request.bench),
+        "digests": {**found.digest(), "truth": fingerprint(rows)},
+        "settings": settings.to_dict(config),
+        **counts,
+    }
+    same = fingerprint(config, about["digests"], counts)
+    run = Run(request.out)
+    run.open(same, about)
+    run.update({"subsets": request.subsets})
+    progress = Progress(request.quiet)
+    with session.session(request.address) as available:
+        for uri in (run.root, found.corpus[0].uri):
+            session.check_reachable(uri, available)
+        context = Context(
+            run, config, available, progress, same, request.workers, False, found.sample_rate, found.channels
+        )
+        _bases(context, found)
+        _scores(context, found)
+        _losses(context, found, request.subsets, request.seeds)
+    figures = attribution_figures.figures(run, rows, request.draws, request.seed)
+    result = {**about, "subsets": request.subsets, **figures}
+    run.write_json(result, "attribution.json")
+    if not request.quiet:
+        attribution_figures.show(result, run.root)
+    return run
+
+
+def read_bench(bench: str) -> tuple[Inputs, list[dict]]:
+    """The training and reference tracks of a benchmark corpus, and its truth. Raises ``BadInput``."""
+    root = storage.absolute(bench)
+    for part in ("train", "reference"):
+        if not storage.list_files(storage.join(root, part)):
+            raise BadInput(f"{bench}: holds no {part}/; make one with `raysep benchmark corpus {bench}`")
+    if not storage.exists(storage.join(root, "truth.parquet")):
+        raise BadInput(f"{bench}: holds no truth.parquet; make one with `raysep benchmark corpus {bench}`")
+    found = Inputs(*(musdb.scan(storage.join(root, p), split=p).stems for p in ("train", "reference")), [])
+    tracks = manifest.tracks_of(found.corpus)
+    if len(tracks) < 4:
+        raise BadInput(f"{bench}/train: {len(tracks)} tracks; give four or more, so that their halves differ")
+    rows = truth.read(storage.join(root, "truth.parquet"))
+    if missing := sorted({s.stem_id for s in found.corpus} - {row["stem_id"] for row in rows}):
+        raise BadInput(
+            f"{bench}/truth.parquet: says nothing of {missing[0]}; give the table that belongs to this corpus"
+        )
+    return found, rows
+
+
+def draw_subsets(tracks: list[str], count: int, seed: int) -> list[list[str]]:
+    """``count`` halves of the tracks, each drawn by itself: the first are the same however many there are.
+
+    Whole tracks: a half then holds equally many stems of every label, and halves differ as much as they can, since some
+    faults (bleeding, swapped labels) touch several stems of a track.
+    """
+    order = np.array(sorted(tracks))
+    return [sorted(generator(seed, "subset", k).permutation(order)[: len(order) // 2].tolist()) for k in range(count)]
+
+
+# The three stages -------------------------------------------------------------------------------------------------
+
+
+def _bases(context: Context, found: Inputs) -> None:
+    """Separators trained on all tracks, random ones beside them, and the weights that the attribution compares."""
+    payloads = {number: (number, found.corpus) for number in range(BASES)}
+    _run(context, "bases", BaseTrainer, payloads)
+    planting = Planting(found.reference, [], [], {})
+    for number in range(BASES):
+        for weights in WEIGHTS:
+            attribute.attribute(replace(context, run=Run(folder_of(context.run, number, weights))), found, planting)
+
+
+def _scores(context: Context, found: Inputs) -> None:
+    """Leaves ``scores.parquet``."""
+    bank = segments.draw(context.segments_of(found.reference), context.config.scoring.bank_segments, "bank")
+    reference = ([s for s in found.reference if s.track in bank], bank)
+    parts = shards.split(manifest.tracks_of(found.corpus), SCORE_SHARDS)
+    plan = [
+        (number, weights, [s for s in found.corpus if s.track in set(tracks)], reference)
+        for number in range(BASES)
+        for weights in WEIGHTS
+        for tracks in parts.values()
+    ]
+    _run(context, "scores", Scorer, dict(enumerate(plan)))
+
+
+def _losses(context: Context, found: Inputs, subsets: int, seeds: int) -> None:
+    """Leaves ``subsets.parquet`` and ``losses.parquet``."""
+    chosen = draw_subsets(list(manifest.tracks_of(found.corpus)), subsets, context.config.seed)
+    rows = [{"subset": number, "track": track} for number, tracks in enumerate(chosen) for track in tracks]
+    context.run.write_table(pa.Table.from_pylist(rows), "subsets.parquet")
+    reference = (found.reference, context.segments_of(found.reference))
+    plan = [
+        (number, seed, [s for s in found.corpus if s.track in set(tracks)], reference)
+        for number, tracks in enumerate(chosen)
+        for seed in range(seeds)
+    ]
+    _run(context, "losses", SubsetTrainer, dict(enumerate(plan)))
+
+
+def _run(context: Context, stage: str, worker: type[Worker], payloads: dict[int, Any]) -> None:
+    """Every shard that is not done, then ``STAGE.parquet`` of the parts of all, in order."""
+    run = context.run
+    if run.is_done(stage) and run.read_json("done", f"{stage}.json")["shards"] == len(payloads):
+        return
+    with run.stage(stage) as record, context.progress.bar(stage) as advance:
+        done = run.shards_done(stage, context.fingerprint)
+        finished = len(done)
+        advance(finished, len(payloads))
+
+        def on_done(shard: int, counts: dict) -> None:
+            nonlocal finished
+            finished += 1
+            advance(finished, len(payloads))
+
+        make = worker(run.root, context.fingerprint, context.sample_rate, context.channels, context.config)
+        missing = {number: payload for number, payload in payloads.items() if number not in done}
+        failed = shards.run_shards(make, missing, context.available, most_workers=context.workers, on_done=on_done)
+        if failed:
+            reason = next(iter(failed.values()))
+            raise RaysepError(f"{run.root}: {stage} failed ({reason}); put that right and start the same command again")
+        markers = run.shards_done(stage, context.fingerprint)
+        parts = [markers[number]["part"] for number in payloads]
+        if parts[0].endswith(".parquet"):
+            run.write_table(pa.concat_tables([run.read_table(part) for part in parts]), f"{stage}.parquet")
+        record.update(shards=len(payloads), shards_done_now=len(missing))

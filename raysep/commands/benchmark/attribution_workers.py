@@ -1,0 +1,194 @@
+"""What the workers of `raysep benchmark attribution` do: train separators, score by them, train others on subsets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysep import config as settings
+from raysep.config import Config
+from raysep.corpus import manifest
+from raysep.corpus.hashing import stable_hash
+from raysep.corpus.manifest import Stem
+from raysep.corpus.reading import read_segments
+from raysep.corpus.segments import Chosen
+from raysep.rundir import Run, table_bytes
+from raysep.stages import attribute, train
+
+METHODS = ("influence", "unlearning", "loss", "influence-relative", "unlearning-relative", "own-loss")  # probes' names
+BASES = 2  # separators trained on all tracks, whose attributions are compared
+WEIGHTS = TRAINED, RANDOM = "trained", "random"
+STATISTICS_BATCHES = 8
+SCORES = pa.schema(
+    [("base", pa.int32())]
+    + [(name, pa.string()) for name in ("weights", "stem_id", "track", "stem")]
+    + [(name, pa.float64()) for name in METHODS]  # mean over audible segments; null where there is none
+)
+LOSSES = pa.schema([("subset", pa.int32()), ("seed", pa.int32()), ("stem", pa.string()), ("loss", pa.float64())])
+
+
+def name_of(base: int, weights: str) -> str:
+    return f"seed{base}" if weights == TRAINED else f"seed{base}-{weights}"
+
+
+def folder_of(run: Run, base: int, weights: str) -> str:
+    """Where a base and what the attribution makes of it lie."""
+    return run.path("bases", name_of(base, weights))
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Makes, in a worker, the function that does one shard."""
+
+    root: str
+    fingerprint: str
+    sample_rate: int
+    channels: int
+    config: Config
+
+    def __call__(self) -> Callable[[int, Any], dict]:
+        import torch
+
+        from raysep.probes.precision import full_single_precision
+
+        full_single_precision()
+        torch.set_num_threads(1)  # as many trainings at once as there are cores, and the same bits on any machine
+        return self.run
+
+    def seed(self, *names: Any) -> int:
+        """Of a training: not the same for a base and a subset, and for all subsets the same ones."""
+        return stable_hash("/".join(map(str, (self.config.seed, *names)))) % 2**31
+
+    def pool(self, stems: list[Stem]):
+        from raysep.corpus.reading import read_stem
+        from raysep.training.pool import SegmentPool
+
+        pool = SegmentPool(self.config.labels, 2**40)
+        for stem in stems:
+            pool.add(stem.stem_id, 0, stem.stem, read_stem(stem, self.sample_rate, self.channels), track=stem.track)
+        return pool
+
+    def read(self, reference: tuple[list[Stem], Chosen], labels: tuple[str, ...]) -> tuple[np.ndarray, int]:
+        """The chosen segments of the reference, and how many tracks could not be read: as ``read_segments`` gives them."""
+        scoring = self.config.scoring
+        length = round(scoring.segment_seconds * self.sample_rate)
+        return read_segments(*reference, labels, self.sample_rate, self.channels, length, scoring.most_segments)
+
+    def untrained(self, draw: Callable[[int], np.ndarray], seed: int):
+        """A new network, whose input is standardised to what it is going to hear."""
+        import torch
+
+        from raysep.separators import registry
+
+        torch.manual_seed(seed)
+        arguments = train.network_arguments(self.config, self.sample_rate, self.channels)
+        network = registry.build(self.config.network.model, **arguments)
+        # Steps after the last: training does not see these.
+        first = np.concatenate([draw(self.config.training.steps + k) for k in range(STATISTICS_BATCHES)])
+        network.set_input_statistics(torch.from_numpy(first.sum(axis=1)))
+        return network
+
+    def trained(self, stems: list[Stem], seed: int):
+        """(network, state of its training, draw): trained on these stems by the settings."""
+        from raysep.training import loop
+
+        training, pool = self.config.training, self.pool(stems)
+        recipe = settings.recipe_of(training, training.steps, seed=seed, validate_every=0)
+        frames = round(recipe.segment_seconds * self.sample_rate)
+
+        def draw(step: int) -> np.ndarray:
+            return pool.draw(recipe.batch, frames, step, seed)
+
+        network = self.untrained(draw, seed)
+        return network, loop.train(network, draw, recipe), draw
+
+
+class BaseTrainer(Worker):
+    """A separator of all tracks, and one with weights that were never trained."""
+
+    def run(self, shard: int, payload: Any) -> dict:
+        from raysep.separators import checkpoint
+        from raysep.training import loop
+
+        number, stems = payload
+        run = Run(self.root)
+        network, state, draw = self.trained(stems, self.seed("base", number))
+        made = loop.to_checkpoint(state, network, metadata={"seed": self.seed("base", number)})
+        other = self.untrained(draw, self.seed("random", number))
+        # Adam's second moment is the trained one's: of what the attribution reads the weights alone are random.
+        random = replace(made, weights=other.state_dict(), step=0)
+        place = f"checkpoints/{train.FINAL}.safetensors"
+        Run(folder_of(run, number, RANDOM)).write_bytes(checkpoint.to_bytes(random), place)
+        part = f"bases/seed{number}/{place}"
+        run.finish_shard("bases", shard, self.fingerprint, checkpoint.to_bytes(made), part, {"stems": len(stems)})
+        return {}
+
+
+class Scorer(Worker):
+    """The scores of some tracks by one set of weights, a mean over segments of each stem."""
+
+    def run(self, shard: int, payload: Any) -> dict:
+        from raysep.corpus.mixing import ReferenceBank
+        from raysep.corpus.reading import read_stem
+        from raysep.probes.scoring import ScoringKit, ScoringOptions, score_track
+
+        number, weights, corpus, reference = payload
+        base, scoring = Run(folder_of(Run(self.root), number, weights)), self.config.scoring
+        networks = {"final": train.load_network(base, train.FINAL)[0]}
+        for name in (attribute.PLUS, attribute.MINUS, attribute.UNLEARNED):
+            if base.has("attribution", f"{name}.safetensors"):
+                networks[name] = train.load_network(base, name, "attribution")[0]
+        targets, _ = self.read(reference, self.config.labels)
+        segments = {label: targets[:, k] for k, label in enumerate(self.config.labels)}
+        options = ScoringOptions(
+            segment_frames=targets.shape[-1],
+            sample_rate=self.sample_rate,
+            most_segments=scoring.most_segments,
+            seed=self.config.seed,
+            rho=scoring.rho,
+            batch=scoring.batch,
+        )
+        kit = ScoringKit(networks, ReferenceBank(self.config.labels, segments), options)
+        found = []
+        for track, stems in manifest.tracks_of(corpus).items():
+            audio = {label: read_stem(stem, self.sample_rate, self.channels) for label, stem in stems.items()}
+            scored = score_track(kit, audio, track)
+            about = {"base": number, "weights": weights, "track": track}
+            for label, stem in stems.items():
+                means = _means([row for row in scored if row["stem"] == label and row["outcome"] == "scored"])
+                found.append({**about, "stem_id": stem.stem_id, "stem": label, **means})
+        part, table = f"scores/part-{shard:05d}.parquet", pa.Table.from_pylist(found, schema=SCORES)
+        Run(self.root).finish_shard("scores", shard, self.fingerprint, table_bytes(table), part, {"stems": len(corpus)})
+        return {}
+
+
+class SubsetTrainer(Worker):
+    """The loss on the reference of a separator trained on a subset, by label."""
+
+    def run(self, shard: int, payload: Any) -> dict:
+        import torch
+
+        from raysep.probes.losses import losses_of
+
+        subset, seed, corpus, reference = payload
+        network, state, _ = self.trained(corpus, self.seed("subset", seed))
+        scoring = self.config.scoring
+        targets, _ = self.read(reference, network.stems)
+        heard = torch.from_numpy(targets)
+        with state.ema.applied(network):
+            losses = losses_of(network, heard.sum(dim=1), heard, scoring.batch).mean(dim=0).tolist()
+        found = [[subset] * len(losses), [seed] * len(losses), list(network.stems), losses]
+        part, table = f"losses/part-{shard:05d}.parquet", pa.table(found, schema=LOSSES)
+        Run(self.root).finish_shard("losses", shard, self.fingerprint, table_bytes(table), part, {"stems": len(corpus)})
+        return {}
+
+
+def _means(rows: list[dict]) -> dict[str, float | None]:
+    """The mean of every method's score over the segments ``rows`` of a stem; None where there are none."""
+    values = {name: [row[name] for row in rows if math.isfinite(row.get(name, math.nan))] for name in METHODS}
+    return {name: float(np.mean(each)) if each else None for name, each in values.items()}

@@ -1,0 +1,74 @@
+"""Make the benchmark's corpora and judge a run against known truth."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from raysep.commands.app import Address, Quiet, Seed, Workers, benchmark_app, command
+
+
+@command(benchmark_app, "corpus", "raysep benchmark corpus bench --size tiny")
+def benchmark_corpus(
+    out: Annotated[str, typer.Argument(help="Folder to write: clean/, train/, reference/, test/ and truth.parquet.")],
+    size: Annotated[str, typer.Option(help="tiny or small.")] = "tiny",
+    seed: Seed = 1,
+    workers: Workers = None,
+    quiet: Quiet = False,
+) -> None:
+    """Render and contaminate the benchmark's corpora."""
+    from raysep.corpus import benchmark
+    from raysep.errors import BadInput
+    from raysep.screen import Progress
+
+    if size not in benchmark.BENCHMARKS:
+        raise BadInput(f"--size {size}: there is no such size; choose one of {', '.join(benchmark.BENCHMARKS)}")
+    with Progress(quiet).bar("corpus") as advance:
+        benchmark.make_corpus(out, size, seed=seed, workers=workers, progress=advance)
+    print(f"{size} corpus: {out}")
+
+
+@command(benchmark_app, "detection", "raysep benchmark detection runs/first spoilt-truth.parquet")
+def benchmark_detection(
+    run: Annotated[str, typer.Argument(help="A finished run's folder.")],
+    truth: Annotated[str, typer.Argument(help="The truth table that `raysep contaminate` wrote.")],
+) -> None:
+    """How well the suspicion of a run finds the stems that are known to be wrong: AUROC by kind, label and probe."""
+    from raysep.commands.benchmark import detection
+    from raysep.rundir import existing
+
+    detection.print_detection(existing(run, "decision.parquet", "stems.parquet"), truth)
+
+
+@command(benchmark_app, "attribution", "raysep benchmark attribution bench --out runs/attribution")
+def benchmark_attribution(
+    bench: Annotated[str, typer.Argument(help="The folder that `raysep benchmark corpus` wrote.")],
+    out: Annotated[str, typer.Option(help="Folder to write. The same command continues a killed one.")],
+    subsets: Annotated[int, typer.Option(min=4, help="Halves of the training tracks that are trained on.")] = 60,
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings of each half.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, help="Of each training.")] = 300,
+    hidden: Annotated[int, typer.Option(min=1, help="Width of each separator.")] = 48,
+    seed: Seed = 1,
+    workers: Workers = None,
+    address: Address = None,
+    quiet: Quiet = False,
+) -> None:
+    """How well attribution foretells what training on a part of the corpus gives: LDS with its noise ceiling, agreement
+    of two seeds, and what random weights leave of it; resumable."""
+    from raysep.commands.benchmark import attribution as stage
+
+    stage.quality(
+        stage.Request(
+            bench=bench,
+            out=out,
+            subsets=subsets,
+            seeds=seeds,
+            steps=steps,
+            hidden=hidden,
+            seed=seed,
+            workers=workers,
+            address=address,
+            quiet=quiet,
+        )
+    )

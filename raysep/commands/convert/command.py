@@ -1,0 +1,27 @@
+"""Bring models in and out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from raysep.commands.app import app, command
+
+
+@command(app, "convert", "raysep convert umxhq/ umxhq.safetensors")
+def convert(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A model folder of the openunmix package (separator.json, one .pth per target), or a checkpoint."
+        ),
+    ],
+    out: Annotated[str, typer.Argument(help="The checkpoint (.safetensors) or the folder to write.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Turn a published Open-Unmix model into a checkpoint, or a checkpoint of `openunmix` into such a model."""
+    from raysep.commands.convert import convert as stage
+
+    for uri in stage.convert(source, out, overwrite):
+        print(uri)

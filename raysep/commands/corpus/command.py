@@ -1,0 +1,71 @@
+"""List a corpus, make one, spoil one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from raysep.commands.app import Quiet, Seed, Workers, app, command
+
+
+@command(app, "scan", "raysep scan CORPUS --out manifest.parquet")
+def scan(
+    corpus: Annotated[str, typer.Argument(help="MUSDB18-HQ folders (track/vocals.wav …), local or s3://.")],
+    out: Annotated[str, typer.Option(help="The manifest to write (Parquet), local or s3://.")],
+    split: Annotated[str, typer.Option(help="Written into the manifest's split column.")] = "train",
+) -> None:
+    """List a corpus: one row per stem with its address, rate, channels, length and content tag."""
+    from raysep.config import LABELS
+    from raysep.corpus import manifest, storage
+    from raysep.corpus.layouts import musdb
+
+    stems = musdb.scan(storage.absolute(corpus), LABELS, split=split).stems
+    manifest.write(storage.absolute(out), stems)
+    hours = sum(s.frames / s.sample_rate for s in stems) / 3600
+    print(f"{len(stems)} stems of {len(manifest.tracks_of(stems))} tracks, {hours:.2f} h of audio: {out}")
+
+
+@command(app, "synth", "raysep synth songs --songs 20 --seconds 12 --sample-rate 16000 --seed 1")
+def synth(
+    out: Annotated[str, typer.Argument(help="Folder to write; one folder per song, as MUSDB18-HQ.")],
+    songs: Annotated[int, typer.Option(min=1, help="How many songs.")] = 20,
+    seconds: Annotated[float, typer.Option(min=6, help="Length of each.")] = 24.0,
+    sample_rate: Annotated[int, typer.Option(min=8000, max=192000, help="Hz.")] = 44100,
+    seed: Seed = 0,
+    prefix: Annotated[str, typer.Option(help="Song names begin with it.")] = "song",
+    font: Annotated[str | None, typer.Option(help="Another sound font (.sf2, .sf3).")] = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compose and render four-stem songs from sampled instruments and a sung voice; the same songs for the same seed."""
+    from raysep.corpus.songs.synthesis import synthesise
+    from raysep.screen import Progress
+
+    with Progress(quiet).bar("songs") as advance:
+        synthesise(out, songs, seconds, sample_rate, seed, workers=workers, progress=advance, prefix=prefix, font=font)
+    print(f"{songs} songs of {seconds:g} s at {sample_rate} Hz: {out}")
+
+
+@command(app, "contaminate", "raysep contaminate songs --out spoilt --share 0.4 --seed 1")
+def contaminate(
+    corpus: Annotated[str, typer.Argument(help="Clean corpus in MUSDB18-HQ folders.")],
+    out: Annotated[str, typer.Option(help="Folder of the contaminated copy.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="Share of stems to corrupt.")] = 0.4,
+    seed: Seed = 0,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only this kind of fault (default: all ten). Repeatable.")
+    ] = None,
+    truth: Annotated[str | None, typer.Option(help="Truth table (default: OUT-truth.parquet).")] = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+) -> None:
+    """Copy a corpus with faults of known kinds in it; what was done goes to a truth table outside the copy."""
+    from raysep.corpus import contamination
+    from raysep.screen import Progress
+
+    truth = truth or out.rstrip("/") + "-truth.parquet"
+    kinds = tuple(kind) if kind else contamination.KINDS
+    with Progress(quiet).bar("contaminate") as advance:
+        contamination.contaminate(corpus, out, truth, share, seed, kinds=kinds, workers=workers, progress=advance)
+    print(f"contaminated copy: {out}\ntruth table: {truth}")

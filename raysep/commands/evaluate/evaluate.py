@@ -1,0 +1,228 @@
+"""How good separators are on tracks with known stems, and which of two is better: what `raysep evaluate` calls.
+
+OUT/
+  run.json             what went in: models and corpus by digest, options, versions
+  evaluation/          rows by shards of tracks
+  done/evaluate/       their markers: the same command goes on where a killed one ended
+  evaluation.parquet   a row for each model, seed, track and stem
+  frames.parquet       likewise for each frame (only when asked for)
+  evaluation.json      figures and comparisons, with the definition of every number
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from raysep.cluster import shards
+from raysep.commands.evaluate import tables
+from raysep.commands.evaluate.models import MIXTURE, Candidate, baseline, find
+from raysep.commands.evaluate.worker import FAILED, STAGE, Options, TrackEvaluator, failed_rows, part
+from raysep.corpus import manifest, storage
+from raysep.corpus.hashing import fingerprint
+from raysep.corpus.layouts import musdb
+from raysep.corpus.manifest import Stem
+from raysep.errors import BadInput, FinishedWithFailures, RaysepError
+from raysep.evaluation import measures as numbers
+from raysep.rundir import Run
+from raysep.screen import Progress
+
+MOST_SHARDS = 256
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `raysep evaluate` was asked."""
+
+    models: tuple[str, ...]  # checkpoints and run folders
+    corpus: str
+    out: str
+    measures: tuple[str, ...] = numbers.DEFAULT  # names of ``raysep.evaluation.measures.MEASURES``
+    bss_eval: bool = False  # ISR, SIR and SAR too
+    backend: str = "own"
+    against: str | None = None  # a checkpoint, a run folder, or a name of the table: all others are compared with it
+    baseline: bool = False  # the mixture as every stem, as one more model
+    frames: bool = False  # write frames.parquet
+    split: str = "test"  # of a corpus with split folders
+    labels: tuple[str, ...] | None = None  # of the corpus; None: those of the layout, or of the manifest
+    separation: dict[str, Any] = field(default_factory=dict)  # options of ``inference.separate``
+    draws: int = 2000
+    threads: int = 1
+    workers: int | None = None
+    address: str | None = None
+    quiet: bool = False
+
+
+def evaluate(request: Request) -> Run:
+    """Separate every track by every model, measure, write the tables and print them. Returns the finished folder.
+
+    Raises ``BadInput`` before any work when the request cannot be met, ``RunConflict`` when ``out`` holds another
+    evaluation, ``FinishedWithFailures`` when all is done but tracks failed (rows with outcome ``failed``); the same
+    command tries these again; ``RaysepError`` when all tracks did.
+    """
+    more = numbers.BSS_EVAL if request.bss_eval else ()
+    options = Options(
+        numbers.check((*request.measures, *more), request.backend), request.backend, request.frames, request.separation
+    )
+    _check_separation(request.separation)
+    models, against = choose(request)
+    stems = read_corpus(request, models)
+    about = {
+        "models": [model.to_dict() for model in models],
+        "corpus": storage.absolute(request.corpus),
+        "digests": {"corpus": manifest.digest(stems)},
+        "options": options.to_dict(),
+    }
+    same = fingerprint([(m.name, m.seed, m.digest) for m in models], about["digests"], about["options"])
+    run = Run(request.out)
+    run.open(same, about)
+    worker = TrackEvaluator(run.root, same, tuple(models), manifest.labels_of(stems), options, request.threads)
+    _measure(request, run, worker, stems)
+    rows = run.read_table("evaluation.parquet").to_pylist()
+    _refuse_nothing(run, rows)
+    result = tables.standings(rows, options.measures, against, request.draws)
+    versions = run.read_json("run.json")["versions"]
+    run.write_json(_finite({**about, "versions": versions, **result}), "evaluation.json")
+    if not request.quiet:
+        tables.show(result, run.root)
+    _report_failures(run, rows)
+    return run
+
+
+def choose(request: Request) -> tuple[list[Candidate], str | None]:
+    """The models, and the name of the one that all others are compared with.
+
+    Raises ``BadInput`` when ``against`` means more than one model, or leaves nothing to compare it with.
+    """
+    found = find(request.models)
+    against, named = request.against, {model.name for model in found}
+    if against is not None and against not in named | ({MIXTURE} if request.baseline else set()):
+        rivals = {model.uri for model in find([against])}
+        found = find([*request.models, against])
+        arms = list(dict.fromkeys(model.name for model in found if model.uri in rivals))
+        if len(arms) > 1:
+            raise BadInput(
+                f"--against {against}: holds {', '.join(arms)}; give that run among the models and one of these names here"
+            )
+        against = arms[0]
+    if {model.name for model in found} == {against}:
+        raise BadInput(f"--against {request.against}: is all there is; give another model to compare with it")
+    if request.baseline:
+        found.append(baseline(list(dict.fromkeys(stem for model in found for stem in model.stems))))
+    return found, against
+
+
+def read_corpus(request: Request, models: list[Candidate]) -> list[Stem]:
+    """Every stem of the corpus, also those that no model gives: the mixture is the sum of all.
+
+    Raises ``BadInput`` when there is none, or when a model gives a stem that the corpus has not.
+    """
+    theirs = list(dict.fromkeys(stem for model in models for stem in model.stems))
+    uri = storage.absolute(request.corpus)
+    if uri.endswith(".parquet"):
+        stems = manifest.read(uri)
+        labels = request.labels or manifest.labels_of(stems)
+        stems = [stem for stem in stems if stem.stem in labels]
+    else:
+        labels = request.labels or (musdb.LABELS if set(theirs) <= set(musdb.LABELS) else tuple(theirs))
+        stems = musdb.scan(uri, labels, split=request.split, on_problem="keep").stems
+    if not stems:
+        raise BadInput(f"{request.corpus}: holds no stems; give tracks with their stems, or a manifest of them")
+    if missing := [stem for stem in theirs if stem not in labels]:
+        raise BadInput(
+            f"{request.corpus}: has the stems {', '.join(labels)}, but the models give {', '.join(missing)} too; "
+            "give a corpus that has them"
+        )
+    return stems
+
+
+def _check_separation(options: dict[str, Any]) -> None:
+    """Raise ``BadInput`` for a filter that does not exist: at once, not as the failure of every track."""
+    from raysep.separators.base import FILTERS
+
+    if options.get("filter", FILTERS[0]) not in FILTERS:
+        raise BadInput(f"--filter {options['filter']}: give one of {', '.join(FILTERS)}")
+
+
+def deal(tracks: list[str]) -> dict[int, list[str]]:
+    """Shard number → its tracks: neighbours by name, at most ``MOST_SHARDS`` shards, whatever the workers' number."""
+    size = -(-len(tracks) // MOST_SHARDS)
+    return {number: tracks[start : start + size] for number, start in enumerate(range(0, len(tracks), max(1, size)))}
+
+
+def _measure(request: Request, run: Run, worker: TrackEvaluator, stems: list[Stem]) -> None:
+    """Every track by every model, a shard per group of tracks; leaves the tables."""
+    from raysep.cluster import session
+
+    tracks, options = manifest.tracks_of(stems), worker.options
+    groups = deal(list(tracks))
+    # A shard with a failed track is done again: whatever it failed of may have passed.
+    done = [n for n, marker in run.shards_done(STAGE, worker.fingerprint).items() if not marker["counts"]["failed"]]
+    missing = {
+        number: [(track, [asdict(stem) for stem in tracks[track].values()]) for track in group]
+        for number, group in groups.items()
+        if number not in done
+    }
+    if not missing and run.has("evaluation.parquet"):
+        return
+    with (
+        session.session(request.address) as available,
+        run.stage(STAGE) as record,
+        Progress(request.quiet).bar(STAGE) as advance,
+    ):
+        for uri in (run.root, stems[0].uri, *(model.uri for model in worker.models if model.uri)):
+            session.check_reachable(uri, available)
+        finished = len(done)
+
+        def on_done(shard: int, counts: dict) -> None:
+            nonlocal finished
+            finished += 1
+            advance(finished, len(groups))
+
+        lost = shards.run_shards(worker, missing, available, most_workers=request.workers, gpu=True, on_done=on_done)
+        found = [run.read_table(part(number)) for number in groups if number not in lost]
+        for number, message in lost.items():
+            found += [options.table(failed_rows(track, worker.models, message)) for track in groups[number]]
+        run.write_table(_in_order(pa.concat_tables(found), worker), "evaluation.parquet")
+        if options.frames:
+            parts = [run.read_table(part(number, "frames")) for number in groups if number not in lost]
+            run.write_table(pa.concat_tables([options.frame_schema.empty_table(), *parts]), "frames.parquet")
+        record.update(tracks=len(tracks), shards=len(groups), lost=len(lost))
+
+
+def _in_order(table: pa.Table, worker: TrackEvaluator) -> pa.Table:
+    """Rows model by model, seeds and tracks in order, stems as the model gives them."""
+    places = {(model.name, model.seed): number for number, model in enumerate(worker.models)}
+    rows = table.to_pylist()
+    rows.sort(key=lambda row: (places[row["model"], row["seed"]], row["track"]))
+    return worker.options.table(rows)
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for numbers that JSON has no form for."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _refuse_nothing(run: Run, rows: list[dict[str, Any]]) -> None:
+    if all(row["outcome"] == FAILED for row in rows):
+        raise RaysepError(
+            f"{run.root}: no track could be evaluated ({rows[0]['track']}: {rows[0]['message']}); put that right and start "
+            "the same command again"
+        )
+
+
+def _report_failures(run: Run, rows: list[dict[str, Any]]) -> None:
+    failed = {row["track"]: row["message"] for row in rows if row["outcome"] == FAILED}
+    if failed:
+        track, message = next(iter(failed.items()))
+        raise FinishedWithFailures(
+            f"{run.root}: finished, but {len(failed)} tracks failed, first {track} ({message}); they are the rows of "
+            "evaluation.parquet with outcome 'failed'; the same command tries them again"
+        )

@@ -1,0 +1,154 @@
+"""The tables that an evaluation prints and writes: figures, and who is better than whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from raysep.commands.evaluate.models import MIXTURE
+from raysep.commands.evaluate.worker import FAILED
+from raysep.evaluation import compare
+from raysep.evaluation.measures import MEASURES
+from raysep.evaluation.table import INTERVALS, STEMS, figures
+from raysep.screen import terminal
+
+
+def standings(rows: Sequence[dict], measures: Sequence[str], against: str | None, draws: int) -> dict[str, Any]:
+    """Figures of every model and, with ``against``, its comparison with all others; plain values, for JSON.
+
+    ``rows`` are those of ``evaluation.parquet``.
+    """
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    rivals = [model for model in models if model != against] if against else []
+    compared = [found for model in rivals for found in compare.compare(rows, model, against, measures, draws=draws)]
+    doubtful = {row["track"] for row in rows if row.get("conditioned") is False}
+    failed = {
+        model: sorted({row["track"] for row in rows if row["model"] == model and row["outcome"] == FAILED})
+        for model in models
+    }
+    return {
+        "definitions": {name: vars(MEASURES[name]) for name in measures},
+        "intervals": INTERVALS,
+        "tracks": len({row["track"] for row in rows}),
+        "failed": sorted({track for tracks in failed.values() for track in tracks}),
+        "failed_by_model": failed,
+        "ill_conditioned": sorted(doubtful),
+        "figures": [figure.to_dict() for figure in figures(rows, measures, draws)],
+        "against": against,
+        "comparisons": [found.to_dict() for found in compared],
+    }
+
+
+def show(result: dict[str, Any], root: str) -> None:
+    """Print what ``standings`` gave."""
+    console = terminal()
+    console.print(_figures(result))
+    for line in _not_counted(result["failed_by_model"]):
+        console.print(line)
+    if doubtful := result["ill_conditioned"]:
+        console.print(
+            f"ISR, SIR and SAR of {len(doubtful)} tracks are ill-conditioned (for example {doubtful[0]}): no tool's digits "
+            "of them can be trusted"
+        )
+    if result["against"]:
+        console.print(_comparisons(result))
+    if single := sorted({row["model"] for row in result["figures"] if row["seeds"] == 1} - {MIXTURE}):
+        console.print(f"of one seed, so that the intervals know nothing of seed noise: {', '.join(single)}")
+    console.print(f"evaluation: {root}")
+
+
+def _not_counted(failed: dict[str, list[str]]) -> list[str]:
+    """A line for the models that failed on the same tracks; one that failed on none has none."""
+    models: dict[tuple[str, ...], list[str]] = {}
+    for model, tracks in failed.items():
+        models.setdefault(tuple(tracks), []).append(model)
+    models.pop((), None)
+    return [
+        f"not counted for {'any model' if len(names) == len(failed) else ', '.join(names)}: {len(tracks)} tracks that "
+        f"failed, for example {tracks[0]}"
+        for tracks, names in models.items()
+    ]
+
+
+def _figures(result: dict[str, Any]):
+    from rich.table import Table
+
+    table = Table(
+        title=f"of {result['tracks']} tracks: mean and median over those that count for the model, of each stem, then mean "
+        "over stems and seeds; 95 % interval of the mean; each stem: mean over tracks",
+        title_justify="left",
+    )
+    shown = list(dict.fromkeys(row["stem"] for row in result["figures"] if row["stem"] != STEMS))
+    for column in ("measure", "model"):
+        table.add_column(column)
+    for column in ("tracks", "seeds", "mean", "interval", "median", *shown, "undefined"):
+        table.add_column(column, justify="right")
+    cells = {(r["measure"], r["model"], r["stem"], r["track_aggregate"]): r for r in result["figures"]}
+    models = list(dict.fromkeys(row["model"] for row in result["figures"]))
+    for measure, definition in result["definitions"].items():
+        table.add_section()
+        for place, model in enumerate(models):
+            mean, median = (cells[measure, model, STEMS, aggregate] for aggregate in ("mean", "median"))
+            each = [cells.get((measure, model, stem, "mean")) for stem in shown]
+            table.add_row(
+                f"{definition['title']} ({definition['frames'].split(',')[0]}), {definition['unit']}"
+                if not place
+                else "",
+                model,
+                str(mean["tracks"]),
+                str(mean["seeds"]),
+                f"{mean['estimate']:.2f}",
+                f"{mean['low']:.2f} … {mean['high']:.2f}",
+                f"{median['estimate']:.2f}",
+                *("" if cell is None else f"{cell['estimate']:.2f}" for cell in each),
+                str(mean["undefined"]),
+            )
+    return table
+
+
+def _comparisons(result: dict[str, Any]):
+    from rich.table import Table
+
+    table = Table(
+        title=f"against {result['against']}: mean difference on the same tracks, 95 % interval over tracks and seeds; each "
+        "stem: ↑ better, ↓ worse, otherwise not distinguishable",
+        title_justify="left",
+    )
+    cells = {(row["model"], row["measure"], row["stem"]): row for row in result["comparisons"]}
+    shown = [stem for stem in dict.fromkeys(key[2] for key in cells) if stem != STEMS]
+    for column in ("model", "measure"):
+        table.add_column(column)
+    for column in ("difference", "interval"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict")
+    for column in ("tracks ahead", "seeds", *shown):
+        table.add_column(column, justify="right")
+    for place, (model, measure) in enumerate(dict.fromkeys(key[:2] for key in cells)):
+        row = cells[model, measure, STEMS]
+        if place % len(result["definitions"]) == 0:
+            table.add_section()
+        ours, theirs = row["seeds"]
+        seeds = (
+            f"{ours}, paired"
+            if row["seeds_paired"] and ours > 1
+            else str(ours)
+            if ours == theirs
+            else f"{ours}, {theirs}"
+        )
+        table.add_row(
+            model,
+            result["definitions"][measure]["title"],
+            f"{row['difference']:+.2f}",
+            f"{row['low']:+.2f} … {row['high']:+.2f}",
+            row["verdict"],
+            f"{row['tracks_better']} of {row['tracks']}",
+            seeds,
+            *(_signed(cells.get((model, measure, stem))) for stem in shown),
+        )
+    return table
+
+
+def _signed(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    return f"{row['difference']:+.2f} {({compare.BETTER: '↑', compare.WORSE: '↓'}).get(row['verdict'], ' ')}"

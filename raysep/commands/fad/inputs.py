@@ -1,0 +1,214 @@
+"""What `raysep fad` listens to: a corpus, and a reference as tracks or as a file that an earlier run left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from raysep.commands.fad import embedding, tables
+from raysep.corpus import manifest, storage
+from raysep.corpus.layouts import musdb, songs
+from raysep.corpus.manifest import Stem
+from raysep.errors import BadInput, RunConflict
+from raysep.probes.fad.reference_file import SUFFIX, ReferenceFile
+from raysep.rundir import Run
+
+AUDIO = "audio"  # the label of songs without stems
+CORPUS, REFERENCE = "corpus.parquet", "reference.parquet"  # of a run: the manifests of what it listens to
+
+
+@dataclass(frozen=True)
+class Heard:
+    corpus: list[Stem]
+    reference: list[Stem] = field(default_factory=list)  # none with a reference file
+    file: ReferenceFile | None = None
+    file_bytes: bytes = b""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return manifest.labels_of(self.corpus)
+
+    @property
+    def reference_labels(self) -> tuple[str, ...]:
+        return tuple(self.file.labels) if self.file else manifest.labels_of(self.reference)
+
+    @property
+    def sample_rate(self) -> int:
+        """The commonest of the reference tracks, Hz: audio that lacks what a clean track has at its top shall show it."""
+        return Counter(stem.sample_rate for stem in self.reference).most_common(1)[0][0]
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Of the content, wherever it lies."""
+        reference = storage.digest(self.file_bytes) if self.file else manifest.digest(self.reference)
+        return {"corpus": manifest.digest(self.corpus), "reference": reference}
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """URI → the name that the file's frames go by, the same at another address. One in both is the reference's."""
+        found: dict[str, str] = {}
+        for part, stems in (("reference", self.reference), ("corpus", self.corpus)):
+            for stem in stems:
+                found.setdefault(stem.uri, f"{part}/{stem.stem_id}")
+        return found
+
+    @cached_property
+    def files(self) -> dict[str, Stem]:
+        """By name, each file once."""
+        return {self.names[stem.uri]: stem for stem in [*self.corpus, *self.reference]}
+
+    def write(self, run: Run) -> None:
+        """Leaves ``CORPUS``, and ``REFERENCE`` unless that is a file."""
+        manifest.write(run.path(CORPUS), self.corpus)
+        if not self.file:
+            manifest.write(run.path(REFERENCE), self.reference)
+
+    def before(self, run: Run) -> Heard | None:
+        """What the run listened to until now, with this reference file, if any; None when it has not begun."""
+        there = [name for name in (CORPUS, REFERENCE) if name == CORPUS or not self.file]
+        if not all(run.has(name) for name in ("run.json", *there)):
+            return None
+        return replace(self, **{name.split(".")[0]: manifest.read(run.path(name)) for name in there})
+
+    def changed_from(self, before: Heard) -> set[str]:
+        """Names of the files whose content is another one, that are new, and that are gone."""
+        told, here = ({n: manifest.digest([s]) for n, s in heard.files.items()} for heard in (before, self))
+        return {name for name in told.keys() | here.keys() if told.get(name) != here.get(name)}
+
+    def with_known(self, before: Heard) -> Heard:
+        """Files that could not even be opened just now as they were: that passes, and what was made of them is good."""
+        known = {stem.stem_id: stem for stem in before.corpus}
+
+        def was(stem: Stem) -> Stem:
+            old = known.get(stem.stem_id, stem)
+            return replace(old, uri=stem.uri) if not stem.etag and old.bytes == stem.bytes else stem
+
+        return replace(self, corpus=[was(stem) for stem in self.corpus])
+
+
+def hear(corpus: str, reference: str, labels: Sequence[str] | None = None, split: str = "train") -> Heard:
+    """Read both, headers only. Raises ``BadInput`` when one cannot be used, or the corpus has labels the reference lacks.
+
+    A file of the corpus that cannot be read as audio stays: it will be a row that failed. One of the reference is an
+    error. Of the reference only the corpus's labels are kept.
+    """
+    stems = read_stems(corpus, labels, split)
+    if reference.endswith(SUFFIX):
+        data = _file_bytes(reference)
+        found = Heard(stems, file=ReferenceFile.from_bytes(data, reference), file_bytes=data)
+    elif storage.absolute(reference) == storage.absolute(corpus):
+        found = Heard(stems, stems)
+    else:
+        # The labels asked for, else its own: a flat folder must not be looked through for vocals and drums.
+        found = Heard(stems, read_stems(reference, labels, "reference"))
+    if lacking := [label for label in found.labels if label not in found.reference_labels]:
+        raise BadInput(
+            f"--reference {reference}: has {', '.join(found.reference_labels)}, but the corpus has {', '.join(lacking)}; "
+            "choose with --labels, or give clean audio of the same kind"
+        )
+    if broken := [stem.uri for stem in found.reference if not stem.frames]:
+        raise BadInput(
+            f"--reference {reference}: {len(broken)} files cannot be read as audio, first {broken[0]}; replace or remove them"
+        )
+    return Heard(stems, [s for s in found.reference if s.stem in found.labels], found.file, found.file_bytes)
+
+
+def accept_mended_files(run: Run, heard: Heard, fingerprint_of: Callable[[Heard], str]) -> Heard:
+    """Let a run go on when nothing but files that it could not use has changed since; returns what it goes on with.
+
+    Whatever was made of a file that is as it was stays. Raises ``RunConflict`` naming the first file that may not change.
+    """
+    before = heard.before(run)
+    if before is None:
+        return heard
+    now = heard.with_known(before)
+    record = run.read_json("run.json")
+    known = (record["fingerprint"], *record.get("accepts", []))
+    if fingerprint_of(now) in known or fingerprint_of(before) not in known:
+        return now  # nothing has changed, or the request itself has: ``Run.open`` refuses that
+    if others := sorted(now.changed_from(before) - _may_change(run, before, now)):
+        raise RunConflict(
+            f"{run.root}: {len(others)} files that it was made of have changed, are gone or are new, first {others[0]}; "
+            "put them back, or choose another --out"
+        )
+    run.accept(fingerprint_of(now))
+    return now
+
+
+def _may_change(run: Run, before: Heard, now: Heard) -> set[str]:
+    """Names of the files that the run failed to use, or has not come to yet, with their tracks where those are left out.
+
+    As long as there is no result, also those that are new.
+    """
+    if run.has(tables.TABLE):
+        rows, new = run.read_table(tables.TABLE).to_pylist(), set()
+        failed = {(row["track"], row["stem"]) for row in rows if row["outcome"] == embedding.FAILED}
+        unused = {before.names[stem.uri] for stem in before.corpus if (stem.track, stem.stem) in failed}
+    else:
+        told = [
+            row for shard in embedding.markers(run, embedding.STAGE) for row in embedding.read_rows(run, shard).values()
+        ]
+        unused = before.files.keys() - {row["name"] for row in told if row["outcome"] != embedding.FAILED}
+        new = now.files.keys() - before.files.keys()
+
+    def track_of(name: str) -> tuple[str, str]:
+        return name.partition("/")[0], before.files[name].track
+
+    tracks = {track_of(name) for name in unused}
+    return unused | {name for name in before.files.keys() - now.files.keys() if track_of(name) in tracks} | new
+
+
+def read_stems(uri: str, labels: Sequence[str] | None, split: str) -> list[Stem]:
+    """From a manifest, folders of tracks, or a folder of songs without stems, which are all of one label."""
+    if uri.endswith(".parquet"):
+        stems = [stem for stem in manifest.read(storage.absolute(uri)) if labels is None or stem.stem in labels]
+        if not stems:
+            kind = f" labelled {' or '.join(labels)}" if labels else ""
+            raise BadInput(f"{uri}: holds no stems{kind}; make a manifest with `raysep scan CORPUS --out {uri}`")
+        if twice := [name for name, rows in Counter(stem.stem_id for stem in stems).items() if rows > 1]:
+            raise BadInput(f"{uri}: {len(twice)} stems have more than one row, first {twice[0]}; keep one of each")
+        return stems
+    if _is_songs(uri, labels):
+        return songs.scan(uri, labels[0] if labels else AUDIO, split)
+    found = musdb.scan(uri, labels or musdb.LABELS, split=split, on_problem="collect")
+    # Stems of different lengths are no fault here, and what is no audio is a row that fails; the rest is the layout.
+    there = {(stem.track, stem.stem) for stem in found.stems}
+    if wrong := [p for p in found.problems if not p.unreadable and (p.track, p.stem) not in there]:
+        raise BadInput(musdb.describe(uri, wrong))
+    return found.stems
+
+
+def _is_songs(uri: str, labels: Sequence[str] | None) -> bool:
+    """Whether a folder holds songs without stems. Raises ``BadInput`` when it holds other audio further down as well.
+
+    Stems in folders are a corpus of tracks, and a file beside the folders is passed over, as `raysep clean` does.
+    """
+    files = [song for song, _ in songs.audio_files(uri)]
+    if not files or len(labels or ()) > 1 or _named(files) & set(musdb.LABELS):
+        return False
+    direct = set(files)
+    deeper = [file for file, _ in songs.audio_files(uri, recursive=True) if file not in direct]
+    if _named(deeper) & {label.lower() for label in labels or musdb.LABELS}:
+        return False
+    if deeper:
+        raise BadInput(
+            f"{uri}: {len(files)} audio files lie directly in it, first {files[0]}, and {len(deeper)} in folders, first "
+            f"{deeper[0]}, none of them named as a stem; songs lie in one folder, stems as TRACK/LABEL.wav: move the others"
+        )
+    return True
+
+
+def _named(files: Sequence[str]) -> set[str]:
+    return {PurePosixPath(file).stem.lower() for file in files}
+
+
+def _file_bytes(uri: str) -> bytes:
+    try:
+        return storage.read_bytes(storage.absolute(uri))
+    except OSError as error:
+        raise BadInput(
+            f"--reference {uri}: cannot be read ({error}); give the {SUFFIX} that `raysep fad` left"
+        ) from error

@@ -1,0 +1,45 @@
+"""Hand a job to a cluster."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from raysep.commands.app import app, command
+
+JOBS = ("clean", "train", "evaluate", "fad")  # the modules of jobs/
+
+
+@command(
+    app,
+    "submit",
+    "raysep submit --address http://127.0.0.1:8265 clean CORPUS --reference REF --out RUN",
+    allow_interspersed_args=False,  # what follows the job's name belongs to the job
+)
+def submit(
+    job: Annotated[str, typer.Argument(help="Which command: clean, train, evaluate or fad.")],
+    arguments: Annotated[list[str], typer.Argument(help="Its own arguments, as on the command line.")],
+    address: Annotated[
+        str, typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard.")
+    ] = "http://127.0.0.1:8265",
+    submission_id: Annotated[
+        str | None, typer.Option(help="Unique on the cluster: guards against submitting twice.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Follow the job to its end.")] = True,
+) -> None:
+    """Run a job on a Ray cluster by Ray Jobs; storage credentials travel from this shell's environment."""
+    from raysep.cluster import jobs
+    from raysep.errors import BadInput, RaysepError
+
+    if arguments and arguments[0] == "--":  # as Ray's own command line writes it
+        arguments = arguments[1:]
+    if job not in JOBS:
+        raise BadInput(f"{job}: there is no such job; choose {', '.join(JOBS[:-1])} or {JOBS[-1]}")
+    identity = jobs.submit(address, [f"jobs.{job}", *arguments], submission_id)
+    print(f"submitted {identity} to {address}")
+    if wait:
+        details = jobs.follow(address, identity, lambda text: print(text, end="", flush=True))
+        print(f"{identity}: {details.status.value}")
+        if details.status.value != "SUCCEEDED":
+            raise RaysepError(f"{identity}: ended as {details.status.value} ({details.message})")

@@ -1,0 +1,46 @@
+"""Train separators."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from raysep.commands.app import Address, ConfigFile, Preset, Quiet, Settings, app, command, overrides_of
+
+
+@command(app, "train", "raysep train runs/first/cleaned.parquet --out runs/separator --test MUSDB18-HQ")
+def train(
+    corpus: Annotated[str, typer.Argument(help="Folders as for clean, or a manifest such as a run's cleaned.parquet.")],
+    out: Annotated[str, typer.Option(help="Run folder, local or s3://. The same command continues a killed run.")],
+    test: Annotated[str | None, typer.Option(help="Tracks to evaluate on, when training is over.")] = None,
+    validation: Annotated[
+        str | None, typer.Option(help="Other tracks: the best checkpoint on them is kept, and training may end early.")
+    ] = None,
+    decision: Annotated[
+        str | None,
+        typer.Option(help="A decision.parquet: its weights become sampling weights, its spans are left out."),
+    ] = None,
+    preset: Preset = "auto",
+    config: ConfigFile = None,
+    settings: Settings = None,
+    address: Address = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train one separator by Ray Train, resumable; the checkpoint is checkpoints/separator-seed0.safetensors."""
+    from raysep import pipeline
+
+    overrides = overrides_of(config, settings)
+    request = pipeline.Request(
+        corpus=corpus,
+        reference=None,
+        out=out,
+        test=test,
+        validation=validation,
+        preset=preset,
+        overrides=overrides,
+        address=address,
+        quiet=quiet,
+    )
+    run = pipeline.train(request, decision)
+    print(f"trained: {run.path('checkpoints')}")

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from raysep import cli, resources
+from raysep.cluster import session
+from raysep.commands.benchmark import attribution, attribution_figures
+from raysep.commands.benchmark.attribution import Request, draw_subsets
+from raysep.corpus import truth
+from raysep.corpus.layouts import musdb
+from raysep.errors import BadInput, RaysepError, RunConflict
+
+TRACKS = [f"song-{k}" for k in range(6)]
+SMALL = {
+    "network": {"layers": 1},
+    "training": {"segment_seconds": 0.5, "batch": 2},
+    "scoring": {
+        "segment_seconds": 1.0,
+        "most_segments": 2,
+        "fisher_segments": 8,
+        "fisher_shards": 1,
+        "bank_segments": 4,
+    },
+}
+
+
+@pytest.fixture
+def request_of(tmp_path, write_tracks):
+    """request_of(…): of a corpus of noise, in which the drums of half the tracks count as wrong."""
+    write_tracks(tmp_path / "bench" / "train", TRACKS)
+    write_tracks(tmp_path / "bench" / "reference", ["ref-0", "ref-1"])
+    rows = [
+        {"stem_id": f"{t}/{k}", "track": t, "stem": k, "kind": kind, "severity": "", "parameters": "{}"}
+        for number, t in enumerate(TRACKS)
+        for k in musdb.LABELS
+        for kind in ["noise" if k == "drums" and number % 2 else "clean"]
+    ]
+    truth.write(str(tmp_path / "bench" / "truth.parquet"), rows)
+    request = Request(
+        bench=str(tmp_path / "bench"),
+        out=str(tmp_path / "out"),
+        subsets=4,
+        seeds=2,
+        steps=3,
+        hidden=4,
+        draws=20,
+        quiet=True,
+        overrides=SMALL,
+    )
+    return lambda **changes: replace(request, **changes)
+
+
+@pytest.fixture
+def alone(here, monkeypatch):
+    """Shards run in this process, without a cluster; gives their numbers call by call."""
+    monkeypatch.setattr(session, "session", lambda address: contextlib.nullcontext(resources.Resources(2.0, 0.0, 1)))
+    return here
+
+
+# Subsets
+
+
+def test_subsets_are_halves_that_depend_on_the_seed_and_their_number_only():
+    tracks = [f"t{k}" for k in range(9)]
+    drawn = draw_subsets(tracks, 20, 1)
+    assert {len(subset) for subset in drawn} == {4}
+    assert all(subset == sorted(set(subset)) and set(subset) <= set(tracks) for subset in drawn)
+    assert draw_subsets(tracks[::-1], 5, 1) == drawn[:5]
+    assert draw_subsets(tracks, 20, 2) != drawn
+    often = [sum(track in subset for subset in draw_subsets(tracks, 900, 1)) for track in tracks]
+    assert min(often) > 340  # 400 expected, deviation 15
+
+
+# The whole of it
+
+
+def test_every_stem_base_subset_and_seed_has_its_figure(request_of, alone, capsys):
+    request = request_of(quiet=False)
+    run = attribution.quality(request)
+    scores = run.read_table("scores.parquet").to_pylist()
+    keys = {(row["base"], row["weights"], row["stem_id"]) for row in scores}
+    stems = [f"{track}/{label}" for track in TRACKS for label in musdb.LABELS]
+    assert keys == {(b, w, i) for b in (0, 1) for w in ("trained", "random") for i in stems}
+    assert len(scores) == len(keys)
+    assert all(np.isfinite(row["influence"]) and np.isfinite(row["loss"]) for row in scores)
+    losses = run.read_table("losses.parquet").to_pylist()
+    cells = {(row["subset"], row["seed"], row["stem"]) for row in losses}
+    assert cells == {(s, k, label) for s in range(4) for k in range(2) for label in musdb.LABELS}
+    assert len({row["loss"] for row in losses}) == len(losses) == len(cells)
+    written = json.loads(Path(request.out, "attribution.json").read_text(), parse_constant=pytest.fail)
+    assert written["digests"].keys() == {"corpus", "reference", "test", "truth"}
+    assert {"influence", "unlearning", "loss"} <= written["methods"].keys()
+    for figure in written["methods"]["influence"].values():
+        assert isinstance(figure, list) or set(figure) >= {"estimate", "low", "high"}
+    assert -1 <= written["methods"]["influence"]["lds"]["estimate"] <= 1
+    assert "reliability" in written["definitions"]
+    shown = capsys.readouterr().out
+    for words in ("influence", "random scores", "noise ceiling", "4 halves of 6 tracks, 2 trainings each"):
+        assert words in shown
+
+
+def test_the_same_seed_gives_the_same_tables_and_another_does_not(request_of, alone, tmp_path):
+    tables = {}
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run = attribution.quality(request_of(out=str(tmp_path / name), seed=seed))
+        tables[name] = [run.read_table(f"{table}.parquet") for table in ("scores", "losses", "subsets")]
+    assert all(a.equals(b) for a, b in zip(tables["a"], tables["b"], strict=True))
+    assert not any(a.equals(c) for a, c in zip(tables["a"], tables["c"], strict=True))
+
+
+def test_a_killed_run_does_what_is_missing_and_ends_the_same(request_of, alone):
+    request = request_of()
+    run = attribution.quality(request)
+    whole = {name: run.read_table(f"{name}.parquet") for name in ("scores", "losses")}
+    done = Path(request.out, "done")
+    for lost in ("losses.json", "losses/00003.json", "scores.json", "scores/00001.json"):
+        (done / lost).unlink()
+    Path(request.out, "losses.parquet").unlink()
+    alone.clear()
+    attribution.quality(request)
+    assert alone == [[1], [3]]
+    for name, table in whole.items():
+        assert run.read_table(f"{name}.parquet").equals(table)
+    alone.clear()
+    attribution.quality(request)
+    assert alone == []
+    with pytest.raises(RunConflict, match="another configuration"):
+        attribution.quality(request_of(steps=4))
+
+
+def test_more_subsets_are_added_to_those_that_are_there(request_of, alone):
+    run = attribution.quality(request_of(subsets=4))
+    four = run.read_table("losses.parquet")
+    alone.clear()
+    attribution.quality(request_of(subsets=5))
+    assert alone == [[8, 9]]
+    five = run.read_table("losses.parquet")
+    assert five.slice(0, len(four)).equals(four)
+    assert len(five) == len(four) + 2 * len(musdb.LABELS)
+    assert run.read_json("attribution.json")["subsets"] == run.read_json("run.json")["subsets"] == 5
+    alone.clear()
+    attribution.quality(request_of(subsets=4))
+    assert alone == [[]]
+    assert run.read_table("losses.parquet").equals(four)
+
+
+def test_random_weights_are_of_no_training(request_of, alone):
+    from raysep.separators import checkpoint
+
+    run = attribution.quality(request_of())
+    found = {
+        name: checkpoint.from_bytes(run.read_bytes("bases", name, "checkpoints", "probe-final.safetensors"), name)
+        for name in ("seed0", "seed0-random", "seed1", "seed1-random")
+    }
+    for number in (0, 1):
+        trained, random = found[f"seed{number}"], found[f"seed{number}-random"]
+        assert (trained.step, random.step) == (3, 0)
+        # Heard alike, and read with the same second moment.
+        assert trained.weights["input_mean"].equal(random.weights["input_mean"])
+        assert all(trained.second_moment[name].equal(random.second_moment[name]) for name in trained.second_moment)
+        assert not trained.weights["fc1.weight"].allclose(random.weights["fc1.weight"], atol=0.01)
+    assert not found["seed0"].weights["fc1.weight"].equal(found["seed1"].weights["fc1.weight"])
+    assert not found["seed0-random"].weights["fc1.weight"].equal(found["seed1-random"].weights["fc1.weight"])
+
+
+def test_the_tables_are_read_back_in_their_places(request_of, alone):
+    request = request_of()
+    run = attribution.quality(request)
+    known, scores = attribution_figures.read(run, truth.read(f"{request.bench}/truth.parquet"))
+    names = sorted(f"{track}/{label}" for track in TRACKS for label in musdb.LABELS)
+    assert list(known.labels) == [name.split("/")[1] for name in names]
+    assert set(known.groups[known.kinds == "noise"]) == {"song-1", "song-3", "song-5"}
+    assert (known.members.sum(axis=1) == 3 * 4).all()
+    for row in run.read_table("losses.parquet").to_pylist():
+        mine = [
+            r["loss"]
+            for r in run.read_table("losses.parquet").to_pylist()
+            if (r["subset"], r["seed"]) == (row["subset"], row["seed"])
+        ]
+        assert known.losses[row["subset"], row["seed"]] == pytest.approx(np.mean(mine))
+    for row in run.read_table("scores.parquet").to_pylist():
+        assert scores["loss"][row["weights"]][row["base"], names.index(row["stem_id"])] == row["loss"]
+
+
+def test_a_failing_training_ends_it_with_its_words_and_it_can_go_on(request_of, alone, tmp_path):
+    request = request_of()
+    run = attribution.quality(request)
+    table = run.read_table("losses.parquet")
+    file = tmp_path / "bench" / "train" / "song-0" / "drums.wav"
+    kept = file.read_bytes()
+    shutil.rmtree(Path(request.out, "done", "losses"))
+    Path(request.out, "done", "losses.json").unlink()
+    worker = attribution.SubsetTrainer.pool
+
+    def spoilt(self, rows):
+        file.unlink()
+        return worker(self, rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attribution.SubsetTrainer, "pool", spoilt)
+        with pytest.raises(RaysepError, match=r"losses failed .*drums\.wav.* start the same command again"):
+            attribution.quality(request)
+    file.write_bytes(kept)
+    attribution.quality(request)
+    assert run.read_table("losses.parquet").equals(table)
+
+
+# What cannot be judged
+
+
+@pytest.mark.parametrize("part", ["train", "reference", "truth.parquet"])
+def test_what_is_no_benchmark_corpus_is_refused_by_name(request_of, part, tmp_path):
+    place = tmp_path / "bench" / part
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    with pytest.raises(BadInput, match=rf"bench: holds no {part}.*raysep benchmark corpus"):
+        attribution.quality(request_of())
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_few_tracks_and_a_strange_truth_are_refused(request_of, tmp_path):
+    rows = truth.read(str(tmp_path / "bench" / "truth.parquet"))
+    truth.write(str(tmp_path / "bench" / "truth.parquet"), rows[1:])
+    with pytest.raises(BadInput, match=r"truth\.parquet: says nothing of song-0/bass"):
+        attribution.quality(request_of())
+    for track in TRACKS[3:]:
+        shutil.rmtree(tmp_path / "bench" / "train" / track)
+    with pytest.raises(BadInput, match=r"train: 3 tracks; give four or more"):
+        attribution.quality(request_of())
+
+
+# The command
+
+
+def test_the_options_of_the_command_reach_the_stage(monkeypatch):
+    requests = []
+    monkeypatch.setattr(attribution, "quality", requests.append)
+    words = ["benchmark", "attribution", "bench", "--out", "o"]
+    more = [
+        "--subsets",
+        "5",
+        "--seeds",
+        "4",
+        "--steps",
+        "6",
+        "--hidden",
+        "7",
+        "--seed",
+        "8",
+        "--workers",
+        "2",
+        "--address",
+        "local",
+        "--quiet",
+    ]
+    for arguments in (words, words + more):
+        assert CliRunner().invoke(cli.app, arguments).exit_code == 0
+    given = {"subsets": 5, "seeds": 4, "steps": 6, "hidden": 7, "seed": 8, "workers": 2, "address": "local"}
+    assert requests == [Request("bench", "o"), Request("bench", "o", quiet=True, **given)]
+
+
+# With Ray
+
+
+@pytest.mark.train
+def test_any_number_of_workers_gives_the_same_tables(request_of, ray_runtime, tmp_path):
+    tables = []
+    for workers in (1, 2):
+        run = attribution.quality(request_of(out=str(tmp_path / f"with-{workers}"), workers=workers))
+        tables.append([run.read_table(f"{name}.parquet") for name in ("scores", "losses")])
+    assert all(one.equals(two) for one, two in zip(*tables, strict=True))

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from raysep.commands.evaluate import tables
+
+
+def rows(gain: float, seeds: int = 2) -> list[dict]:
+    """Two models on six tracks of two stems; ``new`` is ``gain`` dB ahead in vocals and equal in bass."""
+    return [
+        {
+            **{"model": model, "seed": seed, "track": f"t{track}", "stem": stem, "outcome": "scored", "message": ""},
+            "sdr": track
+            + seed * 0.01
+            + 0.05 * ((track * 7 + seed) % 3)
+            + (gain if (model, stem) == ("new", "vocals") else 0),
+        }
+        for model in ("old", "new")
+        for seed in range(seeds)
+        for track in range(6)
+        for stem in ("vocals", "bass")
+    ]
+
+
+@pytest.fixture
+def printed(monkeypatch):
+    """printed(result): what is shown of it."""
+
+    def show(result: dict) -> str:
+        text = io.StringIO()
+        monkeypatch.setattr(tables, "terminal", lambda: Console(file=text, width=200))
+        tables.show(result, "OUT")
+        return text.getvalue()
+
+    return show
+
+
+def test_figures_and_verdicts_are_printed(printed):
+    text = printed(tables.standings(rows(2.0), ["sdr"], "old", draws=200))
+    assert "of 6 tracks: mean and median over those that count for the model, of each stem" in text
+    assert "SDR (whole track), dB" in text
+    line = next(line for line in text.splitlines() if "6 of 6" in line)
+    cells = [cell.strip() for cell in line.strip("│").split("│")]
+    assert cells == ["new", "SDR", "+1.00", "+1.00 … +1.00", "better", "6 of 6", "2, paired", "+2.00 ↑", "+0.00"]
+    assert "OUT" in text
+    assert "seed noise" not in text
+
+
+def test_without_a_rival_nothing_is_compared(printed):
+    result = tables.standings(rows(2.0), ["sdr"], None, draws=50)
+    assert result["comparisons"] == []
+    assert "against" not in printed(result)
+
+
+def test_what_limits_the_numbers_is_said(printed):
+    some = rows(0.0, seeds=1)
+    for row in some:
+        row["conditioned"] = row["track"] != "t4"
+        if row["track"] == "t5":
+            row |= {"outcome": "failed", "sdr": None, "conditioned": None}
+    result = tables.standings(some, ["sdr"], "old", draws=50)
+    assert (result["failed"], result["ill_conditioned"], result["tracks"]) == (["t5"], ["t4"], 6)
+    text = printed(result)
+    assert "not counted for any model: 1 tracks that failed, for example t5" in text
+    assert "1 tracks are ill-conditioned (for example t4)" in text
+    assert "of one seed, so that the intervals know nothing of seed noise: new, old" in text
+    assert "not distinguishable" in text
+
+
+def test_each_model_shows_its_own_tracks_and_the_failures_that_are_its_own(printed):
+    some = rows(0.0) + [row | {"model": "third"} for row in rows(0.0) if row["model"] == "old"]
+    for row in some:
+        if row["model"] == "new" and row["track"] in ("t1", "t2", "t3", "t4") and row["seed"] == 1:
+            row |= {"outcome": "failed", "sdr": None}
+    result = tables.standings(some, ["sdr"], "old", draws=50)
+    assert result["failed"] == ["t1", "t2", "t3", "t4"]
+    assert result["failed_by_model"] == {"old": [], "new": ["t1", "t2", "t3", "t4"], "third": []}
+    text = printed(result)
+    lines = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines()]
+    shown = {cells[1]: cells[2:4] for cells in lines if len(cells) > 3 and cells[1] in ("old", "new", "third")}
+    assert shown == {"old": ["6", "2"], "new": ["2", "2"], "third": ["6", "2"]}
+    assert "of 6 tracks: " in text
+    assert "not counted for new: 4 tracks that failed, for example t1" in text
+    assert text.count("not counted") == 1
+    compared = {c["model"]: c["tracks"] for c in result["comparisons"] if c["stem"] == "mean over stems"}
+    assert compared == {"new": 2, "third": 6}

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+from raysep.commands.fad.embedding import Embedding, Located, StemEmbedder, embed, markers, read_rows, read_vectors
+from raysep.corpus.layouts import musdb
+from raysep.errors import BadInput
+from raysep.probes.embedders.base import audible_frames
+from raysep.probes.embedders.logmel import LogMelEmbedder
+from raysep.rundir import Run
+
+RATE = 8000
+
+
+@pytest.fixture
+def stems(tmp_path, write_tracks):
+    write_tracks(tmp_path / "corpus", ["A"], seconds=3.0)
+    soundfile.write(tmp_path / "corpus" / "A" / "drums.wav", np.zeros(3 * RATE), RATE)
+    return {stem.stem: stem for stem in musdb.scan(str(tmp_path / "corpus")).stems}
+
+
+def test_frames_are_those_of_the_embedder(stems, tmp_path):
+    row, frames = embed(LogMelEmbedder(RATE), stems["bass"])
+    audio = soundfile.read(tmp_path / "corpus" / "A" / "bass.wav", dtype="float32", always_2d=True)[0].T
+    assert np.array_equal(frames, audible_frames(LogMelEmbedder(RATE), audio, RATE))
+    assert row == {"outcome": "scored", "message": "", "frames": 5, "seconds": 3.0}
+
+
+def test_silence_short_stems_and_broken_files_are_told_apart(stems, tmp_path):
+    embedder = LogMelEmbedder(RATE)
+    row, frames = embed(embedder, stems["drums"])
+    assert (row["outcome"], frames.shape) == ("silent", (0, 128))
+    assert row["message"] == "0 audible frames of 1 s: a distance needs 2"
+    soundfile.write(tmp_path / "corpus" / "A" / "other.wav", np.full(RATE, 0.1), RATE)
+    row, _ = embed(embedder, replace(stems["other"], frames=RATE))
+    assert (row["outcome"], row["frames"]) == ("silent", 1)
+    row, frames = embed(embedder, stems["other"])
+    assert (row["outcome"], len(frames)) == ("failed", 0)
+    assert "other.wav" in row["message"]
+    assert embed(embedder, replace(stems["bass"], uri="/no/such.wav"))[0]["outcome"] == "failed"
+
+
+def test_a_shard_is_written_with_its_marker(stems, tmp_path):
+    run = Run(str(tmp_path / "run"))
+    work = StemEmbedder(run.root, {3: "abc"}, Embedding("logmel", RATE))()
+    broken = replace(stems["vocals"], uri="/no/such.wav")
+    counts = work(3, [Located(stems["bass"], "corpus/A/bass", 3), Located(broken, "corpus/A/vocals", 3)])
+    assert counts == {"rows": 2, "failed": 1}
+    assert (markers(run, "embed")[3]["counts"], markers(run, "embed")[3]["fingerprint"]) == (counts, "abc")
+    assert read_rows(run, 3)["corpus/A/bass"]["frames"] == 5
+    assert read_vectors(run, 3)["corpus/A/bass"].shape == (5, 128)
+    assert read_vectors(run, 3)["corpus/A/vocals"].shape == (0, 128)
+
+
+def test_a_worker_with_other_weights_does_not_begin(tmp_path):
+    known = Embedding("aisfx", RATE).build().weights_digest
+    Embedding("aisfx", RATE, weights_digest=known).build()
+    other = Embedding("aisfx", RATE, weights_digest="0" * 64)
+    with pytest.raises(BadInput, match=rf"aisfx: these weights \({known[:12]}\) are not those .* \(000000000000\)"):
+        StemEmbedder(str(tmp_path), {}, other)()
