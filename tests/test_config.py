@@ -76,8 +76,16 @@ def test_numbers_are_taken_as_what_the_setting_is():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"trainning": {}}, r"trainning: there is no such setting; known here: .*training"),
-        ({"training": {"step": 3}}, r"training\.step: there is no such setting; known here: .*steps"),
+        ({"trainning": {}}, r"trainning: there is no such setting; did you mean training\? known here: .*training"),
+        (
+            {"training": {"step": 3}},
+            r"training\.step: there is no such setting; did you mean training\.steps\? known here: .*steps",
+        ),
+        (
+            {"steps": 3},
+            r"steps: there is no such setting; did you mean training\.steps or search\.steps\? known here: .*seed",
+        ),
+        ({"training": {"wholly": 3}}, r"training\.wholly: there is no such setting; known here: .*steps"),
         ({"training": 5}, r"training: 5 is not a section"),
         ({"training": None}, r"training: None is not a section"),
         ({"training": {"steps": "many"}}, r"training\.steps: 'many' is not int"),

@@ -18,8 +18,6 @@ from torch.nn import functional as F
 from raysep.separators.base import Separator
 from raysep.separators.spectrogram import magnitude
 
-LOSSES = ("magnitude-mse", "magnitude-l1", "waveform-mse", "waveform-l1", "multi-stft")
-TRUNCATIONS = ("none", "stem", "time")
 BINS_PER_SECOND = 20  # of a waveform's error: as long a stretch as a transform's frames in the usual sizes
 RESOLUTIONS = (512, 1024, 2048)  # window lengths of the multi-resolution loss, samples; the hop is a quarter
 FLOOR = 1e-5  # below a 16-bit step: keeps the logarithm and the root finite in silence

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-SCHEDULES = ("cosine", "one-cycle", "plateau", "constant")
 RISE = 0.3  # share of a cycle in which the rate rises
 START, END = 1 / 25, 1e-4  # of a cycle, relative to its peak (Smith & Topin 2017; the library's defaults)
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.func import functional_call, grad, vmap
 
-from raysep.training.loss import LOSSES, batch_loss, error_map, form_of, magnitude_mse, stem_losses, truncated_mean
+from raysep.training.loss import batch_loss, error_map, form_of, magnitude_mse, stem_losses, truncated_mean
+from raysep.training.recipe import LOSSES
 
 
 def test_magnitude_mse_is_the_mean_over_the_last_three_dimensions():
