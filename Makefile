@@ -1,4 +1,5 @@
 # make demo: set up, then clean a small corpus end to end.   make test: set up, then the tests.
+# make docs: write docs/settings.md from the settings.
 # TORCH=torch==2.11.0 installs another torch; a torch already inside .venv is left alone.
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -6,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test test-all lint bench clean-demo
+.PHONY: help install demo test test-all lint docs bench clean-demo
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -32,6 +33,9 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+docs: install
+	$(BIN)/python -m raysep.commands.config.page docs/settings.md
 
 clean-demo:
 	rm -rf runs/demo

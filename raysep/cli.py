@@ -7,6 +7,7 @@ import sys
 
 import raysep.commands.benchmark.command
 import raysep.commands.clean.command
+import raysep.commands.config.command
 import raysep.commands.convert.command
 import raysep.commands.corpus.command
 import raysep.commands.evaluate.command

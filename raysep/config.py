@@ -99,7 +99,9 @@ def from_dict(values: dict[str, Any]) -> Config:
 
 
 def to_dict(config: Config) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(config)))
+    """Every setting as JSON has it: what a run records and ``raysep config`` prints."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return plain
 
 
 def recipe_of(training: TrainingSettings, steps: int, **changes: Any) -> Recipe:

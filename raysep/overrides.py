@@ -41,15 +41,17 @@ def parse_assignment(text: str) -> dict[str, Any]:
     """``training.steps=800`` as nested overrides; the value is read as YAML."""
     import yaml
 
-    path, equals, value = text.partition("=")
+    path, equals, given = text.partition("=")
     if not equals or not path:
         raise BadInput(f"--set {text}: write it as section.name=value, for example training.steps=800")
     try:
-        nested: Any = yaml.safe_load(value)
+        value = yaml.safe_load(given)
     except yaml.YAMLError:
-        raise BadInput(f"--set {text}: {value!r} is not a value in YAML; quote it, or close its brackets") from None
-    for key in reversed(path.strip().split(".")):
-        nested = {key: nested}
+        raise BadInput(f"--set {text}: {given!r} is not a value in YAML; quote it, or close its brackets") from None
+    *sections, name = path.strip().split(".")
+    nested = {name: value}
+    for section in reversed(sections):
+        nested = {section: nested}
     return nested
 
 
@@ -59,7 +61,8 @@ def build(cls: type[Made], values: dict[str, Any]) -> Made:
     Raises ``BadInput`` naming a setting that does not exist, with those that may have been meant, or whose value is of
     another type.
     """
-    return _section(cls, values, "", cls)
+    made: Made = _section(cls, values, "", cls)
+    return made
 
 
 def _section(cls: type, values: dict[str, Any], path: str, whole: type) -> Any:

@@ -158,7 +158,7 @@ class Refusal(NamedTuple):
 
 def refusals(section: Any) -> Iterator[Refusal]:
     """Every value of a dataclass that its type refuses, in order; those of a section within as ``section.name``."""
-    for field in fields_of(type(section)):
+    for field in fields_of(section.__class__):
         value = getattr(section, field.name)
         if dataclasses.is_dataclass(value):
             yield from (inner._replace(name=f"{field.name}.{inner.name}") for inner in refusals(value))

@@ -11,7 +11,7 @@ from raysep.training.recipe import Recipe
 LABELS = ("vocals", "drums", "bass", "other")
 UNLEARNING = ("joint", "adam", "per-track", "plain", "noisy", "none")
 
-SECONDS = Range.above(0)
+POSITIVE = Range.above(0)
 COUNT = Range.least(1)
 SHARE = Range.between(0, 1)
 
@@ -23,20 +23,20 @@ class NetworkSettings:
     model: Annotated[
         str,
         Elsewhere("or package.module:Class, a Separator of your own", "raysep.separators.registry:MODELS"),
-        About("the network"),
+        About("the network that is trained"),
     ] = "openunmix-joint"
     hidden: Annotated[int, COUNT, About("units of each layer, of the two openunmix networks")] = 256
     layers: Annotated[int, COUNT, About("recurrent layers, of the two openunmix networks")] = 2
     window_seconds: Annotated[
-        float, SECONDS, About("window of the STFT, seconds; the FFT size is the power of two from there on")
+        float, POSITIVE, About("window of the STFT, seconds; rounded up to a power of two of samples")
     ] = 0.064
     overlap: Annotated[
         int,
         Range.least(2),
-        About("windows to a hop, 2 = half overlapped; four at least but for the openunmix networks"),
+        About("hops to a window, 2 = half overlapped; four at least but for the openunmix networks"),
     ] = 2
     max_hz: Annotated[
-        float, Range.above(0), About("highest frequency that the network reads, Hz, of the two openunmix networks")
+        float, POSITIVE, About("highest frequency that the network reads, Hz, of the two openunmix networks")
     ] = 16000.0
     arguments: Annotated[
         dict[str, Any],
@@ -83,8 +83,8 @@ class TrainingSettings:
         Rule("at least one example per training worker", lambda t: t.batch >= t.workers),
         About("examples of a step, over all workers together"),
     ] = 16
-    segment_seconds: Annotated[float, SECONDS, About("length of an example, seconds")] = 4.0
-    learning_rate: Annotated[float, AsIn(Recipe), About("the highest of the schedule")] = 1e-3
+    segment_seconds: Annotated[float, POSITIVE, About("length of an example, seconds")] = 4.0
+    learning_rate: Annotated[float, AsIn(Recipe), About("highest learning rate of the schedule")] = 1e-3
     schedule: Annotated[
         str, AsIn(Recipe), About("how the learning rate falls after its rise: plateau = when validations get no better")
     ] = "cosine"
@@ -100,10 +100,12 @@ class TrainingSettings:
     weight_decay: Annotated[float, AsIn(Recipe), About("pull of the weights to zero, as the optimiser takes it")] = 1e-5
     gradient_clip: Annotated[float, AsIn(Recipe), About("largest norm of the gradient; 0 = not clipped")] = 5.0
     ema_decay: Annotated[
-        float, AsIn(Recipe), About("share of the averaged weights that a step leaves; the average is what is used")
+        float,
+        AsIn(Recipe),
+        About("share of the averaged weights that a step leaves as it is; the average is what is used"),
     ] = 0.999
     loss: Annotated[
-        str, AsIn(Recipe), About("what is minimised; networks of waveforms need one on waveforms, or multi-stft")
+        str, AsIn(Recipe), About("what is minimised; a network of waveforms needs one on waveforms, or multi-stft")
     ] = "magnitude-mse"
     truncate: Annotated[
         str,
@@ -130,7 +132,9 @@ class TrainingSettings:
     accumulate: Annotated[
         int, AsIn(Recipe), About("pieces that each worker's share of a batch is cut into, to save memory")
     ] = 1
-    precision: Annotated[str, AsIn(Recipe), About("numbers of the network's body")] = "float32"
+    precision: Annotated[
+        str, AsIn(Recipe), About("number format of the network's body; transforms, losses and sums stay in float32")
+    ] = "float32"
     validate_every: Annotated[
         int, AsIn(Recipe), About("steps between validations (which need --validation); 0 = save_every")
     ] = 0
@@ -148,7 +152,7 @@ class TrainingSettings:
     ] = 0
     threads: Annotated[int, COUNT, About("torch threads of each process; part of the numbers")] = 1
     memory_gib: Annotated[
-        float, Range.above(0), About("decoded audio kept for each worker, GiB; a larger corpus streams through it")
+        float, POSITIVE, About("decoded audio kept for each worker, GiB; a larger corpus streams through it")
     ] = 4.0
     save_every: Annotated[int, COUNT, About("steps between the states that a killed training goes on from")] = 500
 
@@ -157,7 +161,7 @@ class TrainingSettings:
 class ScoringSettings:
     """The one pass over the audio, and the attribution that it needs."""
 
-    segment_seconds: Annotated[float, SECONDS, About("length of a segment, seconds")] = 4.0
+    segment_seconds: Annotated[float, POSITIVE, About("length of a segment, seconds")] = 4.0
     most_segments: Annotated[int, COUNT, About("segments read of a stem at most, spread evenly")] = 16
     first_segments: Annotated[
         int,
@@ -175,7 +179,9 @@ class ScoringSettings:
     fisher_segments: Annotated[
         int,
         COUNT,
-        About("segments whose gradients make the Fisher information; as many of the reference, its gradient"),
+        About(
+            "corpus segments whose gradients make the Fisher information, and as many of the reference for its gradient"
+        ),
     ] = 1024
     fisher_shards: Annotated[int, COUNT, About("parts of those passes; a part is what a killed pass does again")] = 16
     rho: Annotated[
@@ -189,10 +195,19 @@ class ScoringSettings:
         ),
     ] = "adam"
     unlearning: Annotated[
-        str, Range.choice(*UNLEARNING), About("what is unlearned, and in which metric: see how-a-stem-is-scored.md")
+        str,
+        Range.choice(*UNLEARNING),
+        About(
+            "what is unlearned: the reference at once (joint by the Fisher information, adam by Adam's second moment, plain "
+            "by neither) or track by track (per-track), planted faults (noisy), or nothing (none)"
+        ),
     ] = "joint"
     unlearning_steps: Annotated[
-        int, COUNT, About("further steps take the gradient again and are pulled back by the Fisher information")
+        int,
+        COUNT,
+        About(
+            "steps of unlearning; those after the first take the gradient again, and the Fisher information pulls back"
+        ),
     ] = 1
     unlearning_context: Annotated[
         str,
@@ -211,7 +226,7 @@ class ScoringSettings:
         About("size of the unlearning step; null = chosen by three readings"),
     ] = None
     damping: Annotated[
-        float, Range.above(0), About("added to the curvature before it divides, relative to its layer's mean")
+        float, POSITIVE, About("added to the curvature before it divides, relative to its layer's mean")
     ] = 0.1
     embedder: Annotated[
         str,
@@ -219,7 +234,7 @@ class ScoringSettings:
         About("what makes frames of audio for the distances to the reference"),
     ] = "aisfx"
     embedder_weights: Annotated[
-        str, Elsewhere("a path, a URI or a hub id"), About('where the embedder has its weights from; "" = its own')
+        str, Elsewhere('a path, a URI, a hub id or ""'), About('where the embedder has its weights from; "" = its own')
     ] = ""
 
 
@@ -271,7 +286,9 @@ class DecisionSettings:
     rule: Annotated[
         str,
         Range.choice("threshold", "fdr", "ratio"),
-        About("what removes: P(corrupt), the share of clean stems lost, a fixed ratio"),
+        About(
+            "what removes a stem: its P(corrupt), a false discovery rate (fdr), or a fixed ratio of the most suspect"
+        ),
     ] = "threshold"
     threshold: Annotated[float, SHARE, About("with rule = threshold, remove when P(corrupt) is above")] = 0.5
     fdr: Annotated[float, SHARE, About("with rule = fdr, share of clean stems accepted among the removed")] = 0.1
@@ -296,7 +313,7 @@ class SearchSettings:
     ] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
     steps: Annotated[int, COUNT, About("steps of a trial, which goes on from the network that scored")] = 400
     rungs: Annotated[int, COUNT, About("validations in a trial, after each of which it may be stopped")] = 4
-    learning_rate: Annotated[float, Range.above(0), About("the highest of a trial")] = 3e-4
+    learning_rate: Annotated[float, POSITIVE, About("highest learning rate of a trial")] = 3e-4
 
 
 @dataclass(frozen=True)

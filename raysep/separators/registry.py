@@ -8,10 +8,12 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raysep.errors import BadInput
-from raysep.separators.base import Separator
+
+if TYPE_CHECKING:  # it brings torch, which those who only ask for the names do without
+    from raysep.separators.base import Separator
 
 MODELS: dict[str, str] = {  # as text: a network's module is imported when it is asked for
     "openunmix": "raysep.separators.openunmix:OpenUnmix",
@@ -29,6 +31,8 @@ def resolve(name: str) -> tuple[type, type[Separator]]:
     Importing a path runs the module, which must be installed or on the path already. Raises ``BadInput`` for a name that
     is not known and for a path that does not lead to a ``Separator`` with a complete ``config_class``.
     """
+    from raysep.separators.base import Separator
+
     path = MODELS.get(name, name)
     module, colon, attribute = path.partition(":")
     if not (module and colon and attribute):

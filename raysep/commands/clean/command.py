@@ -101,13 +101,3 @@ def report(run: Annotated[str, typer.Argument(help="A finished run's folder.")])
     from raysep.stages import report as stage
 
     stage.again(existing(run, "summary.json", "results.parquet"))
-
-
-@command(app, "config", "raysep config --preset tiny > my.yaml")
-def config(preset: Annotated[str, typer.Option(help="smallest, tiny, small or full.")] = "full") -> None:
-    """Print every setting of a preset as YAML, to be edited and given back with --config."""
-    import yaml
-
-    from raysep import config as settings
-
-    print(yaml.safe_dump(settings.to_dict(settings.preset(preset)), sort_keys=False), end="")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from raysep.errors import BadInput
-from raysep.probes.embedders.base import Embedder
+
+if TYPE_CHECKING:  # it brings torch, which those who only ask for the names do without
+    from raysep.probes.embedders.base import Embedder
 
 DEFAULT = "aisfx"  # what finds most on the benchmark: docs/results/embedders.md
 
