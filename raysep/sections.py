@@ -97,7 +97,7 @@ class TrainingSettings:
         About("validations without a better one before the learning rate falls, with schedule = plateau"),
     ] = 5
     plateau_factor: Annotated[float, AsIn(Recipe), About("what the learning rate is then multiplied by")] = 0.3
-    weight_decay: Annotated[float, AsIn(Recipe), About("pull of the weights to zero, as the optimiser takes it")] = 1e-5
+    weight_decay: Annotated[float, AsIn(Recipe), About("L2 penalty on the weights, as Adam takes it")] = 1e-5
     gradient_clip: Annotated[float, AsIn(Recipe), About("largest norm of the gradient; 0 = not clipped")] = 5.0
     ema_decay: Annotated[
         float,

@@ -206,6 +206,29 @@ def test_an_assignment_that_is_none_is_named(raysep, assignment):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            "training: {step: 3}",
+            "training.step: there is no such setting; did you mean training.steps? known here: accum",
+        ),
+        (
+            "scorings: {batch: 3}",
+            "scorings: there is no such setting; did you mean scoring? known here: decision, labels",
+        ),
+    ],
+)
+def test_a_misspelt_setting_is_answered_with_the_one_that_may_be_meant(raysep, tmp_path, given, words):
+    command = ("clean", "/no/corpus", "--reference", "R", "--out", str(tmp_path / "out"))
+    (tmp_path / "my.yaml").write_text(given)
+    code, _, error = raysep(*command, "--config", str(tmp_path / "my.yaml"))
+    assert (code, error.startswith(f"raysep: {words}")) == (2, True)
+    ((section, settings_),) = yaml.safe_load(given).items()
+    ((name, value),) = settings_.items()
+    assert raysep(*command, "--set", f"{section}.{name}={value}") == (code, "", error)
+
+
 def test_settings_are_checked_before_any_file_is(raysep, monkeypatch):
     request = pipeline.Request("/no/such/corpus", "R", "O", overrides={"labels": "vocals"})
     with pytest.raises(BadInput, match=r"labels = .*two or more"):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from raysep.errors import BadInput
+from raysep.training import augment, recipe
 from raysep.training.recipe import Recipe
 
 
@@ -29,3 +30,7 @@ from raysep.training.recipe import Recipe
 def test_a_recipe_that_cannot_be_is_refused(change):
     with pytest.raises(BadInput, match=next(iter(change))):
         Recipe(**{"steps": 10} | change)
+
+
+def test_the_augmentations_of_a_recipe_are_those_there_are():
+    assert set(recipe.AUGMENTATIONS) == set(augment.AUGMENTATIONS)

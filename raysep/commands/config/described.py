@@ -74,7 +74,8 @@ def named(name: str) -> list[Setting]:
     if known := [setting.key for setting in every if section and setting.section == section]:
         raise BadInput(f"{name}: {unknown(key, f'{section}.', known, config.Config)}")
     known = [field.name for field in fields_of(config.Config)]
-    raise BadInput(f"{section}: {unknown(section, '', known, config.Config)}")
+    asked = name if section in known else section
+    raise BadInput(f"{asked}: {unknown(asked, '', known, config.Config)}")
 
 
 def value_text(value: Any) -> str:

@@ -54,7 +54,11 @@ def contaminate(
     share: Annotated[float, typer.Option(min=0, max=1, help="Share of stems to corrupt.")] = 0.4,
     seed: Seed = 0,
     kind: Annotated[
-        list[str] | None, typer.Option(help="Only this kind of fault (default: all ten). Repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Only this kind of fault (default: all ten): swap, merge, bleed-one, bleed-all, clip, noise, lowpass, "
+            "dropout, codec or delay. Repeatable."
+        ),
     ] = None,
     truth: Annotated[str | None, typer.Option(help="Truth table (default: OUT-truth.parquet).")] = None,
     workers: Workers = None,
