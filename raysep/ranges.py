@@ -35,16 +35,20 @@ class Range:
     @classmethod
     def least(cls, low: float, *, most: float | None = None, below: float | None = None, words: str = "") -> Range:
         """From ``low`` on, up to ``most`` or below ``below``. Not a number is in no such range."""
-        end = "" if most is below is None else f" to {most}" if below is None else f" to below {below}"
-        return cls(
-            words or (f"from {low}{end}" if end else f"{low} or more"), lambda v: low <= v and _ends(v, most, below)
-        )
+        if most is not None:
+            said = f"from {low} to {most}"
+        else:
+            said = f"{low} or more" if below is None else f"from {low} to below {below}"
+        return cls(words or said, lambda value: low <= value and _ends(value, most, below))
 
     @classmethod
     def above(cls, low: float, *, most: float | None = None, below: float | None = None, words: str = "") -> Range:
         """More than ``low``, up to ``most`` or below ``below``."""
-        end = "" if most is below is None else f", at most {most}" if below is None else f", below {below}"
-        return cls(words or f"above {low}{end}", lambda v: low < v and _ends(v, most, below))
+        if most is not None:
+            said = f"above {low}, at most {most}"
+        else:
+            said = f"above {low}" if below is None else f"above {low}, below {below}"
+        return cls(words or said, lambda value: low < value and _ends(value, most, below))
 
     @classmethod
     def between(cls, low: float, high: float) -> Range:
@@ -66,7 +70,7 @@ class Range:
     @classmethod
     def each(cls, one: Range) -> Range:
         """A tuple of such values."""
-        return cls(one.words, lambda values: all(map(one.holds, values)))
+        return cls(one.words, lambda values: all(one.holds(value) for value in values))
 
 
 def _ends(value: float, most: float | None, below: float | None) -> bool:

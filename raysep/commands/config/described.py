@@ -51,7 +51,7 @@ def _of(section: str, default: Any, presets: dict[str, Any]) -> list[Setting]:
             getattr(default, field.name),
             {name: getattr(made, field.name) for name, made in presets.items()},
         )
-        for field in fields_of(type(default))
+        for field in fields_of(default.__class__)
         if not dataclasses.is_dataclass(field.kind)
     ]
 
