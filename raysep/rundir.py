@@ -83,15 +83,18 @@ class Run:
         self.write_json(record, "done", f"{name}.json")
         self.update({"stages": {name: record}})
 
-    def shards_done(self, stage: str, fingerprint: str) -> dict[int, dict[str, Any]]:
-        """Markers of finished shards by number. One written under another configuration does not count."""
+    def markers(self, stage: str) -> dict[int, dict[str, Any]]:
+        """Markers of finished shards by number, whatever they were made of: each says so by its fingerprint."""
         folder = self.path("done", stage)
-        done = {}
-        for info in storage.list_files(folder, recursive=False):
-            marker = json.loads(storage.read_bytes(storage.uri_of(folder, info)))
-            if marker["fingerprint"] == fingerprint:
-                done[marker["shard"]] = marker
-        return done
+        found = (
+            json.loads(storage.read_bytes(storage.uri_of(folder, info)))
+            for info in storage.list_files(folder, recursive=False)
+        )
+        return {marker["shard"]: marker for marker in found}
+
+    def shards_done(self, stage: str, fingerprint: str) -> dict[int, dict[str, Any]]:
+        """The same without those that were written under another configuration, which do not count."""
+        return {number: m for number, m in self.markers(stage).items() if m["fingerprint"] == fingerprint}
 
     def finish_shard(
         self, stage: str, shard: int, fingerprint: str, data: bytes, part: str, counts: dict

@@ -6,7 +6,7 @@ small counts come back and a killed driver loses no finished shard.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -131,13 +131,3 @@ def run_shards(
 def _last_line(error: BaseException) -> str:
     text = str(error).strip()
     return f"{type(error).__name__}: {text.splitlines()[-1] if text else ''}"
-
-
-def split(keys: Iterable[str], count: int) -> dict[int, list[str]]:
-    """Keys dealt to ``count`` shards by hash: the same shard for the same key, whatever else is in the list."""
-    from raysep.corpus.hashing import stable_hash
-
-    shards: dict[int, list[str]] = {}
-    for key in sorted(keys):
-        shards.setdefault(stable_hash(key) % count, []).append(key)
-    return shards

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from raysep.audio.files import decode
 from raysep.audio.resample import resample
 from raysep.corpus import manifest, segments, storage
 from raysep.corpus.manifest import Stem
-from raysep.corpus.segments import Chosen
+from raysep.corpus.segments import Drawn
 from raysep.errors import AudioError
 
 
@@ -52,27 +52,28 @@ def to_int16(audio: np.ndarray) -> np.ndarray:
 
 
 def read_segments(
-    stems: Iterable[Stem],
-    chosen: Chosen,
+    drawn: Drawn,
     labels: Sequence[str],
     sample_rate: int,
     channels: int,
     length: int,
     most: int | None = None,
 ) -> tuple[np.ndarray, int]:
-    """``(n, stem, channel, time)`` chosen segments in track order; and how many tracks could not be read.
+    """``(n, stem, channel, time)`` drawn segments in track order; and how many tracks could not be read.
 
     ``length`` (samples) and ``most`` are what the segments were listed with.
     """
     found, skipped = [], 0
-    for track, parts in manifest.tracks_of(stems).items():
+    for track, parts in manifest.tracks_of(drawn.stems).items():
         try:
             audio = [read_stem(parts[label], sample_rate, channels) for label in labels]
         except AudioError:
             skipped += 1  # the scoring pass reports the stem as failed
             continue
         cuts = {s.index: s for s in segments.cut(audio[0].shape[1], length, most)}
-        found += [np.stack([segments.crop(a, cuts[i], length) for a in audio]) for i in chosen[track] if i in cuts]
+        found += [
+            np.stack([segments.crop(a, cuts[i], length) for a in audio]) for i in drawn.chosen[track] if i in cuts
+        ]
     if not found:
         return np.zeros((0, len(labels), channels, length), np.float32), skipped
     return np.stack(found), skipped

@@ -69,3 +69,15 @@ def draw(every: Chosen, most: int, name: str) -> Chosen:
     for _, track, index in sorted(flat[:most], key=lambda entry: entry[1:]):
         chosen.setdefault(track, []).append(index)
     return chosen
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Some segments of some tracks, with all stems of these."""
+
+    stems: list[Stem]
+    chosen: Chosen
+
+    @classmethod
+    def of(cls, chosen: Chosen, stems: Iterable[Stem]) -> Drawn:
+        return cls([s for s in stems if s.track in chosen], chosen)

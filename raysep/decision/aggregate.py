@@ -10,6 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from raysep.decision.roles import CORPUS, Role
+from raysep.outcome import Outcome
+
 WORST = "_worst"
 # What a row of the scoring pass, or a stem row, holds beside its probes.
 NOT_PROBES = frozenset(
@@ -43,14 +46,14 @@ def per_stem(
     stem_ids = np.array(table["stem_id"].to_pylist(), dtype=object)
     names, first, stem = np.unique(stem_ids.astype(str), return_index=True, return_inverse=True)
     outcome = np.array(table["outcome"].to_pylist(), dtype=object)
-    scored, failed = outcome == "scored", outcome == "failed"
+    scored, failed = outcome == Outcome.SCORED, outcome == Outcome.FAILED
     audible = np.bincount(stem[scored], minlength=len(names))
     any_failed = np.bincount(stem[failed], minlength=len(names)) > 0
     columns: dict[str, object] = {
         "stem_id": names.tolist(),
         "track": table["track"].take(first),
         "stem": table["stem"].take(first),
-        "outcome": np.where(any_failed, "failed", np.where(audible > 0, "scored", "silent")).tolist(),
+        "outcome": np.where(any_failed, Outcome.FAILED, np.where(audible > 0, Outcome.SCORED, Outcome.SILENT)).tolist(),
         "segments": np.bincount(stem[~failed], minlength=len(names)),
         "audible": audible,
     }
@@ -66,21 +69,19 @@ def per_stem(
     return pa.table(columns)
 
 
-def with_roles(
-    stems: pa.Table, corpus: Collection[str], roles: Mapping[str, tuple[str, str, str]] | None = None
-) -> pa.Table:
+def with_roles(stems: pa.Table, corpus: Collection[str], roles: Mapping[str, Role] | None = None) -> pa.Table:
     """The stem rows that a decision needs, with ``role``, ``kind`` (planted ones) and ``group`` (track of origin).
 
     Args:
         corpus: the stem_ids to judge.
-        roles: stem_id → ("calibration" | "planted", kind, track of origin). Rows that are in neither are dropped: an
-            untouched stem of a planted copy is no corpus stem, and a second copy of a calibration stem no new evidence.
+        roles: by stem_id, of calibration and planted stems. Rows that are in neither are dropped: an untouched stem of a
+            planted copy is no corpus stem, and a second copy of a calibration stem no new evidence.
     """
     corpus, roles = set(corpus), roles or {}
     stem_ids, tracks = stems["stem_id"].to_pylist(), stems["track"].to_pylist()
     kept = [i for i, name in enumerate(stem_ids) if name in corpus or name in roles]
     found = [
-        ("corpus", None, tracks[i]) if stem_ids[i] in corpus else roles[stem_ids[i]] for i in kept
+        (CORPUS, None, tracks[i]) if stem_ids[i] in corpus else roles[stem_ids[i]] for i in kept
     ]  # a stem to judge is judged, whatever else it was used for
     table = stems.take(pa.array(kept, pa.int64()))
     for index, name in enumerate(("role", "kind", "group")):

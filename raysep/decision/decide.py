@@ -33,6 +33,7 @@ from raysep.decision.rules import (
 )
 from raysep.decision.share import Share, estimate_share
 from raysep.errors import BadInput
+from raysep.outcome import Outcome
 
 LEAST_WEIGHT = 1e-3  # of a kept stem, so that a label kept by the floor can still be drawn from
 FEWEST_PLANTED = 8
@@ -89,7 +90,7 @@ def decide(
         raise BadInput("no corpus stem to decide on: no row of the stems table has the role 'corpus'")
     group = _column(stems, "group", None)
     group = np.where(group == None, columns["track"], group).astype(str)  # noqa: E711 - elementwise
-    scored = columns["outcome"] == "scored"
+    scored = columns["outcome"] == Outcome.SCORED
 
     suspicion = np.full(len(role), np.nan)
     calibrated = can_fuse(role[scored], group[scored])
@@ -112,12 +113,12 @@ def decide(
         p_value[sets["corpus"]] = p_values(suspicion[sets["calibration"]], suspicion[sets["corpus"]])
     if share is not None and refusal is None:
         p_corrupt[sets["corpus"]] = judged_posterior(*(suspicion[sets[name]] for name in sets), share)
-        silent = corpus & (columns["outcome"] == "silent")
+        silent = corpus & (columns["outcome"] == Outcome.SILENT)
         reference = role == "calibration"
         p_corrupt[silent] = silent_posterior(columns["stem"], columns["outcome"], corpus, reference, share.estimate)[
             silent
         ]
-    p_corrupt[columns["outcome"] == "failed"] = 1.0
+    p_corrupt[columns["outcome"] == Outcome.FAILED] = 1.0
 
     judged = Judged(
         columns["stem"][corpus], columns["outcome"][corpus], suspicion[corpus], p_value[corpus], p_corrupt[corpus]
@@ -165,14 +166,14 @@ def silent_posterior(
     """
 
     def rates(rows: np.ndarray) -> dict[str, float]:
-        silent = outcome == "silent"
+        silent = outcome == Outcome.SILENT
         overall = ((silent & rows).sum() + 1) / (rows.sum() + 2)
         return {
             name: ((silent & rows & (label == name)).sum() + 4 * overall) / ((rows & (label == name)).sum() + 4)
             for name in np.unique(label.astype(str))
         }
 
-    clean, found = rates(reference & (outcome != "failed")), rates(corpus & (outcome != "failed"))
+    clean, found = rates(reference & (outcome != Outcome.FAILED)), rates(corpus & (outcome != Outcome.FAILED))
     return np.array([np.clip(1 - (1 - share) * clean[name] / found[name], 0.0, 1.0) for name in label])
 
 
@@ -231,24 +232,24 @@ def judged_posterior(calibration: np.ndarray, judged: np.ndarray, planted: np.nd
 def _everywhere(judged: Judged) -> np.ndarray:
     """Suspicion without gaps: failed stems above all, silent ones where their P(corrupt), or their label's median, lies."""
     suspicion = judged.suspicion.copy()
-    scored = np.flatnonzero(judged.outcome == "scored")
+    scored = np.flatnonzero(judged.outcome == Outcome.SCORED)
     order = scored[np.argsort(suspicion[scored], kind="stable")]
     top = float(suspicion[order[-1]]) if len(order) else 0.0
-    for i in np.flatnonzero(judged.outcome == "silent"):
+    for i in np.flatnonzero(judged.outcome == Outcome.SILENT):
         if np.isfinite(judged.p_corrupt[i]) and len(order):
             place = np.searchsorted(judged.p_corrupt[order], judged.p_corrupt[i], side="left")
             suspicion[i] = suspicion[order[min(place, len(order) - 1)]]
         else:
             peers = suspicion[scored][judged.label[scored] == judged.label[i]]
             suspicion[i] = float(np.median(peers)) if len(peers) else 0.0
-    suspicion[judged.outcome == "failed"] = top + 1
+    suspicion[judged.outcome == Outcome.FAILED] = top + 1
     return suspicion
 
 
 def _weights(judged: Judged, keep: np.ndarray) -> np.ndarray:
     weight = np.where(np.isfinite(judged.p_corrupt), 1 - judged.p_corrupt, keep.astype(float))
     weight = np.where(keep, np.maximum(weight, LEAST_WEIGHT), weight)
-    return np.where(judged.outcome == "failed", 0.0, weight)
+    return np.where(judged.outcome == Outcome.FAILED, 0.0, weight)
 
 
 def _summary(rule, floor, judged: Judged, keep, wanted, share: Share | None, refusal, evidence: dict[str, int]) -> dict:
@@ -270,7 +271,7 @@ def _summary(rule, floor, judged: Judged, keep, wanted, share: Share | None, ref
             "stems": len(keep),
             "kept": int(keep.sum()),
             "removed": int((~keep).sum()),
-            **{name: outcomes[name] for name in ("scored", "silent", "failed")},
+            **{name: outcomes[name] for name in (Outcome.SCORED, Outcome.SILENT, Outcome.FAILED)},
             "kept_by_floor": int((keep & ~wanted).sum()),
         },
         "removed_share": float((~keep).mean()),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from raysep.decision.conformal import adjusted
+from raysep.outcome import Outcome
 
 FUSED = "fused"
 LEAST_STEMS = 4  # of a label, that are always left
@@ -51,13 +52,13 @@ class Judged:
 def apply_rule(rule: Rule, judged: Judged, clean_share: float, refusal: str | None) -> tuple[np.ndarray, list[str]]:
     """Whether to keep each stem, before the floor, and why."""
     p = judged.p_corrupt
-    scored = judged.outcome == "scored"
+    scored = judged.outcome == Outcome.SCORED
     if isinstance(rule, Ratio):
         keep = _ratio(rule, judged)
         texts = [f"among the most suspect {rule.share:.0%} of its label by {rule.probe}" for _ in keep]
         kept = [f"not among the most suspect {rule.share:.0%} of its label by {rule.probe}" for _ in keep]
     elif refusal is not None:
-        keep = judged.outcome != "failed"
+        keep = judged.outcome != Outcome.FAILED
         texts = kept = [f"ranked only: {refusal}"] * len(keep)
     elif isinstance(rule, Threshold):
         keep = ~(p > rule.p)
@@ -69,11 +70,11 @@ def apply_rule(rule: Rule, judged: Judged, clean_share: float, refusal: str | No
         keep = q > rule.level
         texts = [f"adjusted p-value {value:.3f} within the false discovery rate {rule.level:g}" for value in q]
         kept = [f"adjusted p-value {value:.3f} above the false discovery rate {rule.level:g}" for value in q]
-    keep = keep & (judged.outcome != "failed")
+    keep = keep & (judged.outcome != Outcome.FAILED)
     reasons = [kept[i] if keep[i] else texts[i] for i in range(len(keep))]
-    for i in np.flatnonzero(judged.outcome == "silent"):
+    for i in np.flatnonzero(judged.outcome == Outcome.SILENT):
         reasons[i] = f"no audible segment; {reasons[i]}"
-    for i in np.flatnonzero(judged.outcome == "failed"):
+    for i in np.flatnonzero(judged.outcome == Outcome.FAILED):
         reasons[i] = "could not be read: see failed.parquet"
     return keep, reasons
 
@@ -83,7 +84,7 @@ def respect_floor(keep: np.ndarray, judged: Judged, floor: float, reasons: list[
     keep = keep.copy()
     for label in np.unique(judged.label.astype(str)):
         members = np.flatnonzero(judged.label == label)
-        audible = members[judged.outcome[members] == "scored"]
+        audible = members[judged.outcome[members] == Outcome.SCORED]
         needed = min(len(audible), max(LEAST_STEMS, int(np.ceil(floor * len(members) - 1e-9))))
         missing = needed - int(keep[audible].sum())
         removed = audible[~keep[audible]]

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from raysep.errors import BadInput
 from raysep.evaluation.bootstrap import Interval, cluster_weights, interval_of
+from raysep.outcome import Outcome
 
 CLEAN = "clean"
 
@@ -87,7 +88,7 @@ def detection(decision, truth, draws: int = 1000, seed: int = 0, level: float = 
     severity = np.array([known[row["stem_id"]].get("severity") or "" for row in rows], dtype=object)
     outcome = np.array([row["outcome"] for row in rows], dtype=object)
     keep = np.array([bool(row["keep"]) for row in rows])
-    scored = outcome == "scored"
+    scored = outcome == Outcome.SCORED
 
     label = np.array([row["stem"] for row in rows], dtype=object)[scored]
     track = np.array([row["track"] for row in rows], dtype=object)[scored]
@@ -117,9 +118,9 @@ def detection(decision, truth, draws: int = 1000, seed: int = 0, level: float = 
         by_severity={name: ranking(corrupt & (severities == name), clean) for name in sorted(set(severities[corrupt]))},
         by_label={name: ranking(corrupt & (label == name), clean & (label == name)) for name in sorted(set(label))},
         removal=removal(kind != CLEAN, keep),
-        silent=int((outcome == "silent").sum()),
-        failed=int((outcome == "failed").sum()),
-        silent_corrupted=int(((outcome == "silent") & (kind != CLEAN)).sum()),
+        silent=int((outcome == Outcome.SILENT).sum()),
+        failed=int((outcome == Outcome.FAILED).sum()),
+        silent_corrupted=int(((outcome == Outcome.SILENT) & (kind != CLEAN)).sum()),
         roc={
             "all": roc_points(score, corrupt, clean),
             **{name: roc_points(score, kinds == name, clean) for name in names},

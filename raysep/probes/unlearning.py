@@ -21,6 +21,7 @@ from raysep.errors import RaysepError
 from raysep.probes.gradients import Weights, reference_gradient, weights_of, with_weights
 from raysep.probes.influence import direction, norm
 from raysep.probes.losses import losses_of
+from raysep.probes.ways import Way
 
 DAMPING = 0.1
 DEAD = 1e-4  # of the mean over all layers: a layer whose F is smaller has no say, and its gradient is rounding
@@ -87,6 +88,26 @@ def plain(weights: Mapping[str, Tensor], gradient: Mapping[str, Tensor], alpha: 
         weights,
         {name: weights[name].double() + alpha * g.to(weights[name].device).double() for name, g in gradient.items()},
     )
+
+
+def follow(
+    way: Way,
+    weights: Mapping[str, Tensor],
+    gradient: Mapping[str, Tensor],
+    metric: Mapping[str, Tensor],
+    n: int,
+    alpha: float,
+    steps: int,
+    gradient_at: Callable[[Weights], Mapping[str, Tensor]],
+    damping: float = DAMPING,
+) -> Weights:
+    """θ⁻ after ``steps`` in a way's own manner; ``metric`` is its D. Arguments are those of ``unlearn``."""
+    if way.pulled:
+        return unlearn(weights, gradient, metric, n, alpha, steps, gradient_at, damping)
+    moved: Weights = dict(weights)
+    for number in range(steps):  # the same step as with a D of ones, without the pull back
+        moved = plain(moved, gradient_at(moved) if number else gradient, alpha / n / (1.0 + damping))
+    return moved
 
 
 def alpha_for(weights: Mapping[str, Tensor], step: Mapping[str, Tensor], n: int, relative: float) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from raysep.outcome import Outcome
 from raysep.report.data import ReportData, Row
 from raysep.report.numbers import NARROW, count, decibels, decimal, known, percent, span
 
@@ -32,13 +33,13 @@ def place(row: Mapping[str, Any]) -> str:
 
     A silent stem that the decision removed counts as removed: it is set aside like any other.
     """
-    outcome = str(row.get("outcome") or "scored")
-    if outcome.startswith("failed"):
-        return "failed"
+    outcome = str(row.get("outcome") or Outcome.SCORED)
+    if outcome.startswith(Outcome.FAILED):
+        return Outcome.FAILED
     keep = row.get("keep")
     if keep is not None and not keep:
         return "removed"
-    return "silent" if outcome == "silent" else "kept"
+    return Outcome.SILENT if outcome == Outcome.SILENT else "kept"
 
 
 def counts_by_label(rows: list[Row]) -> dict[str, Counts]:

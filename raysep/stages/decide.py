@@ -9,13 +9,12 @@ import pyarrow as pa
 from raysep.config import DecisionSettings, from_dict, merge
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
+from raysep.decision.roles import Roles
 from raysep.errors import BadInput
 from raysep.rundir import Run, read_scores, table_bytes
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
-
-Roles = dict[str, tuple[str, str, str]]
 
 
 def decide(context: Context, inputs: Inputs, planting: Planting) -> None:

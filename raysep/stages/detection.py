@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from raysep.evaluation.detection import CLEAN, Detection, detection
 from raysep.evaluation.scores import ScoreDetection, score_detection
+from raysep.outcome import Outcome
 from raysep.rundir import Run
 
 
@@ -42,7 +43,7 @@ def judged_stems(run: Run, truth_uri: str) -> tuple[pa.Table, np.ndarray]:
     kinds = {row["stem_id"]: row["kind"] for row in truth.read(storage.absolute(truth_uri))}
     table = run.read_table("stems.parquet")
     known = pc.is_in(table["stem_id"], pa.array(kinds, pa.string()))
-    table = table.filter(pc.and_(known, pc.equal(table["outcome"], "scored")))
+    table = table.filter(pc.and_(known, pc.equal(table["outcome"], Outcome.SCORED)))
     return table, np.array([kinds[i] for i in table["stem_id"].to_pylist()], dtype=str)
 
 

@@ -19,12 +19,13 @@ import pyarrow as pa
 
 from raysep.corpus.manifest import Stem
 from raysep.decision.effort import first_of
+from raysep.decision.roles import Roles
+from raysep.outcome import Outcome
 from raysep.rundir import Run
 from raysep.stages.context import Context
 
 FIRST_LOOK = "first-look"  # the stage's name, and its folder's
 PLAN = "effort.parquet"
-Roles = dict[str, tuple[str, str, str]]
 Rows = list[dict[str, Any]]
 
 
@@ -42,15 +43,15 @@ def plan(context: Context, rows: pa.Table, corpus: Iterable[Stem], roles: Roles)
     oriented = {name for name, probe in PROBES.items() if probe.oriented}
     stems = per_stem(rows, [name for name in PROBES if name in rows.column_names], oriented)
     stems = with_roles(stems, {s.stem_id for s in corpus}, roles)
-    stems = stems.filter(pa.compute.equal(stems["outcome"], "scored"))
+    stems = stems.filter(pa.compute.equal(stems["outcome"], Outcome.SCORED))
     names = stems["stem_id"].to_pylist()
     before = run.read_table(PLAN) if run.has(PLAN) else None
     if before is not None and set(names) <= set(before["stem_id"].to_pylist()):
         return
-    left, counts = np.unique(rows["stem_id"].filter(pa.array(outcome == "unread")).to_numpy(), return_counts=True)
+    left, counts = np.unique(rows["stem_id"].filter(pa.array(outcome == Outcome.UNREAD)).to_numpy(), return_counts=True)
     count_of = dict(zip(left.tolist(), counts.tolist(), strict=True))
     unread = np.array([count_of.get(name, 0) for name in names], dtype=np.int64)
-    scored = rows.filter(pa.array((outcome == "scored") & np.isin(rows["stem_id"].to_numpy(), names)))
+    scored = rows.filter(pa.array((outcome == Outcome.SCORED) & np.isin(rows["stem_id"].to_numpy(), names)))
     budget = int(settings.scoring.budget * unread.sum())
     table = further_segments(stems, scored, unread, budget, settings.decision.threshold, settings.seed)
     if before is not None:
@@ -96,23 +97,27 @@ class Continuation:
         of_stem: dict[str, Rows] = {}
         for row in self.rows[track]:
             of_stem.setdefault(row["stem"], []).append(row)
-        readable = {label: stem for label, stem in stems.items() if of_stem[label][0]["outcome"] != "failed"}
+        readable = {label: stem for label, stem in stems.items() if of_stem[label][0]["outcome"] != Outcome.FAILED}
         number = {label: self.further.get(stem.stem_id, 0) for label, stem in readable.items()}
         if not any(number.values()):
-            return [row for row in self.rows[track] if row["outcome"] != "unread"]
+            return [row for row in self.rows[track] if row["outcome"] != Outcome.UNREAD]
 
         def choose(label: str, audible: np.ndarray) -> np.ndarray:
-            unread = np.array([row["outcome"] == "unread" for row in of_stem[label]])
+            unread = np.array([row["outcome"] == Outcome.UNREAD for row in of_stem[label]])
             return first_of(unread, number[label], self.number)
 
         by_stem = {
             label: {name: row[name] for name in self.whole}
             for label in readable
             for row in of_stem[label]
-            if row["outcome"] == "scored"
+            if row["outcome"] == Outcome.SCORED
         }
-        further = [row for row in score(track, readable, choose, by_stem) if row["outcome"] in ("scored", "failed")]
-        lost = [row for row in further if row["outcome"] == "failed"]
+        further = [
+            row for row in score(track, readable, choose, by_stem) if row["outcome"] in (Outcome.SCORED, Outcome.FAILED)
+        ]
+        lost = [row for row in further if row["outcome"] == Outcome.FAILED]
         new = {(row["stem"], row["segment"]): row for row in further}
         merged = [new.get((row["stem"], row["segment"]), row) for row in self.rows[track]]
-        return lost + [r for r in merged if r["outcome"] != "unread" and r["stem"] not in {row["stem"] for row in lost}]
+        return lost + [
+            r for r in merged if r["outcome"] != Outcome.UNREAD and r["stem"] not in {row["stem"] for row in lost}
+        ]

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from raysep.audio.levels import SILENCE_DBFS
-from raysep.cluster import shards
 from raysep.config import ScoringSettings
 from raysep.corpus import manifest, segments
 from raysep.corpus.manifest import Stem
 from raysep.corpus.mixing import ReferenceBank
+from raysep.corpus.segments import Drawn
 from raysep.errors import BadInput, RaysepError
+from raysep.probes.ways import WAYS
 from raysep.rundir import Run
 from raysep.stages import attribute, train
 from raysep.stages.context import Context
+from raysep.stages.passes import AudioWorker, Counts, Pass
 from raysep.stages.plant import Planting
 
 
@@ -38,11 +40,9 @@ def make_kit(context: Context, planting: Planting) -> None:
     if run.has("kit", "made.json"):
         return
     every = context.segments_of(planting.unlearning)
-    worker = KitMaker(run.root, context.fingerprint, context.sample_rate, context.channels, context.config)
-    payload = ([asdict(s) for s in planting.unlearning], every)
-    failed = shards.run_shards(worker, {0: payload}, context.available)
-    if failed:
-        raise RaysepError(f"preparing the scoring pass failed ({failed[0]})")
+    done = Pass.of(context, "kit").run(KitMaker.of(context), {0: Drawn(planting.unlearning, every)})
+    if done.lost:
+        raise RaysepError(f"preparing the scoring pass failed ({done.reason})")
     if left_out := run.read_json("kit", "made.json")["distances_left_out"]:
         context.progress.say(f"distances to the reference left out: {left_out}")
 
@@ -101,30 +101,17 @@ def fill_bank(
     return bank.thinned(scoring.bank_segments)
 
 
-@dataclass(frozen=True)
-class KitMaker:
-    root: str
-    fingerprint: str
-    sample_rate: int
-    channels: int
-    config: Any
+class KitMaker(AudioWorker):
+    """Makes the kit from the whole reference."""
 
-    def __call__(self) -> Callable[[int, Any], dict]:
-        return self.run
-
-    def run(self, shard: int, payload: Any) -> dict:
-        import torch
-
+    def run(self, shard: int, payload: Drawn) -> Counts:
         from raysep.probes.embedders import weight_files
         from raysep.probes.scoring import ScoringKit, ScoringOptions, label_references
 
-        torch.set_num_threads(self.config.training.threads)
-        rows, every = payload
-        run, scoring = Run(self.root), self.config.scoring
-        stems = [Stem(**row) for row in rows]
+        run, scoring = self.folder, self.config.scoring
         frames = round(scoring.segment_seconds * self.sample_rate)
-        tracks = LazyTracks(stems, self.sample_rate, self.channels)
-        bank = fill_bank(tracks, every, self.config.labels, frames, scoring)
+        tracks = LazyTracks(payload.stems, self.sample_rate, self.channels)
+        bank = fill_bank(tracks, payload.chosen, self.config.labels, frames, scoring)
         networks = {
             "final": train.load_network(run, train.FINAL)[0],
             "early": train.load_network(run, train.EARLY)[0],
@@ -136,14 +123,14 @@ class KitMaker:
             unlearned = train.load_network(run, attribute.UNLEARNED, "attribution")[0]
             names = {"own": ["unlearned"], "clean": ["unlearned-clean"], "both": ["unlearned", "unlearned-clean"]}
             networks |= dict.fromkeys(names[scoring.unlearning_context], unlearned)
-        per_track = self._per_track(run)
+        per_track, way = self._per_track(run), WAYS[scoring.unlearning]
         options = ScoringOptions(
             segment_frames=frames,
             sample_rate=self.sample_rate,
             most_segments=scoring.most_segments,
             seed=self.config.seed,
             rho=scoring.rho,
-            unlearning_sign=-1.0 if scoring.unlearning == "noisy" else 1.0,
+            unlearning_sign=way.sign if way else 1.0,
             batch=scoring.batch,
             embedder=scoring.embedder,
             embedder_weights=weight_files.absolute(scoring.embedder_weights),
@@ -173,7 +160,8 @@ class KitMaker:
 
         from raysep.probes.per_track import PerTrack
 
-        if self.config.scoring.unlearning != "per-track" or not run.has("attribution", attribute.RANKS):
+        way = WAYS[self.config.scoring.unlearning]
+        if way is None or not way.each_track or not run.has("attribution", attribute.RANKS):
             return None
         count = run.read_json("attribution", "record.json")["unlearned_tracks"]
         names = [attribute.ONE_TRACK.format(number) for number in range(count)]

@@ -1,4 +1,4 @@
-"""Split the reference and plant part of it in the training: method.md section 6, step 1.
+"""Split the reference and plant part of it in the training.
 
 Calibration tracks and corrupted copies go through the same training as the corpus, so that their scores are
 exchangeable with the corpus's own. Held-out calibration would be easier, and ruins the estimate.
@@ -10,7 +10,7 @@ calibration stems, whatever the fault.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,8 @@ from raysep.corpus.hashing import generator, stable_hash
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_stem
 from raysep.decision.fusion import FEWEST_TRACKS
+from raysep.decision.roles import CALIBRATION, NOISY, PLANTED, Role, Roles
+from raysep.probes.ways import WAYS, Target
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 
@@ -41,18 +43,18 @@ class Planting:
     unlearning: list[Stem]
     calibration: list[Stem]
     planted: list[Stem]  # whole tracks
-    roles: dict[str, tuple[str, str, str]]  # stem_id → (role, kind, origin track); only what the fusion may use
+    roles: Roles  # only what the fusion may use
     noisy: frozenset[str] = frozenset()  # stem_ids of the planted ones that are unlearned, and are then no evidence
 
     @property
     def trained(self) -> list[Stem]:
         """What joins the corpus in training: calibration stems and planted corrupted ones."""
-        corrupted = self.noisy | {stem_id for stem_id, (role, _, _) in self.roles.items() if role == "planted"}
+        corrupted = self.noisy | {stem_id for stem_id, role in self.roles.items() if role.role == PLANTED}
         return self.calibration + [s for s in self.planted if s.stem_id in corrupted]
 
     @property
     def noisy_tracks(self) -> list[Stem]:
-        """What ``scoring.unlearning = noisy`` unlearns: whole planted tracks, of other songs than the planted evidence."""
+        """What is unlearned instead of the reference, if anything: whole planted tracks, of other songs than the evidence."""
         tracks = {s.track for s in self.planted if s.stem_id in self.noisy}
         return [s for s in self.planted if s.track in tracks]
 
@@ -65,21 +67,19 @@ def plant(context: Context, inputs: Inputs) -> Planting:
         with run.stage("plant") as record, context.progress.bar("plant") as advance:
             planted, roles = _corrupt(context, injected, advance)
             noisy = noisy_origins({s.track for s in injected}, context.config)
-            roles = [(i, "noisy" if origin in noisy else role, kind, origin) for i, role, kind, origin in roles]
-            roles += [(s.stem_id, "calibration", "clean", s.track) for s in calibration]
+            roles = {i: role._replace(role=NOISY) if role.origin in noisy else role for i, role in roles.items()}
+            roles |= {s.stem_id: Role(CALIBRATION, "clean", s.track) for s in calibration}
             manifest.write(run.path("planted.parquet"), planted)
-            columns = list(zip(*roles, strict=True)) if roles else [[]] * len(ROLES)
-            run.write_table(pa.table([list(c) for c in columns], schema=ROLES), "roles.parquet")
+            rows = [{"stem_id": stem_id, **role._asdict()} for stem_id, role in roles.items()]
+            run.write_table(pa.Table.from_pylist(rows, schema=ROLES), "roles.parquet")
             record.update(
                 tracks={
                     name: len(manifest.tracks_of(part)) for name, part in _named(unlearning, calibration, injected)
                 },
-                **{name: sum(role == name for _, role, _, _ in roles) for name in ("planted", "noisy")},
+                **{name: sum(role.role == name for role in roles.values()) for name in (PLANTED, NOISY)},
             )
-    roles = {
-        row["stem_id"]: (row["role"], row["kind"], row["origin"]) for row in run.read_table("roles.parquet").to_pylist()
-    }
-    unlearned = frozenset(stem_id for stem_id, (role, _, _) in roles.items() if role == "noisy")
+    roles = {row.pop("stem_id"): Role(**row) for row in run.read_table("roles.parquet").to_pylist()}
+    unlearned = frozenset(stem_id for stem_id, role in roles.items() if role.role == NOISY)
     evidence = {stem_id: role for stem_id, role in roles.items() if stem_id not in unlearned}
     return Planting(unlearning, calibration, manifest.read(run.path("planted.parquet")), evidence, unlearned)
 
@@ -103,18 +103,19 @@ def split(reference: list[Stem], config) -> tuple[list[Stem], list[Stem], list[S
 
 
 def noisy_origins(injected: set[str], config) -> set[str]:
-    """The tracks whose corrupted copies ``scoring.unlearning = noisy`` unlearns: half, rounded down; none otherwise.
+    """The tracks whose corrupted copies are unlearned, where the way does that: half, rounded down; none otherwise.
 
     A network that forgot a stem singles it out whatever its fault. As evidence it would promise of that probe what no
     corpus stem keeps; so it goes by song, since copies of a song are alike too.
     """
-    if config.scoring.unlearning != "noisy":
+    way = WAYS[config.scoring.unlearning]
+    if way is None or way.target is not Target.PLANTED:
         return set()
     order = sorted(injected, key=lambda track: stable_hash(f"{config.seed}/noisy/{track}"))
     return set(order[: len(order) // 2])
 
 
-def _corrupt(context: Context, injected: list[Stem], advance) -> tuple[list[Stem], list[tuple[str, str, str, str]]]:
+def _corrupt(context: Context, injected: list[Stem], advance) -> tuple[list[Stem], Roles]:
     """Write the corrupted copies into the run's folder; returns their stems and roles."""
     config, run = context.config, context.run
     tracks = manifest.tracks_of(injected)
@@ -125,7 +126,7 @@ def _corrupt(context: Context, injected: list[Stem], advance) -> tuple[list[Stem
     kinds = config.planting.kinds or contamination.KINDS
     planned = contamination.plan(labels, share=PLANTED_SHARE, seed=config.seed, kinds=kinds)
     written: list[Stem] = []
-    roles: list[tuple[str, str, str, str]] = []
+    roles: Roles = {}
     for done, (name, stems) in enumerate(copies.items()):
         advance(done, len(copies))
         first = next(iter(stems.values()))
@@ -134,14 +135,14 @@ def _corrupt(context: Context, injected: list[Stem], advance) -> tuple[list[Stem
         faults = [fault for fault in planned if fault.track == name]
         changed, truth = contamination.corrupt_track(name, audio, faults, first.sample_rate, config.seed)
         audio |= changed
-        roles += [(row["stem_id"], "planted", row["kind"], first.track) for row in truth if row["stem"] in changed]
+        roles |= {row["stem_id"]: Role(PLANTED, row["kind"], first.track) for row in truth if row["stem"] in changed}
         for label, stem in stems.items():
             uri = run.path("planted", name, f"{label}.wav")
             data, written_as = encode_like(audio[label], first.sample_rate, stem.format)
             run.write_bytes(data, "planted", name, f"{label}.wav")
             written.append(
                 replace(
-                    Stem(**asdict(stem)),
+                    stem,
                     stem_id=manifest.stem_id(name, label),
                     track=name,
                     uri=uri,

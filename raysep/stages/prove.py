@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from raysep.cluster import shards
 from raysep.corpus import manifest, storage
 from raysep.corpus.hashing import fingerprint, generator
 from raysep.corpus.layouts import musdb
@@ -19,6 +18,7 @@ from raysep.rundir import Run, table_bytes
 from raysep.stages import train
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
+from raysep.stages.passes import AudioWorker, Counts, Pass
 
 RESULTS = pa.schema(
     [
@@ -155,67 +155,48 @@ def _known_arm(context: Context, inputs: Inputs, name: str, benchmark: Any) -> A
 # Evaluation
 
 
+@dataclass(frozen=True)
+class Trained:
+    """One trained network, and the tracks that it is judged on."""
+
+    arm: str
+    seed: int
+    size: int  # stems that it was trained on
+    test: list[Stem]
+
+
 def _evaluate(
     context: Context, arms: list[Arm], test: list[Stem], fingerprint: str, advance: Callable[..., None]
 ) -> None:
     """Every trained network on every test track, a shard each; then one table."""
     run = context.run
-    sizes = {arm.name: arm.size for arm in arms}
-    jobs = [(arm.name, seed) for arm in arms for seed in context.config.proof.seeds]
-    done = run.shards_done("evaluate", fingerprint)
-    missing = {
-        number: (arm, seed, sizes[arm], [asdict(s) for s in test])
-        for number, (arm, seed) in enumerate(jobs)
-        if number not in done
-    }
-    finished = len(done)
-
-    def on_done(shard: int, counts: dict) -> None:
-        nonlocal finished
-        finished += 1
-        advance(finished, len(jobs))
-
-    make = _Evaluator(run.root, fingerprint, context.sample_rate, context.channels, context.config.training.threads)
-    failed = shards.run_shards(make, missing, context.available, most_workers=context.workers, on_done=on_done)
-    if failed:
-        raise RaysepError(f"evaluation failed ({next(iter(failed.values()))}); start the same command again to go on")
-    parts = [run.read_table("evaluation", f"part-{number:05d}.parquet") for number in range(len(jobs))]
+    networks = [Trained(arm.name, seed, arm.size, test) for arm in arms for seed in context.config.proof.seeds]
+    work = replace(Pass.of(context, "evaluate"), fingerprint=fingerprint)
+    done = work.run(Evaluator.of(context, fingerprint=fingerprint), dict(enumerate(networks)), advance)
+    if done.lost:
+        raise RaysepError(f"evaluation failed ({done.reason}); start the same command again to go on")
+    parts = [run.read_table("evaluation", f"part-{number:05d}.parquet") for number in range(len(networks))]
     run.write_table(pa.concat_tables(parts), "results.parquet")
 
 
-@dataclass(frozen=True)
-class _Evaluator:
-    """Makes, in a worker, the function that evaluates one trained network."""
+class Evaluator(AudioWorker):
+    """Evaluates one trained network."""
 
-    root: str
-    fingerprint: str
-    sample_rate: int
-    channels: int
-    threads: int
-
-    def __call__(self) -> Callable[[int, Any], dict]:
-        import torch
-
-        torch.set_num_threads(self.threads)
-        return self.run
-
-    def run(self, shard: int, payload: Any) -> dict:
+    def run(self, shard: int, payload: Trained) -> Counts:
         from raysep.corpus.reading import read_stem
         from raysep.evaluation.measures import track_measures
         from raysep.separators import checkpoint, inference
 
-        arm, seed, size, rows = payload
-        run = Run(self.root)
-        name = f"{trained_as(arm, seed)}.safetensors"
-        network = checkpoint.network_of(checkpoint.from_bytes(run.read_bytes("checkpoints", name), name))
-        results = []
-        for track, stems in manifest.tracks_of(Stem(**row) for row in rows).items():
+        name = f"{trained_as(payload.arm, payload.seed)}.safetensors"
+        network = checkpoint.network_of(checkpoint.from_bytes(self.folder.read_bytes("checkpoints", name), name))
+        rows = []
+        for track, stems in manifest.tracks_of(payload.test).items():
             references = np.stack([read_stem(stems[label], self.sample_rate, self.channels) for label in network.stems])
             estimates = inference.separate(network, references.sum(axis=0))
             found = track_measures(references, estimates, self.sample_rate, MEASURED).values
             for k, label in enumerate(network.stems):
-                results.append((arm, seed, track, label, *(float(found[name][k]) for name in MEASURED), size))
-        table = pa.table([list(c) for c in zip(*results, strict=True)], schema=RESULTS)
+                values = (float(found[name][k]) for name in MEASURED)
+                rows.append((payload.arm, payload.seed, track, label, *values, payload.size))
+        table = pa.table([list(c) for c in zip(*rows, strict=True)], schema=RESULTS)
         part = f"evaluation/part-{shard:05d}.parquet"
-        run.finish_shard("evaluate", shard, self.fingerprint, table_bytes(table), part, {"rows": len(results)})
-        return {"rows": len(results)}
+        return self.finish("evaluate", shard, table_bytes(table), part, {"rows": len(rows)})

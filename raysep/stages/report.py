@@ -8,6 +8,7 @@ import numpy as np
 
 from raysep.corpus import manifest
 from raysep.errors import AudioError, FinishedWithFailures
+from raysep.outcome import Outcome
 from raysep.rundir import Run
 from raysep.stages.context import Context
 from raysep.stages.results import BASELINE, arm_rows, gain, print_result, rule_text, tested_on
@@ -131,7 +132,9 @@ def _suspects(run: Run, decision: list[dict]) -> list[dict[str, Any]]:
     """The most suspect stems with what speaks against them and an excerpt to listen to."""
     stems = {s.stem_id: s for s in manifest.read(run.path("manifest.parquet"))}
     scores = {row["stem_id"]: row for row in run.read_table("stems.parquet").to_pylist()}
-    worst = sorted((r for r in decision if r["outcome"] == "scored"), key=lambda r: (-r["suspicion"], r["stem_id"]))
+    worst = sorted(
+        (r for r in decision if r["outcome"] == Outcome.SCORED), key=lambda r: (-r["suspicion"], r["stem_id"])
+    )
     rows = []
     for row in worst[:SUSPECTS]:
         audio, mime = _excerpt(run, stems[row["stem_id"]])
@@ -146,7 +149,7 @@ def _strongest(scores: dict[str, dict], row: dict, count: int = 4) -> dict[str, 
     from raysep.probes.catalogue import PROBES
 
     own = scores[row["stem_id"]]
-    peers = [s for s in scores.values() if s["stem"] == row["stem"] and s["outcome"] == "scored"]
+    peers = [s for s in scores.values() if s["stem"] == row["stem"] and s["outcome"] == Outcome.SCORED]
     standings = {}
     for name in own:
         if name in PROBES and PROBES[name].oriented and own[name] is not None:

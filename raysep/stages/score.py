@@ -17,14 +17,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from raysep.cluster import shards
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import AudioError, RaysepError
+from raysep.outcome import Outcome
 from raysep.rundir import Run, read_scores, table_bytes
 from raysep.stages import effort, kit
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
+from raysep.stages.passes import AudioWorker, Counts, Pass, split
 from raysep.stages.plant import Planting
 
 COLUMNS = [
@@ -34,7 +35,7 @@ COLUMNS = [
     ("segment", pa.int32()),
     ("start", pa.float64()),
     ("seconds", pa.float64()),
-    ("outcome", pa.string()),  # scored | silent | failed
+    ("outcome", pa.string()),
     ("error", pa.string()),
     ("message", pa.string()),
     ("level_dbfs", pa.float32()),
@@ -43,6 +44,7 @@ FAILED = pa.schema([(name, pa.string()) for name in ("stem_id", "track", "stem",
 SCORE = "score"
 PART = "part-{:05d}.parquet"
 PARTS = {SCORE: "scores", effort.FIRST_LOOK: effort.FIRST_LOOK}  # stage → folder of its parts
+TOLD = (Outcome.SCORED, Outcome.SILENT, Outcome.FAILED)  # rows in = the sum of these
 LATER = ("decide", "search", "retrain", "evaluate")  # stages that a changed score makes stale
 
 
@@ -54,8 +56,8 @@ def score(context: Context, inputs: Inputs, planting: Planting) -> None:
         return
     with run.stage("score") as record:
         kit.make_kit(context, planting)
-        plan = shards.split(tracks, context.config.scoring.shards)
-        work = {number: [asdict(s) for name in names for s in tracks[name].values()] for number, names in plan.items()}
+        plan = split(tracks, context.config.scoring.shards)
+        work = {number: [s for name in names for s in tracks[name].values()] for number, names in plan.items()}
         if context.config.scoring.first_segments:
             _run(context, effort.FIRST_LOOK, work)
             effort.plan(context, read_scores(run, effort.FIRST_LOOK), inputs.corpus, planting.roles)
@@ -63,39 +65,25 @@ def score(context: Context, inputs: Inputs, planting: Planting) -> None:
         record.update(_count(context, sum(map(len, tracks.values())), len(plan), scored_now))
 
 
-def _run(context: Context, stage: str, work: dict[int, list[dict]]) -> int:
+def _run(context: Context, stage: str, work: dict[int, list[Stem]]) -> int:
     """Do the shards of a pass that are not done; returns how many those were."""
-    run = context.run
-    done = run.shards_done(stage, context.fingerprint)
-    if context.retry_failed and done:
-        done = {number: marker for number, marker in done.items() if not marker["counts"]["failed"]}
+    run, todo = context.run, Pass.of(context, stage, again=context.retry_failed)
+    if context.retry_failed and run.shards_done(stage, context.fingerprint):
         for later in LATER:
             storage.delete(run.path("done", f"{later}.json"))
-    missing = {number: payload for number, payload in work.items() if number not in done}
-    finished = len(done)
-    worker = _Worker(run.root, context.fingerprint, context.sample_rate, context.channels, context.config, stage)
+    scorer = Scorer.of(context, stage=stage)
     with context.progress.bar(stage) as advance:
-
-        def on_done(shard: int, counts: dict) -> None:
-            nonlocal finished
-            finished += 1
-            advance(finished, len(work))
-
-        advance(finished, len(work))
-        given_up = shards.run_shards(
-            worker, missing, context.available, most_workers=context.workers, gpu=True, on_done=on_done
-        )
-    for number, reason in given_up.items():
-        rows = [_failed_row(Stem(**stem), "WorkerDied", reason) for stem in missing[number]]
-        _finish(run, number, context.fingerprint, rows, (), stage)
-    return len(missing)
+        done = todo.run(scorer, work, advance, gpu=True)
+    for number, reason in done.lost.items():
+        scorer.leave(number, [_failed_row(stem, "WorkerDied", reason) for stem in work[number]], ())
+    return done.now
 
 
 def _count(context: Context, stems_in: int, shard_count: int, scored_now: int) -> dict[str, Any]:
     """Write ``failed.parquet``; returns the pass's counts, of stems and of segments. No stem may be lost."""
     run = context.run
     table = read_scores(run)
-    failed = table.filter(pa.compute.equal(table["outcome"], "failed"))
+    failed = table.filter(pa.compute.equal(table["outcome"], Outcome.FAILED))
     uris = {
         s.stem_id: s.uri
         for name in ("manifest", "reference", "planted")
@@ -107,8 +95,8 @@ def _count(context: Context, stems_in: int, shard_count: int, scored_now: int) -
     ]
     run.write_table(pa.Table.from_pylist(rows, schema=FAILED), "failed.parquet")
     markers = run.shards_done("score", context.fingerprint)
-    totals = {key: sum(m["counts"][key] for m in markers.values()) for key in ("stems", "scored", "silent", "failed")}
-    if not stems_in == totals["stems"] == totals["scored"] + totals["silent"] + totals["failed"]:
+    totals = {str(key): sum(m["counts"][key] for m in markers.values()) for key in ("stems", *TOLD)}
+    if not stems_in == totals["stems"] == sum(totals[kind] for kind in TOLD):
         raise RaysepError(f"{run.root}: {stems_in} stems went into the pass and {totals} came out; please report this")
     return {**totals, "segments": len(table) - len(rows), "shards": shard_count, "shards_scored_now": scored_now}
 
@@ -120,45 +108,38 @@ def _failures(run: Run) -> int:
 # The pass
 
 
-@dataclass(frozen=True)
-class _Worker:
-    """Makes, in a worker, the function that scores one shard."""
+@dataclass(frozen=True, kw_only=True)
+class Scorer(AudioWorker):
+    """Scores the tracks of a shard."""
 
-    root: str
-    fingerprint: str
-    sample_rate: int
-    channels: int
-    config: Any
+    exact = True
     stage: str = SCORE  # or the first look
 
-    def __call__(self) -> Callable[[int, Any], dict]:
+    def start(self) -> Callable[[int, list[Stem]], Counts]:
         import torch
 
-        from raysep.probes.precision import full_single_precision
         from raysep.probes.scoring import ScoringKit
 
-        full_single_precision()
-        torch.set_num_threads(self.config.training.threads)
-        run = Run(self.root)
+        run = self.folder
         files = {name: run.read_bytes("kit", name) for name in run.read_json("kit", "made.json")["files"]}
         held = ScoringKit.from_files(files).to("cuda" if torch.cuda.is_available() else "cpu")
         first = self.config.scoring.first_segments
         further = effort.read_plan(run) if first and self.stage == SCORE else None
         choose = effort.first_look(first) if self.stage == effort.FIRST_LOOK else None
 
-        def run_one(shard: int, payload: Any) -> dict:
+        def score_shard(shard: int, stems: list[Stem]) -> Counts:
             rows: list[dict] = []
-            tracks = manifest.tracks_of(Stem(**row) for row in payload)
+            tracks = manifest.tracks_of(stems)
             if further is None:
-                for track, stems in tracks.items():
-                    rows += self._track(held, track, stems, choose)
+                for track, parts in tracks.items():
+                    rows += self._track(held, track, parts, choose)
             else:
                 looked = effort.Continuation.read(run, PART.format(shard), further, first, held.probes)
-                for track, stems in tracks.items():
-                    rows += looked.go_on(track, stems, partial(self._track, held))
-            return _finish(run, shard, self.fingerprint, rows, held.probes, self.stage)
+                for track, parts in tracks.items():
+                    rows += looked.go_on(track, parts, partial(self._track, held))
+            return self.leave(shard, rows, held.probes)
 
-        return run_one
+        return score_shard
 
     def _track(self, held: Any, track: str, stems: dict[str, Stem], *chosen: Any) -> list[dict]:
         from raysep.corpus.reading import read_stem
@@ -175,6 +156,24 @@ class _Worker:
         except Exception as error:  # one odd track must not end the pass: its stems are reported with the reason
             return rows + [_failed_row(stems[label], type(error).__name__, str(error)) for label in audio]
 
+    def leave(self, shard: int, rows: list[dict], probes: Iterable[str]) -> Counts:
+        """Write a shard's part and its marker; returns how many stems had which outcome."""
+        from raysep.probes.catalogue import PROBES
+
+        about = {name: asdict(PROBES[name]) for name in probes}
+        schema = pa.schema(
+            [*COLUMNS, *((name, pa.float32()) for name in about)],
+            metadata={"raysep": json.dumps({"fingerprint": self.fingerprint, "probes": about})},
+        )
+        outcomes: dict[str, set[str]] = {}
+        for row in rows:
+            outcomes.setdefault(row["stem_id"], set()).add(row["outcome"])
+        ranked = (Outcome.SCORED, Outcome.FAILED, Outcome.SILENT)
+        kinds = [next((kind for kind in ranked if kind in each), Outcome.SILENT) for each in outcomes.values()]
+        counts = {"stems": len(kinds), **{str(kind): kinds.count(kind) for kind in TOLD}}
+        table = table_bytes(pa.Table.from_pylist(rows, schema=schema))
+        return self.finish(self.stage, shard, table, f"{PARTS[self.stage]}/{PART.format(shard)}", counts)
+
 
 def _failed_row(stem: Stem, error: str, message: str) -> dict[str, Any]:
     return {
@@ -184,29 +183,8 @@ def _failed_row(stem: Stem, error: str, message: str) -> dict[str, Any]:
         "segment": -1,
         "start": 0.0,
         "seconds": 0.0,
-        "outcome": "failed",
+        "outcome": Outcome.FAILED,
         "error": error,
         "message": message,
         "level_dbfs": None,
     }
-
-
-def _finish(
-    run: Run, shard: int, fingerprint: str, rows: list[dict], probes: Iterable[str], stage: str = SCORE
-) -> dict:
-    from raysep.probes.catalogue import PROBES
-
-    about = {name: asdict(PROBES[name]) for name in probes}
-    schema = pa.schema(
-        [*COLUMNS, *((name, pa.float32()) for name in about)],
-        metadata={"raysep": json.dumps({"fingerprint": fingerprint, "probes": about})},
-    )
-    outcomes: dict[str, set[str]] = {}
-    for row in rows:
-        outcomes.setdefault(row["stem_id"], set()).add(row["outcome"])
-    kinds = ["scored" if "scored" in o else "failed" if "failed" in o else "silent" for o in outcomes.values()]
-    counts = {"stems": len(kinds), **{name: kinds.count(name) for name in ("scored", "silent", "failed")}}
-    table = pa.Table.from_pylist(rows, schema=schema)
-    part = f"{PARTS[stage]}/{PART.format(shard)}"
-    run.finish_shard(stage, shard, fingerprint, table_bytes(table), part, counts)
-    return counts

@@ -11,40 +11,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from raysep.cluster import shards
-from raysep.cluster.shards import RESTARTS, run_shards, split
+from raysep.cluster.shards import RESTARTS, run_shards
 from raysep.errors import RaysepError
 from raysep.resources import Resources
-
-KEYS = st.sets(st.text("abcdef/", min_size=1, max_size=6))
-
-
-# Splitting
-
-
-@given(keys=KEYS, count=st.integers(1, 9))
-def test_every_key_is_in_one_shard_whatever_the_order(keys, count):
-    parts = split(sorted(keys), count)
-    assert sorted(key for part in parts.values() for key in part) == sorted(keys)
-    assert set(parts) <= set(range(count))
-    assert all(parts.values())
-    assert split(sorted(keys, reverse=True), count) == parts
-
-
-@given(keys=KEYS, more=KEYS, count=st.integers(1, 9))
-def test_a_key_stays_in_its_shard_when_others_come(keys, more, count):
-    parts, larger = split(keys, count), split(keys | more, count)
-    assert all(set(part) <= set(larger[number]) for number, part in parts.items())
-
-
-def test_shards_are_of_similar_size():
-    sizes = [len(part) for part in split((f"song{k}" for k in range(6400)), 64).values()]
-    assert len(sizes) == 64
-    assert 60 < min(sizes) <= max(sizes) < 145  # four standard deviations of a hundred keys
-
 
 # Running
 

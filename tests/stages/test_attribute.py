@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from safetensors import safe_open
 from raysep.corpus import reading, segments
 from raysep.corpus.layouts import musdb
 from raysep.corpus.reading import read_stem
+from raysep.corpus.segments import Drawn
 from raysep.errors import RaysepError
 from raysep.probes.gradients import ParameterSum, merge_all
 from raysep.probes.unlearning import damped
@@ -76,9 +77,7 @@ def test_listed_segments_are_those_that_resampled_audio_has(tmp_path, make_conte
     stems = musdb.scan(folder).stems
     context = make_context(scoring={"segment_seconds": 1.0, "most_segments": 2})
     listed = context.segments_of(stems)
-    found, _ = reading.read_segments(
-        [asdict(s) for s in stems], listed, context.config.labels, 8000, 1, context.config.scoring
-    )
+    found, _ = reading.read_segments(Drawn(stems, listed), context.config.labels, 8000, 1, 8000, 2)
     assert len(found) == len(listed["A"])
 
 
@@ -93,7 +92,9 @@ def tracks(tmp_path, write_tracks):
 def test_segments_are_read_in_track_order_with_padding_and_labels_in_place(tracks, make_context):
     settings = make_context(scoring={"segment_seconds": 2.0}).config.scoring
     labels, chosen = ("drums", "vocals", "other", "bass"), {"C": [0], "A": [0, 1]}
-    found, skipped = reading.read_segments(attribute._rows(tracks[::-1], chosen), chosen, labels, 8000, 1, settings)
+    found, skipped = reading.read_segments(
+        Drawn.of(chosen, tracks[::-1]), labels, 8000, 1, 16000, settings.most_segments
+    )
     assert (found.shape, found.dtype, skipped) == ((3, 4, 1, 16000), np.float32, 0)
     audio = {s.stem_id: read_stem(s, 8000, 1) for s in tracks}
     for place, label in enumerate(labels):
@@ -108,7 +109,12 @@ def test_a_track_that_cannot_be_read_is_counted_and_left_out(tracks, make_contex
     context = make_context()
     chosen = context.segments_of(tracks)
     found, skipped = reading.read_segments(
-        attribute._rows(tracks, chosen), chosen, context.config.labels, 8000, 1, context.config.scoring
+        Drawn.of(chosen, tracks),
+        context.config.labels,
+        8000,
+        1,
+        context.segment_frames,
+        context.config.scoring.most_segments,
     )
     assert (len(found), skipped) == (6, 1)
     audio = read_stem(next(s for s in tracks if s.stem_id == "C/drums"), 8000, 1)
@@ -118,7 +124,7 @@ def test_a_track_that_cannot_be_read_is_counted_and_left_out(tracks, make_contex
 def test_nothing_readable_is_an_empty_batch(make_stems, make_context):
     stems = make_stems(["A"])
     found, skipped = reading.read_segments(
-        [asdict(s) for s in stems], {"A": [0]}, make_context().config.labels, 8000, 1, make_context().config.scoring
+        Drawn(stems, {"A": [0]}), make_context().config.labels, 8000, 1, make_context().segment_frames
     )
     assert (found.shape, skipped) == ((0, 4, 1, 8000), 1)
 
@@ -168,11 +174,11 @@ def test_the_fisher_of_shards_is_that_of_one_shard(prepared, make_context, here)
     sums = []
     for shards in (2, 1):
         config = replace(context.config, scoring=replace(context.config.scoring, fisher_shards=shards))
-        worker = attribute._Worker(context.run.root, f"with {shards}", context.sample_rate, 1, config)
+        worker = attribute.Summer.of(replace(context, config=config, fingerprint=f"with {shards}"))
         chosen = segments.draw(context.segments_of(inputs.corpus), 8, f"{config.seed}/fisher")
         parts = []
         for k, part in enumerate(attribute._deal(chosen, shards)):
-            worker.run(k, (attribute.FISHER, attribute._rows(inputs.corpus, part), part))
+            worker.run(k, attribute.Sum(attribute.FISHER, Drawn.of(part, inputs.corpus)))
             parts.append(ParameterSum.from_bytes(context.run.read_bytes(f"attribution/fisher-{k:05d}.safetensors")))
         merged = parts[0] if len(parts) == 1 else parts[0].merge(parts[1])
         sums.append((merged.count, merged.sum))
@@ -243,12 +249,12 @@ def test_silent_segments_neither_end_the_run_nor_count(prepared):
     assert all(0.0 <= reading["self_influence"] <= 1.0 for reading in readings)
 
     # The same as of a corpus without them.
-    worker = attribute._Worker(run.root, "abc", context.sample_rate, context.channels, context.config)
+    worker = attribute.Mover.of(context)
     network, _ = train.load_network(run, train.FINAL)
     check = segments.draw(context.segments_of(inputs.corpus), 64, f"{context.config.seed}/checked")
-    mixtures, targets = worker._load_audible(attribute._rows(inputs.corpus, check), check, network, "the corpus")
+    mixtures, targets = worker._load_audible(Drawn.of(check, inputs.corpus), network, "the corpus")
     some = {track: indices for track, indices in check.items() if track in ("A", "C")}
-    expected, _, _ = worker._load(attribute._rows(inputs.corpus, some), some, network)
+    expected, _, _ = worker.load(Drawn.of(some, inputs.corpus), network)
     assert mixtures.equal(expected)
     assert targets.sum(dim=1).equal(expected)
 
@@ -371,7 +377,12 @@ def test_the_reference_whose_loss_must_rise_is_what_is_unlearned(prepared, tmp_p
     attribute.attribute(context, inputs, planting)
     own = [s for s in planted if s.track == "P"]
     expected, _ = reading.read_segments(
-        [asdict(s) for s in own], {"P": [0, 2]}, context.config.labels, 8000, 1, context.config.scoring
+        Drawn(own, {"P": [0, 2]}),
+        context.config.labels,
+        8000,
+        1,
+        context.segment_frames,
+        context.config.scoring.most_segments,
     )
     assert np.array_equal(seen[0][1].numpy(), expected)
     assert ParameterSum.from_bytes(context.run.read_bytes("attribution/noisy-00003.safetensors")).count == 2

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import soundfile
 
 from raysep.corpus import segments
 from raysep.corpus.layouts import musdb
+from raysep.corpus.segments import Drawn
 from raysep.errors import BadInput, RaysepError
 from raysep.probes.scoring_kit import ScoringKit
 from raysep.stages import attribute, kit, train
@@ -87,7 +88,7 @@ def silence(stems, label, but=()):
 
 
 def maker(context):
-    return kit.KitMaker(context.run.root, "abc", context.sample_rate, context.channels, context.config)
+    return kit.KitMaker.of(context)
 
 
 def test_a_label_that_the_draw_missed_is_looked_for_in_all_of_the_reference(make_context, tracks):
@@ -108,7 +109,7 @@ def test_a_label_that_the_reference_has_nowhere_is_named_before_any_stem_is_scor
     """Otherwise every track would fail by itself, and with P = 1 the whole corpus would be removed."""
     context = make_context()
     silence(tracks, "bass")
-    payload = ([asdict(s) for s in tracks], context.segments_of(tracks))
+    payload = Drawn(tracks, context.segments_of(tracks))
     with pytest.raises(BadInput, match=r"label 'bass': .*add reference tracks that have it, or .*--set labels"):
         maker(context).run(0, payload)
     assert not Path(context.run.path("kit")).exists()

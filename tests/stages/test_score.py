@@ -33,7 +33,7 @@ def tracks(tmp_path, write_tracks):
 @pytest.fixture
 def worker(make_context):
     context = make_context()
-    return score._Worker(context.run.root, "abc", 8000, 1, context.config)
+    return score.Scorer.of(context)
 
 
 @pytest.fixture
@@ -86,8 +86,8 @@ def test_a_track_that_breaks_the_scoring_does_not_end_the_pass(worker, tracks, s
 # A shard
 
 
-def test_a_shards_part_has_a_column_per_probe_and_a_count_per_outcome(make_context, make_stems):
-    run = make_context().run
+def test_a_shards_part_has_a_column_per_probe_and_a_count_per_outcome(worker, make_stems):
+    run = worker.folder
     vocals, drums, bass, other = make_stems(["A"])
     rows = [
         scored_row(vocals, 0, loss=-1.5),
@@ -96,7 +96,7 @@ def test_a_shards_part_has_a_column_per_probe_and_a_count_per_outcome(make_conte
         score._failed_row(bass, "AudioError", "truncated"),
         scored_row(other, 0, loss=float("nan")),
     ]
-    counts = score._finish(run, 3, "abc", rows, ("loss", "fad-z"))
+    counts = worker.leave(3, rows, ("loss", "fad-z"))
     assert counts == {"stems": 4, "scored": 2, "silent": 1, "failed": 1}
     table = run.read_table("scores", "part-00003.parquet")
     assert table.column_names == [name for name, _ in score.COLUMNS] + ["loss", "fad-z"]
@@ -116,24 +116,21 @@ def scored(here, monkeypatch):
     """The stage with a scoring that reads nothing: ``verdicts`` maps stem_id to an outcome, or to an exception."""
     verdicts: dict = {}
 
-    class Worker:
-        def __init__(self, root, fingerprint, *rest):
-            self.root, self.fingerprint = root, fingerprint
-
-        def __call__(self):
+    class Scorer(score.Scorer):
+        def start(self):
             return self.run
 
         def run(self, shard, payload):
             rows = []
-            for stem in (score.Stem(**row) for row in payload):
+            for stem in payload:
                 verdict = verdicts.get(stem.stem_id, "scored")
                 if isinstance(verdict, Exception):
                     raise verdict
                 failed = score._failed_row(stem, "AudioError", "truncated")
                 rows.append(failed if verdict == "failed" else scored_row(stem, outcome=verdict, loss=0.0))
-            return score._finish(score.Run(self.root), shard, self.fingerprint, rows, ("loss",))
+            return self.leave(shard, rows, ("loss",))
 
-    monkeypatch.setattr(score, "_Worker", Worker)
+    monkeypatch.setattr(score, "Scorer", Scorer)
     monkeypatch.setattr(kit, "make_kit", lambda context, planting: None)
     return verdicts
 
@@ -248,10 +245,10 @@ def test_no_scores_yet_is_said_with_the_way_out(make_context):
         rundir.read_scores(make_context().run)
 
 
-def test_parts_with_and_without_probes_make_one_table(make_context, make_stems):
-    run = make_context().run
-    score._finish(run, 1, "abc", [scored_row(s, loss=1.0) for s in make_stems(["A"])], ("loss",))
-    score._finish(run, 0, "abc", [score._failed_row(s, "WorkerDied", "x") for s in make_stems(["B"])], ())
+def test_parts_with_and_without_probes_make_one_table(worker, make_stems):
+    run = worker.folder
+    worker.leave(1, [scored_row(s, loss=1.0) for s in make_stems(["A"])], ("loss",))
+    worker.leave(0, [score._failed_row(s, "WorkerDied", "x") for s in make_stems(["B"])], ())
     table = rundir.read_scores(run)
     assert table["track"].to_pylist() == ["B"] * 4 + ["A"] * 4
     assert table["loss"].to_pylist() == [None] * 4 + [1.0] * 4

@@ -17,6 +17,7 @@ OUT/
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,25 +25,30 @@ import numpy as np
 import pyarrow as pa
 
 from raysep import config as settings
-from raysep.cluster import shards
 from raysep.commands.benchmark.attribution_workers import (
     BASES,
     WEIGHTS,
+    Base,
     BaseTrainer,
+    Judged,
     Scorer,
+    Subset,
     SubsetTrainer,
-    Worker,
+    TrainingWorker,
     folder_of,
 )
-from raysep.corpus import manifest, segments, storage, truth
+from raysep.corpus import manifest, storage, truth
 from raysep.corpus.hashing import fingerprint, generator
 from raysep.corpus.layouts import musdb
+from raysep.corpus.manifest import Stem
+from raysep.corpus.segments import Drawn, draw
 from raysep.errors import BadInput, RaysepError
 from raysep.rundir import Run
 from raysep.screen import Progress
 from raysep.stages import attribute
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
+from raysep.stages.passes import Pass, split
 from raysep.stages.plant import Planting
 
 SCORE_SHARDS = 4  # of each base's trained and of its random weights
@@ -143,7 +149,7 @@ def draw_subsets(tracks: list[str], count: int, seed: int) -> list[list[str]]:
 
 def _bases(context: Context, found: Inputs) -> None:
     """Separators trained on all tracks, random ones beside them, and the weights that the attribution compares."""
-    payloads = {number: (number, found.corpus) for number in range(BASES)}
+    payloads = {number: Base(number, found.corpus) for number in range(BASES)}
     _run(context, "bases", BaseTrainer, payloads)
     planting = Planting(found.reference, [], [], {})
     for number in range(BASES):
@@ -153,11 +159,11 @@ def _bases(context: Context, found: Inputs) -> None:
 
 def _scores(context: Context, found: Inputs) -> None:
     """Leaves ``scores.parquet``."""
-    bank = segments.draw(context.segments_of(found.reference), context.config.scoring.bank_segments, "bank")
-    reference = ([s for s in found.reference if s.track in bank], bank)
-    parts = shards.split(manifest.tracks_of(found.corpus), SCORE_SHARDS)
+    bank = draw(context.segments_of(found.reference), context.config.scoring.bank_segments, "bank")
+    reference = Drawn.of(bank, found.reference)
+    parts = split(manifest.tracks_of(found.corpus), SCORE_SHARDS)
     plan = [
-        (number, weights, [s for s in found.corpus if s.track in set(tracks)], reference)
+        Judged(number, weights, _of_tracks(tracks, found.corpus), reference)
         for number in range(BASES)
         for weights in WEIGHTS
         for tracks in parts.values()
@@ -170,38 +176,34 @@ def _losses(context: Context, found: Inputs, subsets: int, seeds: int) -> None:
     chosen = draw_subsets(list(manifest.tracks_of(found.corpus)), subsets, context.config.seed)
     rows = [{"subset": number, "track": track} for number, tracks in enumerate(chosen) for track in tracks]
     context.run.write_table(pa.Table.from_pylist(rows), "subsets.parquet")
-    reference = (found.reference, context.segments_of(found.reference))
+    reference = Drawn(found.reference, context.segments_of(found.reference))
     plan = [
-        (number, seed, [s for s in found.corpus if s.track in set(tracks)], reference)
+        Subset(number, seed, _of_tracks(tracks, found.corpus), reference)
         for number, tracks in enumerate(chosen)
         for seed in range(seeds)
     ]
     _run(context, "losses", SubsetTrainer, dict(enumerate(plan)))
 
 
-def _run(context: Context, stage: str, worker: type[Worker], payloads: dict[int, Any]) -> None:
+def _of_tracks(tracks: Iterable[str], stems: Iterable[Stem]) -> list[Stem]:
+    chosen = set(tracks)
+    return [s for s in stems if s.track in chosen]
+
+
+def _run(context: Context, stage: str, worker: type[TrainingWorker], payloads: dict[int, Any]) -> None:
     """Every shard that is not done, then ``STAGE.parquet`` of the parts of all, in order."""
     run = context.run
     if run.is_done(stage) and run.read_json("done", f"{stage}.json")["shards"] == len(payloads):
         return
     with run.stage(stage) as record, context.progress.bar(stage) as advance:
-        done = run.shards_done(stage, context.fingerprint)
-        finished = len(done)
-        advance(finished, len(payloads))
-
-        def on_done(shard: int, counts: dict) -> None:
-            nonlocal finished
-            finished += 1
-            advance(finished, len(payloads))
-
-        make = worker(run.root, context.fingerprint, context.sample_rate, context.channels, context.config)
-        missing = {number: payload for number, payload in payloads.items() if number not in done}
-        failed = shards.run_shards(make, missing, context.available, most_workers=context.workers, on_done=on_done)
-        if failed:
-            reason = next(iter(failed.values()))
-            raise RaysepError(f"{run.root}: {stage} failed ({reason}); put that right and start the same command again")
+        # One thread: as many trainings at once as there are cores, and the same bits on any machine.
+        done = Pass.of(context, stage).run(worker.of(context, threads=1), payloads, advance)
+        if done.lost:
+            raise RaysepError(
+                f"{run.root}: {stage} failed ({done.reason}); put that right and start the same command again"
+            )
         markers = run.shards_done(stage, context.fingerprint)
         parts = [markers[number]["part"] for number in payloads]
         if parts[0].endswith(".parquet"):
             run.write_table(pa.concat_tables([run.read_table(part) for part in parts]), f"{stage}.parquet")
-        record.update(shards=len(payloads), shards_done_now=len(missing))
+        record.update(shards=len(payloads), shards_done_now=done.now)

@@ -11,14 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 from raysep import config as settings
-from raysep.config import Config
 from raysep.corpus import manifest
 from raysep.corpus.hashing import stable_hash
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_segments
-from raysep.corpus.segments import Chosen
+from raysep.corpus.segments import Drawn
+from raysep.outcome import Outcome
 from raysep.rundir import Run, table_bytes
 from raysep.stages import attribute, train
+from raysep.stages.passes import AudioWorker, Counts
 
 METHODS = ("influence", "unlearning", "loss", "influence-relative", "unlearning-relative", "own-loss")  # probes' names
 BASES = 2  # separators trained on all tracks, whose attributions are compared
@@ -42,23 +43,37 @@ def folder_of(run: Run, base: int, weights: str) -> str:
 
 
 @dataclass(frozen=True)
-class Worker:
-    """Makes, in a worker, the function that does one shard."""
+class Base:
+    """A separator to be trained on all tracks."""
 
-    root: str
-    fingerprint: str
-    sample_rate: int
-    channels: int
-    config: Config
+    number: int
+    stems: list[Stem]
 
-    def __call__(self) -> Callable[[int, Any], dict]:
-        import torch
 
-        from raysep.probes.precision import full_single_precision
+@dataclass(frozen=True)
+class Judged:
+    """Stems to be scored by a base with its own weights, or with random ones."""
 
-        full_single_precision()
-        torch.set_num_threads(1)  # as many trainings at once as there are cores, and the same bits on any machine
-        return self.run
+    base: int
+    weights: str
+    stems: list[Stem]
+    reference: Drawn  # clean partners
+
+
+@dataclass(frozen=True)
+class Subset:
+    """A part of the corpus to be trained on, and the reference that says what it was worth."""
+
+    number: int
+    seed: int
+    stems: list[Stem]
+    reference: Drawn
+
+
+class TrainingWorker(AudioWorker):
+    """Trains separators in memory."""
+
+    exact = True
 
     def seed(self, *names: Any) -> int:
         """Of a training: not the same for a base and a subset, and for all subsets the same ones."""
@@ -73,11 +88,11 @@ class Worker:
             pool.add(stem.stem_id, 0, stem.stem, read_stem(stem, self.sample_rate, self.channels), track=stem.track)
         return pool
 
-    def read(self, reference: tuple[list[Stem], Chosen], labels: tuple[str, ...]) -> tuple[np.ndarray, int]:
+    def read(self, reference: Drawn, labels: tuple[str, ...]) -> tuple[np.ndarray, int]:
         """The chosen segments of the reference, and how many tracks could not be read: as ``read_segments`` gives them."""
         scoring = self.config.scoring
         length = round(scoring.segment_seconds * self.sample_rate)
-        return read_segments(*reference, labels, self.sample_rate, self.channels, length, scoring.most_segments)
+        return read_segments(reference, labels, self.sample_rate, self.channels, length, scoring.most_segments)
 
     def untrained(self, draw: Callable[[int], np.ndarray], seed: int):
         """A new network, whose input is standardised to what it is going to hear."""
@@ -108,16 +123,15 @@ class Worker:
         return network, loop.train(network, draw, recipe), draw
 
 
-class BaseTrainer(Worker):
+class BaseTrainer(TrainingWorker):
     """A separator of all tracks, and one with weights that were never trained."""
 
-    def run(self, shard: int, payload: Any) -> dict:
+    def run(self, shard: int, payload: Base) -> Counts:
         from raysep.separators import checkpoint
         from raysep.training import loop
 
-        number, stems = payload
-        run = Run(self.root)
-        network, state, draw = self.trained(stems, self.seed("base", number))
+        number, run = payload.number, self.folder
+        network, state, draw = self.trained(payload.stems, self.seed("base", number))
         made = loop.to_checkpoint(state, network, metadata={"seed": self.seed("base", number)})
         other = self.untrained(draw, self.seed("random", number))
         # Adam's second moment is the trained one's: of what the attribution reads the weights alone are random.
@@ -125,25 +139,23 @@ class BaseTrainer(Worker):
         place = f"checkpoints/{train.FINAL}.safetensors"
         Run(folder_of(run, number, RANDOM)).write_bytes(checkpoint.to_bytes(random), place)
         part = f"bases/seed{number}/{place}"
-        run.finish_shard("bases", shard, self.fingerprint, checkpoint.to_bytes(made), part, {"stems": len(stems)})
-        return {}
+        return self.finish("bases", shard, checkpoint.to_bytes(made), part, {"stems": len(payload.stems)})
 
 
-class Scorer(Worker):
+class Scorer(TrainingWorker):
     """The scores of some tracks by one set of weights, a mean over segments of each stem."""
 
-    def run(self, shard: int, payload: Any) -> dict:
+    def run(self, shard: int, payload: Judged) -> Counts:
         from raysep.corpus.mixing import ReferenceBank
         from raysep.corpus.reading import read_stem
         from raysep.probes.scoring import ScoringKit, ScoringOptions, score_track
 
-        number, weights, corpus, reference = payload
-        base, scoring = Run(folder_of(Run(self.root), number, weights)), self.config.scoring
+        base, scoring = Run(folder_of(self.folder, payload.base, payload.weights)), self.config.scoring
         networks = {"final": train.load_network(base, train.FINAL)[0]}
         for name in (attribute.PLUS, attribute.MINUS, attribute.UNLEARNED):
             if base.has("attribution", f"{name}.safetensors"):
                 networks[name] = train.load_network(base, name, "attribution")[0]
-        targets, _ = self.read(reference, self.config.labels)
+        targets, _ = self.read(payload.reference, self.config.labels)
         segments = {label: targets[:, k] for k, label in enumerate(self.config.labels)}
         options = ScoringOptions(
             segment_frames=targets.shape[-1],
@@ -155,37 +167,34 @@ class Scorer(Worker):
         )
         kit = ScoringKit(networks, ReferenceBank(self.config.labels, segments), options)
         found = []
-        for track, stems in manifest.tracks_of(corpus).items():
+        for track, stems in manifest.tracks_of(payload.stems).items():
             audio = {label: read_stem(stem, self.sample_rate, self.channels) for label, stem in stems.items()}
             scored = score_track(kit, audio, track)
-            about = {"base": number, "weights": weights, "track": track}
+            about = {"base": payload.base, "weights": payload.weights, "track": track}
             for label, stem in stems.items():
-                means = _means([row for row in scored if row["stem"] == label and row["outcome"] == "scored"])
+                means = _means([row for row in scored if row["stem"] == label and row["outcome"] == Outcome.SCORED])
                 found.append({**about, "stem_id": stem.stem_id, "stem": label, **means})
         part, table = f"scores/part-{shard:05d}.parquet", pa.Table.from_pylist(found, schema=SCORES)
-        Run(self.root).finish_shard("scores", shard, self.fingerprint, table_bytes(table), part, {"stems": len(corpus)})
-        return {}
+        return self.finish("scores", shard, table_bytes(table), part, {"stems": len(payload.stems)})
 
 
-class SubsetTrainer(Worker):
+class SubsetTrainer(TrainingWorker):
     """The loss on the reference of a separator trained on a subset, by label."""
 
-    def run(self, shard: int, payload: Any) -> dict:
+    def run(self, shard: int, payload: Subset) -> Counts:
         import torch
 
         from raysep.probes.losses import losses_of
 
-        subset, seed, corpus, reference = payload
-        network, state, _ = self.trained(corpus, self.seed("subset", seed))
+        network, state, _ = self.trained(payload.stems, self.seed("subset", payload.seed))
         scoring = self.config.scoring
-        targets, _ = self.read(reference, network.stems)
+        targets, _ = self.read(payload.reference, network.stems)
         heard = torch.from_numpy(targets)
         with state.ema.applied(network):
             losses = losses_of(network, heard.sum(dim=1), heard, scoring.batch).mean(dim=0).tolist()
-        found = [[subset] * len(losses), [seed] * len(losses), list(network.stems), losses]
+        found = [[payload.number] * len(losses), [payload.seed] * len(losses), list(network.stems), losses]
         part, table = f"losses/part-{shard:05d}.parquet", pa.table(found, schema=LOSSES)
-        Run(self.root).finish_shard("losses", shard, self.fingerprint, table_bytes(table), part, {"stems": len(corpus)})
-        return {}
+        return self.finish("losses", shard, table_bytes(table), part, {"stems": len(payload.stems)})
 
 
 def _means(rows: list[dict]) -> dict[str, float | None]:

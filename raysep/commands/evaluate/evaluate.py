@@ -12,23 +12,24 @@ OUT/
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from raysep.cluster import shards
 from raysep.commands.evaluate import tables
 from raysep.commands.evaluate.models import MIXTURE, Candidate, baseline, find
-from raysep.commands.evaluate.worker import FAILED, STAGE, Options, TrackEvaluator, failed_rows, part
+from raysep.commands.evaluate.worker import STAGE, Options, TrackEvaluator, failed_rows, part
 from raysep.corpus import manifest, storage
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.layouts import musdb
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError
 from raysep.evaluation import measures as numbers
+from raysep.outcome import Outcome
 from raysep.rundir import Run
 from raysep.screen import Progress
+from raysep.stages.passes import Pass, finished
 
 MOST_SHARDS = 256
 
@@ -79,7 +80,14 @@ def evaluate(request: Request) -> Run:
     same = fingerprint([(m.name, m.seed, m.digest) for m in models], about["digests"], about["options"])
     run = Run(request.out)
     run.open(same, about)
-    worker = TrackEvaluator(run.root, same, tuple(models), manifest.labels_of(stems), options, request.threads)
+    worker = TrackEvaluator(
+        root=run.root,
+        fingerprint=same,
+        threads=request.threads,
+        models=tuple(models),
+        labels=manifest.labels_of(stems),
+        options=options,
+    )
     _measure(request, run, worker, stems)
     rows = run.read_table("evaluation.parquet").to_pylist()
     _refuse_nothing(run, rows)
@@ -159,30 +167,20 @@ def _measure(request: Request, run: Run, worker: TrackEvaluator, stems: list[Ste
 
     tracks, options = manifest.tracks_of(stems), worker.options
     groups = deal(list(tracks))
+    work = {number: [s for track in group for s in tracks[track].values()] for number, group in groups.items()}
     # A shard with a failed track is done again: whatever it failed of may have passed.
-    done = [n for n, marker in run.shards_done(STAGE, worker.fingerprint).items() if not marker["counts"]["failed"]]
-    missing = {
-        number: [(track, [asdict(stem) for stem in tracks[track].values()]) for track in group]
-        for number, group in groups.items()
-        if number not in done
-    }
-    if not missing and run.has("evaluation.parquet"):
+    if run.has("evaluation.parquet") and not work.keys() - finished(run, STAGE, worker.fingerprint, again=True).keys():
         return
+    progress = Progress(request.quiet)
     with (
         session.session(request.address) as available,
         run.stage(STAGE) as record,
-        Progress(request.quiet).bar(STAGE) as advance,
+        progress.bar(STAGE) as advance,
     ):
         for uri in (run.root, stems[0].uri, *(model.uri for model in worker.models if model.uri)):
             session.check_reachable(uri, available)
-        finished = len(done)
-
-        def on_done(shard: int, counts: dict) -> None:
-            nonlocal finished
-            finished += 1
-            advance(finished, len(groups))
-
-        lost = shards.run_shards(worker, missing, available, most_workers=request.workers, gpu=True, on_done=on_done)
+        todo = Pass(run, STAGE, worker.fingerprint, available, progress, request.workers, again=True)
+        lost = todo.run(worker, work, advance, gpu=True).lost
         found = [run.read_table(part(number)) for number in groups if number not in lost]
         for number, message in lost.items():
             found += [options.table(failed_rows(track, worker.models, message)) for track in groups[number]]
@@ -211,7 +209,7 @@ def _finite(value: Any) -> Any:
 
 
 def _refuse_nothing(run: Run, rows: list[dict[str, Any]]) -> None:
-    if all(row["outcome"] == FAILED for row in rows):
+    if all(row["outcome"] == Outcome.FAILED for row in rows):
         raise RaysepError(
             f"{run.root}: no track could be evaluated ({rows[0]['track']}: {rows[0]['message']}); put that right and start "
             "the same command again"
@@ -219,7 +217,7 @@ def _refuse_nothing(run: Run, rows: list[dict[str, Any]]) -> None:
 
 
 def _report_failures(run: Run, rows: list[dict[str, Any]]) -> None:
-    failed = {row["track"]: row["message"] for row in rows if row["outcome"] == FAILED}
+    failed = {row["track"]: row["message"] for row in rows if row["outcome"] == Outcome.FAILED}
     if failed:
         track, message = next(iter(failed.items()))
         raise FinishedWithFailures(

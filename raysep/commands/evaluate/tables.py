@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from raysep.commands.evaluate.models import MIXTURE
-from raysep.commands.evaluate.worker import FAILED
 from raysep.evaluation import compare
 from raysep.evaluation.measures import MEASURES
 from raysep.evaluation.table import INTERVALS, STEMS, figures
+from raysep.outcome import Outcome
 from raysep.screen import terminal
 
 
@@ -23,7 +23,7 @@ def standings(rows: Sequence[dict], measures: Sequence[str], against: str | None
     compared = [found for model in rivals for found in compare.compare(rows, model, against, measures, draws=draws)]
     doubtful = {row["track"] for row in rows if row.get("conditioned") is False}
     failed = {
-        model: sorted({row["track"] for row in rows if row["model"] == model and row["outcome"] == FAILED})
+        model: sorted({row["track"] for row in rows if row["model"] == model and row["outcome"] == Outcome.FAILED})
         for model in models
     }
     return {

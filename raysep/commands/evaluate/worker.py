@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -11,14 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 from raysep.commands.evaluate.models import Candidate
-from raysep.corpus import storage
+from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RaysepError
 from raysep.evaluation.measures import BSS_EVAL, FRAMEWISE, TrackMeasures, track_measures
-from raysep.rundir import Run, table_bytes
+from raysep.outcome import Outcome
+from raysep.rundir import table_bytes
+from raysep.stages.passes import Counts, Worker
 
 STAGE = "evaluate"
-SCORED, FAILED = "scored", "failed"
 NETWORKS = 8  # that a worker holds at once
 
 
@@ -57,37 +58,26 @@ def part(shard: int, kind: str = "part") -> str:
     return f"evaluation/{kind}-{shard:05d}.parquet"
 
 
-@dataclass(frozen=True)
-class TrackEvaluator:
-    """Makes, in a worker, the function that evaluates all models on some tracks. Picklable."""
+@dataclass(frozen=True, kw_only=True)
+class TrackEvaluator(Worker):
+    """Evaluates all models on the tracks of a shard."""
 
-    root: str
-    fingerprint: str
     models: tuple[Candidate, ...]
     labels: tuple[str, ...]  # of the corpus: their sum is the mixture
     options: Options
-    threads: int = 1
 
-    def __call__(self) -> Callable[[int, Any], dict]:
-        import torch
-
-        torch.set_num_threads(self.threads)
-        return self.run
-
-    def run(self, shard: int, payload: Iterable[tuple[str, list[dict]]]) -> dict[str, int]:
-        """Write the rows of the tracks ``(name, stems)``, then the shard's marker. No track's failure is an error."""
-        run, rows, frames = Run(self.root), [], []
-        for track, stems in payload:
-            found, of_frames = self.track(track, [Stem(**stem) for stem in stems])
+    def run(self, shard: int, payload: list[Stem]) -> Counts:
+        """Write the rows of the stems' tracks, then the shard's marker. No track's failure is an error."""
+        rows, frames = [], []
+        for track, stems in manifest.tracks_of(payload).items():
+            found, of_frames = self.track(track, list(stems.values()))
             rows += found
             frames += of_frames
-        counts = {"rows": len(rows), "failed": len({row["track"] for row in rows if row["outcome"] == FAILED})}
+        counts = {"rows": len(rows), "failed": len({row["track"] for row in rows if row["outcome"] == Outcome.FAILED})}
         if self.options.frames:
             table = pa.Table.from_pylist(frames, schema=self.options.frame_schema)
-            run.write_bytes(table_bytes(table), part(shard, "frames"))
-        data = table_bytes(self.options.table(rows))
-        run.finish_shard(STAGE, shard, self.fingerprint, data, part(shard), counts)
-        return counts
+            self.folder.write_bytes(table_bytes(table), part(shard, "frames"))
+        return self.finish(STAGE, shard, table_bytes(self.options.table(rows)), part(shard), counts)
 
     def track(self, track: str, stems: list[Stem]) -> tuple[list[dict], list[dict]]:
         """The rows of one track, and those of its frames (empty unless they are asked for)."""
@@ -179,7 +169,7 @@ def _fit(audio: np.ndarray, frames: int) -> np.ndarray:
 
 def failed_rows(track: str, models: Iterable[Candidate], message: str) -> list[dict[str, Any]]:
     """A row per model and stem of a track that could not be evaluated."""
-    return [_about(model, track, stem, FAILED, message) for model in models for stem in model.stems]
+    return [_about(model, track, stem, Outcome.FAILED, message) for model in models for stem in model.stems]
 
 
 def _about(model: Candidate, track: str, stem: str, outcome: str, message: str) -> dict[str, Any]:
@@ -190,7 +180,7 @@ def _about(model: Candidate, track: str, stem: str, outcome: str, message: str) 
 def _rows(model: Candidate, track: str, seconds: float, found: TrackMeasures) -> list[dict[str, Any]]:
     rows = []
     for k, stem in enumerate(model.stems):
-        row = _about(model, track, stem, SCORED, found.note) | {"seconds": seconds}
+        row = _about(model, track, stem, Outcome.SCORED, found.note) | {"seconds": seconds}
         row |= {name: float(values[k]) for name, values in found.values.items()}
         row["conditioned"] = None if found.conditioned is None else bool(found.conditioned[k])
         counted = next(iter(found.frames.values()), None)

@@ -8,9 +8,9 @@ Both go by the names of ``heard.Heard.names``, which stay the same when the audi
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +19,14 @@ import pyarrow as pa
 from raysep.corpus import storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import AudioError, BadInput
+from raysep.outcome import Outcome
 from raysep.rundir import Run, table_bytes
+from raysep.stages.passes import Counts, Worker
 
 if TYPE_CHECKING:  # those who read frames need no torch
     from raysep.probes.embedders.base import Embedder
 
 STAGE = "embed"
-SCORED, SILENT, FAILED = "scored", "silent", "failed"
 LEAST_FRAMES = 2  # a distance needs two
 SCHEMA = pa.schema(
     [
@@ -77,23 +78,20 @@ class Embedding:
         return embedder
 
 
-@dataclass(frozen=True)
-class StemEmbedder:
-    """Makes, in a worker, the function that embeds some stems. Picklable."""
+@dataclass(frozen=True, kw_only=True)
+class StemEmbedder(Worker):
+    """Embeds the stems of a shard."""
 
-    root: str
-    fingerprints: Mapping[int, str]  # of the shards, for their markers
     embedding: Embedding
-    threads: int = 1
+    threads: int | None = 1
 
-    def __call__(self) -> Callable[[int, Any], dict]:
+    def start(self) -> Callable[[int, Sequence[Located]], Counts]:
         import torch
 
-        torch.set_num_threads(self.threads)
         embedder = self.embedding.build().to("cuda" if torch.cuda.is_available() else "cpu")
-        return lambda shard, payload: self.run(embedder, shard, payload)
+        return partial(self.embed, embedder)
 
-    def run(self, embedder: Embedder, shard: int, payload: Sequence[Located]) -> dict[str, int]:
+    def embed(self, embedder: Embedder, shard: int, payload: Sequence[Located]) -> Counts:
         """Write the frames of the stems, then their rows and the shard's marker. No stem's failure is an error."""
         from safetensors.numpy import save
 
@@ -101,12 +99,10 @@ class StemEmbedder:
         for located in payload:
             row, vectors[located.name] = embed(embedder, located.stem)
             rows.append({"name": located.name, **row})
-        run = Run(self.root)
-        run.write_bytes(save(vectors), vectors_part(shard))
+        self.folder.write_bytes(save(vectors), vectors_part(shard))
         table = pa.Table.from_pylist(rows, schema=SCHEMA)
-        counts = {"rows": len(rows), "failed": sum(row["outcome"] == FAILED for row in rows)}
-        run.finish_shard(STAGE, shard, self.fingerprints[shard], table_bytes(table), rows_part(shard), counts)
-        return counts
+        counts = {"rows": len(rows), "failed": sum(row["outcome"] == Outcome.FAILED for row in rows)}
+        return self.finish(STAGE, shard, table_bytes(table), rows_part(shard), counts)
 
 
 def embed(embedder: Embedder, stem: Stem) -> tuple[dict[str, Any], np.ndarray]:
@@ -115,27 +111,20 @@ def embed(embedder: Embedder, stem: Stem) -> tuple[dict[str, Any], np.ndarray]:
     from raysep.probes.embedders.base import audible_frames
 
     seconds = stem.frames / stem.sample_rate if stem.sample_rate else None
-    row = {"outcome": SCORED, "message": "", "frames": 0, "seconds": seconds}
+    row = {"outcome": Outcome.SCORED, "message": "", "frames": 0, "seconds": seconds}
     nothing = np.zeros((0, embedder.dimension), dtype=np.float32)
     try:
         frames = audible_frames(embedder, read_stem(stem, stem.sample_rate, stem.channels), stem.sample_rate)
         if not np.isfinite(frames).all():
             raise BadInput(f"{stem.uri}: its embedding is not finite")
     except AudioError as error:
-        return row | {"outcome": FAILED, "message": str(error)}, nothing
+        return row | {"outcome": Outcome.FAILED, "message": str(error)}, nothing
     except Exception as error:  # one odd file must not end the pass: it is reported with the reason
-        return row | {"outcome": FAILED, "message": f"{type(error).__name__}: {error}"}, nothing
+        return row | {"outcome": Outcome.FAILED, "message": f"{type(error).__name__}: {error}"}, nothing
     if len(frames) < LEAST_FRAMES:
         few = f"{len(frames)} audible frames of {embedder.window_seconds:g} s: a distance needs {LEAST_FRAMES}"
-        row |= {"outcome": SILENT, "message": few}
+        row |= {"outcome": Outcome.SILENT, "message": few}
     return row | {"frames": len(frames)}, frames.astype(np.float32)
-
-
-def markers(run: Run, stage: str) -> dict[int, dict[str, Any]]:
-    """Of the finished shards of a stage by number, whatever they were made of: each says so by its fingerprint."""
-    folder = run.path("done", stage)
-    files = [storage.uri_of(folder, info) for info in storage.list_files(folder, recursive=False)]
-    return {marker["shard"]: marker for marker in (json.loads(storage.read_bytes(file)) for file in files)}
 
 
 def read_rows(run: Run, shard: int) -> dict[str, dict[str, Any]]:

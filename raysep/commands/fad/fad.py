@@ -18,13 +18,14 @@ from functools import cached_property
 from typing import Any
 
 from raysep.commands.fad import embedding, scoring, tables
-from raysep.commands.fad.embedding import FAILED, Embedding, Located, StemEmbedder
+from raysep.commands.fad.embedding import Embedding, Located, StemEmbedder
 from raysep.commands.fad.inputs import Heard, accept_mended_files, hear
-from raysep.commands.fad.scoring import ReferenceBuilder, SetMeasurer, StemScorer
+from raysep.commands.fad.scoring import LabelSet, ReferenceBuilder, SetMeasurer, StemScorer
 from raysep.corpus import manifest, storage
 from raysep.corpus.hashing import fingerprint, stable_hash
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError
+from raysep.outcome import Outcome
 from raysep.probes.embedders import registry
 from raysep.probes.embedders.base import Embedder
 from raysep.probes.fad.measures import MEASURES
@@ -32,6 +33,7 @@ from raysep.probes.fad.reference_file import About, ReferenceFile
 from raysep.resources import Resources
 from raysep.rundir import Run
 from raysep.screen import Progress
+from raysep.stages.passes import Pass, finished
 
 DEFAULT_MEASURES = ("fad", "fad-window", "mahalanobis")  # the null of each further one takes as long again
 MOST_SHARDS = 512
@@ -174,12 +176,7 @@ class _Job:
 
     def done(self, stage: str) -> set[int]:
         """Shards that need not be done again: of the same files, none of which failed. What it failed of may have passed."""
-        same = self.fingerprints[stage]
-        return {
-            shard
-            for shard, marker in embedding.markers(self.run, stage).items()
-            if marker["fingerprint"] == same.get(shard) and not marker["counts"]["failed"]
-        }
+        return set(finished(self.run, stage, self.fingerprints[stage], again=True))
 
     def is_done(self) -> bool:
         stages = (embedding.STAGE, scoring.SCORE, scoring.SETS)
@@ -199,10 +196,15 @@ class _Job:
         with session.session(self.request.address) as available:
             for uri in (root, self.heard.corpus[0].uri, *(s.uri for s in self.heard.reference[:1])):
                 session.check_reachable(uri, available)
-            embed = StemEmbedder(root, self.fingerprints[embedding.STAGE], chosen, self.request.threads)
+            embed = StemEmbedder(
+                root=root,
+                fingerprint=self.fingerprints[embedding.STAGE],
+                threads=self.request.threads,
+                embedding=chosen,
+            )
             lost = self._pass(available, embedding.STAGE, embed, self.pieces[embedding.STAGE], gpu=True)
             self._make_reference(available, lost, least_spread)
-            score = StemScorer(root, self.fingerprints[scoring.SCORE], self.about.measures)
+            score = StemScorer(root=root, fingerprint=self.fingerprints[scoring.SCORE], measures=self.about.measures)
             to_score = {shard: piece for shard, piece in self.pieces[scoring.SCORE].items() if shard not in lost}
             lost |= self._pass(available, scoring.SCORE, score, to_score)
             self._measure_sets(available, lost)
@@ -212,24 +214,12 @@ class _Job:
         self, available: Resources, stage: str, worker: Any, work: dict[int, Any], gpu: bool = False
     ) -> dict[int, str]:
         """Do what is missing; the shards that were lost for good, with the reason."""
-        from raysep.cluster import shards
-
-        done = self.done(stage) & set(work)
-        finished = len(done)
-        missing = {number: payload for number, payload in work.items() if number not in done}
-        with self.run.stage(stage) as record, Progress(self.request.quiet).bar(stage) as advance:
-
-            def on_done(shard: int, counts: dict) -> None:
-                nonlocal finished
-                finished += 1
-                advance(finished, len(work))
-
-            advance(finished, len(work))
-            lost = shards.run_shards(
-                worker, missing, available, most_workers=self.request.workers, gpu=gpu, on_done=on_done
-            )
-            record.update(shards=len(work), done_now=len(missing), lost=len(lost))
-        return lost
+        progress = Progress(self.request.quiet)
+        todo = Pass(self.run, stage, self.fingerprints[stage], available, progress, self.request.workers, again=True)
+        with self.run.stage(stage) as record, progress.bar(stage) as advance:
+            done = todo.run(worker, work, advance, gpu=gpu)
+            record.update(shards=len(work), done_now=done.now, lost=len(done.lost))
+        return done.lost
 
     def _make_reference(self, available: Resources, lost: dict[int, str], least_spread: float) -> None:
         """Leaves ``reference.fadref``."""
@@ -238,7 +228,12 @@ class _Job:
             return
         work = self.pieces[scoring.REFERENCE]
         scoring.check_reference(self.run, work.values(), lost)
-        builder = ReferenceBuilder(self.run.root, self.fingerprints[scoring.REFERENCE], self.about, least_spread)
+        builder = ReferenceBuilder(
+            root=self.run.root,
+            fingerprint=self.fingerprints[scoring.REFERENCE],
+            about=self.about,
+            least_spread=least_spread,
+        )
         if failed := self._pass(available, scoring.REFERENCE, builder, work):
             raise RaysepError(f"{self.run.root}: making the reference failed ({next(iter(failed.values()))})")
         parts = [scoring.reference_part(number) for number in work]
@@ -249,8 +244,8 @@ class _Job:
         work = {}
         for number, piece in self.pieces[scoring.SETS].items():
             kept = [located for located in piece if located.shard not in lost]
-            work[number] = (self.heard.labels[number], kept, len(piece) - len(kept))
-        measurer = SetMeasurer(self.run.root, self.fingerprints[scoring.SETS], self.request.seed)
+            work[number] = LabelSet(self.heard.labels[number], kept, len(piece) - len(kept))
+        measurer = SetMeasurer(root=self.run.root, fingerprint=self.fingerprints[scoring.SETS], seed=self.request.seed)
         if failed := self._pass(available, scoring.SETS, measurer, work):
             raise RaysepError(f"{self.run.root}: measuring the whole set failed ({next(iter(failed.values()))})")
 
@@ -282,7 +277,7 @@ def _grouped(located: Iterable[Located], labels: Sequence[str] = ()) -> dict[int
 
 
 def _report_failures(run: Run, rows: Sequence[dict[str, Any]]) -> None:
-    failed = [row for row in rows if row["outcome"] == FAILED]
+    failed = [row for row in rows if row["outcome"] == Outcome.FAILED]
     if failed and len(failed) == len(rows):
         raise RaysepError(
             f"{run.root}: no stem could be scored ({failed[0]['message']}); put that right and start again"

@@ -13,6 +13,7 @@ from raysep.corpus import manifest, storage
 from raysep.corpus.layouts import musdb, songs
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RunConflict
+from raysep.outcome import Outcome
 from raysep.probes.fad.reference_file import SUFFIX, ReferenceFile
 from raysep.rundir import Run
 
@@ -145,13 +146,11 @@ def _may_change(run: Run, before: Heard, now: Heard) -> set[str]:
     """
     if run.has(tables.TABLE):
         rows, new = run.read_table(tables.TABLE).to_pylist(), set()
-        failed = {(row["track"], row["stem"]) for row in rows if row["outcome"] == embedding.FAILED}
+        failed = {(row["track"], row["stem"]) for row in rows if row["outcome"] == Outcome.FAILED}
         unused = {before.names[stem.uri] for stem in before.corpus if (stem.track, stem.stem) in failed}
     else:
-        told = [
-            row for shard in embedding.markers(run, embedding.STAGE) for row in embedding.read_rows(run, shard).values()
-        ]
-        unused = before.files.keys() - {row["name"] for row in told if row["outcome"] != embedding.FAILED}
+        told = [row for shard in run.markers(embedding.STAGE) for row in embedding.read_rows(run, shard).values()]
+        unused = before.files.keys() - {row["name"] for row in told if row["outcome"] != Outcome.FAILED}
         new = now.files.keys() - before.files.keys()
 
     def track_of(name: str) -> tuple[str, str]:

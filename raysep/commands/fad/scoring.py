@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from raysep.commands.fad.embedding import FAILED, LEAST_FRAMES, SCORED, Located, read_rows, read_vectors
+from raysep.commands.fad.embedding import LEAST_FRAMES, Located, read_rows, read_vectors
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RaysepError
+from raysep.outcome import Outcome
 from raysep.probes.fad.null import FEWEST_TRACKS
 from raysep.probes.fad.reference_file import SUFFIX, About, ReferenceFile
 from raysep.probes.fad.set_level import set_distances
 from raysep.rundir import Run, table_bytes
+from raysep.stages.passes import Counts, Worker
 
 REFERENCE, SCORE, SETS = "reference", "score", "sets"  # the stages
 REFERENCE_FILE = f"reference{SUFFIX}"
@@ -49,7 +52,7 @@ def set_part(number: int) -> str:
 
 
 def failed_row(stem: Stem, message: str) -> dict[str, Any]:
-    return _row(stem, FAILED, message, in_reference=False)
+    return _row(stem, Outcome.FAILED, message, in_reference=False)
 
 
 def _row(stem: Stem, outcome: str, message: str, **found: Any) -> dict[str, Any]:
@@ -57,75 +60,66 @@ def _row(stem: Stem, outcome: str, message: str, **found: Any) -> dict[str, Any]
     return about | {"frames": 0, "seconds": None} | found
 
 
-@dataclass(frozen=True)
-class ReferenceBuilder:
-    """Makes the function that builds the reference of a label. Picklable, as the others here."""
+@dataclass(frozen=True, kw_only=True)
+class ReferenceBuilder(Worker):
+    """Builds the reference of a label."""
 
-    root: str
-    fingerprints: Mapping[int, str]  # of the shards, for their markers
     about: About
     least_spread: float
 
-    def __call__(self) -> Callable[[int, Any], dict]:
-        return self.run
-
-    def run(self, shard: int, payload: Sequence[Located]) -> dict[str, int]:
+    def run(self, shard: int, payload: Sequence[Located]) -> Counts:
         """From all stems of one label, in their order."""
-        run = Run(self.root)
-        frames = frames_of(run, payload)
+        frames = frames_of(self.folder, payload)
         tracks = [(each.stem.track, each.stem.etag, frames[each.name]) for each in payload]
         made = ReferenceFile.from_tracks(payload[0].stem.stem, tracks, self.about, self.least_spread)
         counts = {"rows": len(tracks), "failed": 0}
-        run.finish_shard(REFERENCE, shard, self.fingerprints[shard], made.to_bytes(), reference_part(shard), counts)
-        return counts
+        return self.finish(REFERENCE, shard, made.to_bytes(), reference_part(shard), counts)
 
 
-@dataclass(frozen=True)
-class StemScorer:
-    """Makes the function that scores the stems of a shard."""
+@dataclass(frozen=True, kw_only=True)
+class StemScorer(Worker):
+    """Scores the stems of a shard."""
 
-    root: str
-    fingerprints: Mapping[int, str]
     measures: tuple[str, ...]
 
-    def __call__(self) -> Callable[[int, Any], dict]:
-        reference = load_reference(Run(self.root))
-        return lambda shard, payload: self.run(reference, shard, payload)
+    def start(self) -> Callable[[int, Any], Counts]:
+        return partial(self.measure, load_reference(self.folder))
 
-    def run(self, reference: ReferenceFile, shard: int, payload: Iterable[Located]) -> dict[str, int]:
-        run = Run(self.root)
-        told, frames = read_rows(run, shard), read_vectors(run, shard)
+    def measure(self, reference: ReferenceFile, shard: int, payload: Iterable[Located]) -> Counts:
+        told, frames = read_rows(self.folder, shard), read_vectors(self.folder, shard)
         rows = []
         for each in payload:
             try:
                 rows.append(score(each.stem, told[each.name], frames[each.name], reference, self.measures))
             except Exception as error:  # one odd stem must not end the pass: it is reported with the reason
                 rows.append(failed_row(each.stem, f"{type(error).__name__}: {error}"))
-        counts = {"rows": len(rows), "failed": sum(row["outcome"] == FAILED for row in rows)}
+        counts = {"rows": len(rows), "failed": sum(row["outcome"] == Outcome.FAILED for row in rows)}
         table = pa.Table.from_pylist(rows, schema=schema_of(self.measures))
-        run.finish_shard(SCORE, shard, self.fingerprints[shard], table_bytes(table), score_part(shard), counts)
-        return counts
+        return self.finish(SCORE, shard, table_bytes(table), score_part(shard), counts)
 
 
 @dataclass(frozen=True)
-class SetMeasurer:
-    """Makes the function that measures all stems of a label together."""
+class LabelSet:
+    """All stems of a label whose frames there are, and the number of those whose shard was lost."""
 
-    root: str
-    fingerprints: Mapping[int, str]
+    label: str
+    located: list[Located]
+    lost: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetMeasurer(Worker):
+    """Measures all stems of a label together."""
+
     seed: int
 
-    def __call__(self) -> Callable[[int, Any], dict]:
-        reference = load_reference(Run(self.root))
-        return lambda shard, payload: self.run(reference, shard, payload)
+    def start(self) -> Callable[[int, Any], Counts]:
+        return partial(self.measure, load_reference(self.folder))
 
-    def run(self, reference: ReferenceFile, shard: int, payload: tuple[str, list[Located], int]) -> dict[str, int]:
-        """Of a label, its stems, and the number of those whose shard was lost.
-
-        Measured are those scored that are not in the reference: a part of the reference is no distance away from it.
-        """
-        run, (label, located, lost) = Run(self.root), payload
-        frames, failed = frames_of(run, located), lost + _unreadable(run, located)
+    def measure(self, reference: ReferenceFile, shard: int, payload: LabelSet) -> Counts:
+        """Measured are those scored that are not in the reference: a part of the reference is no distance away from it."""
+        run, label, located = self.folder, payload.label, payload.located
+        frames, failed = frames_of(run, located), payload.lost + _unreadable(run, located)
         heard = [each for each in located if len(frames[each.name]) > 1]
         others = [each for each in heard if not reference.member(label, each.stem.etag, frames[each.name])]
         together = np.concatenate([frames[each.name] for each in others] or [np.zeros((0, reference.about.dimension))])
@@ -136,9 +130,8 @@ class SetMeasurer:
             "in_reference": len(heard) - len(others),
             **set_distances(together, reference.labels[label], self.seed),
         }
-        counts = {"rows": len(located) + lost, "failed": failed}
-        run.finish_shard(SETS, shard, self.fingerprints[shard], json.dumps(found).encode(), set_part(shard), counts)
-        return counts
+        counts = {"rows": len(located) + payload.lost, "failed": failed}
+        return self.finish(SETS, shard, json.dumps(found).encode(), set_part(shard), counts)
 
 
 def score(
@@ -146,12 +139,12 @@ def score(
 ) -> dict[str, Any]:
     """The row of a stem: ``told`` is what its embedding said, ``frames`` its raw ``(n, dimension)`` frames."""
     about = {"frames": told["frames"], "seconds": told["seconds"], "in_reference": False}
-    if told["outcome"] != SCORED:
+    if told["outcome"] != Outcome.SCORED:
         return _row(stem, told["outcome"], told["message"], **about)
     member = reference.member(stem.stem, stem.etag, frames)
     found = member.scores if member else reference.labels[stem.stem].measure(frames, measures)
     numbers = {name + ending: found[name][kind] for name in measures for kind, ending in ENDINGS.items()}
-    return _row(stem, SCORED, "", **about | {"in_reference": member is not None}, **numbers)
+    return _row(stem, Outcome.SCORED, "", **about | {"in_reference": member is not None}, **numbers)
 
 
 def check_reference(run: Run, pieces: Iterable[Sequence[Located]], lost: dict[int, str]) -> None:
@@ -166,7 +159,7 @@ def check_reference(run: Run, pieces: Iterable[Sequence[Located]], lost: dict[in
                 raise RaysepError(f"{run.root}: embedding the reference failed ({lost[shard]})")
             told |= read_rows(run, shard)
         own, label = [told[each.name] for each in located], located[0].stem.stem
-        if broken := [row for row in own if row["outcome"] == FAILED]:
+        if broken := [row for row in own if row["outcome"] == Outcome.FAILED]:
             raise BadInput(
                 f"--reference: {len(broken)} of its stems cannot be used, first: {broken[0]['message']}; put them right or "
                 "leave them out, since a reference is trusted; the same command goes on from here"
@@ -199,4 +192,4 @@ def _unreadable(run: Run, payload: Iterable[Located]) -> int:
     told = {}
     for shard in sorted({located.shard for located in payload}):
         told |= read_rows(run, shard)
-    return sum(told[located.name]["outcome"] == FAILED for located in payload)
+    return sum(told[located.name]["outcome"] == Outcome.FAILED for located in payload)

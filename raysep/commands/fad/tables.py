@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from raysep.commands.fad.embedding import FAILED, SCORED, SILENT
 from raysep.commands.fad.scoring import ENDINGS, schema_of
+from raysep.outcome import Outcome
 from raysep.probes.fad import measures as stem_level
 from raysep.probes.fad import set_level
 from raysep.probes.fad.reference_file import About, ReferenceFile
@@ -80,8 +80,9 @@ def record(
 
 def _summary(rows: Sequence[dict[str, Any]], label: str, about: About) -> dict[str, Any]:
     own = [row for row in rows if row["stem"] == label]
-    counts = {outcome: sum(row["outcome"] == outcome for row in own) for outcome in (SCORED, SILENT, FAILED)}
-    ranked = [row[f"{ranking(about.measures)}-z"] for row in own if row["outcome"] == SCORED]
+    told = (Outcome.SCORED, Outcome.SILENT, Outcome.FAILED)
+    counts = {str(outcome): sum(row["outcome"] == outcome for row in own) for outcome in told}
+    ranked = [row[f"{ranking(about.measures)}-z"] for row in own if row["outcome"] == Outcome.SCORED]
     ranked = [z for z in ranked if finite(z) is not None]
     return {"rows": len(own), **counts, "median_z": median(ranked) if ranked else None}
 
@@ -94,7 +95,7 @@ def ranking(measures: Sequence[str]) -> str:
 def most_distant(rows: Sequence[dict[str, Any]], measures: Sequence[str], count: int = SHOWN) -> list[dict[str, Any]]:
     """Highest z first; ties in the corpus's order."""
     column = f"{ranking(measures)}-z"
-    scored = [row for row in rows if row["outcome"] == SCORED and finite(row[column]) is not None]
+    scored = [row for row in rows if row["outcome"] == Outcome.SCORED and finite(row[column]) is not None]
     return sorted(scored, key=lambda row: -row[column])[:count]
 
 
@@ -118,9 +119,9 @@ def show(rows: Sequence[dict[str, Any]], result: dict[str, Any], root: str) -> N
         console.print(
             f"in the reference, so scored with themselves left out and not counted in the sets: {', '.join(own)}"
         )
-    if any(row["outcome"] == SCORED for row in rows):
+    if any(row["outcome"] == Outcome.SCORED for row in rows):
         console.print(_distant(rows, result["measures"]))
-    for outcome, text in ((SILENT, "silent, so not scored"), (FAILED, "failed")):
+    for outcome, text in ((Outcome.SILENT, "silent, so not scored"), (Outcome.FAILED, "failed")):
         if named := [f"{row['track']}/{row['stem']}" for row in rows if row["outcome"] == outcome]:
             console.print(f"{text}: {len(named)} stems, for example {named[0]}")
     console.print(f"distances: {root}")

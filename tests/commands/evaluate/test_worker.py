@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ def tracks(tmp_path, write_tracks):
 
 def evaluator(tmp_path, model, **options) -> TrackEvaluator:
     options = Options(**({"measures": ("sdr", "framewise_sdr")} | options))
-    return TrackEvaluator(str(tmp_path / "out"), "fp", (model,), LABELS, options)
+    return TrackEvaluator(root=str(tmp_path / "out"), fingerprint="fp", models=(model,), labels=LABELS, options=options)
 
 
 def test_the_numbers_are_those_of_the_separated_sum_of_stems(tmp_path, model, tracks):
@@ -97,7 +97,7 @@ def test_a_model_of_one_stem_separates_the_whole_mixture(tmp_path, model, tracks
 def test_a_track_that_cannot_be_read_is_rows_with_the_reason(tmp_path, model, tracks):
     broken = [replace(tracks["T"][0], uri="/no/gone.wav"), *tracks["T"][1:]]
     work = evaluator(tmp_path, model, frames=True)
-    counts = work.run(7, [("T", [asdict(s) for s in broken]), ("U", [asdict(s) for s in tracks["U"]])])
+    counts = work.run(7, [*broken, *tracks["U"]])
     assert counts == {"rows": 8, "failed": 1}
     run = Run(str(tmp_path / "out"))
     rows = run.read_table(worker.part(7)).to_pylist()

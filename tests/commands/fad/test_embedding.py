@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from raysep.commands.fad.embedding import Embedding, Located, StemEmbedder, embed, markers, read_rows, read_vectors
+from raysep.commands.fad.embedding import Embedding, Located, StemEmbedder, embed, read_rows, read_vectors
 from raysep.corpus.layouts import musdb
 from raysep.errors import BadInput
 from raysep.probes.embedders.base import audible_frames
@@ -46,11 +46,11 @@ def test_silence_short_stems_and_broken_files_are_told_apart(stems, tmp_path):
 
 def test_a_shard_is_written_with_its_marker(stems, tmp_path):
     run = Run(str(tmp_path / "run"))
-    work = StemEmbedder(run.root, {3: "abc"}, Embedding("logmel", RATE))()
+    work = StemEmbedder(root=run.root, fingerprint={3: "abc"}, embedding=Embedding("logmel", RATE))()
     broken = replace(stems["vocals"], uri="/no/such.wav")
     counts = work(3, [Located(stems["bass"], "corpus/A/bass", 3), Located(broken, "corpus/A/vocals", 3)])
     assert counts == {"rows": 2, "failed": 1}
-    assert (markers(run, "embed")[3]["counts"], markers(run, "embed")[3]["fingerprint"]) == (counts, "abc")
+    assert (run.markers("embed")[3]["counts"], run.markers("embed")[3]["fingerprint"]) == (counts, "abc")
     assert read_rows(run, 3)["corpus/A/bass"]["frames"] == 5
     assert read_vectors(run, 3)["corpus/A/bass"].shape == (5, 128)
     assert read_vectors(run, 3)["corpus/A/vocals"].shape == (0, 128)
@@ -61,4 +61,4 @@ def test_a_worker_with_other_weights_does_not_begin(tmp_path):
     Embedding("aisfx", RATE, weights_digest=known).build()
     other = Embedding("aisfx", RATE, weights_digest="0" * 64)
     with pytest.raises(BadInput, match=rf"aisfx: these weights \({known[:12]}\) are not those .* \(000000000000\)"):
-        StemEmbedder(str(tmp_path), {}, other)()
+        StemEmbedder(root=str(tmp_path), fingerprint={}, embedding=other)()

@@ -10,7 +10,7 @@ from safetensors.numpy import save
 
 from raysep.commands.fad import embedding, scoring
 from raysep.commands.fad.embedding import Located
-from raysep.commands.fad.scoring import ReferenceBuilder, SetMeasurer, StemScorer
+from raysep.commands.fad.scoring import LabelSet, ReferenceBuilder, SetMeasurer, StemScorer
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
 from raysep.probes.fad.reference_file import About, ReferenceFile
@@ -51,7 +51,7 @@ def located(*stems: Stem) -> list[Located]:
 
 
 def test_rows_in_are_scored_silent_and_failed(run, stems):
-    score = StemScorer(run.root, {0: "abc", 1: "def"}, ABOUT.measures)()
+    score = StemScorer(root=run.root, fingerprint={0: "abc", 1: "def"}, measures=ABOUT.measures)()
     counts = [score(shard, located(*part)) for shard, part in enumerate((stems[:3], stems[3:]))]
     assert counts == [{"rows": 3, "failed": 0}, {"rows": 3, "failed": 1}]
     rows = [row for shard in (0, 1) for row in run.read_table(scoring.score_part(shard)).to_pylist()]
@@ -65,29 +65,29 @@ def test_rows_in_are_scored_silent_and_failed(run, stems):
 def test_a_stem_that_cannot_be_scored_is_a_failed_row(run, make_stems):
     strange = make_stems(["A"], labels=("bass",))[0]
     piano = replace(strange, stem="piano")
-    counts = StemScorer(run.root, {0: "abc"}, ABOUT.measures)()(0, located(piano))
+    counts = StemScorer(root=run.root, fingerprint={0: "abc"}, measures=ABOUT.measures)()(0, located(piano))
     assert counts == {"rows": 1, "failed": 1}
     assert "piano" in run.read_table(scoring.score_part(0)).to_pylist()[0]["message"]
 
 
 def test_a_set_is_what_is_not_in_the_reference_and_a_lost_shard_is_counted(run, stems):
-    measure = SetMeasurer(run.root, {0: "abc", 1: "def"}, 0)()
-    assert measure(0, ("bass", located(*stems), 2)) == {"rows": 8, "failed": 3}
+    measure = SetMeasurer(root=run.root, fingerprint={0: "abc", 1: "def"}, seed=0)()
+    assert measure(0, LabelSet("bass", located(*stems), 2)) == {"rows": 8, "failed": 3}
     found = run.read_json(scoring.set_part(0))
     assert (found["stems"], found["frames"], found["in_reference"]) == (3, 8 + 7 + 9, 1)
-    assert measure(1, ("bass", [], 6)) == {"rows": 6, "failed": 6}
+    assert measure(1, LabelSet("bass", [], 6)) == {"rows": 6, "failed": 6}
     assert run.read_json(scoring.set_part(1))["fad"] is None
 
 
 def test_a_reference_is_made_of_its_stems_in_order(run, stems):
-    ReferenceBuilder(run.root, {0: "abc"}, ABOUT, 0.0)()(0, located(*stems))
+    ReferenceBuilder(root=run.root, fingerprint={0: "abc"}, about=ABOUT, least_spread=0.0)()(0, located(*stems))
     made = ReferenceFile.from_bytes(run.read_bytes(scoring.reference_part(0)), "")
     assert [(m.track, m.frames) for m in made.members["bass"]] == [("A", 9), ("C", 8), ("D", 1), ("E", 7), ("F", 9)]
 
 
 def test_frames_are_found_wherever_the_files_are_now(run, stems):
     moved = [replace(stem, uri=f"s3://elsewhere/{stem.stem_id}") for stem in stems]
-    counts = StemScorer(run.root, {0: "abc"}, ABOUT.measures)()(0, located(*moved[:3]))
+    counts = StemScorer(root=run.root, fingerprint={0: "abc"}, measures=ABOUT.measures)()(0, located(*moved[:3]))
     assert counts == {"rows": 3, "failed": 0}
     assert list(scoring.frames_of(run, located(*moved))) == [stem.stem_id for stem in moved]
 
