@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from raysep.probes.ways import WAYS
 from raysep.ranges import About, AsIn, Elsewhere, Range, Rule
 from raysep.training.recipe import Recipe
 
 LABELS = ("vocals", "drums", "bass", "other")
-UNLEARNING = ("joint", "adam", "per-track", "plain", "noisy", "none")
 
 POSITIVE = Range.above(0)
 COUNT = Range.least(1)
@@ -157,6 +157,11 @@ class TrainingSettings:
     save_every: Annotated[int, COUNT, About("steps between the states that a killed training goes on from")] = 500
 
 
+def _read_in_its_context(scoring: ScoringSettings) -> bool:
+    way = WAYS.get(scoring.unlearning)
+    return way is None or scoring.unlearning_context in way.contexts
+
+
 @dataclass(frozen=True)
 class ScoringSettings:
     """The one pass over the audio, and the attribution that it needs."""
@@ -196,10 +201,10 @@ class ScoringSettings:
     ] = "adam"
     unlearning: Annotated[
         str,
-        Range.choice(*UNLEARNING),
+        Range.choice(*WAYS),
         About(
-            "what is unlearned: the reference at once (joint by the Fisher information, adam by Adam's second moment, plain "
-            "by neither) or track by track (per-track), planted faults (noisy), or nothing (none)"
+            "way of unlearning. "
+            + "; ".join(f"{name}: {way.about if way else 'nothing is unlearned'}" for name, way in WAYS.items())
         ),
     ] = "joint"
     unlearning_steps: Annotated[
@@ -214,7 +219,7 @@ class ScoringSettings:
         Range.choice("own", "clean", "both", words="own, clean, both"),
         Rule(
             "own with scoring.unlearning = per-track: clean would cost a pass for each reference track and stem",
-            lambda s: s.unlearning != "per-track" or s.unlearning_context == "own",
+            _read_in_its_context,
         ),
         About(
             "the mixture that unlearning is read in: the track's own stems (the paper's), clean ones of others, or both"

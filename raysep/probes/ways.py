@@ -69,11 +69,11 @@ class Way:
 
 
 WAYS: dict[str, Way | None] = {
-    "joint": Way("all of the reference at once, with the Fisher information: the paper's"),
-    "adam": Way("the same with Adam's second moment for the Fisher: no pass of its own", metric=second_moment),
+    "joint": Way("the reference at once, by the Fisher information (the paper's)"),
+    "adam": Way("the same by Adam's second moment, at no cost of its own", metric=second_moment),
     # Clean would cost a pass for each reference track and stem.
-    "per-track": Way("one reference track at a time, the mean of the ranks", each_track=True, contexts=("own",)),
-    "plain": Way("all of the reference, without a Fisher: the ablation", metric=ones, pulled=False),
-    "noisy": Way("planted faults instead of the reference: the most affected are suspect", target=Target.PLANTED),
+    "per-track": Way("one reference track at a time, and the mean of the ranks", each_track=True, contexts=("own",)),
+    "plain": Way("the reference at once, without a metric (the ablation)", metric=ones, pulled=False),
+    "noisy": Way("planted faults instead, so that the most affected are suspect", target=Target.PLANTED),
     "none": None,  # nothing is unlearned
 }
