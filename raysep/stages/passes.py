@@ -142,6 +142,8 @@ class Pass:
 
         ``of``: how many shards the stage has in all, where ``work`` is only some of them.
         """
+        from raysep.cluster import shards
+
         there = self.done
         missing = {number: payload for number, payload in work.items() if number not in there}
         count = len(there) if of else len(work) - len(missing)
@@ -152,10 +154,6 @@ class Pass:
             advance(count, of or len(work))
 
         advance(count, of or len(work))
-        if not missing:
-            return Done(0, {})
-        from raysep.cluster import shards  # Ray, only where there is something to do
-
         lost = shards.run_shards(
             make, missing, self.available, most_workers=self.most_workers, gpu=gpu, on_done=on_done
         )

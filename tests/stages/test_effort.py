@@ -11,6 +11,7 @@ import pytest
 from raysep import rundir
 from raysep.corpus import manifest
 from raysep.corpus.layouts import musdb
+from raysep.decision.roles import Role
 from raysep.probes.catalogue import PROBES
 from raysep.rundir import Run
 from raysep.stages import decide, effort, score
@@ -59,8 +60,8 @@ def given(make_context, stems, kit_files, here, tmp_path):
         for path, data in files.items():
             context.run.write_bytes(data, "kit", path)
         context.run.write_json(made | {"files": sorted(files)}, "kit", "made.json")
-        roles = {s.stem_id: ("calibration", "clean", s.track) for s in stems["calibration"]}
-        roles |= {s.stem_id: ("planted", "noise", s.track) for s in stems["planted"] if s.stem != "bass"}
+        roles = {s.stem_id: Role("calibration", "clean", s.track) for s in stems["calibration"]}
+        roles |= {s.stem_id: Role("planted", "noise", s.track) for s in stems["planted"] if s.stem != "bass"}
         for table, part in (("manifest", "corpus"), ("reference", "calibration"), ("planted", "planted")):
             manifest.write(context.run.path(f"{table}.parquet"), stems[part])
         planting = Planting([], stems["calibration"], stems["planted"], roles)

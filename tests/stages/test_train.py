@@ -12,6 +12,7 @@ from raysep import config as settings
 from raysep.cluster import fit
 from raysep.corpus import manifest, storage
 from raysep.decision import handling
+from raysep.decision.roles import Role
 from raysep.errors import BadInput
 from raysep.rundir import table_bytes
 from raysep.separators import registry
@@ -227,8 +228,8 @@ def trained(monkeypatch):
 def test_the_probe_networks_are_trained_on_what_they_should_be(make_context, make_stems, trained):
     context = make_context(training={"steps": 10, "early": 0.4, "reference_steps": 0.6, "least_workers": 1})
     corpus, target, calibration, planted = (make_stems([name]) for name in ("corpus", "target", "calib", "planted-0-x"))
-    roles = {s.stem_id: ("calibration", "clean", "calib") for s in calibration}
-    roles[planted[0].stem_id] = ("planted", "noise", "x")
+    roles = {s.stem_id: Role("calibration", "clean", "calib") for s in calibration}
+    roles[planted[0].stem_id] = Role("planted", "noise", "x")
     train.train_probes(context, Inputs(corpus, target + calibration, []), Planting(target, calibration, planted, roles))
     ((final, reference), group) = trained[0]
     assert (final.name, reference.name) == (train.FINAL, train.REFERENCE)
