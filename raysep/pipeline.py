@@ -52,6 +52,7 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     folder belongs to another configuration, ``FinishedWithFailures`` when all is done but some stems failed.
     """
     from raysep.cluster import session
+    from raysep.decision import handling
     from raysep.memory import PeakMemory
     from raysep.stages import attribute, decide, inputs, kit, plant, prove, report, score, search, train
 
@@ -60,6 +61,7 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
         train.check_validation(config, has_tracks=False)
         prove.check_arms(config.proof.arms, bool(found.test), benchmark is not None)
         decide.check_probe(config.decision)
+        handling.resolve(config.decision.handling)
         kit.check_embedder(config.scoring, config.sample_rate or found.sample_rate)
         inputs.announce(request, found, config)
         with session.session(request.address) as available:
@@ -78,22 +80,24 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     return context.run
 
 
-def train(request: Request, decision: str | None = None) -> Run:
-    """Train one separator on a corpus or manifest, as a decision says; evaluate it when there are test tracks."""
+def train(request: Request, decision: str | None = None, handled: str = "table") -> Run:
+    """Train one separator on a corpus or manifest; evaluate it when there are test tracks.
+
+    ``decision`` is the URI of a decision table, ``handled`` the handling that acts on it.
+    """
     from raysep.cluster import session
-    from raysep.decision import handling
     from raysep.stages import prove
     from raysep.stages import train as training
 
     found, config = prepare(request)
     training.check_validation(config, bool(found.validation))
-    use = handling.read_decision(found.corpus, decision)
-    if decision and not any(use.weights.get(s.stem_id) for s in found.corpus):
+    entries = training.entries_by(found.corpus, decision, handled)
+    if decision and not any(entry.weight for entry in entries):
         raise BadInput(f"--decision {decision}: keeps none of the {len(found.corpus)} stems of {request.corpus}")
     with session.session(request.address) as available:
-        more = (use.weights, use.spans) if decision else ()
-        context = replace(begin(request, found, config, available, *more), spans=use.spans)
-        prove.train_and_evaluate(context, [prove.Arm("separator", found.corpus, use.weights)], found.test)
+        more = [(e.stem.stem_id, e.label, e.weight, e.spans) for e in entries] if decision else ()
+        context = begin(request, found, config, available, *more)
+        prove.train_and_evaluate(context, [prove.Arm("separator", entries)], found.test)
     return context.run
 
 

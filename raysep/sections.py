@@ -304,6 +304,11 @@ class DecisionSettings:
         str, Elsewhere("fused, or a probe that has a direction"), About("with rule = ratio, what stems are ranked by")
     ] = "fused"
     floor: Annotated[float, Range.least(0, most=1), About("share of each label's stems that is always left")] = 0.2
+    handling: Annotated[
+        str,
+        Elsewhere("or package.module:NAME, a Handling of your own", "raysep.decision.handling:HANDLINGS"),
+        About("how the decision is acted on, in cleaned.parquet and by the arm cleaned"),
+    ] = "drop"
 
 
 @dataclass(frozen=True)

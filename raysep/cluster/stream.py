@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import pickle
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import ray.data
 
-from raysep.corpus.manifest import Stem
-from raysep.training.pieces import Entry, pieces
+from raysep.training.entry import Entry
+from raysep.training.pieces import pieces
 
 ROWS_PER_BLOCK = 8  # stems whose audio is in flight at once in one read task
 
@@ -21,11 +20,12 @@ def stream_pieces(
 ) -> ray.data.Dataset:
     """Stems as a dataset of pieces.
 
-    Columns: ``stem_id``, ``stem``, ``start``, ``weight``, ``audio`` int16 ``(channel, time)`` all of one length,
+    Columns: ``stem_id``, ``stem`` (the label used), ``start``, ``weight``, ``audio`` int16 ``(channel, time)`` all of one length,
     ``frames``, how many samples of it are the stem's (the rest is padding), and ``error``: empty, or why the stem could
     not be read. A stem that could not be read, or of which nothing may be used, is one row of no frames.
     """
-    rows = [{**asdict(e.stem), "weight": e.weight, "spans": json.dumps(e.spans)} for e in entries]
+    # Pickled here: Ray Data would do it as well, and warn of it.
+    rows = [{"entry": pickle.dumps(entry)} for entry in entries]
     blocks = max(1, len(rows) // ROWS_PER_BLOCK)
     frames = round(piece_seconds * sample_rate)
 
@@ -43,19 +43,14 @@ def execution_options() -> ray.data.ExecutionOptions:
 
 
 def _decode(batch: dict[str, np.ndarray], frames: int, sample_rate: int, channels: int) -> dict[str, Any]:
-    names = list(Stem.__dataclass_fields__)
     out: dict[str, list] = {key: [] for key in ("stem_id", "stem", "start", "weight", "frames", "audio", "error")}
-    for i in range(len(batch["stem_id"])):
-        stem = Stem(**{name: _plain(batch[name][i]) for name in names})
-        found = list(pieces(stem, frames, sample_rate, channels, json.loads(str(batch["spans"][i]))))
+    for pickled in batch["entry"]:
+        entry: Entry = pickle.loads(pickled)
+        found = list(pieces(entry.stem, frames, sample_rate, channels, entry.spans))
         for start, audio, error in found or [(0, np.zeros((channels, 0), np.int16), "")]:
             missing = frames - audio.shape[1]
             padded = np.pad(audio, ((0, 0), (0, missing)))
-            row = (stem.stem_id, stem.stem, start, float(batch["weight"][i]), audio.shape[1], padded, error)
+            row = (entry.stem.stem_id, entry.label, start, entry.weight, audio.shape[1], padded, error)
             for column, value in zip(out.values(), row, strict=True):
                 column.append(value)
     return {**out, "audio": np.stack(out["audio"])}
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from raysep.config import Config
 from raysep.corpus.manifest import Stem
@@ -11,7 +11,6 @@ from raysep.corpus.segments import Chosen, list_segments
 from raysep.resources import Resources
 from raysep.rundir import Run
 from raysep.screen import Progress
-from raysep.training.pieces import Spans
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,6 @@ class Context:
     sample_rate: int = 0  # Hz, of every network and every score
     channels: int = 2
     validation: tuple[Stem, ...] = ()  # whole tracks that training is validated on
-    spans: dict[str, Spans] = field(default_factory=dict)  # by stem_id: what training does not use of a stem
 
     @property
     def segment_frames(self) -> int:

@@ -9,6 +9,8 @@ import pyarrow as pa
 from raysep.config import DecisionSettings, from_dict, merge
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
+from raysep.decision import handling
+from raysep.decision.handling.reading import rows_of
 from raysep.decision.roles import Roles
 from raysep.errors import BadInput
 from raysep.rundir import Run, read_scores, table_bytes
@@ -18,7 +20,7 @@ from raysep.stages.plant import Planting
 
 
 def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
-    """From the run's scores to its decision and the manifest of what is kept."""
+    """From the run's scores to its decision and the manifest of what is used of the corpus."""
     run, config = context.run, context.config
     if run.is_done("decide"):
         return
@@ -27,11 +29,16 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
         run.write_table(stems, "stems.parquet")
         table = judge(stems, config.decision, config.seed)
         run.write_table(table, "decision.parquet")
-        kept = {i for i, keep in zip(table["stem_id"].to_pylist(), table["keep"].to_pylist(), strict=True) if keep}
-        manifest.write(run.path("cleaned.parquet"), [s for s in inputs.corpus if s.stem_id in kept])
+        handled = handling.resolve(config.decision.handling)
+        entries = handling.use(config.decision.handling, rows_of(table), inputs.corpus)
+        manifest.write(run.path("cleaned.parquet"), [entry.used for entry in entries if entry.weight > 0])
         found = summarise(run, table)
         run.write_json(found, "summary.json")
-        record.update(estimated_share=found["estimated_share"], removed=found["counts"]["removed"])
+        record.update(
+            estimated_share=found["estimated_share"],
+            removed=found["counts"]["removed"],
+            handling=f"{handled.name}: {handled.about}",
+        )
     if found["warning"]:
         context.progress.say(f"note: {found['warning']}")
 

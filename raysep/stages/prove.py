@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,12 +13,16 @@ from raysep.corpus import manifest, storage
 from raysep.corpus.hashing import fingerprint, generator
 from raysep.corpus.layouts import musdb
 from raysep.corpus.manifest import Stem
+from raysep.decision import handling
+from raysep.decision.handling.reading import rows_of
 from raysep.errors import BadInput, RaysepError
+from raysep.outcome import Outcome
 from raysep.rundir import Run, table_bytes
 from raysep.stages import train
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.passes import AudioWorker, Counts, Pass
+from raysep.training.entry import Entry
 
 RESULTS = pa.schema(
     [
@@ -40,12 +44,11 @@ KNOWN = ("clean", "oracle")  # need a benchmark's truth
 @dataclass(frozen=True)
 class Arm:
     name: str
-    stems: list[Stem]
-    weights: dict[str, float]  # by stem_id; what is missing is left out
+    entries: list[Entry]
 
     @property
     def size(self) -> int:
-        return sum(weight > 0 for weight in self.weights.values())
+        return sum(entry.weight > 0 for entry in self.entries)
 
 
 def prove(context: Context, inputs: Inputs, benchmark: Any = None) -> None:
@@ -59,7 +62,7 @@ def train_and_evaluate(context: Context, arms: list[Arm], test: list[Stem]) -> N
     """Every arm with every seed, by the same recipe; without test tracks the trained networks are all there is."""
     run, proof = context.run, context.config.proof
     plans = [
-        train.plan(context, trained_as(arm.name, seed), arm.stems, weights=arm.weights, seed=1000 + seed)
+        train.plan(context, trained_as(arm.name, seed), arm.entries, seed=1000 + seed)
         for seed in proof.seeds
         for arm in arms
     ]
@@ -95,43 +98,44 @@ def check_arms(names: tuple[str, ...], has_test: bool, has_truth: bool) -> None:
 
 
 def make_arm(context: Context, inputs: Inputs, name: str, benchmark: Any = None) -> Arm | None:
-    """The stems of an arm and their weights. None for an arm that the run has nothing for.
+    """An arm and what it trains on. None for an arm that the run has nothing for.
 
-    ``fad``, ``unlearning`` and any other probe remove as many stems of each label as ``cleaned`` does, those with the
-    lowest scores; ``random`` as many, drawn by hash.
+    ``cleaned`` uses the corpus by ``decision.handling``, ``weighted`` by the handling ``weight``. ``fad``, ``unlearning``
+    and any other probe remove as many stems of each label as the decision does, those with the lowest scores; ``random``
+    as many, drawn by hash.
     """
     if name in KNOWN:
         return _known_arm(context, inputs, name, benchmark) if benchmark else None
-    corpus = {s.stem_id: s for s in inputs.corpus if s.frames}
-    everything = dict.fromkeys(corpus, 1.0)
+    corpus = [s for s in inputs.corpus if s.frames]
     if name == "contaminated":
-        return Arm(name, list(corpus.values()), everything)
+        return Arm(name, train.whole(corpus))
     if name in TRAINED_ON_REFERENCE:
-        stems = inputs.reference + (list(corpus.values()) if name != "reference" else [])
-        return Arm(name, stems, {s.stem_id: 1.0 for s in stems})
-    decision = {row["stem_id"]: row for row in context.run.read_table("decision.parquet").to_pylist()}
-    readable = {i: row for i, row in decision.items() if i in corpus and row["outcome"] != "failed"}
-    if name == "cleaned":
-        return Arm(name, list(corpus.values()), {i: 1.0 for i, row in readable.items() if row["keep"]})
-    if name == "weighted":
-        return Arm(name, list(corpus.values()), {i: row["weight"] for i, row in readable.items()})
-    return Arm(name, list(corpus.values()), _as_many_removed(context, readable, name))
+        return Arm(name, train.whole(inputs.reference + (corpus if name != "reference" else [])))
+    decision = rows_of(context.run.read_table("decision.parquet"))
+    if name in ("cleaned", "weighted"):
+        handled = context.config.decision.handling if name == "cleaned" else "weight"
+        return Arm(name, handling.use(handled, decision, corpus))
+    readable = [row for _, row in handling.named(decision, corpus) if row["outcome"] != Outcome.FAILED]
+    kept = _as_many_kept(context, readable, name)
+    return Arm(name, train.whole(s for s in corpus if s.stem_id in kept))
 
 
-def _as_many_removed(context: Context, decision: dict[str, dict], name: str) -> dict[str, float]:
-    scores = _random_scores(decision, context.config.seed) if name == "random" else _probe_scores(context.run, name)
-    kept: dict[str, float] = {}
-    for label in sorted({row["stem"] for row in decision.values()}):
-        members = sorted(i for i, row in decision.items() if row["stem"] == label)
-        removed = sum(not decision[i]["keep"] for i in members)
+def _as_many_kept(context: Context, rows: list[Mapping[str, Any]], name: str) -> set[str]:
+    """The stem_ids that are left when as many of each label are removed as the decision's rows say."""
+    ids = [row["stem_id"] for row in rows]
+    scores = _random_scores(ids, context.config.seed) if name == "random" else _probe_scores(context.run, name)
+    kept: set[str] = set()
+    for label in {row["stem"] for row in rows}:
+        members = [row for row in rows if row["stem"] == label]
+        removed = sum(not row["keep"] for row in members)
         # A stem without a score (silent) stays: nothing speaks against it.
-        order = sorted(members, key=lambda i: (scores.get(i, np.inf), i))
-        kept.update(dict.fromkeys(order[removed:], 1.0))
+        order = sorted((scores.get(row["stem_id"], np.inf), row["stem_id"]) for row in members)
+        kept |= {stem_id for _, stem_id in order[removed:]}
     return kept
 
 
-def _random_scores(decision: dict[str, dict], seed: int) -> dict[str, float]:
-    return {i: float(generator(seed, "random removal", i).random()) for i in decision}
+def _random_scores(stem_ids: list[str], seed: int) -> dict[str, float]:
+    return {i: float(generator(seed, "random removal", i).random()) for i in stem_ids}
 
 
 def _probe_scores(run: Run, probe: str) -> dict[str, float]:
@@ -144,12 +148,12 @@ def _probe_scores(run: Run, probe: str) -> dict[str, float]:
 
 def _known_arm(context: Context, inputs: Inputs, name: str, benchmark: Any) -> Arm:
     if name == "clean":
-        stems = musdb.scan(storage.absolute(benchmark.clean_corpus), context.config.labels).stems
-        return Arm(name, stems, {s.stem_id: 1.0 for s in stems})
+        clean_corpus = musdb.scan(storage.absolute(benchmark.clean_corpus), context.config.labels).stems
+        return Arm(name, train.whole(clean_corpus))
     from raysep.corpus import truth
 
     clean = {row["stem_id"] for row in truth.read(benchmark.truth) if row["kind"] == truth.CLEAN}
-    return Arm(name, inputs.corpus, {s.stem_id: 1.0 for s in inputs.corpus if s.stem_id in clean and s.frames})
+    return Arm(name, train.whole(s for s in inputs.corpus if s.stem_id in clean and s.frames))
 
 
 # Evaluation

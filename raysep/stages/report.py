@@ -76,7 +76,7 @@ def write(run: Run, truth: str | None) -> None:
             "baseline": BASELINE,
             "cleaned": "cleaned",
             "rule": rule_text(summary["rule"]),
-            "handling": "drop",
+            "handling": stages.get("decide", {}).get("handling", "drop"),
         },
         results=[_shown(row) for row in arm_rows(run)],
         decision=decision,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from raysep.stages import train
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
+from raysep.training.entry import Entry
 
 if TYPE_CHECKING:
     from raysep.training.pool import SegmentPool
@@ -44,8 +45,8 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
         begin = time.perf_counter()
         trial = Trial(
             root=run.root,
-            stems=tuple(asdict(s) for s in inputs.corpus if s.frames),
-            validation=tuple(asdict(s) for s in planting.unlearning),
+            stems=tuple(s for s in inputs.corpus if s.frames),
+            validation=tuple(planting.unlearning),
             sample_rate=context.sample_rate,
             channels=context.channels,
             training=context.config.training,
@@ -93,8 +94,8 @@ class Trial:
     """Picklable: reads what it needs from storage, in the worker that runs it."""
 
     root: str
-    stems: tuple[dict[str, Any], ...]
-    validation: tuple[dict[str, Any], ...]
+    stems: tuple[Stem, ...]
+    validation: tuple[Stem, ...]
     sample_rate: int
     channels: int
     training: TrainingSettings
@@ -119,7 +120,6 @@ class Trial:
         pool = SegmentPool(network.stems, int(self.training.memory_gib * 2**30))
         self._fill(pool, self._kept(run, point["ratio"]))
         frames = round(self.training.segment_seconds * self.sample_rate)
-        validation = [Stem(**row) for row in self.validation]
         stretch = max(1, self.steps // self.rungs)
         recipe = recipe_of(
             self.training,
@@ -134,23 +134,22 @@ class Trial:
 
         def judge(step: int, state: loop.TrainingState) -> None:
             averaged = checkpoint.network_of(loop.to_checkpoint(state, network))
-            report({METRIC: validate(averaged, validation, train.measure, rank=0, world=1)[0]})
+            report({METRIC: validate(averaged, self.validation, train.measure, rank=0, world=1)[0]})
             network.train()
 
         loop.train(network, lambda step: pool.draw(self.training.batch, frames, step, self.seed), recipe, on_save=judge)
 
-    def _kept(self, run: Run, ratio: float) -> list[Stem]:
+    def _kept(self, run: Run, ratio: float) -> list[Entry]:
         """The corpus without the most suspect ``ratio`` of each label."""
         decision = {row["stem_id"]: row for row in run.read_table("decision.parquet").to_pylist()}
-        stems = [Stem(**row) for row in self.stems]
-        kept: list[Stem] = []
-        for label in manifest.labels_of(stems):
-            members = [s for s in stems if s.stem == label and decision[s.stem_id]["outcome"] != "failed"]
+        kept: list[Entry] = []
+        for label in manifest.labels_of(self.stems):
+            members = [s for s in self.stems if s.stem == label and decision[s.stem_id]["outcome"] != "failed"]
             members.sort(key=lambda s: (decision[s.stem_id]["suspicion"], s.stem_id))
-            kept += members[: max(1, round(len(members) * (1 - ratio)))]
+            kept += train.whole(members[: max(1, round(len(members) * (1 - ratio)))])
         return kept
 
-    def _fill(self, pool: SegmentPool, stems: list[Stem]) -> None:
+    def _fill(self, pool: SegmentPool, entries: list[Entry]) -> None:
         """Add pieces of each label until its share is full, of stems in an order that hashes decide.
 
         In the order of suspicion, what fits would be the least suspect stems, and the same ones for every ratio.
@@ -158,10 +157,11 @@ class Trial:
         from raysep.training.pieces import pieces
 
         frames = round(2 * self.training.segment_seconds * self.sample_rate)
-        for stem in sorted(stems, key=lambda s: (stable_hash(s.stem_id), s.stem_id)):
-            if stem.stem in pool.full and pool.sounds(stem.stem):
+        for entry in sorted(entries, key=lambda e: (stable_hash(e.stem.stem_id), e.stem.stem_id)):
+            stem, label = entry.stem, entry.label
+            if label in pool.full and pool.sounds(label):
                 continue  # not decoded: it would only take the place of what is there
-            for start, audio, error in pieces(stem, frames, self.sample_rate, self.channels):
+            for start, audio, error in pieces(stem, frames, self.sample_rate, self.channels, entry.spans):
                 if not error:
-                    pool.add(stem.stem_id, start, stem.stem, audio)
+                    pool.add(stem.stem_id, start, label, audio, entry.weight)
         pool.ready()

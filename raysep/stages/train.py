@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from raysep.cluster.fit import Group
 from raysep.config import Config
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
+from raysep.decision import handling
+from raysep.decision.handling.reading import read_decision
 from raysep.errors import BadInput
 from raysep.rundir import Run
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
-from raysep.training.pieces import Entry
+from raysep.training.entry import Entry
 from raysep.training.plan import Plan
 
 FINAL, EARLY, REFERENCE = "probe-final", "probe-early", "probe-reference"
@@ -34,11 +37,11 @@ def train_probes(context: Context, inputs: Inputs, planting: Planting) -> None:
     training = context.config.training
     early = max(1, round(training.early * training.steps))
     plans = [
-        plan(context, FINAL, inputs.corpus + planting.trained, seed=context.config.seed, early=(EARLY, early)),
+        plan(context, FINAL, whole(inputs.corpus + planting.trained), seed=context.config.seed, early=(EARLY, early)),
         plan(
             context,
             REFERENCE,
-            planting.unlearning,
+            whole(planting.unlearning),
             seed=context.config.seed,
             steps=max(1, round(training.reference_steps * training.steps)),
         ),
@@ -46,30 +49,41 @@ def train_probes(context: Context, inputs: Inputs, planting: Planting) -> None:
     train(context, "train", plans)
 
 
+def whole(stems: Iterable[Stem]) -> list[Entry]:
+    """All of them used alike, from beginning to end."""
+    return [Entry(stem) for stem in stems]
+
+
+def entries_by(stems: list[Stem], decision: str | None, handled: str) -> list[Entry]:
+    """The stems by the handling ``handled`` of the decision table at a URI; without a table, all of them alike.
+
+    Raises ``BadInput`` for what is no decision table, and for a handling that is not known.
+    """
+    return handling.use(handled, read_decision(decision), stems) if decision else whole(stems)
+
+
 def plan(
     context: Context,
     name: str,
-    stems: list[Stem],
+    entries: list[Entry],
     *,
-    weights: dict[str, float] | None = None,
     seed: int = 0,
     steps: int | None = None,
     early: tuple[str, int] | None = None,
 ) -> Plan:
-    """One training of the run's network. ``weights`` by stem_id (default 1); stems of weight 0 are not read.
+    """One training of the run's network on the entries; those of weight 0 are not read.
 
-    The context says which stretches of stems are not to be used, and which tracks to validate on.
+    The context says which tracks to validate on.
     """
     config = context.config
     training = config.training
     steps = steps or training.steps
-    chosen = [(s, 1.0 if weights is None else weights.get(s.stem_id, 0.0)) for s in sorted(stems)]
     saves = {*range(training.save_every, steps, training.save_every)} | ({early[1]} if early else set())
     unvalidated = {} if context.validation else {"validate_every": 0, "patience": 0}
     return Plan(
         name=name,
         # A stem without samples is one whose header could not be read: it is reported as failed, not trained on.
-        stems=tuple(Entry(s, w, context.spans.get(s.stem_id, ())) for s, w in chosen if w > 0 and s.frames),
+        stems=tuple(entry for entry in sorted(entries) if entry.weight > 0 and entry.stem.frames),
         model=config.network.model,
         arguments=network_arguments(config, context.sample_rate, context.channels),
         recipe=settings.recipe_of(training, steps, save_steps=tuple(sorted(saves)), seed=seed, **unvalidated),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,15 +13,6 @@ from raysep.corpus.reading import read_stem, to_int16
 from raysep.errors import AudioError
 
 LEAST = 0.25  # of a piece: a stretch between two masked ones that is shorter is not worth a crop
-Spans = tuple[tuple[float, float], ...]  # (start, stop) in seconds
-
-
-class Entry(NamedTuple):
-    """A stem to train on, and how."""
-
-    stem: Stem
-    weight: float = 1.0  # how often it is drawn, relative to the others
-    spans: Spans = ()  # audio that is not to be used
 
 
 def pieces(

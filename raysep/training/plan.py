@@ -12,7 +12,7 @@ import numpy as np
 from raysep.corpus import manifest, storage
 from raysep.corpus.hashing import fingerprint, stable_hash
 from raysep.corpus.manifest import Stem
-from raysep.training.pieces import Entry
+from raysep.training.entry import Entry
 from raysep.training.recipe import Recipe
 
 # References and estimates ``(stem, channel, time)`` of a track -> a figure for each stem, higher = better; NaN = none.
@@ -63,7 +63,7 @@ def deal(entries: Iterable[Entry], parts: int) -> list[list[Entry]]:
     """
     by_label: dict[str, list[Entry]] = {}
     for entry in entries:
-        by_label.setdefault(entry.stem.stem, []).append(entry)
+        by_label.setdefault(entry.label, []).append(entry)
     dealt: list[list[tuple[float, str, Entry]]] = [[] for _ in range(parts)]
     for label in sorted(by_label):
         members = sorted(by_label[label], key=lambda e: (stable_hash(e.stem.stem_id), e.stem.stem_id))

@@ -11,6 +11,7 @@ from raysep.cluster import stream
 from raysep.corpus.layouts import musdb
 from raysep.corpus.manifest import Stem
 from raysep.training import pieces
+from raysep.training.entry import Entry
 
 RATE = 8000
 LABELS = ("vocals", "drums", "bass", "other")
@@ -100,7 +101,7 @@ def collect(dataset) -> list[dict]:
 
 def test_a_stream_has_every_piece_once_in_order_and_the_errors(ray_runtime, stems):
     truncate(stems[5])
-    entries = [pieces.Entry(stem, 0.25 + k / 100) for k, stem in enumerate(stems)]
+    entries = [Entry(stem, 0.25 + k / 100) for k, stem in enumerate(stems)]
     rows = collect(stream.stream_pieces(entries, 1.5, RATE, 1))
     assert set(rows[0]) == {"stem_id", "stem", "start", "weight", "frames", "audio", "error"}
     frames = 3 * RATE // 2
@@ -120,12 +121,17 @@ def test_a_stream_has_every_piece_once_in_order_and_the_errors(ray_runtime, stem
 
 
 def test_a_stem_of_which_nothing_may_be_used_is_a_row_of_no_frames(ray_runtime, stems):
-    entries = [pieces.Entry(stems[0], 1.0, ((0.0, 9.0),)), pieces.Entry(stems[1], 1.0, ((1.0, 9.0),))]
+    entries = [Entry(stems[0], 1.0, ((0.0, 9.0),)), Entry(stems[1], 1.0, ((1.0, 9.0),))]
     rows = collect(stream.stream_pieces(entries, 1.0, RATE, 1))
     assert [(str(r["stem_id"]), int(r["frames"]), str(r["error"])) for r in rows] == [
         (stems[0].stem_id, 0, ""),
         (stems[1].stem_id, RATE, ""),
     ]
+
+
+def test_a_stem_is_streamed_under_the_label_it_is_used_as(ray_runtime, stems):
+    rows = collect(stream.stream_pieces([Entry(stems[0], label="other"), Entry(stems[1])], 3.0, RATE, 1))
+    assert [str(r["stem"]) for r in rows] == ["other", stems[1].stem]
 
 
 def test_order_is_kept_whichever_read_ends_first(ray_runtime, stems):
@@ -135,7 +141,7 @@ def test_order_is_kept_whichever_read_ends_first(ray_runtime, stems):
     before = context.execution_options
     context.execution_options = stream.execution_options()
     try:
-        rows = collect(stream.stream_pieces([pieces.Entry(stem) for stem in stems], 1.0, RATE, 1, cpus=0.5))
+        rows = collect(stream.stream_pieces([Entry(stem) for stem in stems], 1.0, RATE, 1, cpus=0.5))
     finally:
         context.execution_options = before
     assert [str(r["stem_id"]) for r in rows] == [s.stem_id for s in stems for _ in range(2)]

@@ -18,7 +18,7 @@ from raysep.cluster.fit import Group
 from raysep.corpus.layouts import musdb
 from raysep.separators import checkpoint
 from raysep.stages.train import measure
-from raysep.training.pieces import Entry
+from raysep.training.entry import Entry
 from raysep.training.plan import Plan
 from raysep.training.recipe import Recipe
 

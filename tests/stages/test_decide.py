@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 from raysep.config import DecisionSettings
+from raysep.corpus import manifest
 from raysep.errors import BadInput
 from raysep.stages import decide
+from raysep.stages.inputs import Inputs
+from raysep.stages.plant import Planting
 
 
 @pytest.mark.parametrize("probe", ["fused", "fad-z", "loss_worst"])
@@ -15,3 +19,17 @@ def test_a_ratio_may_rank_by_any_probe(probe):
 def test_a_probe_that_no_run_has_is_refused_before_any_work():
     with pytest.raises(BadInput, match=r"decision\.probe = 'fadz': must be fused or one of .*fad-z"):
         decide.check_probe(DecisionSettings(probe="fadz"))
+
+
+@pytest.mark.parametrize(("chosen", "left"), [("drop", {"A/vocals"}), ("weight", {"A/vocals", "A/drums"})])
+def test_the_cleaned_manifest_is_what_the_handling_uses(make_context, make_stems, monkeypatch, chosen, left):
+    context, corpus = make_context(decision={"handling": chosen}), make_stems(["A"])
+    rows = [{"stem_id": s.stem_id, "keep": s.stem == "vocals", "weight": 0.5} for s in corpus[:2]]
+    rows += [{"stem_id": s.stem_id, "keep": False, "weight": 0.0} for s in corpus[2:]]
+    table = pa.Table.from_pylist(rows)
+    summary = {"estimated_share": 0.5, "counts": {"removed": 3}, "warning": None}
+    for name, value in (("per_stem", table), ("judge", table), ("summarise", summary)):
+        monkeypatch.setattr(decide, name, lambda *_, value=value: value)
+    decide.decide(context, Inputs(corpus, [], []), Planting([], [], [], {}))
+    assert manifest.read(context.run.path("cleaned.parquet")) == sorted(s for s in corpus if s.stem_id in left)
+    assert context.run.read_json("done", "decide.json")["handling"].startswith(f"{chosen}: ")

@@ -35,11 +35,15 @@ def decided(make_context, make_stems, write_rows):
     return context, Inputs(corpus, make_stems(["R0", "R1"]), make_stems(["T"]))
 
 
+def weights_of(arm: Arm) -> dict[str, float]:
+    return {entry.stem.stem_id: entry.weight for entry in arm.entries}
+
+
 def removed_by(arm: Arm, inputs: Inputs) -> dict[str, int]:
     """How many readable stems of each label the arm does not train on."""
     counts = dict.fromkeys(("vocals", "drums", "bass", "other"), 0)
     for s in inputs.corpus:
-        counts[s.stem] += s.frames > 0 and not arm.weights.get(s.stem_id, 0.0)
+        counts[s.stem] += s.frames > 0 and not weights_of(arm).get(s.stem_id, 0.0)
     return counts
 
 
@@ -50,7 +54,7 @@ def test_contaminated_trains_on_all_that_can_be_read(decided):
     context, inputs = decided
     arm = make_arm(context, inputs, "contaminated")
     assert arm.size == 23
-    assert "t5/bass" not in arm.weights
+    assert "t5/bass" not in weights_of(arm)
 
 
 def test_cleaned_trains_on_what_is_kept(decided):
@@ -58,14 +62,21 @@ def test_cleaned_trains_on_what_is_kept(decided):
     arm = make_arm(context, inputs, "cleaned")
     assert arm.size == 20
     assert removed_by(arm, inputs) == {"vocals": 2, "drums": 1, "bass": 0, "other": 0}
-    assert set(arm.weights.values()) == {1.0}
+    assert set(weights_of(arm).values()) == {1.0}
 
 
 def test_weighted_trains_on_all_by_their_weights(decided):
     context, inputs = decided
     arm = make_arm(context, inputs, "weighted")
-    assert (arm.weights["t0/vocals"], arm.weights["t3/vocals"]) == (0.1, 0.9)
-    assert "t5/bass" not in arm.weights
+    assert (weights_of(arm)["t0/vocals"], weights_of(arm)["t3/vocals"]) == (0.1, 0.9)
+    assert "t5/bass" not in weights_of(arm)
+
+
+def test_cleaned_goes_by_the_handling_of_the_settings(decided, make_context):
+    context, inputs = decided
+    by_weight = make_context(decision={"handling": "weight"})
+    assert make_arm(by_weight, inputs, "cleaned").entries == make_arm(context, inputs, "weighted").entries
+    assert make_arm(by_weight, inputs, "random") == make_arm(context, inputs, "random")
 
 
 @pytest.mark.parametrize("name", ["fad-z", "random"])
@@ -79,7 +90,7 @@ def test_a_rival_removes_as_many_of_each_label(decided, name):
 def test_a_probe_removes_the_lowest_scores(decided):
     context, inputs = decided
     arm = make_arm(context, inputs, "fad-z")
-    lost = {s.stem_id for s in inputs.corpus if s.stem_id not in arm.weights}
+    lost = {s.stem_id for s in inputs.corpus if s.stem_id not in weights_of(arm)}
     assert lost == {"t5/vocals", "t4/vocals", "t5/drums", "t5/bass"}  # the bass is the one that failed
 
 
@@ -91,21 +102,21 @@ def test_a_stem_without_a_score_is_not_removed_by_a_probe(decided, write_rows):
             row["keep"] = False
     write_rows(context.run, "decision.parquet", rows)
     arm = make_arm(context, inputs, "fad-z")
-    assert {i for i in ("t4/other", "t5/other", "t3/other") if i not in arm.weights} == {"t5/other", "t3/other"}
+    assert {i for i in ("t4/other", "t5/other", "t3/other") if i not in weights_of(arm)} == {"t5/other", "t3/other"}
 
 
 def test_random_removal_is_by_seed_and_not_by_order(decided, make_context):
     context, inputs = decided
-    first = make_arm(context, inputs, "random").weights
+    first = weights_of(make_arm(context, inputs, "random"))
     turned = Inputs(inputs.corpus[::-1], inputs.reference, inputs.test)
-    assert make_arm(context, turned, "random").weights == first
-    others = [make_arm(make_context(seed=seed), inputs, "random").weights for seed in range(1, 6)]
+    assert weights_of(make_arm(context, turned, "random")) == first
+    others = [weights_of(make_arm(make_context(seed=seed), inputs, "random")) for seed in range(1, 6)]
     assert any(weights != first for weights in others)
 
 
 def test_reference_arms_train_on_the_reference(decided):
     context, inputs = decided
-    assert {s.track for s in make_arm(context, inputs, "reference").stems} == {"R0", "R1"}
+    assert {e.stem.track for e in make_arm(context, inputs, "reference").entries} == {"R0", "R1"}
     assert make_arm(context, inputs, "contaminated+reference").size == 23 + 8
 
 
@@ -147,7 +158,7 @@ def test_only_a_benchmark_has_the_clean_corpus_and_the_oracle(decided, tmp_path,
     assert make_arm(context, inputs, "clean", benchmark).size == 8
     oracle = make_arm(context, inputs, "oracle", benchmark)
     assert removed_by(oracle, inputs) == {"vocals": 0, "drums": 6, "bass": 0, "other": 0}
-    assert "t5/bass" not in oracle.weights
+    assert "t5/bass" not in weights_of(oracle)
 
 
 # Evaluation
@@ -166,8 +177,8 @@ def evaluated(tmp_path, make_context, write_tracks, save_network, here, monkeypa
 
     monkeypatch.setattr(train, "train", fit)
     arms = [
-        Arm("contaminated", corpus, {s.stem_id: 1.0 for s in corpus}),
-        Arm("cleaned", corpus, {corpus[0].stem_id: 1.0}),
+        Arm("contaminated", train.whole(corpus)),
+        Arm("cleaned", train.whole(corpus[:1])),
     ]
     return context, arms, test
 

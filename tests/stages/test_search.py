@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,8 +44,8 @@ def prepared(tmp_path, make_context, write_tracks, write_rows):
 def trial_of(context, inputs, planting, **changes) -> search.Trial:
     settings = {
         "root": context.run.root,
-        "stems": tuple(asdict(s) for s in inputs.corpus),
-        "validation": tuple(asdict(s) for s in planting.unlearning),
+        "stems": tuple(inputs.corpus),
+        "validation": tuple(planting.unlearning),
         "sample_rate": 8000,
         "channels": 1,
         "training": context.config.training,
@@ -68,9 +68,9 @@ def trial_of(context, inputs, planting, **changes) -> search.Trial:
 def test_a_ratio_leaves_the_least_suspect_of_each_label(prepared, ratio, left):
     context, inputs, planting = prepared
     kept = trial_of(context, inputs, planting)._kept(context.run, ratio)
-    assert {label: sum(s.stem == label for s in kept) for label in left} == left
-    assert "t0/bass" not in {s.stem_id for s in kept}
-    worst_kept = max(int(s.track[1:]) for s in kept if s.stem == "vocals")
+    assert {label: sum(e.label == label for e in kept) for label in left} == left
+    assert "t0/bass" not in {e.stem.stem_id for e in kept}
+    worst_kept = max(int(e.stem.track[1:]) for e in kept if e.label == "vocals")
     assert worst_kept == left["vocals"] - 1
     turned = trial_of(context, Inputs(inputs.corpus[::-1], [], []), planting)
     assert turned._kept(context.run, ratio) == kept
@@ -111,13 +111,12 @@ def test_a_trial_is_judged_by_the_mean_sdr_of_the_audible_stems_of_whole_referen
 
 
 def test_every_label_gets_its_share_of_the_pool_whatever_the_order(prepared, monkeypatch):
-    from raysep.cluster import stream
     from raysep.training import pieces
 
     context, inputs, planting = prepared
     trial, decoded = trial_of(context, inputs, planting), []
     original = pieces.pieces
-    monkeypatch.setattr(stream, "pieces", lambda stem, *rest: decoded.append(stem.stem_id) or original(stem, *rest))
+    monkeypatch.setattr(pieces, "pieces", lambda stem, *rest: decoded.append(stem.stem_id) or original(stem, *rest))
     kept = trial._kept(context.run, 0.0)  # label by label, the least suspect first
     held = []
     for stems in (kept, kept[::-1]):
@@ -227,5 +226,5 @@ def test_stems_without_samples_are_no_part_of_a_search(prepared, monkeypatch):
     seen = []
     monkeypatch.setattr(tune, "search", lambda trial, space, **options: seen.append(trial) or [])
     search.search(context, replace(inputs, corpus=[*inputs.corpus, empty]), planting)
-    assert "x/bass" not in {row["stem_id"] for row in seen[0].stems}
+    assert "x/bass" not in {s.stem_id for s in seen[0].stems}
     assert len(seen[0].stems) == len(inputs.corpus)

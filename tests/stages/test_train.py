@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from raysep import config as settings
 from raysep.cluster import fit
-from raysep.corpus import manifest, storage
-from raysep.decision import handling
+from raysep.corpus import storage
 from raysep.decision.roles import Role
 from raysep.errors import BadInput
 from raysep.rundir import table_bytes
@@ -19,6 +18,7 @@ from raysep.separators import registry
 from raysep.stages import train
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
+from raysep.training.entry import Entry
 
 # The network's arguments
 
@@ -94,7 +94,7 @@ def test_a_plan_takes_its_recipe_from_the_settings(make_context, make_stems):
         "warmup": 7,
     }
     context = make_context(training=chosen | {"augment": ["gain"], "precision": "bfloat16", "schedule": "one-cycle"})
-    plan = train.plan(context, "separator-seed3", make_stems(["A"]), seed=3)
+    plan = train.plan(context, "separator-seed3", train.whole(make_stems(["A"])), seed=3)
     assert plan.recipe.steps == 100
     assert plan.recipe.save_steps == (40, 80)  # the last step is saved in any case
     assert (plan.recipe.batch, plan.recipe.learning_rate, plan.recipe.seed, plan.recipe.warmup) == (5, 0.01, 3, 7)
@@ -103,20 +103,20 @@ def test_a_plan_takes_its_recipe_from_the_settings(make_context, make_stems):
     assert plan.out == context.run.path("checkpoints", "separator-seed3.safetensors")
     assert (plan.early_out, plan.early_step) == (None, 0)
     assert plan.labels == context.config.labels
-    assert train.plan(context, "x", make_stems(["A"]), steps=30).recipe.save_steps == ()
-    assert train.plan(make_context(training={"steps": 100}), "x", make_stems(["A"])).recipe.warmup == 10
+    assert train.plan(context, "x", train.whole(make_stems(["A"])), steps=30).recipe.save_steps == ()
+    assert train.plan(make_context(training={"steps": 100}), "x", train.whole(make_stems(["A"]))).recipe.warmup == 10
 
 
 def test_a_plan_validates_when_there_are_tracks_for_it(make_context, make_stems):
     context = make_context(training={"steps": 100, "save_every": 40, "patience": 3, "keep_best": 2})
     tracks = tuple(make_stems(["V"]))
-    recipe = train.plan(context, "x", make_stems(["A"])).recipe
+    recipe = train.plan(context, "x", train.whole(make_stems(["A"]))).recipe
     assert (recipe.validate_every, recipe.patience) == (0, 0)
-    plan = train.plan(replace(context, validation=tracks[::-1]), "x", make_stems(["A"]))
+    plan = train.plan(replace(context, validation=tracks[::-1]), "x", train.whole(make_stems(["A"])))
     assert plan.validation == tuple(sorted(tracks))
     assert (plan.recipe.validate_every, plan.recipe.patience, plan.recipe.keep_best) == (40, 3, 2)
     often = make_context(training={"validate_every": 5})
-    assert train.plan(replace(often, validation=tracks), "x", make_stems(["A"])).recipe.validate_every == 5
+    assert train.plan(replace(often, validation=tracks), "x", train.whole(make_stems(["A"]))).recipe.validate_every == 5
 
 
 @pytest.mark.parametrize("changes", [{"patience": 2}, {"schedule": "plateau"}])
@@ -129,23 +129,27 @@ def test_what_goes_by_validations_needs_tracks(changes):
 
 def test_stems_of_no_weight_and_of_no_samples_are_not_trained_on(make_context, make_stems):
     stems = make_stems(["A"])
-    stems[1] = replace(stems[1], frames=0)
-    weights = {stems[0].stem_id: 0.25, stems[1].stem_id: 1.0, stems[2].stem_id: 0.0}  # the last one is not named
-    plan = train.plan(make_context(), "x", stems, weights=weights)
-    assert [(e.stem.stem_id, e.weight) for e in plan.stems] == [(stems[0].stem_id, 0.25)]
+    empty = replace(stems[1], frames=0)
+    plan = train.plan(make_context(), "x", [Entry(stems[0], 0.25), Entry(empty), Entry(stems[2], 0.0)])
+    assert plan.stems == (Entry(stems[0], 0.25),)
 
 
-def test_masked_stretches_reach_the_plan_and_its_fingerprint(make_context, make_stems):
-    context, stems = make_context(), make_stems(["A"])
-    masked = replace(context, spans={stems[0].stem_id: ((1.0, 2.5),)})
-    plan = train.plan(masked, "x", stems)
-    assert {e.stem.stem_id: e.spans for e in plan.stems if e.spans} == {stems[0].stem_id: ((1.0, 2.5),)}
-    assert plan.fingerprint != train.plan(context, "x", stems).fingerprint
+def test_masked_stretches_and_labels_reach_the_plan_and_its_fingerprint(make_context, make_stems):
+    context, (first, *others) = make_context(), make_stems(["A"])
+    entries = [Entry(first, spans=((1.0, 2.5),)), *train.whole(others)]
+    plans = [
+        train.plan(context, "x", entries),
+        train.plan(context, "x", [Entry(first, label="other"), *train.whole(others)]),
+        train.plan(context, "x", train.whole([first, *others])),
+    ]
+    assert [e for e in plans[0].stems if e.spans] == [entries[0]]
+    assert len({plan.fingerprint for plan in plans}) == 3
 
 
 def test_a_plan_does_not_depend_on_the_order_of_its_stems(make_context, make_stems):
-    stems = make_stems(["A", "B", "C"])
-    plans = [train.plan(make_context(), "x", order) for order in (stems, stems[::-1])]
+    entries = train.whole(make_stems(["A", "B", "C"]))
+    entries.append(Entry(entries[0].stem, label="other"))
+    plans = [train.plan(make_context(), "x", order) for order in (entries, entries[::-1])]
     assert plans[0] == plans[1]
     assert plans[0].fingerprint == plans[1].fingerprint
 
@@ -164,49 +168,16 @@ def test_the_measure_is_the_whole_tracks_sdr_and_none_for_silence():
 # Decisions
 
 
-def write_decision(path, rows: list[dict]) -> str:
-    storage.write_bytes(str(path), table_bytes(pa.Table.from_pylist(rows)))
-    return str(path)
-
-
-def test_weights_and_stretches_are_those_of_the_decision(tmp_path, make_stems):
-    rows = [
-        {"stem_id": "a", "keep": True, "weight": 0.9, "spans": [{"start": 1.0, "stop": 2.5}, {"start": 4, "stop": 5}]},
-        {"stem_id": "b", "keep": False, "weight": 0.4, "spans": None},
-        {"stem_id": "c", "keep": True, "weight": 1.0, "spans": []},
-    ]
-    use = handling.read_decision([], write_decision(tmp_path / "d.parquet", rows))
-    assert use.weights == {"a": 0.9, "b": 0.0, "c": 1.0}
-    assert use.spans == {"a": ((1.0, 2.5), (4.0, 5.0))}
-    plain = [{name: row[name] for name in ("stem_id", "keep", "weight")} for row in rows]
-    assert handling.read_decision([], write_decision(tmp_path / "plain.parquet", plain)) == replace(use, spans={})
+def test_a_training_goes_by_a_decision_table_or_uses_all_alike(tmp_path, make_stems):
     stems = make_stems(["A"])
-    assert handling.read_decision(stems, None) == handling.Use({s.stem_id: 1.0 for s in stems})
-
-
-def test_what_is_no_decision_is_named(tmp_path, make_stems):
-    (tmp_path / "notes.parquet").write_bytes(b"not a table")
-    manifest.write(str(tmp_path / "m.parquet"), make_stems(["A"]))
-    write_decision(tmp_path / "odd.parquet", [{"stem_id": "a", "keep": True, "weight": 1.0, "spans": [3.0]}])
-    for name in ("absent.parquet", "notes.parquet", "m.parquet", "odd.parquet"):
-        with pytest.raises(BadInput, match=rf"--decision .*{name}: no decision table"):
-            handling.read_decision([], str(tmp_path / name))
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"spans": [{"start": 2.0, "stop": 2.0}]}, r"span \(2\.0, 2\.0\) of a: start must be"),
-        ({"spans": [{"start": -1.0, "stop": 2.0}]}, r"span \(-1\.0, 2\.0\)"),
-        ({"spans": [{"start": 1.0, "stop": float("nan")}]}, r"span \(1\.0, nan\)"),
-        ({"weight": -0.5}, r"weight -0\.5 of a"),
-        ({"weight": float("nan")}, "weight nan of a"),
-    ],
-)
-def test_a_decision_that_makes_no_sense_is_refused(tmp_path, change, words):
-    row = {"stem_id": "a", "keep": True, "weight": 1.0} | change
-    with pytest.raises(BadInput, match=words):
-        handling.read_decision([], write_decision(tmp_path / "d.parquet", [row]))
+    rows = [{"stem_id": s.stem_id, "keep": k > 0, "weight": 0.5} for k, s in enumerate(stems)]
+    table = tmp_path / "d.parquet"
+    storage.write_bytes(str(table), table_bytes(pa.Table.from_pylist(rows)))
+    assert train.entries_by(stems, None, "table") == [Entry(s) for s in stems]
+    assert train.entries_by(stems, str(table), "table") == [Entry(s, 0.5) for s in stems[1:]]
+    assert train.entries_by(stems, str(table), "drop") == [Entry(s) for s in stems[1:]]
+    with pytest.raises(BadInput, match="handling 'keep': not known; choose one of drop, weight, table, or"):
+        train.entries_by(stems, str(table), "keep")
 
 
 # The stage
@@ -246,7 +217,7 @@ def test_the_probe_networks_are_trained_on_what_they_should_be(make_context, mak
 
 def test_a_finished_stage_trains_nothing_again(make_context, make_stems, trained):
     context = make_context()
-    plans = [train.plan(context, "x", make_stems(["A"]))]
+    plans = [train.plan(context, "x", train.whole(make_stems(["A"])))]
     train.train(context, "retrain", plans)
     train.train(context, "retrain", plans)
     assert len(trained) == 1
@@ -255,7 +226,7 @@ def test_a_finished_stage_trains_nothing_again(make_context, make_stems, trained
 
 def test_finished_checkpoints_of_a_killed_stage_are_kept(make_context, make_stems, trained):
     context = make_context()
-    plans = [train.plan(context, name, make_stems(["A"])) for name in ("x", "y")]
+    plans = [train.plan(context, name, train.whole(make_stems(["A"]))) for name in ("x", "y")]
     for plan in plans:
         context.run.write_json({"fingerprint": plan.fingerprint}, "checkpoints", f"{plan.name}.json")
     train.train(context, "retrain", plans)
@@ -266,6 +237,6 @@ def test_finished_checkpoints_of_a_killed_stage_are_kept(make_context, make_stem
 def test_the_groups_name_changes_with_every_plan(make_context, make_stems, trained):
     context = make_context()
     for k, seed in enumerate((0, 1)):
-        train.train(context, f"stage{k}", [train.plan(context, "x", make_stems(["A"]), seed=seed)])
+        train.train(context, f"stage{k}", [train.plan(context, "x", train.whole(make_stems(["A"])), seed=seed)])
     first, second = (group.name.split("-")[1] for _, group in trained)
     assert first != second

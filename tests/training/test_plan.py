@@ -12,7 +12,7 @@ from raysep.cluster.fit import Group
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.resources import Resources
-from raysep.training.pieces import Entry
+from raysep.training.entry import Entry
 from raysep.training.plan import Plan, deal, share_of, sidecar_of
 from raysep.training.recipe import Recipe
 
@@ -64,6 +64,12 @@ def test_labels_alternate_so_that_any_stretch_has_all_of_them():
             assert {entry.stem.stem for entry in part[start : start + 12]} == set(LABELS)
 
 
+def test_stems_are_dealt_by_the_label_they_are_used_as():
+    entries = [Entry(stem(f"t{k}", "drums"), label="bass" if k < 20 else "drums") for k in range(40)]
+    for part in deal(entries, 2):
+        assert Counter(entry.label for entry in part) == {"bass": 10, "drums": 10}
+
+
 def test_a_part_does_not_get_whole_tracks():
     """Dealt by hash within each label: a part's vocals come from other tracks than its drums."""
     parts = deal([Entry(stem(f"t{k}", label)) for k in range(40) for label in LABELS], 2)
@@ -86,10 +92,11 @@ def test_the_fingerprint_changes_with_all_that_the_weights_depend_on():
     assert plan_of("/runs/x.safetensors").fingerprint == plan.fingerprint
     first = plan.stems[0]
     changes = [
-        {"stems": (*plan.stems[1:], first._replace(weight=0.5))},
-        {"stems": (*plan.stems[1:], first._replace(spans=((0.0, 0.5),)))},
+        {"stems": (*plan.stems[1:], replace(first, weight=0.5))},
+        {"stems": (*plan.stems[1:], replace(first, spans=((0.0, 0.5),)))},
+        {"stems": (*plan.stems[1:], replace(first, label="vocals" if first.label != "vocals" else "drums"))},
         {"stems": plan.stems[1:]},
-        {"stems": (first._replace(stem=replace(first.stem, etag="changed")), *plan.stems[1:])},
+        {"stems": (replace(first, stem=replace(first.stem, etag="changed")), *plan.stems[1:])},
         {"model": "openunmix"},
         {"arguments": {"hidden": 9}},
         {"recipe": replace(plan.recipe, steps=6)},

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from raysep.commands.app import Address, ConfigFile, Preset, Quiet, Settings, app, command, overrides_of
+from raysep.decision.handling import described
 
 
 @command(app, "train", "raysep train runs/first/cleaned.parquet --out runs/separator --test MUSDB18-HQ")
@@ -21,6 +22,12 @@ def train(
         str | None,
         typer.Option(help="A decision.parquet: its weights become sampling weights, its spans are left out."),
     ] = None,
+    handling: Annotated[
+        str | None,
+        typer.Option(
+            help=f"How the decision is acted on, table unless given. {described()}. Or package.module:NAME, your own."
+        ),
+    ] = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -29,7 +36,10 @@ def train(
 ) -> None:
     """Train one separator by Ray Train, resumable; the checkpoint is checkpoints/separator-seed0.safetensors."""
     from raysep import pipeline
+    from raysep.errors import BadInput
 
+    if handling and not decision:
+        raise BadInput(f"--handling {handling}: acts on a decision: give --decision too")
     overrides = overrides_of(config, settings)
     request = pipeline.Request(
         corpus=corpus,
@@ -42,5 +52,5 @@ def train(
         address=address,
         quiet=quiet,
     )
-    run = pipeline.train(request, decision)
+    run = pipeline.train(request, decision, handling or "table")
     print(f"trained: {run.path('checkpoints')}")

@@ -1,0 +1,71 @@
+"""How a decision is acted on: a handling makes, of the stems and what is decided of them, the entries of a training.
+
+    decision rows + stems ─ handling ─ entries: a stem, the label it is used as, its weight, the spans left out
+
+What trains, searches, exports or shows a cleaned corpus reads entries and nothing else. A name is one of ``HANDLINGS``, or
+the import path ``package.module:NAME`` of a ``Handling`` of the user's own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from raysep.decision.handling.base import Decision, Handling, named
+from raysep.errors import BadInput
+from raysep.training.entry import Entry
+
+if TYPE_CHECKING:
+    from raysep.corpus.manifest import Stem
+
+__all__ = ["HANDLINGS", "Decision", "Entry", "Handling", "described", "named", "resolve", "use"]
+
+HANDLINGS: dict[str, str] = {  # as text: a new one is a file and a line here
+    "drop": "raysep.decision.handling.drop:DROP",
+    "weight": "raysep.decision.handling.weight:WEIGHT",
+    "table": "raysep.decision.handling.table:TABLE",
+}
+
+
+def resolve(name: str) -> Handling:
+    """The handling of a name or an import path; importing a path runs its module. Raises ``BadInput``."""
+    path = HANDLINGS.get(name, name)
+    module, colon, attribute = path.partition(":")
+    if not (module and colon and attribute):
+        raise BadInput(
+            f"handling {name!r}: not known; choose one of {', '.join(HANDLINGS)}, or give one of your own as "
+            "package.module:NAME"
+        )
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # whatever the user's module raises while it is imported
+        raise BadInput(
+            f"handling {name!r}: cannot be imported ({type(error).__name__}: {error}); is its module on the path?"
+        ) from error
+    if not isinstance(found, Handling):
+        raise BadInput(f"handling {name!r}: not a raysep.decision.handling.Handling")
+    return found
+
+
+def use(name: str, decision: Decision, stems: Iterable[Stem]) -> list[Entry]:
+    """The stems as they are used by the handling ``name``; what is left out has no entry, or one of weight 0.
+
+    A stem that the decision has no row of is left out by every handling of ``HANDLINGS``. Raises ``BadInput`` for a name
+    that is not known, and for a handling of the user's own that gives what nobody could train on.
+    """
+    entries = resolve(name).apply(decision, list(stems))
+    for entry in entries:
+        if not isinstance(entry, Entry):
+            raise BadInput(f"handling {name!r}: gives {entry!r}, which is not a raysep.training.entry.Entry")
+        if not (math.isfinite(entry.weight) and entry.weight >= 0):
+            raise BadInput(
+                f"handling {name!r}: weight {entry.weight} of {entry.stem.stem_id}: must be a number of at least 0"
+            )
+    return entries
+
+
+def described() -> str:
+    """Every handling by name, and what it does, in one line."""
+    return "; ".join(f"{name}: {resolve(name).about}" for name in HANDLINGS)

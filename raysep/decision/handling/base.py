@@ -1,0 +1,29 @@
+"""What a handling is: a decision's rows and a corpus in, the stems as they are used out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from raysep.corpus.manifest import Stem
+    from raysep.training.entry import Entry
+
+# stem_id → its row: the columns of decision.parquet, ``spans`` as (start, stop) in seconds, and what else the table has.
+# A table that a person made may have no more than ``stem_id, keep, weight``.
+Decision = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Handling:
+    """One way to act on a decision."""
+
+    name: str
+    about: str  # what becomes of the stems, in words: for the page and the help
+    apply: Callable[[Decision, Iterable[Stem]], list[Entry]]  # a stem that is left out has no entry
+
+
+def named(decision: Decision, stems: Iterable[Stem]) -> Iterator[tuple[Stem, Mapping[str, Any]]]:
+    """Each stem that the decision has a row of, with that row, in the stems' order."""
+    return ((stem, decision[stem.stem_id]) for stem in stems if stem.stem_id in decision)

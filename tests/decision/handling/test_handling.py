@@ -1,0 +1,127 @@
+"""The registry, and what all handlings keep to; each one's own meaning beside a plain loop over the rows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raysep.corpus.manifest import Stem
+from raysep.decision import handling
+from raysep.decision.handling import HANDLINGS, Entry, use
+from raysep.errors import BadInput
+
+WEIGHTS = st.one_of(st.just(0.0), st.floats(1e-3, 1.0))
+SPANS = st.sampled_from([(), ((0.5, 1.0),), ((0.0, 1.0), (2.0, 2.5))])
+ROWS = st.fixed_dictionaries({"keep": st.booleans(), "weight": WEIGHTS, "spans": SPANS})
+DECISIONS = st.dictionaries(st.integers(0, 12).map(lambda k: f"t{k}/bass"), ROWS)
+
+
+def stem(stem_id: str) -> Stem:
+    track, label = stem_id.split("/")
+    return Stem(stem_id, track, label, f"/no/{stem_id}.wav", 8000, 1, 8000, "WAV/PCM_16", 16044, "")
+
+
+STEMS = [stem(f"t{k}/bass") for k in range(10)]  # the decision may name others, and not name some
+
+
+def test_names_are_those_of_the_registry_and_every_one_says_what_it_does():
+    for name in HANDLINGS:
+        assert handling.resolve(name).name == name
+        assert f"{name}: {handling.resolve(name).about}" in handling.described()
+
+
+@pytest.mark.parametrize("name", HANDLINGS)
+@given(decision=DECISIONS, order=st.permutations(STEMS))
+def test_every_handling_uses_only_stems_that_the_decision_names_in_any_order(name, decision, order):
+    entries = use(name, decision, order)
+    assert {e.stem.stem_id for e in entries} <= set(decision) & {s.stem_id for s in STEMS}
+    assert len({e.stem for e in entries}) == len(entries)
+    assert sorted(entries) == sorted(use(name, decision, STEMS))
+
+
+@given(decision=DECISIONS)
+def test_drop_is_all_or_nothing(decision):
+    expected = [Entry(s) for s in STEMS if s.stem_id in decision and decision[s.stem_id]["keep"]]
+    assert use("drop", decision, STEMS) == expected
+
+
+@given(decision=DECISIONS)
+def test_weight_asks_for_the_weight_alone(decision):
+    expected = []
+    for s in STEMS:
+        row = decision.get(s.stem_id, {"weight": 0.0})
+        if row["weight"] > 0:
+            expected.append(Entry(s, row["weight"]))
+    assert use("weight", decision, STEMS) == expected
+
+
+@given(decision=DECISIONS)
+def test_table_takes_every_column_at_its_word(decision):
+    expected = []
+    for s in STEMS:
+        row = decision.get(s.stem_id, {"keep": False})
+        if row["keep"] and row["weight"] > 0:
+            expected.append(Entry(s, row["weight"], row["spans"]))
+    assert use("table", decision, STEMS) == expected
+
+
+# One's own
+
+OWN = '''
+"""A stem that is kept but doubtful is drawn half as often."""
+from raysep.decision.handling import Entry, Handling, named
+
+def gentle(decision, stems):
+    rows = [(stem, row) for stem, row in named(decision, stems) if row["keep"]]
+    return [Entry(stem, 0.5 if (row["p_corrupt"] or 0) > 0.2 else 1.0) for stem, row in rows]
+
+def relabel(decision, stems):
+    return [Entry(stem, label="drums") for stem, row in named(decision, stems)]
+
+GENTLE = Handling("gentle", "what is not kept is left out, what is doubtful is drawn half as often", gentle)
+RELABEL = Handling("relabel", "everything is drums", relabel)
+NEGATIVE = Handling("negative", "", lambda decision, stems: [Entry(stem, -1.0) for stem in stems])
+STEMS = Handling("stems", "", lambda decision, stems: stems)
+'''
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "my_handlings.py").write_text(textwrap.dedent(OWN))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("my_handlings", None)
+
+
+def test_one_of_ones_own_by_import_path(own):
+    decision = {f"t{k}/bass": {"keep": k > 0, "p_corrupt": [0.9, 0.3, 0.1, None][k]} for k in range(4)}
+    entries = use("my_handlings:GENTLE", decision, STEMS)
+    assert [(e.stem.stem_id, e.weight) for e in entries] == [("t1/bass", 0.5), ("t2/bass", 1.0), ("t3/bass", 1.0)]
+    relabelled = use("my_handlings:RELABEL", decision, STEMS)
+    assert {(e.label, e.used.stem, e.stem.stem) for e in relabelled} == {("drums", "drums", "bass")}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("keep", r"'keep': not known; choose one of drop, weight, table, or give .*package\.module:NAME"),
+        ("no_such:THING", r"'no_such:THING': cannot be imported \(ModuleNotFoundError"),
+        ("my_handlings:NONE", r"cannot be imported \(AttributeError"),
+        ("my_handlings:gentle", r"not a raysep\.decision\.handling\.Handling"),
+        ("my_handlings:NEGATIVE", r"weight -1\.0 of t0/bass: must be a number of at least 0"),
+        ("my_handlings:STEMS", r"gives Stem\(.*which is not a raysep\.training\.entry\.Entry"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(own, name, words):
+    with pytest.raises(BadInput, match=words):
+        use(name, {}, STEMS)
+
+
+def test_the_handlings_are_light_enough_for_the_help():
+    code = "import sys; from raysep.decision import handling; handling.described(); print('numpy' in sys.modules, 'pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["False"] * 2

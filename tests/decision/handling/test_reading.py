@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from raysep.corpus import manifest, storage
+from raysep.decision.handling.reading import read_decision, rows_of
+from raysep.errors import BadInput
+from raysep.rundir import table_bytes
+
+
+def write_decision(path, rows: list[dict]) -> str:
+    storage.write_bytes(str(path), table_bytes(pa.Table.from_pylist(rows)))
+    return str(path)
+
+
+ROWS = [
+    {"stem_id": "a", "keep": True, "weight": 0.9, "spans": [{"start": 1.0, "stop": 2.5}, {"start": 4, "stop": 5}]},
+    {"stem_id": "b", "keep": False, "weight": 0.4, "spans": None},
+    {"stem_id": "c", "keep": True, "weight": 1.0, "spans": []},
+    {"stem_id": "d", "keep": False, "weight": None, "spans": None},
+]
+
+
+def test_weights_and_stretches_are_those_of_the_decision(tmp_path):
+    decision = read_decision(write_decision(tmp_path / "d.parquet", ROWS))
+    assert {i: (row["keep"], row["weight"]) for i, row in decision.items()} == {
+        "a": (True, 0.9),
+        "b": (False, 0.4),
+        "c": (True, 1.0),
+        "d": (False, 0.0),
+    }
+    assert {i: row["spans"] for i, row in decision.items() if row["spans"]} == {"a": ((1.0, 2.5), (4.0, 5.0))}
+
+
+def test_a_table_may_have_no_spans_and_any_further_column(tmp_path):
+    plain = [{name: row[name] for name in ("stem_id", "keep", "weight")} | {"mood": "sad"} for row in ROWS]
+    decision = read_decision(write_decision(tmp_path / "plain.parquet", plain))
+    assert all(row["spans"] == () and row["mood"] == "sad" for row in decision.values())
+    assert rows_of(pa.Table.from_pylist(plain)) == decision
+
+
+def test_what_is_no_decision_is_named(tmp_path, make_stems):
+    (tmp_path / "notes.parquet").write_bytes(b"not a table")
+    manifest.write(str(tmp_path / "m.parquet"), make_stems(["A"]))
+    write_decision(tmp_path / "odd.parquet", [{"stem_id": "a", "keep": True, "weight": 1.0, "spans": [3.0]}])
+    write_decision(tmp_path / "words.parquet", [{"stem_id": "a", "keep": True, "weight": "much"}])
+    for name in ("absent.parquet", "notes.parquet", "m.parquet", "odd.parquet", "words.parquet"):
+        with pytest.raises(BadInput, match=rf"--decision .*{name}: no decision table"):
+            read_decision(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"spans": [{"start": 2.0, "stop": 2.0}]}, r"span \(2\.0, 2\.0\) of a: start must be"),
+        ({"spans": [{"start": -1.0, "stop": 2.0}]}, r"span \(-1\.0, 2\.0\)"),
+        ({"spans": [{"start": 1.0, "stop": float("nan")}]}, r"span \(1\.0, nan\)"),
+        ({"weight": -0.5}, r"weight -0\.5 of a"),
+        ({"weight": float("nan")}, "weight nan of a"),
+    ],
+)
+def test_a_decision_that_makes_no_sense_is_refused(tmp_path, change, words):
+    row = {"stem_id": "a", "keep": True, "weight": 1.0} | change
+    with pytest.raises(BadInput, match=words):
+        read_decision(write_decision(tmp_path / "d.parquet", [row]))
