@@ -46,7 +46,7 @@ def test_the_options_of_train_reach_the_pipeline(raysep, monkeypatch):
         def path(self, *parts: str) -> str:
             return "/".join(parts)
 
-    monkeypatch.setattr(pipeline, "train", lambda request, decision: found.append((request, decision)) or Done())
+    monkeypatch.setattr(pipeline, "train", lambda *given: found.append(given) or Done())
     words = (
         "C",
         "--out",
@@ -63,7 +63,16 @@ def test_the_options_of_train_reach_the_pipeline(raysep, monkeypatch):
     )
     assert raysep("train", *words)[0] == 0
     overrides = {"training": {"patience": 3}}
-    assert found == [(pipeline.Request("C", None, "O", "T", overrides=overrides, quiet=True, validation="V"), "D")]
+    request = pipeline.Request("C", None, "O", "T", overrides=overrides, quiet=True, validation="V")
+    assert found == [(request, "D", "table")]
+    assert raysep("train", *words, "--handling", "drop")[0] == 0
+    assert found[1] == (request, "D", "drop")
+
+
+def test_a_handling_without_a_decision_is_refused(raysep):
+    code, _, errors = raysep("train", "C", "--out", "O", "--handling", "drop")
+    assert code == 2
+    assert "--handling drop: acts on a decision: give --decision too" in " ".join(errors.split())
 
 
 def test_the_options_of_evaluate_reach_the_stage(raysep, monkeypatch):

@@ -13,6 +13,7 @@ import soundfile
 from raysep import cli
 from raysep import config as settings
 from raysep.corpus import benchmark, faults, manifest, truth
+from raysep.decision import handling
 from raysep.probes.catalogue import PROBES
 from raysep.stages.inputs import read_inputs
 
@@ -109,6 +110,12 @@ def test_the_table_of_probes_is_the_catalogue():
     ]
     assert [row[:5] for row in rows] == expected
     assert all(row[5] for row in rows)
+
+
+def test_the_table_of_handlings_is_the_registry():
+    rows = table(doc("how-the-ratio-is-found.md"), "| handling |")
+    found = {row[0].split("`")[1]: row[1] for row in rows}
+    assert found == {name: handling.resolve(name).about for name in handling.HANDLINGS}
 
 
 def test_the_table_of_presets_is_the_configuration():

@@ -31,6 +31,7 @@ def test_a_finished_run_holds_what_others_rely_on(finished):
     assert all(math.isfinite(row["suspicion"]) and 0 <= row["weight"] <= 1 for row in rows)
     kept = {s.stem_id for s in manifest.read(finished.path("cleaned.parquet"))}
     assert kept == {row["stem_id"] for row in rows if row["keep"]}
+    assert "drop: what is not kept is left out" in finished.read_bytes("report.html").decode()
     summary = finished.read_json("summary.json")
     low, high = summary["estimated_share_interval"]
     assert 0 <= low <= summary["estimated_share"] <= high <= 1

@@ -20,4 +20,4 @@ def table(decision: Decision, stems: Iterable[Stem]) -> list[Entry]:
     ]
 
 
-TABLE = Handling("table", "what is kept is drawn by its weight, without its spans; the rest is left out", table)
+TABLE = Handling("table", "what is kept is drawn by its weight and without its spans, the rest is left out", table)
