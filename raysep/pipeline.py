@@ -59,8 +59,8 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     with PeakMemory() as memory:
         found, config = prepare(request)
         train.check_validation(config, has_tracks=False)
-        prove.check_arms(config.proof.arms, bool(found.test), benchmark is not None)
-        decide.check_probe(config.decision)
+        prove.check_arms(config.proof.arms, bool(found.test), benchmark is not None, config.scoring.probes)
+        decide.check_probe(config.decision, config.scoring.probes)
         handling.resolve(config.decision.handling)
         kit.check_embedder(config.scoring, config.sample_rate or found.sample_rate)
         inputs.announce(request, found, config)

@@ -213,4 +213,6 @@ def read_scores(run: Run, folder: str = "scores") -> pa.Table:
     parts = [run.read_table(folder, info.base_name) for info in files]
     if not parts:
         raise BadInput(f"{run.root}: holds no scores yet; start the same `raysep clean` again to go on")
-    return pa.concat_tables(parts, promote_options="default")
+    # A part of nothing but failures describes no probe; those that do all say the same.
+    metadata = max((part.schema.metadata or {} for part in parts), key=lambda each: len(each.get(b"raysep", b"")))
+    return pa.concat_tables(parts, promote_options="default").replace_schema_metadata(metadata)

@@ -241,6 +241,11 @@ class ScoringSettings:
     embedder_weights: Annotated[
         str, Elsewhere('a path, a URI, a hub id or ""'), About('where the embedder has its weights from; "" = its own')
     ] = ""
+    probes: Annotated[
+        tuple[str, ...],
+        Elsewhere("each package.module:NAME of a raysep.probes.Probe"),
+        About("probes of your own, scored beside raysep's"),
+    ] = ()
 
 
 def _leaves_some_to_plant(planting: PlantingSettings) -> bool:

@@ -105,7 +105,7 @@ def test_python_in_the_documents_compiles(page):
 def test_the_table_of_probes_is_the_catalogue():
     rows = table(doc("how-a-stem-is-scored.md"), "| probe | context |")
     expected = [
-        [f"`{p.name}`", p.context, p.checkpoint, "cleaner" if p.oriented else "no direction", f"{p.passes:g}"]
+        [f"`{p.name}`", p.context, "+".join(p.networks), "cleaner" if p.oriented else "no direction", f"{p.passes:g}"]
         for p in PROBES.values()
     ]
     assert [row[:5] for row in rows] == expected

@@ -1,107 +1,90 @@
-"""Every probe of the scoring pass by name: what it reads, what it costs and where it comes from.
+"""Every probe of the scoring pass by name. Each family exports its own entries; here they are put in order.
 
-A probe's column is oriented **higher = cleaner** when ``oriented`` is true; the others are only usual or unusual.
-Contexts: ``clean`` = the stem among clean reference stems of the other labels, ``own`` = among its own track's stems,
-``alone`` = fed in by itself, ``stem`` = the whole stem's samples, no separator.
+The order is that of the columns of a run's scores. Probes of your own, by import path, come after ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import importlib
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 
-from raysep.probes import signal
+from raysep.errors import BadInput
+from raysep.probes import consistency, distances, influence, leakage, losses, per_track, signal, unlearning
+from raysep.probes.probe import PER_TRACK, Probe
 
-
-@dataclass(frozen=True)
-class Probe:
-    name: str
-    context: str  # clean | own | alone | stem
-    checkpoint: str  # the networks it reads, joined by "+"; "" for none
-    oriented: bool
-    passes: float  # forward passes per segment if it were the only probe; own context serves all stems of a track
-    source: str
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return tuple(self.checkpoint.split("+")) if self.checkpoint else ()
-
-
-SIDES = ("plus", "minus")  # θ ± δ of the central difference
-PER_TRACK = "unlearned-per-track"  # a network for each reference track
-RHO_LOSS = "Mindermann et al. 2022 (RHO-LOSS, arXiv 2206.07137)"
-CENTRAL = "central difference along the unlearning direction; docs: how a stem is scored"
-BLIND = "Gui et al. 2025 (arXiv 2510.15409), after Wang et al. 2024 (arXiv 2406.09408)"
-SELF = "SDX'23 first place on label noise (arXiv 2308.06979)"
-AGREE = "SDX'23 second place on label noise (arXiv 2308.06979)"
-FRECHET = "Gui et al. 2024 (arXiv 2311.01616), z-score against a length-matched null"
-
-_PROBES = (
-    Probe("loss", "clean", "final", True, 1, "training loss"),
-    Probe("loss-early", "clean", "early", True, 1, "training loss before memorisation"),
-    Probe("reference-loss", "clean", "reference", True, 1, RHO_LOSS),
-    Probe("excess", "clean", "final+reference", True, 2, RHO_LOSS),
-    Probe("influence", "clean", "plus+minus", True, 2, CENTRAL),
-    Probe("influence-relative", "clean", "plus+minus+final", True, 3, CENTRAL),
-    Probe("curvature", "clean", "plus+minus+final", False, 3, CENTRAL),
-    Probe("agreement", "clean", "final", True, 1, AGREE),
-    Probe("agreement-early", "clean", "early", True, 1, AGREE),
-    Probe("agreement-reference", "clean", "reference", True, 1, AGREE),
-    Probe("self-consistency", "alone", "final", True, 1, SELF),
-    Probe("self-consistency-early", "alone", "early", True, 1, SELF),
-    Probe("self-consistency-reference", "alone", "reference", True, 1, SELF),
-    Probe("own-loss", "own", "final", True, 0.25, "training loss in the track's own mixture"),
-    Probe("unlearning", "own", "final+unlearned", True, 0.5, BLIND),
-    Probe("unlearning-relative", "own", "final+unlearned", True, 0.5, BLIND),
-    Probe("unlearning-clean", "clean", "final+unlearned-clean", True, 2, BLIND),
-    Probe("unlearning-clean-relative", "clean", "final+unlearned-clean", True, 2, BLIND),
-    Probe(
-        "unlearning-per-track", "own", "final+unlearned-per-track", True, 0.5, "the same, a reference track at a time"
-    ),
-    Probe("fad", "stem", "", True, 0, "Gui et al. 2024 (arXiv 2311.01616), raw"),
-    Probe("fad-z", "stem", "", True, 0, FRECHET),
-    Probe("fad-window", "stem", "", True, 0, FRECHET),
-    Probe("mahalanobis", "stem", "", True, 0, "Ledoit and Wolf 2004 covariance, mean over frames"),
-    Probe("mahalanobis-high", "stem", "", True, 0, "the same, upper decile of the frames"),
-    Probe("neighbours", "stem", "", True, 0, "five nearest reference frames, mean over frames"),
-    Probe("neighbours-high", "stem", "", True, 0, "the same, upper decile of the frames"),
-    Probe("instrument", "stem", "", True, 0, "quadratic discriminant of the labels on reference embeddings"),
-    *(Probe(f"signal-{n}", "stem", "", n in signal.ORIENTED, 0, "specialist on the samples") for n in signal.NAMES),
-    Probe("leakage", "stem", "", True, 0, "Knapp and Carter 1976 (phase transform), between the track's stems"),
-    Probe("signal-lag", "stem", "", True, 0, "onset cross-correlation with the track's other stems"),
-    Probe("signal-synchrony", "stem", "", False, 0, "height of its peak"),
-    Probe(
-        "signal-in-time",
-        "stem",
-        "",
-        True,
-        0,
-        "its value near no lag against the best elsewhere, with the best companion",
-    ),
+_FAMILIES = (
+    losses.CLEAN,
+    influence.PROBES,
+    consistency.PROBES,
+    losses.OWN,
+    unlearning.PROBES,
+    per_track.PROBES,
+    distances.PROBES,
+    signal.OF_SAMPLES,
+    leakage.PROBES,
+    signal.OF_ONSETS,
 )
-PROBES: dict[str, Probe] = {probe.name: probe for probe in _PROBES}
-DISTANCES = ("fad", "fad-z", "fad-window", "mahalanobis", "mahalanobis-high", "neighbours", "neighbours-high")
+PROBES: dict[str, Probe] = {probe.name: probe for family in _FAMILIES for probe in family}
 
 
-def available(networks: Collection[str], distances: bool = True) -> tuple[str, ...]:
-    """The probes that these networks, and a reference for distances or none, allow."""
-    return tuple(
-        probe.name
-        for probe in _PROBES
-        if set(probe.networks) <= set(networks) and (distances or probe.name not in (*DISTANCES, "instrument"))
-    )
+@cache
+def probes_of(own: tuple[str, ...] = ()) -> Mapping[str, Probe]:
+    """The probes of a run: ours, and those of ``own``, import paths ``package.module:NAME``.
+
+    Importing a path runs the module, which must be installed or on the path already, in every worker too. Raises ``BadInput``
+    for a path that does not lead to a ``Probe``, and for a name that is taken.
+    """
+    known = dict(PROBES)
+    for path in own:
+        probe = _imported(path)
+        if probe.name in known:
+            raise BadInput(
+                f"scoring.probes: {path!r}: there is a probe {probe.name!r} already; give yours another name"
+            )
+        known[probe.name] = probe
+    return known
 
 
-def forward_passes(networks: Collection[str], labels: int, reference_tracks: int = 1) -> float:
+def _imported(path: str) -> Probe:
+    module, colon, name = path.partition(":")
+    if not (module and colon and name):
+        raise BadInput(
+            f"scoring.probes: {path!r}: write it as package.module:NAME, where NAME is a raysep.probes.Probe"
+        )
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except Exception as error:  # whatever the user's module raises while it is imported
+        raise BadInput(
+            f"scoring.probes: {path!r} cannot be imported ({type(error).__name__}: {error}); is its module installed on "
+            "every node?"
+        ) from error
+    if not isinstance(found, Probe):
+        raise BadInput(f"scoring.probes: {path!r} is no raysep.probes.Probe but a {type(found).__name__}")
+    return found
+
+
+def available(
+    networks: Collection[str], distances: bool = True, probes: Mapping[str, Probe] = PROBES
+) -> tuple[str, ...]:
+    """Those of ``probes`` that these networks, and a reference for distances or none, allow."""
+    return tuple(name for name, probe in probes.items() if probe.available(networks, distances))
+
+
+def reads(probes: Iterable[Probe]) -> tuple[tuple[str, str], ...]:
+    """(context, network) of every pass that these probes need: one, whatever is read of its output."""
+    return tuple(dict.fromkeys((probe.context, network) for probe in probes for network in probe.networks))
+
+
+def forward_passes(
+    networks: Collection[str], labels: int, reference_tracks: int = 1, probes: Mapping[str, Probe] = PROBES
+) -> float:
     """Forward passes that one segment of one stem costs in the whole pass, each network run once per context.
 
     ``unlearned-per-track`` stands for as many networks as there are ``reference_tracks``.
     """
-    reads = {
-        (probe.context, network)
-        for name in available(networks)
-        for probe in [PROBES[name]]
-        for network in probe.networks
-    }
     times = {PER_TRACK: reference_tracks}
-    return sum(times.get(network, 1) / (labels if context == "own" else 1) for context, network in reads)
+    return sum(
+        times.get(network, 1) / (labels if context == "own" else 1)
+        for context, network in reads(probes[name] for name in available(networks, True, probes))
+    )

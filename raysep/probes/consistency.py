@@ -6,8 +6,15 @@ Self-consistency (first place, label noise): a clean stem fed in alone comes out
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from raysep.probes.probe import Probe
+from raysep.probes.readings import Output, Reading, Readings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DELTA = 1e-10  # power per element: keeps silence finite
 MOST_DB = 100.0
@@ -18,6 +25,8 @@ def self_consistency(network, stem_segments: Tensor, label: str) -> Tensor:
 
     The stem ``(batch, channel, time)`` goes in alone. Raises ``ValueError`` when the network has no such label.
     """
+    import torch
+
     if label not in network.stems:
         raise ValueError(f"label {label!r}: the network separates {', '.join(network.stems)}")
     with torch.no_grad():
@@ -26,6 +35,8 @@ def self_consistency(network, stem_segments: Tensor, label: str) -> Tensor:
 
 def own_excess(estimates: Tensor, index: int | Tensor) -> Tensor:
     """``(batch,)`` dB of magnitudes ``(batch, stem, channel, bin, frame)``; ``index`` is one stem, or one per item."""
+    import torch
+
     power = energies(estimates, keep=2)  # (batch, stem)
     own = torch.zeros_like(power, dtype=torch.bool)
     own[torch.arange(len(power)), index] = True
@@ -38,6 +49,8 @@ def agreement(estimate: Tensor, target: Tensor) -> Tensor:
 
     Any equal shapes ``(batch, …)``: samples or magnitudes. Limited to ±100 dB.
     """
+    import torch
+
     ratio = (energies(target) + DELTA) / (energies(estimate - target) + DELTA)
     return (10.0 * torch.log10(ratio)).clamp(-MOST_DB, MOST_DB)
 
@@ -48,7 +61,39 @@ def energies(values: Tensor, keep: int = 1) -> Tensor:
     Summed over the last dimension (frames, samples) in float64, over those before it in the values' own type: all in
     float64 takes three times as long, for decibels that differ in the sixth digit.
     """
+    import torch
+
     power = values.square()
     if power.ndim > keep + 1:
         power = power.mean(dim=tuple(range(keep, power.ndim - 1)))
     return power.mean(dim=-1, dtype=torch.float64)
+
+
+# As probes --------------------------------------------------------------------------------------------------------
+
+
+def _agreement(output: Output) -> Tensor:
+    return agreement(output.own, output.target)
+
+
+def _own_excess(output: Output) -> Tensor:
+    return own_excess(output.estimates, output.index)
+
+
+def _each_network(name: str, context: str, source: str, reading: Reading) -> tuple[Probe, ...]:
+    """The reading as it is, of three networks."""
+
+    def entry(network: str) -> Probe:
+        def formula(read: Readings) -> np.ndarray:
+            return read.of(network)
+
+        suffix = "" if network == "final" else f"-{network}"
+        return Probe(name + suffix, context, (network,), True, source, formula, reading)
+
+    return tuple(entry(network) for network in ("final", "early", "reference"))
+
+
+PROBES = (
+    *_each_network("agreement", "clean", "SDX'23 second place on label noise (arXiv 2308.06979)", _agreement),
+    *_each_network("self-consistency", "alone", "SDX'23 first place on label noise (arXiv 2308.06979)", _own_excess),
+)

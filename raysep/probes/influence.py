@@ -10,16 +10,20 @@ segment; the bias of a one-sided difference cancels. Weights are float32 at ρ =
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from raysep.audio.levels import is_audible
 from raysep.errors import RaysepError
-from raysep.probes.gradients import Weights, differentiable, losses_at, trainable, weights_of, with_weights
 from raysep.probes.losses import losses_of
-from raysep.training.loss import stem_losses
+from raysep.probes.probe import Probe
+from raysep.probes.readings import Readings
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from raysep.probes.gradients import Weights
 
 RHO = 1e-3
 LEAST_AGREEMENT = 0.99
@@ -101,6 +105,8 @@ def influence_at(
     network: nn.Module, direction: Mapping[str, Tensor], mixtures: Tensor, targets: Tensor, rho: float = RHO
 ) -> np.ndarray:
     """``(n, stem)`` central differences of ``(n, channel, time)`` mixtures, ``(n, stem, channel, time)`` targets."""
+    from raysep.probes.gradients import weights_of, with_weights
+
     plus, minus, _ = perturb(weights_of(network), direction, rho)
     at_plus, at_minus = (losses_of(with_weights(network, w), mixtures, targets).cpu().numpy() for w in (plus, minus))
     return central_difference(at_plus, at_minus, rho)
@@ -138,6 +144,11 @@ def exact_derivative(
     attention kernels have none (on CPU, LSTMs have one under ``torch.backends.mkldnn.flags(enabled=False)``). ``reverse``
     takes the gradient of each loss by itself and its product with the direction: slow, and right for every module.
     """
+    import torch
+
+    from raysep.probes.gradients import differentiable, losses_at, trainable, weights_of
+    from raysep.training.loss import stem_losses
+
     weights = weights_of(network)
     tangents = {name: direction[name].to(value) for name, value in weights.items()}
     with differentiable(network):
@@ -151,3 +162,26 @@ def exact_derivative(
             products = [(g * tangents[n]).sum() for n, g in zip(names, gradients, strict=True) if g is not None]
             found[place] = sum(products)
         return found.detach()
+
+
+# As probes --------------------------------------------------------------------------------------------------------
+
+
+def _influence(read: Readings) -> np.ndarray:
+    return central_difference(read.of("plus"), read.of("minus"), read.rho)
+
+
+def _relative(read: Readings) -> np.ndarray:
+    return _influence(read) / np.maximum(read.of("final"), 1e-12)
+
+
+def _bend(read: Readings) -> np.ndarray:
+    return curvature(read.of("plus"), read.of("final"), read.of("minus"))
+
+
+CENTRAL = "central difference along the unlearning direction; docs: how a stem is scored"
+PROBES = (
+    Probe("influence", "clean", ("plus", "minus"), True, CENTRAL, _influence),
+    Probe("influence-relative", "clean", ("plus", "minus", "final"), True, CENTRAL, _relative),
+    Probe("curvature", "clean", ("plus", "minus", "final"), False, CENTRAL, _bend),
+)

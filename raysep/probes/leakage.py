@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from raysep.probes.probe import Probe
+
 HIGHEST_HZ = 4000.0  # leaks through air and walls lose their treble, and fewer frequencies cost less
 LATEST_SECONDS = 0.04  # 14 m at the speed of sound
 SPREAD_SECONDS = 0.3  # lags among which a peak must stand out
@@ -68,3 +70,15 @@ def _heights(curve: np.ndarray, step: float) -> tuple[float, float]:
     late = size[middle - same : middle + latest + 1].max()
     early = size[middle - latest : middle + same + 1].max()
     return float(late / spread), float(early / spread)
+
+
+PROBES = (
+    Probe(
+        "leakage",
+        "stem",
+        (),
+        True,
+        "Knapp and Carter 1976 (phase transform), between the track's stems",
+        lambda stem: -stem.of_track(leakage)[stem.label],
+    ),
+)

@@ -10,10 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from raysep.separators.base import Separator
+from raysep.probes.probe import PER_TRACK, Probe
+from raysep.probes.readings import Readings
+from raysep.probes.unlearning import tau
+
+if TYPE_CHECKING:
+    from raysep.separators.base import Separator
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,3 +52,19 @@ def known_of(tau: np.ndarray, audible: np.ndarray, labels: Sequence[str]) -> dic
         label: np.ascontiguousarray(np.sort(tau[:, audible[:, stem], stem], axis=1))
         for stem, label in enumerate(labels)
     }
+
+
+def _mean_rank(read: Readings) -> np.ndarray:
+    return read.ranks(tau(read.of("final"), read.of(PER_TRACK)))
+
+
+PROBES = (
+    Probe(
+        "unlearning-per-track",
+        "own",
+        ("final", PER_TRACK),
+        True,
+        "the same, a reference track at a time",
+        _mean_rank,
+    ),
+)

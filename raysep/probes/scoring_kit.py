@@ -15,10 +15,8 @@ from raysep.probes.embedders import registry
 from raysep.probes.embedders.base import Embedder, audible_frames
 from raysep.probes.fad.reference import LabelReference
 from raysep.probes.per_track import PerTrack
+from raysep.probes.probe import NETWORKS, PER_TRACK, Probe
 from raysep.separators.base import Separator
-
-# The unlearned weights go by two names: which context they are read in is decided by which is there.
-NETWORKS = ("final", "early", "reference", "plus", "minus", "unlearned", "unlearned-clean")
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,16 @@ class ScoringOptions:
     embedder_weights: str = ""  # where it has its weights from; "" = its own, and of ``separator`` the kit's network
     embedder_digest: str = ""  # of the weights that the references were made with; "" = not known
     batch: int = 4  # segments in a forward pass: on a CPU larger ones leave the cache and take half as long again
+    probes: tuple[str, ...] = ()  # of your own, by import path, beside the catalogue's
 
 
 @dataclass
 class ScoringKit:
-    """Any network may be absent, and then its probes are: see ``catalogue``. Without ``fad`` there are no distances."""
+    """Any network may be absent, and then its probes are: see ``catalogue``. Without ``fad`` there are no distances.
+
+    Raises ``BadInput`` for networks that the pass does not know or that differ in their stems, and for a probe of
+    ``options.probes`` that cannot be imported here.
+    """
 
     networks: dict[str, Separator]
     bank: ReferenceBank | None
@@ -56,6 +59,7 @@ class ScoringKit:
             raise BadInput(
                 "the scoring networks separate different stems: " + str({k: v.stems for k, v in self.networks.items()})
             )
+        catalogue.probes_of(self.options.probes)  # imported now: a worker that cannot shall not begin
         for network in self._all_networks:
             network.eval()  # batch statistics and dropout play no part in a score
 
@@ -82,18 +86,25 @@ class ScoringKit:
         return embedder.to(self.device)
 
     @property
+    def entries(self) -> tuple[Probe, ...]:
+        """The probes that ``score_track`` takes: those of which everything is there that they declare."""
+        known = catalogue.probes_of(self.options.probes)
+        return tuple(known[name] for name in catalogue.available(self._names, bool(self.fad), known))
+
+    @property
     def probes(self) -> tuple[str, ...]:
         """The columns that ``score_track`` gives."""
-        return catalogue.available(self._names, bool(self.fad))
+        return tuple(probe.name for probe in self.entries)
 
     @property
     def forward_passes(self) -> float:
         tracks = len(self.per_track.networks) if self.per_track else 0
-        return catalogue.forward_passes(self._names, len(self.labels), tracks)
+        known = catalogue.probes_of(self.options.probes)
+        return catalogue.forward_passes(self._names, len(self.labels), tracks, known)
 
     @property
     def _names(self) -> set[str]:
-        return {*self.networks} | ({catalogue.PER_TRACK} if self.per_track else set())
+        return {*self.networks} | ({PER_TRACK} if self.per_track else set())
 
     @property
     def _all_networks(self) -> list[Separator]:
@@ -139,6 +150,7 @@ class ScoringKit:
 
         options = json.loads(files["options.json"])
         labels = options.pop("labels")
+        options["probes"] = tuple(options.get("probes", ()))
         bank = ReferenceBank(labels, load(files["bank.safetensors"])) if "bank.safetensors" in files else None
         networks = {
             _stem_of(p): network_of(from_bytes(data, p)) for p, data in files.items() if p.startswith("networks/")

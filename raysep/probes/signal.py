@@ -6,11 +6,13 @@ only unusual or not, and are judged two-sidedly. All are invariant to the stem's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+
+from raysep.probes.probe import Probe
 
 ORIENTED = {
     "clipping": -1,
@@ -218,6 +220,23 @@ def best_margin(stem: np.ndarray, others: Sequence[np.ndarray], sample_rate: int
     return max((margin for margin in margins if not np.isnan(margin)), default=float("nan"))
 
 
+def timing(stems: Mapping[str, np.ndarray], sample_rate: int) -> dict[str, Synchrony]:
+    """label → how the stem stands in time against the rest of its track, its margin that of the best companion.
+
+    ``stems`` are ``(channel, time)``. NaN for a stem of which no companion has onsets.
+    """
+    onsets = {label: onset_envelope(audio, sample_rate) for label, audio in stems.items()}
+    found = {}
+    for label, own in onsets.items():
+        others = [envelope for name, envelope in sorted(onsets.items()) if name != label and len(envelope)]
+        if others:
+            whole = synchrony(own, np.sum(others, axis=0), sample_rate)
+            found[label] = whole._replace(margin=best_margin(own, others, sample_rate))
+        else:
+            found[label] = Synchrony(float("nan"), float("nan"), float("nan"))
+    return found
+
+
 def onset_envelope(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     """``(frame,)`` rise of the log power summed over a dozen bands, every 5 ms."""
     hop = _onset_hop(sample_rate)
@@ -249,3 +268,47 @@ def _parabola(curve: np.ndarray, peak: int) -> float:
     left, middle, right = curve[peak - 1 : peak + 2]
     bend = left - 2 * middle + right
     return float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5)) if bend < 0 else 0.0
+
+
+# As probes --------------------------------------------------------------------------------------------------------
+
+
+def _property(name: str) -> Probe:
+    sign = ORIENTED.get(name, 1)
+    return Probe(
+        f"signal-{name}",
+        "stem",
+        (),
+        name in ORIENTED,
+        "specialist on the samples",
+        lambda stem: sign * stem.once(describe)[name],
+    )
+
+
+OF_SAMPLES = tuple(_property(name) for name in NAMES)
+OF_ONSETS = (
+    Probe(
+        "signal-lag",
+        "stem",
+        (),
+        True,
+        "onset cross-correlation with the track's other stems",
+        lambda stem: -abs(stem.of_track(timing)[stem.label].lag),
+    ),
+    Probe(
+        "signal-synchrony",
+        "stem",
+        (),
+        False,
+        "height of its peak",
+        lambda stem: stem.of_track(timing)[stem.label].height,
+    ),
+    Probe(
+        "signal-in-time",
+        "stem",
+        (),
+        True,
+        "its value near no lag against the best elsewhere, with the best companion",
+        lambda stem: stem.of_track(timing)[stem.label].margin,
+    ),
+)

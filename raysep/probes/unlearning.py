@@ -13,15 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor, nn
 
 from raysep.errors import RaysepError
-from raysep.probes.gradients import Weights, reference_gradient, weights_of, with_weights
 from raysep.probes.influence import direction, norm
 from raysep.probes.losses import losses_of
+from raysep.probes.probe import Probe
+from raysep.probes.readings import Readings
 from raysep.probes.ways import Way
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from raysep.probes.gradients import Weights
 
 DAMPING = 0.1
 DEAD = 1e-4  # of the mean over all layers: a layer whose F is smaller has no say, and its gradient is rounding
@@ -194,6 +200,8 @@ def choose_step_size(
     ``satisfied=False``: the caller says so. Raises ``RaysepError`` when τ is linear at none, and when no held segment
     has a gradient.
     """
+    from raysep.probes.gradients import weights_of, with_weights
+
     weights, curvature = weights_of(network), damped(fisher_mean, damping)
     step = direction(gradient, curvature)
     own_steps = {i: _own_step(network, training, i, curvature) for i in _spread(len(training[0]), held)}
@@ -236,6 +244,8 @@ def choose_step_size(
 
 def _own_step(network: nn.Module, training: tuple[Tensor, Tensor], index: int, curvature: Weights) -> Weights:
     """The direction that unlearns one training segment, as long as its gradient makes it; zero for a silent one."""
+    from raysep.probes.gradients import reference_gradient
+
     only = tuple(part[index : index + 1] for part in training)
     return direction(reference_gradient(network, [only]).mean(), curvature)
 
@@ -261,3 +271,29 @@ def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
 def _spread(count: int, wanted: int) -> list[int]:
     """Up to ``wanted`` indices spread evenly over ``count``."""
     return sorted({int((k + 0.5) * count / wanted) for k in range(wanted)}) if count > wanted else list(range(count))
+
+
+# As probes --------------------------------------------------------------------------------------------------------
+
+
+def _entries(name: str, context: str, unlearned: str) -> tuple[Probe, ...]:
+    """τ in one context, and τ over the loss; with the sign turned where what was unlearned is known to be wrong."""
+
+    def absolute(read: Readings) -> np.ndarray:
+        return read.unlearning_sign * tau(read.of("final"), read.of(unlearned))
+
+    def relative(read: Readings) -> np.ndarray:
+        return read.unlearning_sign * relative_tau(read.of("final"), read.of(unlearned))
+
+    networks = ("final", unlearned)
+    return (
+        Probe(name, context, networks, True, BLIND, absolute),
+        Probe(f"{name}-relative", context, networks, True, BLIND, relative),
+    )
+
+
+BLIND = "Gui et al. 2025 (arXiv 2510.15409), after Wang et al. 2024 (arXiv 2406.09408)"
+PROBES = (
+    *_entries("unlearning", "own", "unlearned"),
+    *_entries("unlearning-clean", "clean", "unlearned-clean"),
+)

@@ -43,14 +43,18 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
         context.progress.say(f"note: {found['warning']}")
 
 
-def check_probe(settings: DecisionSettings) -> None:
-    """Raise ``BadInput`` for a probe that no run has: before hours of work, not after."""
+def check_probe(settings: DecisionSettings, own: tuple[str, ...] = ()) -> None:
+    """Raise ``BadInput`` for a probe that no run has: before hours of work, not after.
+
+    ``own`` are import paths of further probes; one that cannot be imported is refused too.
+    """
     from raysep.decision.aggregate import WORST
     from raysep.decision.rules import FUSED
-    from raysep.probes.catalogue import PROBES
+    from raysep.probes.catalogue import probes_of
 
-    if settings.probe != FUSED and settings.probe.removesuffix(WORST) not in PROBES:
-        raise BadInput(f"decision.probe = {settings.probe!r}: must be {FUSED} or one of {', '.join(PROBES)}")
+    known = probes_of(own)
+    if settings.probe != FUSED and settings.probe.removesuffix(WORST) not in known:
+        raise BadInput(f"decision.probe = {settings.probe!r}: must be {FUSED} or one of {', '.join(known)}")
 
 
 def decide_again(run: Run, settings: dict[str, Any], out: str) -> tuple[int, int]:
@@ -63,22 +67,21 @@ def decide_again(run: Run, settings: dict[str, Any], out: str) -> tuple[int, int
 
 
 def per_stem(run: Run, corpus: list[Stem], roles: Roles) -> pa.Table:
-    """A row per judged, calibration or planted stem, a column per probe."""
+    """A row per judged, calibration or planted stem, a column per probe, described as in the scores."""
     from raysep.decision.aggregate import per_stem as aggregate
     from raysep.decision.aggregate import with_roles
-    from raysep.probes.catalogue import PROBES
+    from raysep.probes.stored import columns_of, oriented_in
 
     rows = read_scores(run)
-    oriented = {name for name, probe in PROBES.items() if probe.oriented}
-    stems = aggregate(rows, [name for name in PROBES if name in rows.column_names], oriented)
-    return with_roles(stems, {s.stem_id for s in corpus}, roles)
+    stems = aggregate(rows, list(columns_of(rows)), oriented_in(rows))
+    return with_roles(stems, {s.stem_id for s in corpus}, roles).replace_schema_metadata(rows.schema.metadata)
 
 
 def judge(stems: pa.Table, settings: DecisionSettings, seed: int) -> pa.Table:
     """The decision table by the rule of the settings."""
     from raysep.decision import rules
     from raysep.decision.decide import decide as apply
-    from raysep.probes.catalogue import PROBES
+    from raysep.probes.stored import oriented_in
 
     rule: rules.Rule
     if settings.rule == "ratio":
@@ -87,8 +90,7 @@ def judge(stems: pa.Table, settings: DecisionSettings, seed: int) -> pa.Table:
         rule = rules.FalseDiscoveryRate(settings.fdr)
     else:
         rule = rules.Threshold(settings.threshold)
-    oriented = {name for name, probe in PROBES.items() if probe.oriented}
-    return apply(stems, rule, settings.floor, oriented=oriented, seed=seed)
+    return apply(stems, rule, settings.floor, oriented=oriented_in(stems), seed=seed)
 
 
 def summarise(run: Run, table: pa.Table) -> dict[str, Any]:

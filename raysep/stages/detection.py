@@ -28,10 +28,10 @@ def probe_detection(run: Run, truth_uri: str, draws: int = 1000) -> dict[str, Sc
 
 def pooled_probe_detection(runs: Sequence[tuple[Run, str]], draws: int = 1000) -> dict[str, ScoreDetection]:
     """The same over several runs with their truth tables."""
-    from raysep.probes.catalogue import PROBES
+    from raysep.probes.stored import oriented_in
 
     judged = [judged_stems(run, truth_uri) for run, truth_uri in runs]
-    names = [n for n, p in PROBES.items() if p.oriented and all(n in table.column_names for table, _ in judged)]
+    names = [n for n in oriented_in(judged[0][0]) if all(n in table.column_names for table, _ in judged)]
     found = pooled_detection(judged, names, draws)
     return dict(sorted(found.items(), key=lambda item: -item[1].macro.estimate))
 

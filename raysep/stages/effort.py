@@ -36,12 +36,11 @@ def plan(context: Context, rows: pa.Table, corpus: Iterable[Stem], roles: Roles)
     """
     from raysep.decision.aggregate import per_stem, with_roles
     from raysep.decision.first_look import further_segments
-    from raysep.probes.catalogue import PROBES
+    from raysep.probes.stored import columns_of, oriented_in
 
     run, settings = context.run, context.config
     outcome = np.array(rows["outcome"].to_pylist(), dtype=object)
-    oriented = {name for name, probe in PROBES.items() if probe.oriented}
-    stems = per_stem(rows, [name for name in PROBES if name in rows.column_names], oriented)
+    stems = per_stem(rows, list(columns_of(rows)), oriented_in(rows))
     stems = with_roles(stems, {s.stem_id for s in corpus}, roles)
     stems = stems.filter(pa.compute.equal(stems["outcome"], Outcome.SCORED))
     names = stems["stem_id"].to_pylist()
@@ -81,13 +80,15 @@ class Continuation:
     whole: tuple[str, ...]  # probes of the whole stem: measured by the first look, not again
 
     @classmethod
-    def read(cls, run: Run, part: str, further: dict[str, int], number: int, probes: Iterable[str]) -> Continuation:
-        from raysep.probes.catalogue import PROBES
+    def read(cls, run: Run, part: str, further: dict[str, int], number: int) -> Continuation:
+        from raysep.probes.stored import columns_of
 
         rows: dict[str, Rows] = {}
-        for row in run.read_table(FIRST_LOOK, part).to_pylist():
+        table = run.read_table(FIRST_LOOK, part)
+        for row in table.to_pylist():
             rows.setdefault(row["track"], []).append(row)
-        return cls(rows, further, number, tuple(name for name in probes if PROBES[name].context == "stem"))
+        whole = tuple(name for name, column in columns_of(table).items() if column.context == "stem")
+        return cls(rows, further, number, whole)
 
     def go_on(self, track: str, stems: dict[str, Stem], score: Callable[..., Rows]) -> Rows:
         """All rows of a track in a full pass's order; ``score(track, stems, choose, by_stem)`` gives the further ones.

@@ -106,7 +106,7 @@ class KitMaker(AudioWorker):
 
     def run(self, shard: int, payload: Drawn) -> Counts:
         from raysep.probes.embedders import weight_files
-        from raysep.probes.scoring import ScoringKit, ScoringOptions, label_references
+        from raysep.probes.scoring import ScoringKit, ScoringOptions, label_references, try_out
 
         run, scoring = self.folder, self.config.scoring
         frames = round(scoring.segment_seconds * self.sample_rate)
@@ -134,6 +134,7 @@ class KitMaker(AudioWorker):
             batch=scoring.batch,
             embedder=scoring.embedder,
             embedder_weights=weight_files.absolute(scoring.embedder_weights),
+            probes=scoring.probes,
         )
         kit, left_out = ScoringKit(networks, bank, options, per_track=per_track), ""
         embedder = kit.embedder
@@ -142,6 +143,9 @@ class KitMaker(AudioWorker):
             kit.fad = label_references(tracks, self.sample_rate, embedder, seed=self.config.seed)
         except BadInput as error:
             left_out = str(error)
+        if scoring.probes:
+            track = min(tracks)
+            try_out(kit, tracks[track], track)
         files = kit.to_files()
         for name, data in files.items():
             run.write_bytes(data, "kit", name)

@@ -78,11 +78,14 @@ def trained_as(arm: str, seed: int) -> str:
     return f"{arm}-seed{seed}"
 
 
-def check_arms(names: tuple[str, ...], has_test: bool, has_truth: bool) -> None:
-    """Raise ``BadInput`` for an arm that could not be trained or judged: before hours of work, not after."""
-    from raysep.probes.catalogue import PROBES
+def check_arms(names: tuple[str, ...], has_test: bool, has_truth: bool, own: tuple[str, ...] = ()) -> None:
+    """Raise ``BadInput`` for an arm that could not be trained or judged: before hours of work, not after.
 
-    probes = [name for name, probe in PROBES.items() if probe.oriented]
+    ``own`` are import paths of probes beside the catalogue's.
+    """
+    from raysep.probes.catalogue import probes_of
+
+    probes = [name for name, probe in probes_of(own).items() if probe.oriented]
     for name in names:
         if name in KNOWN and not has_truth:
             raise BadInput(f"proof.arms: {name!r} needs to know the faults; only `raysep demo` and the benchmark do")

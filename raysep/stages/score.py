@@ -9,9 +9,8 @@ read no segment twice: see ``raysep.stages.effort``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -134,7 +133,7 @@ class Scorer(AudioWorker):
                 for track, parts in tracks.items():
                     rows += self._track(held, track, parts, choose)
             else:
-                looked = effort.Continuation.read(run, PART.format(shard), further, first, held.probes)
+                looked = effort.Continuation.read(run, PART.format(shard), further, first)
                 for track, parts in tracks.items():
                     rows += looked.go_on(track, parts, partial(self._track, held))
             return self.leave(shard, rows, held.probes)
@@ -158,12 +157,14 @@ class Scorer(AudioWorker):
 
     def leave(self, shard: int, rows: list[dict], probes: Iterable[str]) -> Counts:
         """Write a shard's part and its marker; returns how many stems had which outcome."""
-        from raysep.probes.catalogue import PROBES
+        from raysep.probes import stored
+        from raysep.probes.catalogue import probes_of
 
-        about = {name: asdict(PROBES[name]) for name in probes}
+        known = probes_of(self.config.scoring.probes)
+        taken = [known[name] for name in probes]
         schema = pa.schema(
-            [*COLUMNS, *((name, pa.float32()) for name in about)],
-            metadata={"raysep": json.dumps({"fingerprint": self.fingerprint, "probes": about})},
+            [*COLUMNS, *((probe.name, pa.float32()) for probe in taken)],
+            metadata=stored.description(self.fingerprint, taken),
         )
         outcomes: dict[str, set[str]] = {}
         for row in rows:

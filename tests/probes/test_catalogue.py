@@ -1,6 +1,7 @@
 from raysep.probes import signal
-from raysep.probes.catalogue import DISTANCES, PER_TRACK, PROBES, available, forward_passes
-from raysep.probes.scoring_kit import NETWORKS
+from raysep.probes.catalogue import PROBES, available, forward_passes
+from raysep.probes.distances import SOURCES as DISTANCES
+from raysep.probes.probe import NETWORKS, PER_TRACK
 
 EVERY = (*NETWORKS, PER_TRACK)
 

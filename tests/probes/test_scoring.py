@@ -293,8 +293,8 @@ def test_what_is_known_of_the_whole_stem_is_not_measured_again(kit, rows, monkey
     def fail(*arguments):
         raise AssertionError("measured again")
 
-    monkeypatch.setattr("raysep.probes.scoring.leakage", fail)
-    monkeypatch.setattr("raysep.probes.scoring._stem_probes", fail)
+    monkeypatch.setattr("raysep.probes.whole_stem.WholeTrack.once", fail)
+    monkeypatch.setattr("raysep.probes.scoring.stem_scores", fail)
     whole = [name for name in kit.probes if PROBES[name].context == "stem"]
     known = {row["stem"]: {name: row[name] for name in whole} for row in rows}
     found = chosen_of(score_track(kit, song(50), "judged", some, known))

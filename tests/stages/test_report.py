@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import stats
 
@@ -10,6 +11,7 @@ from raysep.commands.clean import status
 from raysep.corpus import manifest
 from raysep.corpus.layouts import musdb
 from raysep.errors import FinishedWithFailures
+from raysep.probes.stored import oriented_in
 from raysep.stages import prove, report, results
 
 
@@ -206,7 +208,8 @@ def test_the_strongest_probes_are_those_by_which_a_stem_stands_lowest(make_stems
         probes = {"loss": -float(k), "fad-z": float(k), "excess": None, "curvature": -100.0 * k, "own-loss": 0.5 * k}
         scores[s.stem_id] = {"stem_id": s.stem_id, "stem": s.stem, "outcome": "scored", **probes}
     scores["t3/vocals"] |= {"outcome": "silent", "loss": -1e9}  # is nobody's peer
-    strongest = report._strongest(scores, {"stem_id": "t9/vocals", "stem": "vocals"}, count=2)
+    oriented = oriented_in(pa.Table.from_pylist(list(scores.values())))
+    strongest = report._strongest(scores, {"stem_id": "t9/vocals", "stem": "vocals"}, oriented, count=2)
     # ``curvature`` is lower still, but it is not oriented: low means nothing.
     assert list(strongest) == ["loss", "fad-z"]
     assert strongest["loss"] == -9.0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raysep.evaluation.scores import ScoreDetection
+from raysep.probes.stored import Column, columns_of
 from raysep.rundir import Run
 from raysep.screen import terminal
 from raysep.stages.detection import judge, probe_detection
@@ -44,13 +45,11 @@ def print_detection(run: Run, truth_uri: str) -> None:
     console.print(
         f"not ranked: {found.silent} silent stems ({found.silent_corrupted} of them corrupted), {found.failed} failed"
     )
-    print_probes(console, probe_detection(run, truth_uri))
+    print_probes(console, probe_detection(run, truth_uri), columns_of(run.read_table("stems.parquet")))
 
 
-def print_probes(console: Any, found: Mapping[str, ScoreDetection]) -> None:
+def print_probes(console: Any, found: Mapping[str, ScoreDetection], columns: Mapping[str, Column]) -> None:
     from rich.table import Table
-
-    from raysep.probes.catalogue import PROBES
 
     if not found:
         return
@@ -64,5 +63,5 @@ def print_probes(console: Any, found: Mapping[str, ScoreDetection]) -> None:
         macro = probe.macro
         by_kind = (f"{probe.by_kind[kind].estimate:.2f}" for kind in kinds)
         interval = f"{macro.low:.3f} – {macro.high:.3f}"
-        table.add_row(name, PROBES[name].context, f"{macro.estimate:.3f}", interval, *by_kind)
+        table.add_row(name, columns[name].context, f"{macro.estimate:.3f}", interval, *by_kind)
     console.print(table)

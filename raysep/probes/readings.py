@@ -1,0 +1,73 @@
+"""What networks say of segments: one network's output for a batch of them, and the readings of a whole track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from raysep.probes.per_track import PerTrack
+    from raysep.probes.probe import Probe
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a network made of a batch of segments in one context."""
+
+    estimates: Tensor  # (batch, stem, channel, bin, frame) magnitudes of all stems
+    target: Tensor  # (batch, channel, bin, frame) magnitudes of the segment itself
+    index: Tensor  # (batch,) which of the stems the segment is
+
+    @cached_property
+    def own(self) -> Tensor:
+        """``(batch, channel, bin, frame)``: the estimate of the segment's own stem."""
+        import torch
+
+        return self.estimates[torch.arange(len(self.index)), self.index]
+
+
+Reading = Callable[[Output], "Tensor"]  # → (batch,): taken while the output is in memory, at most once
+
+
+def loss(output: Output) -> Tensor:
+    """``(batch,)`` float64: the loss L(z, θ), as the magnitude networks train. In own context see ``contexts.own``."""
+    import torch
+
+    from raysep.training.loss import magnitude_mse
+
+    return magnitude_mse(output.own, output.target, torch.float64)
+
+
+Taken = dict[tuple[str, str, Reading], np.ndarray]  # context, network, reading → (label, segment) float64
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What the formula of a probe is given of a track: the readings of the networks that it declares."""
+
+    probe: Probe
+    taken: Mapping[tuple[str, str, Reading], np.ndarray]
+    labels: tuple[str, ...]  # of the first dimension
+    rho: float  # relative step between ``plus`` and ``minus``
+    unlearning_sign: float  # -1 where what was unlearned is known to be wrong: then the most affected are suspect
+    per_track: PerTrack | None = None
+
+    def of(self, network: str) -> np.ndarray:
+        """``(label, segment)`` float64, NaN where a segment is not read; ``(track, label, segment)`` of the networks of the
+        reference tracks. Raises ``BadInput`` for a network that the probe does not declare.
+        """
+        if network not in self.probe.networks:
+            raise self.probe.refuse(f"the network {network!r}")
+        return self.taken[self.probe.context, network, self.probe.reading]
+
+    def ranks(self, tau: np.ndarray) -> np.ndarray:
+        """``(label, segment)`` mean ranks of ``tau (track, label, segment)`` among those of corpus segments."""
+        if self.per_track is None:
+            raise self.probe.refuse("the ranks of the reference tracks")
+        return self.per_track.score(tau, self.labels)

@@ -1,0 +1,44 @@
+"""What a table of scores says of its own columns: whoever reads it need not have the probes that were taken.
+
+The description stands in the metadata of the scores' parts, and of the ``stems.parquet`` that is made of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from raysep.probes.catalogue import PROBES
+from raysep.probes.probe import Probe
+
+KEY = b"raysep"
+
+
+class Column(NamedTuple):
+    context: str  # clean | own | alone | stem
+    oriented: bool  # higher = cleaner; otherwise only usual or unusual
+
+
+def description(fingerprint: str, probes: Iterable[Probe]) -> dict[str, str]:
+    """Metadata of a part of a run's scores."""
+    about = {"fingerprint": fingerprint, "probes": {probe.name: probe.about() for probe in probes}}
+    return {KEY.decode(): json.dumps(about)}
+
+
+def columns_of(table: pa.Table) -> dict[str, Column]:
+    """The probes that have a column in ``table``, in the order of the pass; our own where the table does not say."""
+    metadata = table.schema.metadata or {}
+    if KEY in metadata:
+        about = json.loads(metadata[KEY])["probes"]
+        known = {name: Column(each["context"], each["oriented"]) for name, each in about.items()}
+    else:
+        known = {probe.name: Column(probe.context, probe.oriented) for probe in PROBES.values()}
+    return {name: column for name, column in known.items() if name in table.column_names}
+
+
+def oriented_in(table: pa.Table) -> list[str]:
+    """Those of ``columns_of`` whose score is higher = cleaner."""
+    return [name for name, column in columns_of(table).items() if column.oriented]

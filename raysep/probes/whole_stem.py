@@ -1,0 +1,82 @@
+"""What a probe of the whole stem is given: its samples, its track's, and its distances to the reference.
+
+What several probes need is measured at most once, and only when one of them asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from raysep.probes.fad.reference import LabelReference
+    from raysep.probes.probe import Probe
+    from raysep.probes.scoring_kit import ScoringKit
+
+T = TypeVar("T")
+
+
+class WholeTrack:
+    """The stems of one track, label → ``(channel, time)``, and what has been measured of them."""
+
+    def __init__(self, kit: ScoringKit, audio: Mapping[str, np.ndarray]) -> None:
+        self.kit, self.audio, self._known = kit, audio, {}
+
+    def once(self, key: Any, measure: Callable[[], T]) -> T:
+        if key not in self._known:
+            self._known[key] = measure()
+        return self._known[key]
+
+
+@dataclass(frozen=True)
+class WholeStem:
+    """One stem of a track, as ``probe`` may see it."""
+
+    probe: Probe
+    track: WholeTrack
+    label: str
+
+    @property
+    def audio(self) -> np.ndarray:
+        """``(channel, time)`` float32."""
+        return self.track.audio[self.label]
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+        return self.track.kit.options.sample_rate
+
+    def once(self, measure: Callable[[np.ndarray, int], T]) -> T:
+        """``measure(audio, sample_rate)``, once for all probes that ask for this function of a module."""
+        return self.track.once((measure, self.label), lambda: measure(self.audio, self.sample_rate))
+
+    def of_track(self, measure: Callable[[Mapping[str, np.ndarray], int], T]) -> T:
+        """``measure(stems, sample_rate)`` of all the track's stems by label, once for all of them."""
+        return self.track.once(measure, lambda: measure(self.track.audio, self.sample_rate))
+
+    @property
+    def references(self) -> Mapping[str, LabelReference]:
+        """What the reference knows, by label. Raises ``BadInput`` unless the probe declares ``distances``, as the next two."""
+        if not self.probe.distances:
+            raise self.probe.refuse("distances to the reference")
+        return self.track.kit.fad
+
+    @property
+    def frames(self) -> np.ndarray:
+        """``(n, dimension)`` float32 embeddings of the audible frames; n may be 0."""
+        from raysep.probes.embedders.base import audible_frames
+
+        _, kit = self.references, self.track.kit
+        return self.track.once(
+            (audible_frames, self.label),
+            lambda: audible_frames(kit.embedder, self.audio, self.sample_rate, kit.options.silence),
+        )
+
+    @property
+    def distances(self) -> dict[str, float]:
+        """From the reference of the stem's own label, by name of a measure; higher = further."""
+        reference = self.references[self.label]
+        return self.track.once(("distances", self.label), lambda: reference.score(self.frames))
