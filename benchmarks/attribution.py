@@ -55,6 +55,7 @@ BATCH = 4  # segments in a forward pass: on a CPU larger ones leave the cache
 HELD = 4  # segments that the third reading unlearns
 RATED = 30  # tracks that the rate of the pass is measured on
 DRAWS = 2000
+TAU = scoring.PROBES["unlearning"]
 
 
 @dataclass
@@ -153,8 +154,8 @@ class Bench:
         """L(second) - L(first) ``(segment, stem)``, in the order of the corpus; NaN where silent."""
         self.kit.networks = {"final": first, "unlearned": second}
         with torch.inference_mode():
-            found = [scoring.own_losses(self.kit, track) for track in tracks or self.tracks]
-        return np.concatenate([unlearning.tau(c["own final"], c["own unlearned"]).T for c in found])
+            found = [scoring.segment_scores(self.kit, track, [TAU]) for track in tracks or self.tracks]
+        return np.concatenate([scores[TAU.name].T for scores in found])
 
     def gradient(self, cost: Cost):
         batches = list(zip(self.reference.mixtures.split(BATCH), self.reference.targets.split(BATCH), strict=True))

@@ -1,8 +1,10 @@
-"""A probe of the user's own: one file outside the package, by its import path through the pass to decision and proof."""
+"""The probes of the page: one file outside the package, by its import path through the pass to decision and proof."""
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -21,27 +23,8 @@ from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
 RATE, LABELS = 8000, ("vocals", "drums", "bass", "other")
-EXAMPLE = '''
-"""Two scores of one's own: memorised in the mixture, and how wide the stem is."""
-
-import numpy as np
-
-from raysep.probes import Probe
-
-
-def _memorised(read):
-    return np.log(read.of("final")) - np.log(read.of("early"))
-
-
-def side_share(audio, sample_rate):
-    """Energy of the difference of the first two channels, of all; 0 for mono."""
-    side = audio[0] - audio[-1]
-    return float(np.square(side).sum() / max(np.square(audio).sum(), 1e-12))
-
-
-MEMORISED = Probe("memorised", "own", ("final", "early"), True, "this file", _memorised)
-WIDTH = Probe("width", "stem", (), False, "this file", lambda stem: stem.once(side_share))
-'''
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-a-stem-is-scored.md").read_text()
+EXAMPLE = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
 WRONG = """
 from raysep.probes import Probe
 
