@@ -34,7 +34,7 @@ from benchmarks.results import write
 from raysep.cluster.session import ALLOCATOR
 from raysep.config import NetworkSettings, PlantingSettings, ScoringSettings
 from raysep.corpus import benchmark, manifest, truth
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import LABELS, stems_of
 from raysep.corpus.reading import read_stem
 from raysep.evaluation.scores import ScoreDetection, macro_difference, score_detection
 from raysep.probes import influence, scoring, unlearning
@@ -48,7 +48,6 @@ from raysep.training.pool import SegmentPool
 from raysep.training.recipe import Recipe
 
 RATE, SECONDS = 16_000, 3.0
-LABELS = musdb.LABELS
 EPOCHS = 5  # of the published Fisher (AttributeByUnlearning)
 FAST = 192  # segments of the fast mode's Fisher; of 64, one seed in three lost 0.018 of AUROC
 BATCH = 4  # segments in a forward pass: on a CPU larger ones leave the cache
@@ -92,7 +91,7 @@ def read(folder: str, offset: float = 0.0) -> Segments:
     """Segments side by side from ``offset`` seconds on; the last may be short and is padded."""
     frames, start = round(SECONDS * RATE), round(offset * RATE)
     targets, tracks = [], []
-    for track, stems in manifest.tracks_of(musdb.scan(folder).stems).items():
+    for track, stems in manifest.tracks_of(stems_of(folder).stems).items():
         audio = np.stack([read_stem(stems[label], RATE, 2) for label in LABELS])[..., start:]
         for first in range(0, audio.shape[-1] - frames // 2, frames):
             piece = audio[..., first : first + frames]

@@ -27,7 +27,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.results import write
 from raysep.corpus import manifest, truth
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.evaluation.bootstrap import cluster_bootstrap
 from raysep.evaluation.scores import ScoreDetection, macro_difference, score_detection
@@ -78,7 +78,7 @@ def embed(name: str, weights: str, stems: list[Stem]) -> tuple[Frames, float, fl
 
 def frames_of(name: str, weights: str, folder: str, cache: Path, workers: int) -> tuple[Frames, float]:
     """Frames of every stem of a corpus, and seconds of audio per second of a core."""
-    stems = musdb.scan(folder).stems
+    stems = stems_of(folder).stems
     key = hashlib.sha256(f"{name}/{weights}/{manifest.digest(stems)}".encode()).hexdigest()[:16]
     file = cache / f"{name.replace(':', '-')}-{key}.npz"
     if not file.exists():

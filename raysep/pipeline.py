@@ -43,6 +43,7 @@ class Request:
     quiet: bool = False
     before: dict[str, float] | None = None  # name → seconds of work that went before, for the record
     validation: str | None = None  # tracks that ``train`` validates on
+    layout: str | None = None  # of ``corpus.layouts``, for all of these; None: whichever matches
 
 
 def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
@@ -112,7 +113,7 @@ def prepare(request: Request):
     check_network(first)
     others = (request.reference, request.test, request.validation)
     reference, test, validation = (storage.absolute(uri) if uri else None for uri in others)
-    found = read_inputs(storage.absolute(request.corpus), reference, test, first.labels, validation)
+    found = read_inputs(storage.absolute(request.corpus), reference, test, first.labels, validation, request.layout)
     name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset
     config = settings.preset(name, overrides)
     network_arguments(config, config.sample_rate or found.sample_rate, found.channels)

@@ -59,6 +59,12 @@ Address = Annotated[
     str | None,
     typer.Option(help="Ray cluster to use (default: RAY_ADDRESS, else a runtime on this machine)."),
 ]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="How folders are laid out: package.module:Class of your own (default: as found)."
+    ),
+]
 
 
 def _print_version(wanted: bool) -> None:

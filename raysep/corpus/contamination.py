@@ -20,7 +20,7 @@ from raysep.corpus import storage, truth
 from raysep.corpus.faultplan import Planned, plan
 from raysep.corpus.faults import FAULTS, KINDS, PAIRED, SEVERITIES, WHOLE_TRACK, Stems, check_choices
 from raysep.corpus.hashing import generator
-from raysep.corpus.layouts import headers, musdb
+from raysep.corpus.layouts import LABELS, headers, musdb, stems_of
 from raysep.corpus.manifest import Stem, stem_id, tracks_of
 from raysep.corpus.reading import as_channels
 from raysep.errors import BadInput
@@ -147,7 +147,7 @@ def contaminate(
     severities: Sequence[str] = SEVERITIES,
     workers: int | None = None,
     progress: Progress | None = None,
-    labels: Sequence[str] = musdb.LABELS,
+    labels: Sequence[str] = LABELS,
     split: str = "train",
 ) -> list[dict]:
     """Write a copy of a corpus in which ``share`` of the stems is corrupted; returns the truth rows.
@@ -161,7 +161,7 @@ def contaminate(
     """
     corpus, out, truth_table = (storage.absolute(uri) for uri in (corpus_uri, out_uri, truth_uri))
     _check_places(corpus, out, truth_table)
-    tracks = tracks_of(musdb.scan(corpus, labels, split=split).stems)
+    tracks = tracks_of(stems_of(corpus, labels, split=split, layout="musdb").stems)
     faults_of = defaultdict(list)
     for fault in plan({track: tuple(stems) for track, stems in tracks.items()}, share, seed, kinds, severities):
         faults_of[fault.track].append(fault)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from raysep.corpus import manifest
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
 
@@ -46,18 +46,22 @@ class Inputs:
 
 
 def read_inputs(
-    corpus: str, reference: str | None, test: str | None, labels: tuple[str, ...], validation: str | None = None
+    corpus: str,
+    reference: str | None,
+    test: str | None,
+    labels: tuple[str, ...],
+    validation: str | None = None,
+    layout: str | None = None,
 ) -> Inputs:
     """Scan all of them. Raises ``BadInput`` for anything that would make the result wrong or the pass pointless.
 
     In the corpus a file that cannot be read as audio is a row that will be reported as failed; in the
     reference, the test and the validation tracks it is an error, since they are trusted.
     """
+    trusted = {"reference": reference, "test": test, "validation": validation}
     found = Inputs(
-        corpus_stems(corpus, labels),
-        musdb.scan(reference, labels, split="reference").stems if reference else [],
-        musdb.scan(test, labels, split="test").stems if test else [],
-        musdb.scan(validation, labels, split="validation").stems if validation else [],
+        corpus_stems(corpus, labels, layout),
+        **{role: trusted_stems(uri, labels, role, layout) if uri else [] for role, uri in trusted.items()},
     )
     if not any(s.frames for s in found.corpus):
         raise BadInput(f"{corpus}: none of its {len(found.corpus)} stems can be read as audio; replace the files")
@@ -72,19 +76,27 @@ def read_inputs(
     return found
 
 
-def corpus_stems(uri: str, labels: tuple[str, ...]) -> list[Stem]:
-    """The corpus as a manifest (``*.parquet``) or by scanning its folders."""
-    if uri.endswith(".parquet"):
-        stems = manifest.read(uri)
-        if not stems:
-            raise BadInput(f"{uri}: the manifest is empty; make one with `raysep scan CORPUS --out {uri}`")
-        if strange := sorted(set(manifest.labels_of(stems)) - set(labels)):
-            raise BadInput(
-                f"{uri}: holds stems labelled {', '.join(strange)}, but the labels are {', '.join(labels)}; "
-                "leave them out, or add them with --set labels=[…]"
-            )
-        return stems
-    return musdb.scan(uri, labels, split="train", on_problem="keep").stems
+def corpus_stems(uri: str, labels: tuple[str, ...], layout: str | None = None) -> list[Stem]:
+    """Of what is to be cleaned, or trained on: tracks of a manifest may be incomplete, and files unreadable."""
+    return _only(labels, uri, stems_of(uri, usual=labels, on_problem="keep", layout=layout).stems)
+
+
+def trusted_stems(uri: str, labels: tuple[str, ...], role: str, layout: str | None = None) -> list[Stem]:
+    """Complete and readable, from folders or a manifest; their split is the role."""
+    stems = _only(labels, uri, stems_of(uri, usual=labels, split=role, layout=layout).stems)
+    return [replace(stem, split=role) for stem in stems]
+
+
+def _only(labels: tuple[str, ...], uri: str, stems: list[Stem]) -> list[Stem]:
+    """The stems, when there are some and of these labels. Raises ``BadInput``; what is found in folders always is so."""
+    if not stems:
+        raise BadInput(f"{uri}: the manifest is empty; make one with `raysep scan CORPUS --out {uri}`")
+    if strange := sorted(set(manifest.labels_of(stems)) - set(labels)):
+        raise BadInput(
+            f"{uri}: holds stems labelled {', '.join(strange)}, but the labels are {', '.join(labels)}; "
+            "leave them out, or add them with --set labels=[…]"
+        )
+    return stems
 
 
 def _refuse_leak(corpus: list[Stem], other: list[Stem], option: str, of: str = "corpus") -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from raysep.corpus import manifest, storage
 from raysep.corpus.hashing import fingerprint, generator
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
@@ -151,7 +151,7 @@ def _probe_scores(run: Run, probe: str) -> dict[str, float]:
 
 def _known_arm(context: Context, inputs: Inputs, name: str, benchmark: Any) -> Arm:
     if name == "clean":
-        clean_corpus = musdb.scan(storage.absolute(benchmark.clean_corpus), context.config.labels).stems
+        clean_corpus = stems_of(storage.absolute(benchmark.clean_corpus), usual=context.config.labels).stems
         return Arm(name, train.whole(clean_corpus))
     from raysep.corpus import truth
 

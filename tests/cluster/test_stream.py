@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from raysep.cluster import stream
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.training import pieces
 from raysep.training.entry import Entry
@@ -26,7 +26,7 @@ def stems(tmp_path) -> list[Stem]:
         for label in LABELS:
             noise = rng.integers(-9000, 9000, round(2.3 * RATE)).astype(np.int16)
             soundfile.write(tmp_path / track / f"{label}.wav", noise, RATE, subtype="PCM_16")
-    return musdb.scan(str(tmp_path)).stems
+    return stems_of(str(tmp_path)).stems
 
 
 def truncate(stem: Stem) -> None:

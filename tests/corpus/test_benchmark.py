@@ -5,7 +5,7 @@ import pytest
 
 from raysep.corpus import truth
 from raysep.corpus.benchmark import BENCHMARKS, Size, make_corpus
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput
 
 SMALL = Size(train=3, reference=2, test=1, seconds=6.0, sample_rate=8_000, share=0.5)
@@ -25,7 +25,7 @@ def test_the_two_sizes_of_the_benchmark():
 
 def test_the_parts_have_their_songs_and_share_none(made):
     places, _ = made
-    tracks = [{s.track for s in musdb.scan(p).stems} for p in (places.clean, places.reference, places.test)]
+    tracks = [{s.track for s in stems_of(p).stems} for p in (places.clean, places.reference, places.test)]
     assert [len(t) for t in tracks] == [3, 2, 1]
     assert not set.intersection(*tracks)
     mixtures = [p.read_bytes() for folder in (places.clean, places.reference, places.test) for p in _mixtures(folder)]
@@ -44,7 +44,7 @@ def test_half_of_the_training_stems_differ_from_the_clean_ones_and_the_truth_say
     assert len(rows) == 12
     changed = {
         clean.stem_id
-        for clean, train in zip(musdb.scan(places.clean).stems, musdb.scan(places.train).stems, strict=True)
+        for clean, train in zip(stems_of(places.clean).stems, stems_of(places.train).stems, strict=True)
         if not np.array_equal(np.fromfile(clean.uri, np.uint8), np.fromfile(train.uri, np.uint8))
     }
     assert changed == {stem_id for stem_id, row in rows.items() if row["kind"] != "clean"}

@@ -12,7 +12,7 @@ from small_audio import LABELS, RATE, tones_and_noise, wav
 from raysep.audio.files import decode, probe
 from raysep.corpus import storage, truth
 from raysep.corpus.contamination import KINDS, Planned, contaminate, corrupt, corrupt_track
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput
 
 NAMES = tuple(f"song {i}" for i in range(8))
@@ -154,7 +154,7 @@ def test_mixtures_are_the_sum_of_the_stems_as_written(made):
 
 
 def test_the_result_is_a_corpus_of_the_same_shape(clean, made):
-    before, after = musdb.scan(clean).stems, musdb.scan(made[0]).stems
+    before, after = stems_of(clean).stems, stems_of(made[0]).stems
     assert [(s.stem_id, s.frames, s.sample_rate, s.channels, s.format) for s in before] == [
         (s.stem_id, s.frames, s.sample_rate, s.channels, s.format) for s in after
     ]
@@ -205,7 +205,7 @@ def test_flac_mono_and_other_splits(tmp_path, write_corpus):
     for name, data in files(out).items():
         assert probe(data, name).format == "FLAC/PCM_16"
         assert (data == files(clean)[name]) == name.startswith("test/")
-    assert {s.channels for s in musdb.scan(out).stems} == {2}
+    assert {s.channels for s in stems_of(out).stems} == {2}
 
 
 def test_without_mixtures_none_are_made(tmp_path, write_corpus):

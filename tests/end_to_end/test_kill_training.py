@@ -15,7 +15,7 @@ import ray.train
 
 from raysep.cluster import fit
 from raysep.cluster.fit import Group
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.separators import checkpoint
 from raysep.stages.train import measure
 from raysep.training.entry import Entry
@@ -34,8 +34,8 @@ def plan_to(corpora):
 
     Every validated state is kept, so that weights of four steps are compared, the last one's among them.
     """
-    stems = musdb.scan(corpora.corpus, LABELS).stems
-    tracks = musdb.scan(corpora.test, LABELS).stems
+    stems = stems_of(corpora.corpus, LABELS).stems
+    tracks = stems_of(corpora.test, LABELS).stems
 
     def make(out: Path) -> Plan:
         return Plan(

@@ -21,7 +21,7 @@ import torch
 import raysep
 from raysep import pipeline
 from raysep.corpus import manifest
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.rundir import Run
 from raysep.separators import checkpoint
 
@@ -107,7 +107,7 @@ def can_go_on(folder: Path) -> bool:
 
 def test_beside_every_checkpoint_its_facts_can_be_read(undisturbed, corpora):
     folder = Path(undisturbed.root) / "checkpoints"
-    stems = musdb.scan(corpora.corpus, LABELS).stems
+    stems = stems_of(corpora.corpus, LABELS).stems
     quarters = [STEPS // 4 * k for k in (1, 2, 3, 4)]
     names = [NAME, *(f"{NAME}-step{step}" for step in quarters)]
     assert sorted(p.name for p in folder.iterdir()) == sorted(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from raysep.corpus import reading, segments
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.reading import read_stem
 from raysep.corpus.segments import Drawn
 from raysep.errors import RaysepError
@@ -74,7 +74,7 @@ def test_only_whole_tracks_have_segments(make_context, make_stems):
 @pytest.mark.parametrize("rate", [22050, 44100])
 def test_listed_segments_are_those_that_resampled_audio_has(tmp_path, make_context, write_tracks, frames, rate):
     folder = write_tracks(tmp_path / "c", ["A"], seconds=frames / rate, rate=rate)
-    stems = musdb.scan(folder).stems
+    stems = stems_of(folder).stems
     context = make_context(scoring={"segment_seconds": 1.0, "most_segments": 2})
     listed = context.segments_of(stems)
     found, _ = reading.read_segments(Drawn(stems, listed), context.config.labels, 8000, 1, 8000, 2)
@@ -86,7 +86,7 @@ def test_listed_segments_are_those_that_resampled_audio_has(tmp_path, make_conte
 
 @pytest.fixture
 def tracks(tmp_path, write_tracks):
-    return musdb.scan(write_tracks(tmp_path / "corpus", ["A", "B", "C"], seconds=3.0)).stems
+    return stems_of(write_tracks(tmp_path / "corpus", ["A", "B", "C"], seconds=3.0)).stems
 
 
 def test_segments_are_read_in_track_order_with_padding_and_labels_in_place(tracks, make_context):
@@ -136,8 +136,8 @@ def test_nothing_readable_is_an_empty_batch(make_stems, make_context):
 def prepared(tmp_path, make_context, write_tracks, save_network, here):
     """(context, inputs, planting) of a small corpus with a trained network."""
     context = make_context(scoring={"fisher_segments": 8, "fisher_shards": 2, "most_segments": 2})
-    corpus = musdb.scan(write_tracks(tmp_path / "corpus", ["A", "B", "C", "D"], seconds=3.0)).stems
-    reference = musdb.scan(write_tracks(tmp_path / "reference", ["R", "S"], seconds=3.0)).stems
+    corpus = stems_of(write_tracks(tmp_path / "corpus", ["A", "B", "C", "D"], seconds=3.0)).stems
+    reference = stems_of(write_tracks(tmp_path / "reference", ["R", "S"], seconds=3.0)).stems
     save_network(context, train.FINAL)
     return context, Inputs(corpus, reference, []), Planting(reference, [], [], {})
 
@@ -348,7 +348,7 @@ def test_further_steps_go_further_and_are_pulled_back(prepared):
 
 def test_known_faults_can_be_unlearned_instead(prepared, tmp_path, write_tracks):
     context, inputs, planting = changed(prepared, unlearning="noisy", alpha=1e-7)
-    planted = musdb.scan(write_tracks(tmp_path / "planted", ["P", "Q"], seconds=3.0)).stems
+    planted = stems_of(write_tracks(tmp_path / "planted", ["P", "Q"], seconds=3.0)).stems
     planting = replace(planting, planted=planted, noisy=frozenset({"P/bass", "P/drums"}))
     attribute.attribute(context, inputs, planting)
     assert list(Path(context.run.path("attribution")).glob("noisy-*"))
@@ -365,7 +365,7 @@ def test_the_reference_whose_loss_must_rise_is_what_is_unlearned(prepared, tmp_p
     from raysep.probes import unlearning
 
     context, inputs, planting = changed(prepared, unlearning="noisy")
-    planted = musdb.scan(write_tracks(tmp_path / "planted", ["P", "Q"], seconds=3.0)).stems
+    planted = stems_of(write_tracks(tmp_path / "planted", ["P", "Q"], seconds=3.0)).stems
     planting = replace(planting, planted=planted, noisy=frozenset({"P/bass"}))
     seen = []
 

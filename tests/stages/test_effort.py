@@ -10,7 +10,7 @@ import pytest
 
 from raysep import rundir
 from raysep.corpus import manifest
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.decision.roles import Role
 from raysep.probes.catalogue import PROBES
 from raysep.rundir import Run
@@ -46,7 +46,7 @@ def kit_files():
 def stems(tmp_path, write_tracks):
     """Corpus, calibration and planted tracks, on disk."""
     parts = {"corpus": ["c0", "c1", "c2"], "calibration": ["r0", "r1", "r2"], "planted": ["p0"]}
-    return {name: musdb.scan(write_tracks(tmp_path / name, tracks, SECONDS)).stems for name, tracks in parts.items()}
+    return {name: stems_of(write_tracks(tmp_path / name, tracks, SECONDS)).stems for name, tracks in parts.items()}
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from raysep.corpus import segments
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.segments import Drawn
 from raysep.errors import BadInput, RaysepError
 from raysep.probes.scoring_kit import ScoringKit
@@ -21,7 +21,7 @@ NOTHING = Planting([], [], [], {})
 
 @pytest.fixture
 def tracks(tmp_path, write_tracks):
-    return musdb.scan(write_tracks(tmp_path / "corpus", ["A", "B"])).stems
+    return stems_of(write_tracks(tmp_path / "corpus", ["A", "B"])).stems
 
 
 def test_a_reference_is_read_when_asked_for(tracks, make_stems):
@@ -49,7 +49,7 @@ def test_with_per_track_unlearning_the_kit_holds_a_network_for_each_reference_tr
     context = make_context(scoring={"unlearning": "per-track", "alpha": 1e-7})
     for name in (train.FINAL, train.EARLY, train.REFERENCE):
         save_network(context, name)
-    reference = musdb.scan(write_tracks(tmp_path / "reference", ["R", "S", "T"], seconds=3.0)).stems
+    reference = stems_of(write_tracks(tmp_path / "reference", ["R", "S", "T"], seconds=3.0)).stems
     planting = Planting(reference, [], [], {})
     attribute.attribute(context, Inputs(tracks, reference, []), planting)
     kit.make_kit(context, planting)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from raysep import config as settings
 from raysep.audio.files import decode, encode, probe
 from raysep.corpus import contamination, manifest
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_stem
 from raysep.decision.fusion import FEWEST_TRACKS
@@ -64,7 +64,7 @@ def test_the_split_follows_from_seed_and_names_alone():
 @pytest.fixture
 def reference(tmp_path, write_tracks):
     folder = write_tracks(tmp_path / "reference", [f"ref{k}" for k in range(6)], seconds=1.0)
-    return musdb.scan(folder, LABELS, split="reference").stems
+    return stems_of(folder, LABELS, split="reference").stems
 
 
 def test_planted_copies_are_corrupted_files_with_roles(reference, make_context):
@@ -169,7 +169,7 @@ def reference_as(tmp_path):
             for place, label in enumerate(LABELS):
                 data = encode(low_tone(8000, 10 * k + place), 8000, container, subtype)
                 (folder / f"ref{k}" / f"{label}.{container.lower()}").write_bytes(data)
-        return musdb.scan(str(folder), LABELS, split="reference").stems
+        return stems_of(str(folder), LABELS, split="reference").stems
 
     return write
 

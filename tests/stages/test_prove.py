@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from raysep.corpus import manifest, truth
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput, RaysepError
 from raysep.pipeline import Benchmark
 from raysep.stages import prove, train
@@ -168,8 +168,8 @@ def test_only_a_benchmark_has_the_clean_corpus_and_the_oracle(decided, tmp_path,
 def evaluated(tmp_path, make_context, write_tracks, save_network, here, monkeypatch):
     """The stage after a training that saves a network of one arm and seed each, at once."""
     context = make_context(proof={"seeds": [0, 1]})
-    test = musdb.scan(write_tracks(tmp_path / "test", ["T", "U"], seconds=1.5), split="test").stems
-    corpus = musdb.scan(write_tracks(tmp_path / "corpus", ["A"], seconds=0.5)).stems
+    test = stems_of(write_tracks(tmp_path / "test", ["T", "U"], seconds=1.5), split="test").stems
+    corpus = stems_of(write_tracks(tmp_path / "corpus", ["A"], seconds=0.5)).stems
 
     def fit(context, stage, plans):
         for plan in plans:

@@ -9,7 +9,7 @@ from scipy import stats
 
 from raysep.commands.clean import status
 from raysep.corpus import manifest
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.errors import FinishedWithFailures
 from raysep.probes.stored import oriented_in
 from raysep.stages import prove, report, results
@@ -224,7 +224,7 @@ def test_an_excerpt_begins_where_the_stem_is_heard(tmp_path, make_context):
     for label in ("vocals", "drums", "bass", "other"):
         (tmp_path / "c" / "A").mkdir(parents=True, exist_ok=True)
         soundfile.write(tmp_path / "c" / "A" / f"{label}.wav", audio, rate)
-    stem = musdb.scan(str(tmp_path / "c")).stems[0]
+    stem = stems_of(str(tmp_path / "c")).stems[0]
     data, mime = report._excerpt(make_context().run, stem)
     (tmp_path / "x.ogg").write_bytes(data)
     heard, found_rate = soundfile.read(tmp_path / "x.ogg")
@@ -239,7 +239,7 @@ def test_a_suspect_that_is_gone_has_no_excerpt(make_context, make_stems):
 
 def test_the_page_holds_the_worst_stems_first(run, write_rows, tmp_path, write_tracks):
     run.write_json({"fingerprint": "abc", "started": "now", "versions": {"raysep": "0"}, "stages": {}}, "run.json")
-    stems = musdb.scan(write_tracks(tmp_path / "corpus", ["good", "worst", "bad"], seconds=0.5)).stems
+    stems = stems_of(write_tracks(tmp_path / "corpus", ["good", "worst", "bad"], seconds=0.5)).stems
     manifest.write(run.path("manifest.parquet"), stems)
     suspicion = {"good": 0.1, "worst": 0.9, "bad": 0.8}
     decision = [

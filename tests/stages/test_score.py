@@ -9,7 +9,7 @@ import pytest
 
 from raysep import rundir
 from raysep.corpus import manifest
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput, RaysepError
 from raysep.probes import scoring
 from raysep.probes.catalogue import PROBES
@@ -27,7 +27,7 @@ def scored_row(stem, segment: int = 0, outcome: str = "scored", **probes) -> dic
 
 @pytest.fixture
 def tracks(tmp_path, write_tracks):
-    return musdb.scan(write_tracks(tmp_path / "corpus", ["A", "B"])).stems
+    return stems_of(write_tracks(tmp_path / "corpus", ["A", "B"])).stems
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import soundfile
 
 from raysep.cluster import search as tune
 from raysep.corpus import storage
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RaysepError
 from raysep.stages import search, train
@@ -24,8 +24,8 @@ STEM_BYTES = 2 * 9600  # of 1.2 s at 8 kHz: one piece
 def prepared(tmp_path, make_context, write_tracks, write_rows):
     """(context, inputs, planting, decision): suspicion grows with the track's number; one stem failed."""
     context = make_context(search={"steps": 4, "rungs": 2, "ratios": [0.0, 0.4]}, training={"batch": 2})
-    corpus = musdb.scan(write_tracks(tmp_path / "corpus", [f"t{k}" for k in range(5)], seconds=1.2)).stems
-    reference = musdb.scan(write_tracks(tmp_path / "reference", ["R", "S"], seconds=1.2)).stems
+    corpus = stems_of(write_tracks(tmp_path / "corpus", [f"t{k}" for k in range(5)], seconds=1.2)).stems
+    reference = stems_of(write_tracks(tmp_path / "reference", ["R", "S"], seconds=1.2)).stems
     decision = []
     for s in corpus:
         failed = s.stem_id == "t0/bass"

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput, RaysepError
 from raysep.training import validate as module
 from raysep.training.validate import validate
@@ -22,7 +22,7 @@ def stems(tmp_path):
             silent = k == 4 and label == "vocals"
             noise = 0.1 * np.random.default_rng([k, len(label)]).standard_normal(RATE) * (not silent)
             soundfile.write(tmp_path / f"t{k}" / f"{label}.wav", noise, RATE, subtype="PCM_16")
-    return musdb.scan(str(tmp_path), LABELS).stems
+    return stems_of(str(tmp_path), LABELS).stems
 
 
 class Halves(torch.nn.Module):

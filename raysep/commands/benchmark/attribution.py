@@ -39,7 +39,7 @@ from raysep.commands.benchmark.attribution_workers import (
 )
 from raysep.corpus import manifest, storage, truth
 from raysep.corpus.hashing import fingerprint, generator
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.corpus.segments import Drawn, draw
 from raysep.errors import BadInput, RaysepError
@@ -122,7 +122,7 @@ def read_bench(bench: str) -> tuple[Inputs, list[dict]]:
             raise BadInput(f"{bench}: holds no {part}/; make one with `raysep benchmark corpus {bench}`")
     if not storage.exists(storage.join(root, "truth.parquet")):
         raise BadInput(f"{bench}: holds no truth.parquet; make one with `raysep benchmark corpus {bench}`")
-    found = Inputs(*(musdb.scan(storage.join(root, p), split=p).stems for p in ("train", "reference")), [])
+    found = Inputs(*(stems_of(storage.join(root, p), split=p).stems for p in ("train", "reference")), [])
     tracks = manifest.tracks_of(found.corpus)
     if len(tracks) < 4:
         raise BadInput(f"{bench}/train: {len(tracks)} tracks; give four or more, so that their halves differ")

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, ConfigFile, Preset, Quiet, Seed, Settings, Workers, app, command, overrides_of
+from raysep.commands.app import (
+    Address,
+    ConfigFile,
+    Layout,
+    Preset,
+    Quiet,
+    Seed,
+    Settings,
+    Workers,
+    app,
+    command,
+    overrides_of,
+)
 
 
 @command(app, "demo", "raysep demo --out runs/demo")
@@ -28,9 +40,10 @@ def clean(
     corpus: Annotated[
         str, typer.Argument(help="MUSDB18-HQ folders (track/vocals.wav …), local or s3://, or a manifest.")
     ],
-    reference: Annotated[str, typer.Option(help="Trusted clean tracks, none of them in the corpus.")],
+    reference: Annotated[str, typer.Option(help="Trusted clean tracks, likewise; none of them in the corpus.")],
     out: Annotated[str, typer.Option(help="Run folder, local or s3://. The same command continues a killed run.")],
     test: Annotated[str | None, typer.Option(help="Clean tracks to evaluate on (default: the reference).")] = None,
+    layout: Layout = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -59,6 +72,7 @@ def clean(
         retry_failed=retry_failed,
         address=address,
         quiet=quiet,
+        layout=layout,
     )
     pipeline.clean(request)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Quiet, Seed, Workers, app, command
+from raysep.commands.app import Layout, Quiet, Seed, Workers, app, command
 
 
 @command(app, "scan", "raysep scan CORPUS --out manifest.parquet")
@@ -14,13 +14,13 @@ def scan(
     corpus: Annotated[str, typer.Argument(help="MUSDB18-HQ folders (track/vocals.wav …), local or s3://.")],
     out: Annotated[str, typer.Option(help="The manifest to write (Parquet), local or s3://.")],
     split: Annotated[str, typer.Option(help="Written into the manifest's split column.")] = "train",
+    layout: Layout = None,
 ) -> None:
     """List a corpus: one row per stem with its address, rate, channels, length and content tag."""
-    from raysep.config import LABELS
     from raysep.corpus import manifest, storage
-    from raysep.corpus.layouts import musdb
+    from raysep.corpus.layouts import stems_of
 
-    stems = musdb.scan(storage.absolute(corpus), LABELS, split=split).stems
+    stems = stems_of(storage.absolute(corpus), split=split, layout=layout).stems
     manifest.write(storage.absolute(out), stems)
     hours = sum(s.frames / s.sample_rate for s in stems) / 3600
     print(f"{len(stems)} stems of {len(manifest.tracks_of(stems))} tracks, {hours:.2f} h of audio: {out}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, Quiet, Workers, app, command
+from raysep.commands.app import Address, Layout, Quiet, Workers, app, command
 
 
 @command(app, "evaluate", "raysep evaluate runs/first MUSDB18-HQ --out runs/first-evaluation --against contaminated")
@@ -34,6 +34,7 @@ def evaluate(
     labels: Annotated[
         str | None, typer.Option(metavar="NAMES", help="The corpus's stems, with commas between.")
     ] = None,
+    layout: Layout = None,
     workers: Workers = None,
     address: Address = None,
     quiet: Quiet = False,
@@ -58,5 +59,6 @@ def evaluate(
             workers=workers,
             address=address,
             quiet=quiet,
+            layout=layout,
         )
     )

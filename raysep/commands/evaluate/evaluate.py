@@ -22,7 +22,7 @@ from raysep.commands.evaluate.models import MIXTURE, Candidate, baseline, find
 from raysep.commands.evaluate.worker import STAGE, Options, TrackEvaluator, failed_rows, part
 from raysep.corpus import manifest, storage
 from raysep.corpus.hashing import fingerprint
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import LABELS, stems_of
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError
 from raysep.evaluation import measures as numbers
@@ -55,6 +55,7 @@ class Request:
     workers: int | None = None
     address: str | None = None
     quiet: bool = False
+    layout: str | None = None  # of ``corpus.layouts``; None: whichever matches
 
 
 def evaluate(request: Request) -> Run:
@@ -129,16 +130,12 @@ def read_corpus(request: Request, models: list[Candidate]) -> list[Stem]:
     Raises ``BadInput`` when there is none, or when a model gives a stem that the corpus has not.
     """
     theirs = list(dict.fromkeys(stem for model in models for stem in model.stems))
-    uri = storage.absolute(request.corpus)
-    if uri.endswith(".parquet"):
-        stems = manifest.read(uri)
-        labels = request.labels or manifest.labels_of(stems)
-        stems = [stem for stem in stems if stem.stem in labels]
-    else:
-        labels = request.labels or (musdb.LABELS if set(theirs) <= set(musdb.LABELS) else tuple(theirs))
-        stems = musdb.scan(uri, labels, split=request.split, on_problem="keep").stems
+    usual = LABELS if set(theirs) <= set(LABELS) else theirs
+    uri, split, layout = storage.absolute(request.corpus), request.split, request.layout
+    stems = stems_of(uri, request.labels, usual=usual, split=split, on_problem="keep", layout=layout).stems
     if not stems:
         raise BadInput(f"{request.corpus}: holds no stems; give tracks with their stems, or a manifest of them")
+    labels = request.labels or manifest.labels_of(stems)
     if missing := [stem for stem in theirs if stem not in labels]:
         raise BadInput(
             f"{request.corpus}: has the stems {', '.join(labels)}, but the models give {', '.join(missing)} too; "

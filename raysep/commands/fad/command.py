@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, Quiet, Seed, Workers, app, command
+from raysep.commands.app import Address, Layout, Quiet, Seed, Workers, app, command
 
 
 @command(app, "fad", "raysep fad CORPUS --reference REF --out distances")
@@ -39,6 +39,7 @@ def fad(
         str | None,
         typer.Option(metavar="NAMES", help="Only these stems, with commas between; one names a folder of plain songs."),
     ] = None,
+    layout: Layout = None,
     seed: Seed = 0,
     workers: Workers = None,
     address: Address = None,
@@ -69,5 +70,6 @@ def fad(
             workers=workers,
             address=address,
             quiet=quiet,
+            layout=layout,
         )
     )

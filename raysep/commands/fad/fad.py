@@ -57,6 +57,7 @@ class Request:
     workers: int | None = None
     address: str | None = None
     quiet: bool = False
+    layout: str | None = None  # of ``corpus.layouts``, for both; None: whichever matches
 
 
 def fad(request: Request) -> Run:
@@ -66,7 +67,7 @@ def fad(request: Request) -> Run:
     ``FinishedWithFailures`` when all is done but stems failed (rows with outcome ``failed``; the same command tries these
     again, as they are or mended), ``RaysepError`` when all did.
     """
-    heard = hear(request.corpus, request.reference, request.labels, request.split)
+    heard = hear(request.corpus, request.reference, request.labels, request.split, request.layout)
     chosen, embedder = choose_embedder(request, heard)
     # The name that was asked for, which for a class of the user's own is not the one it bears.
     about = replace(About.of(embedder, choose_measures(request, heard), request.seed), embedder=chosen.name)

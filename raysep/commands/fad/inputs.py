@@ -6,18 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import PurePosixPath
 
 from raysep.commands.fad import embedding, tables
 from raysep.corpus import manifest, storage
-from raysep.corpus.layouts import musdb, songs
+from raysep.corpus.layouts import describe, stems_of
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RunConflict
 from raysep.outcome import Outcome
 from raysep.probes.fad.reference_file import SUFFIX, ReferenceFile
 from raysep.rundir import Run
 
-AUDIO = "audio"  # the label of songs without stems
 CORPUS, REFERENCE = "corpus.parquet", "reference.parquet"  # of a run: the manifests of what it listens to
 
 
@@ -90,13 +88,19 @@ class Heard:
         return replace(self, corpus=[was(stem) for stem in self.corpus])
 
 
-def hear(corpus: str, reference: str, labels: Sequence[str] | None = None, split: str = "train") -> Heard:
+def hear(
+    corpus: str,
+    reference: str,
+    labels: Sequence[str] | None = None,
+    split: str = "train",
+    layout: str | None = None,
+) -> Heard:
     """Read both, headers only. Raises ``BadInput`` when one cannot be used, or the corpus has labels the reference lacks.
 
     A file of the corpus that cannot be read as audio stays: it will be a row that failed. One of the reference is an
     error. Of the reference only the corpus's labels are kept.
     """
-    stems = read_stems(corpus, labels, split)
+    stems = read_stems(corpus, labels, split, layout)
     if reference.endswith(SUFFIX):
         data = _file_bytes(reference)
         found = Heard(stems, file=ReferenceFile.from_bytes(data, reference), file_bytes=data)
@@ -104,7 +108,7 @@ def hear(corpus: str, reference: str, labels: Sequence[str] | None = None, split
         found = Heard(stems, stems)
     else:
         # The labels asked for, else its own: a flat folder must not be looked through for vocals and drums.
-        found = Heard(stems, read_stems(reference, labels, "reference"))
+        found = Heard(stems, read_stems(reference, labels, "reference", layout))
     if lacking := [label for label in found.labels if label not in found.reference_labels]:
         raise BadInput(
             f"--reference {reference}: has {', '.join(found.reference_labels)}, but the corpus has {', '.join(lacking)}; "
@@ -160,48 +164,20 @@ def _may_change(run: Run, before: Heard, now: Heard) -> set[str]:
     return unused | {name for name in before.files.keys() - now.files.keys() if track_of(name) in tracks} | new
 
 
-def read_stems(uri: str, labels: Sequence[str] | None, split: str) -> list[Stem]:
+def read_stems(uri: str, labels: Sequence[str] | None, split: str, layout: str | None = None) -> list[Stem]:
     """From a manifest, folders of tracks, or a folder of songs without stems, which are all of one label."""
-    if uri.endswith(".parquet"):
-        stems = [stem for stem in manifest.read(storage.absolute(uri)) if labels is None or stem.stem in labels]
-        if not stems:
-            kind = f" labelled {' or '.join(labels)}" if labels else ""
-            raise BadInput(f"{uri}: holds no stems{kind}; make a manifest with `raysep scan CORPUS --out {uri}`")
-        if twice := [name for name, rows in Counter(stem.stem_id for stem in stems).items() if rows > 1]:
-            raise BadInput(f"{uri}: {len(twice)} stems have more than one row, first {twice[0]}; keep one of each")
-        return stems
-    if _is_songs(uri, labels):
-        return songs.scan(uri, labels[0] if labels else AUDIO, split)
-    found = musdb.scan(uri, labels or musdb.LABELS, split=split, on_problem="collect")
+    found = stems_of(uri, labels, split=split, on_problem="collect", layout=layout, songs=True)
+    if not found.stems:
+        kind = f" labelled {' or '.join(labels)}" if labels else ""
+        raise BadInput(f"{uri}: holds no stems{kind}; make a manifest with `raysep scan CORPUS --out {uri}`")
+    names = Counter(stem.stem_id for stem in found.stems)
+    if twice := [name for name, rows in names.items() if rows > 1]:
+        raise BadInput(f"{uri}: {len(twice)} stems have more than one row, first {twice[0]}; keep one of each")
     # Stems of different lengths are no fault here, and what is no audio is a row that fails; the rest is the layout.
     there = {(stem.track, stem.stem) for stem in found.stems}
     if wrong := [p for p in found.problems if not p.unreadable and (p.track, p.stem) not in there]:
-        raise BadInput(musdb.describe(uri, wrong))
+        raise BadInput(describe(uri, wrong))
     return found.stems
-
-
-def _is_songs(uri: str, labels: Sequence[str] | None) -> bool:
-    """Whether a folder holds songs without stems. Raises ``BadInput`` when it holds other audio further down as well.
-
-    Stems in folders are a corpus of tracks, and a file beside the folders is passed over, as `raysep clean` does.
-    """
-    files = [song for song, _ in songs.audio_files(uri)]
-    if not files or len(labels or ()) > 1 or _named(files) & set(musdb.LABELS):
-        return False
-    direct = set(files)
-    deeper = [file for file, _ in songs.audio_files(uri, recursive=True) if file not in direct]
-    if _named(deeper) & {label.lower() for label in labels or musdb.LABELS}:
-        return False
-    if deeper:
-        raise BadInput(
-            f"{uri}: {len(files)} audio files lie directly in it, first {files[0]}, and {len(deeper)} in folders, first "
-            f"{deeper[0]}, none of them named as a stem; songs lie in one folder, stems as TRACK/LABEL.wav: move the others"
-        )
-    return True
-
-
-def _named(files: Sequence[str]) -> set[str]:
-    return {PurePosixPath(file).stem.lower() for file in files}
 
 
 def _file_bytes(uri: str) -> bytes:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, ConfigFile, Preset, Quiet, Settings, app, command, overrides_of
+from raysep.commands.app import Address, ConfigFile, Layout, Preset, Quiet, Settings, app, command, overrides_of
 from raysep.decision.handling import described
 
 
@@ -28,6 +28,7 @@ def train(
             help=f"How the decision is acted on, table unless given. {described()}. Or package.module:NAME, your own."
         ),
     ] = None,
+    layout: Layout = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -51,6 +52,7 @@ def train(
         overrides=overrides,
         address=address,
         quiet=quiet,
+        layout=layout,
     )
     run = pipeline.train(request, decision, handling or "table")
     print(f"trained: {run.path('checkpoints')}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from raysep.audio.files import AudioInfo, probe
 from raysep.corpus import storage
@@ -20,6 +21,7 @@ FINGERPRINT_BLOCK_BYTES = 64 * 1024
 class File:
     uri: str
     bytes: int
+    path: PurePosixPath  # below the folder that was listed
 
 
 def fingerprint(stream, size: int) -> str:
@@ -37,20 +39,20 @@ def fingerprint(stream, size: int) -> str:
     return digest.hexdigest()
 
 
-def header(file: File) -> tuple[AudioInfo | None, str, str]:
+def header(uri: str, size: int) -> tuple[AudioInfo | None, str, str]:
     """(header, fingerprint, "") or (None, fingerprint or "", what is wrong)."""
     etag = ""
     try:
         # The buffer turns libsndfile's many small reads into one request to the store.
-        with storage.open_random(file.uri) as raw, io.BufferedReader(raw, FINGERPRINT_BLOCK_BYTES) as stream:
-            etag = fingerprint(stream, file.bytes)
-            info = probe(stream, file.uri)
+        with storage.open_random(uri) as raw, io.BufferedReader(raw, FINGERPRINT_BLOCK_BYTES) as stream:
+            etag = fingerprint(stream, size)
+            info = probe(stream, uri)
     except AudioError as error:
         return None, etag, str(error)
     except OSError as error:
-        return None, etag, f"{file.uri}: cannot be read ({error}); check the file and its access rights"
+        return None, etag, f"{uri}: cannot be read ({error}); check the file and its access rights"
     if not info.frames:
-        return None, etag, f"{file.uri}: holds no samples; replace or remove the file"
+        return None, etag, f"{uri}: holds no samples; replace or remove the file"
     return info, etag, ""
 
 

@@ -2,52 +2,46 @@
 
 from __future__ import annotations
 
-import io
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import PurePosixPath
+from collections.abc import Iterable
 
-from raysep.audio.files import AudioInfo, probe
-from raysep.corpus import storage
-from raysep.corpus.layouts.headers import EXTENSIONS, FINGERPRINT_BLOCK_BYTES, fingerprint
-from raysep.corpus.manifest import Stem, stem_id
-from raysep.errors import AudioError
+from raysep.corpus.layouts.headers import File
+from raysep.corpus.layouts.layout import LABELS, Layout, Place, Scan
+from raysep.errors import BadInput
+
+AUDIO = "audio"  # the label of songs without stems
 
 
-def audio_files(folder_uri: str, recursive: bool = False) -> list[tuple[str, int]]:
-    """(URI, bytes) of the audio files directly in a folder, or anywhere below it; none where there is no such folder."""
-    root = storage.absolute(folder_uri)
-    try:
-        found = storage.list_files(root, recursive)
-    except OSError:  # no folder: whoever scans it next says so
-        return []
-    files = [(storage.uri_of(root, info), info.size) for info in found]
-    return [(uri, size) for uri, size in files if PurePosixPath(uri).suffix.lower() in EXTENSIONS]
+class Songs(Layout):
+    """A track is named as its file, with the extension; its label is the one asked for, else ``AUDIO``."""
+
+    def matches(self, place: Place) -> bool:
+        """Whether a folder holds songs without stems. Raises ``BadInput`` when it holds other audio further down as well.
+
+        Stems in folders are a corpus of tracks, and a file beside the folders is passed over, as `raysep clean` does.
+        """
+        if place.is_manifest or len(place.labels or ()) > 1:
+            return False
+        direct, deeper = _songs(place), [file for file in place.audio if len(file.path.parts) > 1]
+        if not direct or _named(direct) & set(LABELS):
+            return False
+        if _named(deeper) & {label.lower() for label in place.labels or LABELS}:
+            return False
+        if deeper:
+            raise BadInput(
+                f"{place.uri}: {len(direct)} audio files lie directly in it, first {direct[0].uri}, and {len(deeper)} in "
+                f"folders, first {deeper[0].uri}, none of them named as a stem; songs lie in one folder, stems as "
+                "TRACK/LABEL.wav: move the others"
+            )
+        return True
+
+    def scan(self, place: Place) -> Scan:
+        label = place.labels[0] if place.labels else AUDIO
+        return place.read((song.path.name, label, song) for song in _songs(place))
 
 
-def scan(folder_uri: str, label: str, split: str = "train", threads: int = 16) -> list[Stem]:
-    """Every file of ``audio_files`` as a stem of this label; the track is named as the file, with its extension.
-
-    One that cannot be read as audio has sample rate, channels and frames 0, as in ``layouts.scan``.
-    """
-    files = audio_files(folder_uri)
-    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        headers = list(pool.map(lambda file: _header(*file), files))
-    return sorted(_stem(uri, size, label, split, *header) for (uri, size), header in zip(files, headers, strict=True))
+def _songs(place: Place) -> list[File]:
+    return [file for file in place.audio if len(file.path.parts) == 1]
 
 
-def _header(uri: str, size: int) -> tuple[AudioInfo, str]:
-    etag = ""
-    try:
-        with storage.open_random(uri) as raw, io.BufferedReader(raw, FINGERPRINT_BLOCK_BYTES) as stream:
-            etag = fingerprint(stream, size)
-            return probe(stream, uri), etag
-    except (AudioError, OSError):
-        return AudioInfo(0, 0, 0, ""), etag
-
-
-def _stem(uri: str, size: int, label: str, split: str, info: AudioInfo, etag: str) -> Stem:
-    track = PurePosixPath(uri).name
-    about = {"sample_rate": info.sample_rate, "channels": info.channels, "frames": info.frames, "format": info.format}
-    return Stem(
-        stem_id=stem_id(track, label), track=track, stem=label, uri=uri, bytes=size, etag=etag, split=split, **about
-    )
+def _named(files: Iterable[File]) -> set[str]:
+    return {file.path.stem.lower() for file in files}

@@ -15,7 +15,7 @@ from raysep.cluster import session
 from raysep.commands.benchmark import attribution, attribution_figures
 from raysep.commands.benchmark.attribution import Request, draw_subsets
 from raysep.corpus import truth
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import LABELS
 from raysep.errors import BadInput, RaysepError, RunConflict
 
 TRACKS = [f"song-{k}" for k in range(6)]
@@ -40,7 +40,7 @@ def request_of(tmp_path, write_tracks):
     rows = [
         {"stem_id": f"{t}/{k}", "track": t, "stem": k, "kind": kind, "severity": "", "parameters": "{}"}
         for number, t in enumerate(TRACKS)
-        for k in musdb.LABELS
+        for k in LABELS
         for kind in ["noise" if k == "drums" and number % 2 else "clean"]
     ]
     truth.write(str(tmp_path / "bench" / "truth.parquet"), rows)
@@ -87,13 +87,13 @@ def test_every_stem_base_subset_and_seed_has_its_figure(request_of, alone, capsy
     run = attribution.quality(request)
     scores = run.read_table("scores.parquet").to_pylist()
     keys = {(row["base"], row["weights"], row["stem_id"]) for row in scores}
-    stems = [f"{track}/{label}" for track in TRACKS for label in musdb.LABELS]
+    stems = [f"{track}/{label}" for track in TRACKS for label in LABELS]
     assert keys == {(b, w, i) for b in (0, 1) for w in ("trained", "random") for i in stems}
     assert len(scores) == len(keys)
     assert all(np.isfinite(row["influence"]) and np.isfinite(row["loss"]) for row in scores)
     losses = run.read_table("losses.parquet").to_pylist()
     cells = {(row["subset"], row["seed"], row["stem"]) for row in losses}
-    assert cells == {(s, k, label) for s in range(4) for k in range(2) for label in musdb.LABELS}
+    assert cells == {(s, k, label) for s in range(4) for k in range(2) for label in LABELS}
     assert len({row["loss"] for row in losses}) == len(losses) == len(cells)
     written = json.loads(Path(request.out, "attribution.json").read_text(), parse_constant=pytest.fail)
     assert written["digests"].keys() == {"corpus", "reference", "test", "truth"}
@@ -144,7 +144,7 @@ def test_more_subsets_are_added_to_those_that_are_there(request_of, alone):
     assert alone == [[8, 9]]
     five = run.read_table("losses.parquet")
     assert five.slice(0, len(four)).equals(four)
-    assert len(five) == len(four) + 2 * len(musdb.LABELS)
+    assert len(five) == len(four) + 2 * len(LABELS)
     assert run.read_json("attribution.json")["subsets"] == run.read_json("run.json")["subsets"] == 5
     alone.clear()
     attribution.quality(request_of(subsets=4))
@@ -175,7 +175,7 @@ def test_the_tables_are_read_back_in_their_places(request_of, alone):
     request = request_of()
     run = attribution.quality(request)
     known, scores = attribution_figures.read(run, truth.read(f"{request.bench}/truth.parquet"))
-    names = sorted(f"{track}/{label}" for track in TRACKS for label in musdb.LABELS)
+    names = sorted(f"{track}/{label}" for track in TRACKS for label in LABELS)
     assert list(known.labels) == [name.split("/")[1] for name in names]
     assert set(known.groups[known.kinds == "noise"]) == {"song-1", "song-3", "song-5"}
     assert (known.members.sum(axis=1) == 3 * 4).all()

@@ -14,7 +14,7 @@ from raysep.cluster import session, shards
 from raysep.commands.evaluate import evaluate
 from raysep.commands.evaluate.evaluate import Request
 from raysep.corpus import manifest, storage
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import LABELS, stems_of
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError, RunConflict
 from raysep.rundir import Run
 
@@ -60,7 +60,7 @@ def test_every_model_seed_track_and_stem_has_a_row(request_of, alone):
     rows = table(request).to_pylist()
     keys = [(row["model"], row["seed"], row["track"], row["stem"]) for row in rows]
     models = [("cleaned", 0), ("cleaned", 1), ("contaminated", 0), ("mixture", None)]
-    assert keys == [(*model, track, stem) for model in models for track in NAMES for stem in musdb.LABELS]
+    assert keys == [(*model, track, stem) for model in models for track in NAMES for stem in LABELS]
     assert {row["outcome"] for row in rows} == {"scored"}
     assert all(math.isfinite(row[name]) for row in rows for name in request.measures)
     assert not Run(request.out).has("frames.parquet")
@@ -73,7 +73,7 @@ def test_the_record_says_what_was_measured_on_what(request_of, alone):
     assert record["definitions"]["framewise_sdr"]["frames"] == "median over 1 s frames, museval v4 rules"
     assert [model["name"] for model in record["models"]] == ["cleaned", "cleaned", "contaminated"]
     assert all(len(model["digest"]) == 64 for model in record["models"])
-    assert record["digests"]["corpus"] == manifest.digest(musdb.scan(request.corpus, split="test").stems)
+    assert record["digests"]["corpus"] == manifest.digest(stems_of(request.corpus, split="test").stems)
     assert record["versions"]["torch"]
     figures = {(f["model"], f["measure"], f["stem"], f["track_aggregate"]): f for f in record["figures"]}
     assert len(figures) == 2 * 3 * 5 * 2
@@ -232,7 +232,7 @@ def test_an_against_that_is_not_one_rival_is_refused(request_of):
 
 
 def test_the_corpus_may_be_a_manifest_of_any_tracks(request_of, alone, tmp_path):
-    stems = musdb.scan(str(tmp_path / "test")).stems
+    stems = stems_of(str(tmp_path / "test")).stems
     manifest.write(str(tmp_path / "some.parquet"), [s for s in stems if s.track != "U" and s.stem_id != "V/bass"])
     request = request_of(corpus=str(tmp_path / "some.parquet"))
     with pytest.raises(FinishedWithFailures, match=r"first V \(V: has no bass, so its mixture is not known"):

@@ -10,14 +10,12 @@ import soundfile
 from raysep.commands.evaluate import models, worker
 from raysep.commands.evaluate.worker import Options, TrackEvaluator
 from raysep.corpus import manifest
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import LABELS, stems_of
 from raysep.corpus.reading import read_stem
 from raysep.errors import AudioError, BadInput
 from raysep.evaluation import framewise_sdr, global_sdr
 from raysep.rundir import Run
 from raysep.separators import checkpoint, inference
-
-LABELS = musdb.LABELS
 
 
 @pytest.fixture
@@ -30,7 +28,7 @@ def model(make_context, save_network):
 @pytest.fixture
 def tracks(tmp_path, write_tracks):
     """track → stems of a corpus at the network's rate, in mono."""
-    stems = musdb.scan(write_tracks(tmp_path / "test", ["T", "U"], seconds=2.5)).stems
+    stems = stems_of(write_tracks(tmp_path / "test", ["T", "U"], seconds=2.5)).stems
     return {track: list(held.values()) for track, held in manifest.tracks_of(stems).items()}
 
 
@@ -63,7 +61,7 @@ def test_a_track_is_judged_at_its_own_rate_and_channels(tmp_path, model):
     folder.mkdir(parents=True)
     for label in LABELS:
         soundfile.write(folder / f"{label}.wav", 0.1 * rng.standard_normal((16001, 2)), 16000)
-    stems = musdb.scan(str(tmp_path / "wide")).stems
+    stems = stems_of(str(tmp_path / "wide")).stems
     references, rate = worker.read_track("T", stems, LABELS)
     assert (references.shape, rate) == ((4, 2, 16001), 16000)
     found = worker.estimate(model, references.sum(axis=0), rate, {})
@@ -139,7 +137,7 @@ def test_an_estimate_that_is_not_finite_fails_the_track_and_names_model_track_an
 def test_what_is_undefined_is_scored_with_a_note(tmp_path, model, write_tracks):
     folder = write_tracks(tmp_path / "quiet", ["T"], seconds=1.5)
     soundfile.write(Path(folder) / "T" / "drums.wav", np.zeros(12000), 8000)
-    rows, frames = evaluator(tmp_path, model, frames=True).track("T", musdb.scan(folder).stems)
+    rows, frames = evaluator(tmp_path, model, frames=True).track("T", stems_of(folder).stems)
     assert {row["outcome"] for row in rows} == {"scored"}
     assert np.isnan([row["framewise_sdr"] for row in rows]).all()
     assert "silent throughout" in rows[0]["message"]
@@ -149,7 +147,7 @@ def test_what_is_undefined_is_scored_with_a_note(tmp_path, model, write_tracks):
 def test_stems_that_do_not_belong_together_are_named(tracks, tmp_path, write_tracks):
     with pytest.raises(BadInput, match=r"T: has no vocals, so its mixture is not known"):
         worker.read_track("T", [s for s in tracks["T"] if s.stem != "vocals"], LABELS)
-    longer = musdb.scan(write_tracks(tmp_path / "longer", ["T"], seconds=3)).stems
+    longer = stems_of(write_tracks(tmp_path / "longer", ["T"], seconds=3)).stems
     with pytest.raises(BadInput, match=r"differs in rate or length"):
         worker.read_track("T", [*tracks["T"][:3], next(s for s in longer if s.stem == tracks["T"][3].stem)], LABELS)
     with pytest.raises(AudioError, match=r"gone\.wav"):

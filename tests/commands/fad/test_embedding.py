@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from raysep.commands.fad.embedding import Embedding, Located, StemEmbedder, embed, read_rows, read_vectors
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput
 from raysep.probes.embedders.base import audible_frames
 from raysep.probes.embedders.logmel import LogMelEmbedder
@@ -20,7 +20,7 @@ RATE = 8000
 def stems(tmp_path, write_tracks):
     write_tracks(tmp_path / "corpus", ["A"], seconds=3.0)
     soundfile.write(tmp_path / "corpus" / "A" / "drums.wav", np.zeros(3 * RATE), RATE)
-    return {stem.stem: stem for stem in musdb.scan(str(tmp_path / "corpus")).stems}
+    return {stem.stem: stem for stem in stems_of(str(tmp_path / "corpus")).stems}
 
 
 def test_frames_are_those_of_the_embedder(stems, tmp_path):

@@ -10,7 +10,7 @@ import soundfile
 
 from raysep.commands.fad.inputs import hear, read_stems
 from raysep.corpus import manifest, storage
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import LABELS, stems_of
 from raysep.errors import BadInput
 from raysep.probes.fad.reference_file import About, ReferenceFile
 
@@ -46,10 +46,10 @@ def reference_file(tmp_path, label: str) -> str:
 
 
 def test_folders_and_manifests_give_the_same(corpus, clean, tmp_path):
-    manifest.write(str(tmp_path / "corpus.parquet"), musdb.scan(corpus).stems)
+    manifest.write(str(tmp_path / "corpus.parquet"), stems_of(corpus).stems)
     by_folder, by_manifest = hear(corpus, clean), hear(str(tmp_path / "corpus.parquet"), clean)
     assert by_folder == by_manifest
-    assert by_folder.labels == tuple(sorted(musdb.LABELS))
+    assert by_folder.labels == tuple(sorted(LABELS))
     assert (by_folder.sample_rate, len(by_folder.corpus), len(by_folder.reference)) == (RATE, 8, 8)
     assert by_folder.digests["reference"] == manifest.digest(by_folder.reference)
 
@@ -129,7 +129,7 @@ def test_names_do_not_depend_on_where_the_files_are(corpus, clean, tmp_path):
 
 
 def test_a_manifest_that_names_a_stem_twice_is_refused(corpus, clean, tmp_path):
-    stems = musdb.scan(corpus).stems
+    stems = stems_of(corpus).stems
     twin = replace(stems[0], uri=f"{clean}/R/bass.wav")
     manifest.write(str(tmp_path / "c.parquet"), [*stems, twin])
     with pytest.raises(BadInput, match=r"c\.parquet: 1 stems have more than one row, first A/bass"):
@@ -137,6 +137,6 @@ def test_a_manifest_that_names_a_stem_twice_is_refused(corpus, clean, tmp_path):
 
 
 def test_a_manifest_without_the_labels_is_refused(corpus, clean, tmp_path):
-    manifest.write(str(tmp_path / "c.parquet"), musdb.scan(corpus).stems)
+    manifest.write(str(tmp_path / "c.parquet"), stems_of(corpus).stems)
     with pytest.raises(BadInput, match="holds no stems labelled piano"):
         hear(str(tmp_path / "c.parquet"), clean, ("piano",))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.reading import read_stem
 from raysep.corpus.songs.synthesis import synthesise
 from raysep.probes.embedders.base import audible_frames
@@ -23,7 +23,7 @@ RENDERED = 6.0  # seconds: no song is composed shorter
 def frames_of(folder, seconds=None):
     """label → frames of each stem, in the order of the tracks; of their first ``seconds``, a number for each track."""
     embedder, found = LogMelEmbedder(RATE), {}
-    for stem in sorted(musdb.scan(str(folder)).stems):
+    for stem in sorted(stems_of(str(folder)).stems):
         stems = found.setdefault(stem.stem, [])
         audio = read_stem(stem, RATE, 2)
         stems.append(

@@ -1,0 +1,147 @@
+"""One door: whichever command asks, and however the place is laid out, the stems are the same."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from raysep.commands.evaluate import evaluate
+from raysep.commands.fad.inputs import hear
+from raysep.corpus import layouts, manifest
+from raysep.corpus.layouts import LABELS, LAYOUTS, Layout, find_layout, stems_of
+from raysep.errors import BadInput
+from raysep.stages.inputs import read_inputs
+
+DASHED = '''
+"""LABEL - TRACK.flac, all in one folder."""
+
+from raysep.corpus.layouts import Layout, Place, Scan
+
+
+class Dashed(Layout):
+    def matches(self, place: Place) -> bool:
+        return not place.is_manifest and any(" - " in file.path.name for file in place.audio)
+
+    def scan(self, place: Place) -> Scan:
+        found = []
+        for file in place.audio:
+            label, _, track = file.path.stem.partition(" - ")
+            if track and label in place.wanted:
+                found.append((track, label, file))
+        return place.read(found)
+
+
+not_a_layout = 1
+'''
+
+
+@pytest.fixture
+def places(tmp_path, write_tracks) -> dict[str, str]:
+    """The same tracks as folders, and as a manifest; role → place."""
+    found = {role: write_tracks(tmp_path / role, [f"{role} 1", f"{role} 2"], 0.2) for role in ("corpus", "trusted")}
+    for role in list(found):
+        found[f"{role}.parquet"] = str(tmp_path / f"{role}.parquet")
+        manifest.write(found[f"{role}.parquet"], stems_of(found[role]).stems)
+    return found
+
+
+@pytest.fixture
+def dashed(tmp_path, monkeypatch):
+    """dashed(*tracks): a folder in a layout of the user's own, whose module can be imported; `my_layout:Dashed`."""
+    (tmp_path / "my_layout.py").write_text(DASHED)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(name: str, *tracks: str) -> str:
+        (tmp_path / name).mkdir()
+        for k, (track, label) in enumerate((track, label) for track in tracks for label in LABELS):
+            audio = 0.1 * np.random.default_rng([len(name), k]).standard_normal(1600)
+            soundfile.write(tmp_path / name / f"{label} - {track}.flac", audio, 8000)
+        return str(tmp_path / name)
+
+    return write
+
+
+def corpus_of_evaluate(place: str, layout: str | None = None):
+    request = evaluate.Request((), place, "", layout=layout)
+    return evaluate.read_corpus(request, [SimpleNamespace(stems=LABELS)])
+
+
+@pytest.mark.parametrize("kind", ["", ".parquet"])
+def test_every_command_gets_the_same_stems_from_folders_and_from_a_manifest(places, kind):
+    corpus, trusted = places[f"corpus{kind}"], places[f"trusted{kind}"]
+    expected = manifest.digest(stems_of(places["corpus"]).stems), manifest.digest(stems_of(places["trusted"]).stems)
+    cleaned, heard = read_inputs(corpus, trusted, None, LABELS), hear(corpus, trusted)
+    assert (manifest.digest(cleaned.corpus), manifest.digest(cleaned.reference)) == expected
+    assert (manifest.digest(heard.corpus), manifest.digest(heard.reference)) == expected
+    assert manifest.digest(corpus_of_evaluate(corpus)) == expected[0]
+    assert cleaned.corpus == heard.corpus == stems_of(places["corpus"]).stems
+    assert {stem.split for stem in cleaned.reference} == {"reference"}
+
+
+def test_every_command_takes_a_layout_of_ones_own(dashed, places):
+    corpus, own = dashed("songs", "A", "B"), "my_layout:Dashed"
+    expected = [f"{track}/{label}" for track in "AB" for label in sorted(LABELS)]
+    for stems in (
+        stems_of(corpus, layout=own).stems,
+        read_inputs(corpus, None, None, LABELS, layout=own).corpus,
+        hear(corpus, corpus, layout=own).corpus,
+        corpus_of_evaluate(corpus, own),
+    ):
+        assert [stem.stem_id for stem in stems] == expected
+    with pytest.raises(BadInput, match="no audio in any track's folder"):
+        stems_of(corpus)
+
+
+@pytest.mark.parametrize("kind", ["", ".parquet"])
+def test_what_is_not_laid_out_like_that_is_read_as_ever(dashed, places, kind):
+    found = read_inputs(dashed("songs", "A"), places[f"trusted{kind}"], None, LABELS, layout="my_layout:Dashed")
+    assert {stem.track for stem in found.corpus} == {"A"}
+    assert {stem.track for stem in found.reference} == {"trusted 1", "trusted 2"}
+
+
+def test_its_problems_are_treated_as_those_of_others(dashed, tmp_path):
+    corpus = dashed("songs", "A")
+    (tmp_path / "songs" / "bass - A.flac").write_bytes(b"no audio")
+    with pytest.raises(BadInput, match=r"1 problem\n.*bass - A\.flac: not audio"):
+        stems_of(corpus, layout="my_layout:Dashed")
+    assert [s.frames for s in stems_of(corpus, layout="my_layout:Dashed", on_problem="keep").stems] == [0, *[1600] * 3]
+
+
+def test_a_layout_that_finds_nothing_is_refused(dashed):
+    with pytest.raises(BadInput, match="the layout my_layout:Dashed finds no stems in it"):
+        stems_of(dashed("songs", "A"), usual=("piano",), layout="my_layout:Dashed")
+
+
+def test_every_registered_layout_can_be_found():
+    assert all(isinstance(find_layout(name), Layout) for name in LAYOUTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("mustb", "layout 'mustb': not known; choose one of manifest, songs, musdb, or give a class of your own"),
+        ("no_such_module:X", r"cannot be imported \(ModuleNotFoundError"),
+        ("my_layout:Other", r"cannot be imported \(AttributeError"),
+        ("my_layout:not_a_layout", "not a subclass of raysep.corpus.layouts.Layout"),
+    ],
+)
+def test_what_is_no_layout(dashed, places, name, told):
+    with pytest.raises(BadInput, match=told):
+        stems_of(places["corpus"], layout=name)
+
+
+def test_the_face_imports_no_layout_before_it_is_used():
+    import subprocess
+    import sys
+
+    code = "import sys, raysep.corpus.layouts; print([m for m in sys.modules if m in %r])"
+    modules = [path.partition(":")[0] for path in layouts.LAYOUTS.values()]
+    assert subprocess.check_output([sys.executable, "-c", code % modules], text=True).strip() == "[]"
+
+
+def test_what_to_do_with_problems_is_one_of_three(places):
+    with pytest.raises(ValueError, match="raise, keep or collect"):
+        stems_of(places["corpus"], on_problem="ignore")
