@@ -8,6 +8,7 @@ import pytest
 
 from raysep.config import LABELS
 from raysep.corpus import manifest
+from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput
 from raysep.stages import inputs
 from raysep.stages.inputs import Inputs, corpus_stems, read_inputs
@@ -119,13 +120,51 @@ def test_a_manifest_is_as_good_as_its_folders(folders, tmp_path):
     assert corpus_stems(str(tmp_path / "m.parquet"), LABELS) == scanned
 
 
-def test_an_empty_manifest_and_one_of_other_labels_are_refused(tmp_path, make_stems):
+@pytest.fixture
+def listed(folders, tmp_path) -> list[str]:
+    """The folders' manifests, each of the split ``train``, as `raysep scan` writes them."""
+    places = [str(tmp_path / f"{Path(folder).name}.parquet") for folder in folders]
+    for place, folder in zip(places, folders, strict=True):
+        manifest.write(place, stems_of(folder).stems)
+    return places
+
+
+def test_whatever_is_read_may_be_a_manifest_and_gets_the_split_of_its_role(folders, listed, write_tracks, tmp_path):
+    more = write_tracks(tmp_path / "more", ["more 1"], seconds=0.2)
+    manifest.write(str(tmp_path / "more.parquet"), stems_of(more).stems)
+    found = read_inputs(*listed, LABELS, str(tmp_path / "more.parquet"))
+    assert found == read_inputs(*folders, LABELS, more)
+    assert [s.split for s in (found.reference[0], found.test[0], found.validation[0])] == [
+        "reference",
+        "test",
+        "validation",
+    ]
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_manifest_of_what_is_trusted_must_be_whole_and_true(folders, listed, place):
+    rows = stems_of(folders[place]).stems
+    manifest.write(listed[place], rows[1:])
+    with pytest.raises(BadInput, match=f"{listed[place]}: no 'bass' of {rows[0].track}"):
+        read_inputs(*listed, LABELS)
+    manifest.write(listed[place], rows)
+    Path(rows[0].uri).unlink()
+    with pytest.raises(BadInput, match=rf"1 problem\n  {rows[0].uri}: cannot be read"):
+        read_inputs(*listed, LABELS)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_empty_manifest_and_one_of_other_labels_are_refused(folders, place, tmp_path):
+    def read(name: str):
+        return read_inputs(*folders[:place], str(tmp_path / name), *folders[place + 1 :], LABELS)
+
     manifest.write(str(tmp_path / "empty.parquet"), [])
     with pytest.raises(BadInput, match=r"empty\.parquet: the manifest is empty"):
-        corpus_stems(str(tmp_path / "empty.parquet"), LABELS)
-    manifest.write(str(tmp_path / "m.parquet"), make_stems(["A"], labels=(*LABELS, "piano")))
+        read("empty.parquet")
+    stems = [replace(s, stem="piano", stem_id=f"{s.track}/piano") for s in stems_of(folders[place]).stems[:1]]
+    manifest.write(str(tmp_path / "m.parquet"), stems + stems_of(folders[place]).stems)
     with pytest.raises(BadInput, match="stems labelled piano"):
-        corpus_stems(str(tmp_path / "m.parquet"), LABELS)
+        read("m.parquet")
 
 
 def test_a_small_reference_is_announced(make_stems, capsys):

@@ -6,6 +6,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import BinaryIO
 
 from raysep.audio.files import AudioInfo, probe
 from raysep.corpus import storage
@@ -24,7 +25,7 @@ class File:
     path: PurePosixPath  # below the folder that was listed
 
 
-def fingerprint(stream, size: int) -> str:
+def fingerprint(stream: BinaryIO, size: int) -> str:
     """A content hash that is the same in every store, from blocks spread over the file rather than all of it.
 
     Files up to half a MiB are hashed whole. In a longer one, an edit that keeps the size and falls between two

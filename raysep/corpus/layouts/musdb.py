@@ -49,7 +49,7 @@ def _choose_split(place: Place) -> dict[str, tuple[str, list[File]]]:
         folders["/".join(file.path.parts[:-1])].append(file)
     stray = folders.pop("", [])
     tracks = {name: (storage.join(root, name), files) for name, files in folders.items()}
-    nested: dict[str, dict] = defaultdict(dict)
+    nested: dict[str, dict[str, tuple[str, list[File]]]] = defaultdict(dict)
     for name, content in tracks.items():
         first, _, rest = name.partition("/")
         if first in SPLITS and rest:
