@@ -167,16 +167,16 @@ def _may_change(run: Run, before: Heard, now: Heard) -> set[str]:
 def read_stems(uri: str, labels: Sequence[str] | None, split: str, layout: str | None = None) -> list[Stem]:
     """From a manifest, folders of tracks, or a folder of songs without stems, which are all of one label."""
     found = stems_of(uri, labels, split=split, on_problem="collect", layout=layout, songs=True)
+    # Stems of different lengths are no fault here, and what is no audio is a row that fails; the rest is the layout.
+    there = {(stem.track, stem.stem) for stem in found.stems}
+    if wrong := [p for p in found.problems if not p.unreadable and (p.track, p.stem) not in there]:
+        raise BadInput(describe(uri, wrong))
     if not found.stems:
         kind = f" labelled {' or '.join(labels)}" if labels else ""
         raise BadInput(f"{uri}: holds no stems{kind}; make a manifest with `raysep scan CORPUS --out {uri}`")
     names = Counter(stem.stem_id for stem in found.stems)
     if twice := [name for name, rows in names.items() if rows > 1]:
         raise BadInput(f"{uri}: {len(twice)} stems have more than one row, first {twice[0]}; keep one of each")
-    # Stems of different lengths are no fault here, and what is no audio is a row that fails; the rest is the layout.
-    there = {(stem.track, stem.stem) for stem in found.stems}
-    if wrong := [p for p in found.problems if not p.unreadable and (p.track, p.stem) not in there]:
-        raise BadInput(describe(uri, wrong))
     return found.stems
 
 

@@ -49,11 +49,11 @@ def stems_of(
     names = [name for name in LAYOUTS if songs or name != "songs"]
     known = (find_layout(name) for name in ([layout] if layout else []) + names)
     found = next(one for one in known if one.matches(where)).scan(where)  # the last one matches everything
-    if not (found.stems or where.is_manifest):
-        raise BadInput(f"{place}: the layout {layout} finds no stems in it")
     fatal = [p for p in found.problems if on_problem == "raise" or (on_problem == "keep" and not p.unreadable)]
     if fatal:
         raise BadInput(describe(place, fatal))
+    if not (found.stems or found.problems or where.is_manifest):
+        raise BadInput(f"{place}: the layout {layout} finds no stems in it")
     return found
 
 

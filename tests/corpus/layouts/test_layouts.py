@@ -115,6 +115,17 @@ def test_a_layout_that_finds_nothing_is_refused(dashed):
         stems_of(dashed("songs", "A"), usual=("piano",), layout="my_layout:Dashed")
 
 
+def test_stems_that_are_nowhere_are_named_by_every_command(places):
+    for ask in (
+        lambda place: stems_of(place, ("piano",)),
+        lambda place: read_inputs(place, None, None, ("piano",)),
+        lambda place: hear(place, place, ("piano",)),
+        lambda place: evaluate.read_corpus(evaluate.Request((), place, "", split="train", labels=("piano",)), []),
+    ):
+        with pytest.raises(BadInput, match=r"2 problems\n.*corpus 1: no 'piano' \(found bass\.wav, .*\); add it"):
+            ask(places["corpus"])
+
+
 def test_every_registered_layout_can_be_found():
     assert all(isinstance(find_layout(name), Layout) for name in LAYOUTS)
 
