@@ -8,14 +8,21 @@ labels are a ``Benchmark``: nothing before ``prove`` is handed one.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raysep import config as settings
 from raysep.config import Config
 from raysep.corpus import hashing, manifest, storage
 from raysep.errors import BadInput
 from raysep.rundir import Run
+
+if TYPE_CHECKING:
+    from raysep.stages.context import Context
+    from raysep.stages.inputs import Inputs
+    from raysep.stages.plant import Planting
 
 
 @dataclass(frozen=True)
@@ -52,33 +59,68 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     Raises ``BadInput`` before any work when the inputs cannot give a right answer, ``RunConflict`` when the output
     folder belongs to another configuration, ``FinishedWithFailures`` when all is done but some stems failed.
     """
-    from raysep.cluster import session
     from raysep.decision import handling
+    from raysep.stages import decide, prove, report, search
+
+    def check(found: Inputs, config: Config) -> None:
+        prove.check_arms(config.proof.arms, bool(found.test), benchmark is not None, config.scoring.probes)
+        decide.check_probe(config.decision, config.scoring.probes)
+        handling.resolve(config.decision.handling)
+
+    with _opened(request, check) as (context, found):
+        planting = _score(context, found)
+        decide.decide(context, found, planting)
+        if request.search:
+            search.search(context, found, planting)
+        prove.prove(context, found, benchmark)
+    report.report(context, benchmark)
+    report.finish(context)
+    return context.run
+
+
+def score(request: Request) -> Run:
+    """The same as far as the scores, by segment and by stem: nothing is decided, and nothing retrained to prove it.
+
+    ``clean`` goes on from here when it is asked for the same. Raises as ``clean`` does.
+    """
+    from raysep.stages import decide, report
+
+    with _opened(request) as (context, found):
+        planting = _score(context, found)
+        context.run.write_table(decide.per_stem(context.run, found.corpus, planting.roles), "stems.parquet")
+    report.refuse_failures(context.run)
+    return context.run
+
+
+def _score(context: Context, found: Inputs) -> Planting:
+    from raysep.stages import attribute, plant, score, train
+
+    planting = plant.plant(context, found)
+    train.train_probes(context, found, planting)
+    attribute.attribute(context, found, planting)
+    score.score(context, found, planting)
+    return planting
+
+
+@contextmanager
+def _opened(
+    request: Request, check: Callable[[Inputs, Config], None] = lambda found, config: None
+) -> Iterator[tuple[Context, Inputs]]:
+    """The run and its inputs, on a cluster; what is wrong with them, ``check`` says too, shows before anything is computed."""
+    from raysep.cluster import session
     from raysep.memory import PeakMemory
-    from raysep.stages import attribute, decide, inputs, kit, plant, prove, report, score, search, train
+    from raysep.stages import inputs, kit, train
 
     with PeakMemory() as memory:
         found, config = prepare(request)
         train.check_validation(config, has_tracks=False)
-        prove.check_arms(config.proof.arms, bool(found.test), benchmark is not None, config.scoring.probes)
-        decide.check_probe(config.decision, config.scoring.probes)
-        handling.resolve(config.decision.handling)
+        check(found, config)
         kit.check_embedder(config.scoring, config.sample_rate or found.sample_rate)
         inputs.announce(request, found, config)
         with session.session(request.address) as available:
             context = begin(request, found, config, available)
-            planting = plant.plant(context, found)
-            train.train_probes(context, found, planting)
-            attribute.attribute(context, found, planting)
-            score.score(context, found, planting)
-            decide.decide(context, found, planting)
-            if request.search:
-                search.search(context, found, planting)
-            prove.prove(context, found, benchmark)
+            yield context, found
         context.run.update({"peak_memory_gib": round(memory.peak_bytes / 2**30, 2)})
-    report.report(context, benchmark)
-    report.finish(context)
-    return context.run
 
 
 def train(request: Request, decision: str | None = None, handled: str = "table") -> Run:

@@ -23,16 +23,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from raysep.corpus import storage
 from raysep.errors import BadInput, RunConflict
 
+FIRST_LOOK = "first-look"  # a stage's name, and its folder's
 VERSIONED = ("raysep", "ray", "torch", "torchaudio", "numpy", "pyarrow", "scipy", "scikit-learn", "soundfile")
 
 
@@ -163,6 +162,8 @@ def existing(root: str, *files: str) -> Run:
 
 
 def table_bytes(table: pa.Table) -> bytes:
+    import pyarrow.parquet as pq
+
     stream = io.BytesIO()
     pq.write_table(table, stream)
     return stream.getvalue()
@@ -170,6 +171,8 @@ def table_bytes(table: pa.Table) -> bytes:
 
 def environment() -> dict[str, Any]:
     """Versions, git state and machine, as they are now."""
+    from importlib import metadata
+
     versions = {}
     for package in VERSIONED:
         try:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from raysep import __version__
+from raysep.version import __version__
 
 EXAMPLE = "\n\nExample:\n\n\b\n    "
 

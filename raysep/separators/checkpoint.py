@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-import raysep
 from raysep.errors import BadInput
 from raysep.separators import registry
 from raysep.separators.base import Separator
+from raysep.version import __version__
 
 FORMAT = "raysep-checkpoint-1"
 
@@ -41,7 +41,7 @@ class Checkpoint:
 
 def versions() -> dict[str, str]:
     """Versions of what a training's numbers depend on, for a checkpoint's metadata."""
-    return {"raysep": raysep.__version__, "torch": str(torch.__version__), "python": platform.python_version()}
+    return {"raysep": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
 
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:

@@ -58,12 +58,17 @@ def check_probe(settings: DecisionSettings, own: tuple[str, ...] = ()) -> None:
 
 
 def decide_again(run: Run, settings: dict[str, Any], out: str) -> tuple[int, int]:
-    """Another decision from a scored run's ``stems.parquet``, written to ``out``; (removed, all) stems."""
-    config = from_dict(merge(run.read_json("run.json")["config"], {"decision": settings}))
-    table = judge(run.read_table("stems.parquet"), config.decision, config.seed)
+    """Another decision of a scored run, written to ``out``; (removed, all) stems."""
+    table = judge_again(run, settings)
     storage.write_bytes(storage.absolute(out), table_bytes(table))
     keep = table["keep"].to_pylist()
     return keep.count(False), len(keep)
+
+
+def judge_again(run: Run, settings: dict[str, Any]) -> pa.Table:
+    """Another decision from a scored run's ``stems.parquet``: by the run's own settings, but for these."""
+    config = from_dict(merge(run.read_json("run.json")["config"], {"decision": settings}))
+    return judge(run.read_table("stems.parquet"), config.decision, config.seed)
 
 
 def per_stem(run: Run, corpus: list[Stem], roles: Roles) -> pa.Table:

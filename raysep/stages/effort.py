@@ -21,10 +21,9 @@ from raysep.corpus.manifest import Stem
 from raysep.decision.effort import first_of
 from raysep.decision.roles import Roles
 from raysep.outcome import Outcome
-from raysep.rundir import Run
+from raysep.rundir import FIRST_LOOK, Run
 from raysep.stages.context import Context
 
-FIRST_LOOK = "first-look"  # the stage's name, and its folder's
 PLAN = "effort.parquet"
 Rows = list[dict[str, Any]]
 

@@ -37,6 +37,11 @@ def finish(context: Context) -> None:
     run.update({"finished": True})
     if not context.progress.console.quiet:
         print_result(run)
+    refuse_failures(run)
+
+
+def refuse_failures(run: Run) -> None:
+    """Raise ``FinishedWithFailures`` when some stems could not be scored."""
     failed = run.read_table("failed.parquet").to_pylist()
     if failed:
         first = failed[0]

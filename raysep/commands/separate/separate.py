@@ -18,7 +18,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from raysep import __version__
 from raysep.audio.files import decode_blocks, probe
 from raysep.commands.separate.inputs import Source, find
 from raysep.commands.separate.stem_files import Options, workspace, write_stems
@@ -26,6 +25,7 @@ from raysep.corpus import storage
 from raysep.corpus.layouts.headers import fingerprint
 from raysep.errors import AudioError, BadInput, FinishedWithFailures, RunConflict
 from raysep.screen import Progress
+from raysep.version import __version__
 
 if TYPE_CHECKING:
     from raysep.separators.base import Separator
@@ -36,7 +36,32 @@ CHOOSING = ("stems", "two_stems", "residual")  # options that only say which fil
 READ_BYTES = 4 << 20  # of a request to an object store
 
 
-def separate_files(
+@dataclass(frozen=True)
+class Separated:
+    """What became of one input."""
+
+    source: str
+    files: Sequence[str]  # the URIs of its stems, those of an earlier call too
+    error: str = ""  # why there are none
+
+
+def separate_files(model: str, inputs: Sequence[str], out: str, **options: Any) -> list[str]:
+    """The URIs of all stems that ``separate_each`` leaves. Raises as it does, and ``FinishedWithFailures`` after all."""
+    done = separate_each(model, inputs, out, **options)
+    refuse_failures(out, done)
+    return [file for each in done for file in each.files]
+
+
+def refuse_failures(out: str, done: Sequence[Separated]) -> None:
+    """Raise ``FinishedWithFailures`` when some inputs could not be separated."""
+    if failed := [each.error for each in done if each.error]:
+        raise FinishedWithFailures(
+            f"{storage.absolute(out)}: finished, but {len(failed)} of {len(done)} inputs failed, first {failed[0]}; put "
+            "them right and run the same command again"
+        )
+
+
+def separate_each(
     model: str,
     inputs: Sequence[str],
     out: str,
@@ -46,14 +71,13 @@ def separate_files(
     overwrite: bool = False,
     quiet: bool = False,
     **options: Any,
-) -> list[str]:
-    """Separate every input into ``OUT/NAME/STEM.wav``; the URIs of all stems, those of an earlier call among them.
+) -> list[Separated]:
+    """Separate every input into ``OUT/NAME/STEM.wav``; what became of each, in order.
 
     ``model`` is a checkpoint, or the folder of a run that trained one; ``inputs`` as for ``sources.find``; ``options``
     are the fields of ``stem_files.Options``; all places may be ``s3://``. What an earlier call finished with the same
     model and options is not done again. Raises ``BadInput`` for a model, an input or an option that cannot be used,
-    ``RunConflict`` when a folder holds files of another origin (unless ``overwrite``), and, after all others are done,
-    ``FinishedWithFailures`` when some inputs could not be separated.
+    ``RunConflict`` when a folder holds files of another origin (unless ``overwrite``).
     """
     from raysep.separators.inference import check_options
 
@@ -69,22 +93,16 @@ def separate_files(
     jobs = [Job(source, storage.join(out, source.name), names, digest, chosen) for source in find(inputs, out)]
     check_apart(jobs)
     states = [not overwrite and job.is_finished() for job in jobs]  # a conflict shows before hours of work
-    done: list[str] = []
-    failed: list[str] = []
+    done = []
     for number, (job, finished) in enumerate(zip(jobs, states, strict=True), start=1):
         try:
             if not finished:
                 with progress.bar(f"{number}/{len(jobs)} {job.source.name}") as advance:
                     job.run(network, batch, advance, progress.say)
-            done += job.files
+            done.append(Separated(job.source.uri, job.files))
         except Exception as error:
-            failed.append(job.told(error))
-            progress.say(f"failed: {failed[-1]}")
-    if failed:
-        raise FinishedWithFailures(
-            f"{out}: finished, but {len(failed)} of {len(jobs)} inputs failed, first {failed[0]}; put them right and run "
-            "the same command again"
-        )
+            done.append(Separated(job.source.uri, (), job.told(error)))
+            progress.say(f"failed: {done[-1].error}")
     return done
 
 

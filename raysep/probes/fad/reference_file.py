@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from raysep import __version__
 from raysep.errors import BadInput
 from raysep.probes.fad.leave_out import Scores, leave_one_out_scores
 from raysep.probes.fad.reference import LabelReference
 from raysep.probes.fad.twins import SAME, grouped
+from raysep.version import __version__
 
 if TYPE_CHECKING:  # it brings torch, and whoever reads a reference needs none
     from raysep.probes.embedders.base import Embedder

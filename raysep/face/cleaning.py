@@ -1,0 +1,173 @@
+"""Find the wrong stems of a corpus and decide which to keep: `raysep clean` and `raysep decide` in a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from raysep.face.results import Folder, Nested, Place, at, failures_told, overrides, where
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Scores(Folder):
+    """A run that has scored its corpus."""
+
+    @property
+    def segments(self) -> pa.Table:
+        """A row per segment of a stem, a column per probe (higher = cleaner, where a probe has a direction)."""
+        from raysep.rundir import read_scores
+
+        return read_scores(self.run)
+
+    @property
+    def stems(self) -> pa.Table:
+        """A row per stem, a column per probe."""
+        return self.table("stems.parquet")
+
+    @property
+    def failed(self) -> pa.Table:
+        """A row per stem that could not be read, with the reason; usually none."""
+        return self.table("failed.parquet")
+
+
+@dataclass(frozen=True)
+class Cleaning(Scores):
+    """A run of ``clean``. What it has not come to yet raises ``BadInput``."""
+
+    @property
+    def decision(self) -> pa.Table:
+        """A row per stem: suspicion, p_corrupt, keep, weight, reason."""
+        return self.table("decision.parquet")
+
+    @property
+    def cleaned(self) -> pa.Table:
+        """The manifest of what is kept."""
+        return self.table("cleaned.parquet")
+
+    @property
+    def results(self) -> pa.Table:
+        """SDR in dB of every arm, seed, track and stem."""
+        return self.table("results.parquet")
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The estimated share of wrong stems with its interval, what was removed, and what finding it cost."""
+        return self.record("summary.json")
+
+    @property
+    def report(self) -> str:
+        """Where the page is."""
+        return self.run.path("report.html")
+
+
+def clean(
+    corpus: Place,
+    reference: Place,
+    out: Place,
+    *,
+    test: Place | None = None,
+    preset: str = "auto",
+    config: Place | None = None,
+    settings: Nested | None = None,
+    search: bool = False,
+    retry_failed: bool = False,
+    workers: int | None = None,
+    address: str | None = None,
+    quiet: bool = False,
+) -> Cleaning:
+    """Find the wrong stems of a corpus, decide what to keep, retrain, and compare before with after.
+
+    The same call continues a killed run. Stems that could not be read are in ``.failed``, and a warning says so. Raises
+    ``BadInput`` before any work when the inputs cannot give a right answer, ``RunConflict`` when ``out`` holds another
+    run. ``raysep clean --help`` tells what each argument means; ``settings`` are nested, ``{"training": {"steps": 800}}``.
+    """
+    from raysep import pipeline
+
+    request = pipeline.Request(
+        corpus=at(corpus),
+        reference=at(reference),
+        out=at(out),
+        test=at(test),
+        preset=preset,
+        overrides=overrides(config, settings),
+        search=search,
+        workers=workers,
+        retry_failed=retry_failed,
+        address=address,
+        quiet=quiet,
+    )
+    with failures_told():
+        pipeline.clean(request)
+    return Cleaning(where(out))
+
+
+def score(
+    corpus: Place,
+    reference: Place,
+    out: Place,
+    *,
+    test: Place | None = None,
+    preset: str = "auto",
+    config: Place | None = None,
+    settings: Nested | None = None,
+    retry_failed: bool = False,
+    workers: int | None = None,
+    address: str | None = None,
+    quiet: bool = False,
+) -> Scores:
+    """The first half of ``clean``: a score of every stem by every probe, and nothing retrained. ``decide`` decides by them;
+    ``clean`` with the same arguments goes on from here. Raises as ``clean`` does.
+    """
+    from raysep import pipeline
+
+    request = pipeline.Request(
+        corpus=at(corpus),
+        reference=at(reference),
+        out=at(out),
+        test=at(test),
+        preset=preset,
+        overrides=overrides(config, settings),
+        workers=workers,
+        retry_failed=retry_failed,
+        address=address,
+        quiet=quiet,
+    )
+    with failures_told():
+        pipeline.score(request)
+    return Scores(where(out))
+
+
+def read(run: Place) -> Cleaning:
+    """The run in a folder, finished or not. Raises ``BadInput`` when there is none."""
+    from raysep.rundir import existing
+
+    return Cleaning(existing(at(run)).root)
+
+
+def decide(
+    run: Place,
+    out: Place | None = None,
+    *,
+    rule: str | None = None,
+    threshold: float | None = None,
+    fdr: float | None = None,
+    ratio: float | None = None,
+    probe: str | None = None,
+) -> pa.Table:
+    """A decision by the stored scores of a run, a row per stem: no audio is touched, and neither Ray nor torch loaded.
+
+    What is not given is as in the run. With ``out`` the table is written too, for ``train``. Raises ``BadInput`` when
+    the run has no scores yet, or for a setting that cannot be.
+    """
+    from raysep.corpus import storage
+    from raysep.rundir import existing, table_bytes
+    from raysep.stages.decide import judge_again
+
+    given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe}
+    table = judge_again(existing(at(run), "stems.parquet"), {k: v for k, v in given.items() if v is not None})
+    if out is not None:
+        storage.write_bytes(where(out), table_bytes(table))
+    return table

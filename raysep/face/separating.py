@@ -1,0 +1,203 @@
+"""Train a separator, use it, judge it: `raysep train`, `separate` and `evaluate` in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from raysep.face.results import Folder, Nested, Place, at, each, failures_told, overrides, where
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Training(Folder):
+    """What ``train`` made; may be given as a model."""
+
+    @property
+    def checkpoint(self) -> str:
+        """Where the trained separator is."""
+        return self.run.path("checkpoints", "separator-seed0.safetensors")
+
+    @property
+    def results(self) -> pa.Table:
+        """SDR in dB of every test track and stem. Raises ``BadInput`` when there were no test tracks."""
+        return self.table("results.parquet")
+
+
+@dataclass(frozen=True)
+class Separation:
+    """What ``separate`` wrote: tables, a row each."""
+
+    files: pa.Table  # input, file
+    failed: pa.Table  # input, message
+
+
+@dataclass(frozen=True)
+class Evaluation(Folder):
+    """What ``evaluate`` measured."""
+
+    @property
+    def results(self) -> pa.Table:
+        """A row for each model, seed, track and stem."""
+        return self.table("evaluation.parquet")
+
+    @property
+    def frames(self) -> pa.Table:
+        """Likewise for each second. Raises ``BadInput`` when ``frames`` was not asked for."""
+        return self.table("frames.parquet")
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Figures and comparisons with their intervals, and the definition of every number."""
+        return self.record("evaluation.json")
+
+
+def train(
+    corpus: Place,
+    out: Place,
+    *,
+    test: Place | None = None,
+    validation: Place | None = None,
+    decision: Place | None = None,
+    preset: str = "auto",
+    config: Place | None = None,
+    settings: Nested | None = None,
+    address: str | None = None,
+    quiet: bool = False,
+) -> Training:
+    """Train one separator on a corpus or a manifest, as a decision says; evaluate it when there are test tracks.
+
+    The same call continues a killed one. Raises ``BadInput`` before any work when the inputs or settings cannot be used,
+    ``RunConflict`` when ``out`` holds another run. ``raysep train --help`` tells what each argument means; ``settings``
+    are nested, ``{"training": {"steps": 800}}``.
+    """
+    from raysep import pipeline
+
+    request = pipeline.Request(
+        corpus=at(corpus),
+        reference=None,
+        out=at(out),
+        test=at(test),
+        validation=at(validation),
+        preset=preset,
+        overrides=overrides(config, settings),
+        address=address,
+        quiet=quiet,
+    )
+    return Training(pipeline.train(request, at(decision)).root)
+
+
+def separate(
+    model: Place,
+    files: Place | Sequence[Place],
+    out: Place,
+    *,
+    format: str = "wav",
+    bits: int = 16,
+    clip: str = "clip",
+    stems: Sequence[str] | None = None,
+    two_stems: str | None = None,
+    residual: bool = False,
+    filter: str = "ratio",
+    chunk_seconds: float = 10.0,
+    overlap: float = 0.25,
+    shifts: int = 0,
+    batch: int = 4,
+    precision: str = "float32",
+    device: str = "auto",
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Separation:
+    """Separate audio files of any length: a folder of stems for each in ``out``, at its own rate and channels.
+
+    The same call continues a killed one. Inputs that could not be separated are in ``.failed``, and a warning says so.
+    Raises ``BadInput`` for a model, an input or an option that cannot be used, ``RunConflict`` when ``out`` holds stems
+    of another origin. ``raysep separate --help`` tells what each argument means.
+    """
+    from raysep.commands.separate import separate as command
+
+    done = command.separate_each(
+        at(model),
+        each(files),
+        at(out),
+        batch=batch,
+        device=device,
+        overwrite=overwrite,
+        quiet=quiet,
+        format=format,
+        bits=bits,
+        clip=clip,
+        stems=tuple(stems) if stems else None,
+        two_stems=two_stems,
+        residual=residual,
+        filter=filter,
+        chunk_seconds=chunk_seconds,
+        overlap=overlap,
+        shifts=shifts,
+        precision=precision,
+    )
+    with failures_told():
+        command.refuse_failures(at(out), done)
+    return Separation(
+        _table(("input", "file"), [(one.source, file) for one in done for file in one.files]),
+        _table(("input", "message"), [(one.source, one.error) for one in done if one.error]),
+    )
+
+
+def evaluate(
+    models: Place | Sequence[Place],
+    corpus: Place,
+    out: Place,
+    *,
+    against: Place | None = None,
+    baseline: bool = False,
+    metrics: Sequence[str] | None = None,
+    bss_eval: bool = False,
+    backend: str = "own",
+    frames: bool = False,
+    filter: str = "ratio",
+    split: str = "test",
+    labels: Sequence[str] | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    quiet: bool = False,
+) -> Evaluation:
+    """Measure separators on tracks with known stems, and say which is better, with intervals.
+
+    The same call continues a killed one. Tracks that could not be measured have the outcome ``failed``, and a warning
+    says so. Raises ``BadInput`` when the request cannot be met, ``RunConflict`` when ``out`` holds another evaluation,
+    ``RaysepError`` when all tracks failed. ``raysep evaluate --help`` tells what each argument means.
+    """
+    from raysep.commands.evaluate import evaluate as command
+    from raysep.evaluation.measures import DEFAULT
+
+    request = command.Request(
+        models=each(models),
+        corpus=at(corpus),
+        out=at(out),
+        measures=tuple(metrics) if metrics else DEFAULT,
+        bss_eval=bss_eval,
+        backend=backend,
+        against=at(against),
+        baseline=baseline,
+        frames=frames,
+        split=split,
+        labels=tuple(labels) if labels else None,
+        separation={"filter": filter},
+        workers=workers,
+        address=address,
+        quiet=quiet,
+    )
+    with failures_told():
+        command.evaluate(request)
+    return Evaluation(where(out))
+
+
+def _table(names: tuple[str, str], rows: Sequence[tuple[str, str]]) -> pa.Table:
+    import pyarrow as pa
+
+    schema = pa.schema([(name, pa.string()) for name in names])
+    return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], schema=schema)
