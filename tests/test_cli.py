@@ -146,19 +146,31 @@ def test_a_submitted_job_gets_its_own_options(raysep, monkeypatch):
         "submit", "--address", "http://head:8265", "--no-wait", "clean", "C", "--reference", "R", "--address", "auto"
     )
     assert code == 0
-    assert sent == [("http://head:8265", ["jobs.clean", "C", "--reference", "R", "--address", "auto"], None)]
-    assert "submitted raysep-1" in output
+    assert sent == [("http://head:8265", ["raysep", "clean", "C", "--reference", "R", "--address", "auto"], None)]
+    assert output == "submitted raysep-1 to http://head:8265\n"
+
+
+def test_submitting_without_a_checkout_says_which_code_will_run(raysep, monkeypatch):
+    from raysep.cluster import jobs
+
+    monkeypatch.setattr(jobs, "submit", lambda *arguments: "raysep-1")
+    monkeypatch.setattr(jobs, "checkout", lambda: None)
+    code, output, _ = raysep("submit", "--no-wait", "clean", "C", "--reference", "R", "--out", "O")
+    assert code == 0
+    assert output.splitlines()[1:] == [
+        f"it runs the raysep that is installed on the cluster; here it is {__version__}, and no checkout to upload"
+    ]
 
 
 def test_every_job_can_be_submitted(raysep, monkeypatch):
     from raysep.cluster import jobs
 
     sent = []
-    monkeypatch.setattr(jobs, "submit", lambda address, arguments, identity: sent.append(arguments[0]) or "raysep-1")
+    monkeypatch.setattr(jobs, "submit", lambda address, arguments, identity: sent.append(arguments[:2]) or "raysep-1")
     modules = {file.stem for file in (Path(__file__).parents[1] / "jobs").glob("*.py")} - {"__init__", "entry"}
     for job in sorted(modules):
         assert raysep("submit", "--no-wait", job, "C")[0] == 0
-    assert sent == [f"jobs.{job}" for job in sorted(modules)]
+    assert sent == [["raysep", job] for job in sorted(modules)]
 
 
 def test_a_job_that_failed_fails_the_command(raysep, monkeypatch):

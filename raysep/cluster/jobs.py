@@ -29,6 +29,12 @@ STARTING_SECONDS = 60.0  # how long a head may take to accept its first job
 EXCLUDES = [".venv", ".git", "runs", "docs", "tests", "benchmarks", "**/*.wav", "**/*.flac"]
 
 
+def checkout() -> Path | None:
+    """The project's folder, when this code runs from one."""
+    root = Path(__file__).resolve().parents[2]
+    return root if (root / "pyproject.toml").is_file() else None
+
+
 def client(address: str) -> JobSubmissionClient:
     try:
         return JobSubmissionClient(address)
@@ -45,13 +51,13 @@ def client(address: str) -> JobSubmissionClient:
 
 
 def submit(address: str, arguments: list[str], submission_id: str | None = None, pass_credentials: bool = True) -> str:
-    """Submit ``python -m jobs.…`` with this project's folder as working directory; returns the submission's id.
+    """Submit ``python -m …`` in an uploaded copy of this checkout; returns the submission's id.
 
+    A raysep that was installed as a package uploads nothing: the job runs the one that is installed on the cluster.
     An id is unique for the cluster's life, so giving one guards against submitting twice.
     """
-    root = Path(__file__).resolve().parents[2]
-    if not (root / "jobs").is_dir():
-        raise RaysepError(f"{root}: no jobs/ folder here; submit from a checkout of raysep")
+    root = checkout()
+    code = {"working_dir": str(root), "excludes": EXCLUDES} if root else {}
     passed = {name: os.environ[name] for name in PASSED_ON if pass_credentials and name in os.environ}
     jobs, begin = client(address), time.monotonic()
     while True:
@@ -59,7 +65,7 @@ def submit(address: str, arguments: list[str], submission_id: str | None = None,
             return jobs.submit_job(
                 entrypoint=shlex.join(["python", "-m", *arguments]),
                 submission_id=submission_id,
-                runtime_env={"working_dir": str(root), "excludes": EXCLUDES, "env_vars": session.ALLOCATOR | passed},
+                runtime_env={**code, "env_vars": session.ALLOCATOR | passed},
                 metadata={"project": "raysep"},
             )
         except RuntimeError as error:

@@ -46,14 +46,22 @@ def submitted(monkeypatch):
 
 
 def test_a_job_is_a_module_of_this_checkout_with_its_arguments(submitted):
-    arguments = ["jobs.clean", "my corpus", "--reference", "s3://b/it's"]
+    arguments = ["raysep", "clean", "my corpus", "--reference", "s3://b/it's"]
     assert jobs.submit("http://head:8265", arguments) == "raysubmit_1"
     (job,) = submitted.sent
     assert shlex.split(job["entrypoint"]) == ["python", "-m", *arguments]
     root = Path(job["runtime_env"]["working_dir"])
-    assert (root / "jobs" / "clean.py").exists()
+    assert (root / "raysep" / "__main__.py").exists()
     assert (root / "raysep") == Path(raysep.__file__).parent
     assert ".venv" in job["runtime_env"]["excludes"]
+
+
+def test_an_installed_raysep_sends_no_code_but_its_settings(submitted, monkeypatch, tmp_path):
+    monkeypatch.setattr(jobs, "__file__", str(tmp_path / "site-packages" / "raysep" / "cluster" / "jobs.py"))
+    assert jobs.checkout() is None
+    jobs.submit("http://head:8265", ["raysep", "clean", "s3://b/corpus"], pass_credentials=False)
+    assert submitted.sent[0]["entrypoint"] == "python -m raysep clean s3://b/corpus"
+    assert submitted.sent[0]["runtime_env"] == {"env_vars": ALLOCATOR}
 
 
 def test_credentials_travel_in_the_environment_and_nowhere_else(submitted, monkeypatch):
@@ -62,8 +70,8 @@ def test_credentials_travel_in_the_environment_and_nowhere_else(submitted, monke
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store:9000")
     monkeypatch.setenv("HOME_SECRET", "private")
-    jobs.submit("http://head:8265", ["jobs.clean"])
-    jobs.submit("http://head:8265", ["jobs.clean"], pass_credentials=False)
+    jobs.submit("http://head:8265", ["raysep", "clean"])
+    jobs.submit("http://head:8265", ["raysep", "clean"], pass_credentials=False)
     first, second = (job["runtime_env"].pop("env_vars") for job in submitted.sent)
     assert first == ALLOCATOR | {"AWS_SECRET_ACCESS_KEY": "hush", "AWS_ENDPOINT_URL": "http://store:9000"}
     assert second == ALLOCATOR
@@ -71,10 +79,10 @@ def test_credentials_travel_in_the_environment_and_nowhere_else(submitted, monke
 
 
 def test_an_identity_guards_against_submitting_twice(submitted):
-    assert jobs.submit("http://head:8265", ["jobs.train"], "night-1") == "night-1"
+    assert jobs.submit("http://head:8265", ["raysep", "train"], "night-1") == "night-1"
     submitted.refusal = "Request failed with status code 500.\nJob with submission_id night-1 already exists."
     with pytest.raises(RaysepError, match=r"refused \(Job with submission_id night-1 already exists\.\)"):
-        jobs.submit("http://head:8265", ["jobs.train"], "night-1")
+        jobs.submit("http://head:8265", ["raysep", "train"], "night-1")
 
 
 def test_a_log_is_followed_without_repeating_to_its_end(submitted):

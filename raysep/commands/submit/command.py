@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from raysep.commands.app import app, command
+from raysep.version import __version__
 
-JOBS = ("clean", "train", "evaluate", "fad")  # the modules of jobs/
+JOBS = ("clean", "train", "evaluate", "fad")  # commands that work on a cluster
 
 
 @command(
@@ -36,8 +37,10 @@ def submit(
         arguments = arguments[1:]
     if job not in JOBS:
         raise BadInput(f"{job}: there is no such job; choose {', '.join(JOBS[:-1])} or {JOBS[-1]}")
-    identity = jobs.submit(address, [f"jobs.{job}", *arguments], submission_id)
+    identity = jobs.submit(address, ["raysep", job, *arguments], submission_id)
     print(f"submitted {identity} to {address}")
+    if jobs.checkout() is None:
+        print(f"it runs the raysep that is installed on the cluster; here it is {__version__}, and no checkout to upload")
     if wait:
         details = jobs.follow(address, identity, lambda text: print(text, end="", flush=True))
         print(f"{identity}: {details.status.value}")
