@@ -145,7 +145,7 @@ class Run:
 
     def update(self, changes: dict[str, Any]) -> None:
         """Merge into run.json, section by section."""
-        from raysep.config import merge
+        from raysep.overrides import merge
 
         self.write_json(merge(self.read_json("run.json") if self.has("run.json") else {}, changes), "run.json")
 

@@ -40,7 +40,9 @@ def submit(
     identity = jobs.submit(address, ["raysep", job, *arguments], submission_id)
     print(f"submitted {identity} to {address}")
     if jobs.checkout() is None:
-        print(f"it runs the raysep that is installed on the cluster; here it is {__version__}, and no checkout to upload")
+        print(
+            f"it runs the raysep that is installed on the cluster; here it is {__version__}, and no checkout to upload"
+        )
     if wait:
         details = jobs.follow(address, identity, lambda text: print(text, end="", flush=True))
         print(f"{identity}: {details.status.value}")
