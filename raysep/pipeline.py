@@ -123,18 +123,20 @@ def _opened(
         context.run.update({"peak_memory_gib": round(memory.peak_bytes / 2**30, 2)})
 
 
-def train(request: Request, decision: str | None = None, handled: str = "table") -> Run:
+def train(request: Request, decision: str | None = None, handling: str | None = None) -> Run:
     """Train one separator on a corpus or manifest; evaluate it when there are test tracks.
 
-    ``decision`` is the URI of a decision table, ``handled`` the handling that acts on it.
+    ``decision`` is the URI of a decision table, ``handling`` the one that acts on it (``table`` unless given).
     """
     from raysep.cluster import session
     from raysep.stages import prove
     from raysep.stages import train as training
 
+    if handling and not decision:
+        raise BadInput(f"--handling {handling}: acts on a decision: give --decision too")
     found, config = prepare(request)
     training.check_validation(config, bool(found.validation))
-    entries = training.entries_by(found.corpus, decision, handled)
+    entries = training.entries_by(found.corpus, decision, handling or "table")
     if decision and not any(entry.weight for entry in entries):
         raise BadInput(f"--decision {decision}: keeps none of the {len(found.corpus)} stems of {request.corpus}")
     with session.session(request.address) as available:

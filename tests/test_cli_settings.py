@@ -64,7 +64,7 @@ def test_the_options_of_train_reach_the_pipeline(raysep, monkeypatch):
     assert raysep("train", *words)[0] == 0
     overrides = {"training": {"patience": 3}}
     request = pipeline.Request("C", None, "O", "T", overrides=overrides, quiet=True, validation="V")
-    assert found == [(request, "D", "table")]
+    assert found == [(request, "D", None)]
     assert raysep("train", *words, "--handling", "drop")[0] == 0
     assert found[1] == (request, "D", "drop")
 

@@ -62,6 +62,7 @@ def train(
     test: Place | None = None,
     validation: Place | None = None,
     decision: Place | None = None,
+    handling: str | None = None,
     preset: str = "auto",
     config: Place | None = None,
     settings: Nested | None = None,
@@ -87,7 +88,7 @@ def train(
         address=address,
         quiet=quiet,
     )
-    return Training(pipeline.train(request, at(decision)).root)
+    return Training(pipeline.train(request, at(decision), handling).root)
 
 
 def separate(

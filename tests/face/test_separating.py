@@ -8,7 +8,7 @@ import torch
 
 import raysep as face
 from raysep import pipeline
-from raysep.errors import FinishedWithFailures
+from raysep.errors import BadInput, FinishedWithFailures
 from raysep.rundir import Run
 from raysep.separators import checkpoint, registry
 
@@ -25,10 +25,12 @@ def test_they_take_what_the_commands_take(options, arguments):
 def test_train_asks_for_what_the_command_asks_for(raysep, monkeypatch):
     asked = []
     monkeypatch.setattr(pipeline, "train", lambda *request: asked.append(request) or Run("O"))
-    words = "--test T --validation V --decision D --preset tiny --set training.steps=7 --address auto -q"
+    words = (
+        "--test T --validation V --decision D --handling weight --preset tiny --set training.steps=7 --address auto -q"
+    )
     assert raysep("train", "C", "--out", "O", *words.split())[0] == 0
     more = {"preset": "tiny", "settings": {"training": {"steps": 7}}, "address": "auto", "quiet": True}
-    done = face.train("C", "O", test="T", validation="V", decision="D", **more)
+    done = face.train("C", "O", test="T", validation="V", decision="D", handling="weight", **more)
     assert asked[0] == asked[1]
     assert done.checkpoint == done.run.path("checkpoints", "separator-seed0.safetensors")
 
@@ -85,3 +87,8 @@ def test_an_evaluation_gives_its_tables_also_when_tracks_failed(monkeypatch, mak
         done = face.evaluate("m", "C", run.root)
     assert done.results.to_pylist() == [{"model": "m", "sdr": 1.0}]
     assert done.summary == {"figures": []}
+
+
+def test_a_handling_without_a_decision_is_refused_before_any_work(tmp_path):
+    with pytest.raises(BadInput, match="--handling weight: acts on a decision"):
+        face.train("/no/such/corpus", tmp_path / "out", handling="weight")

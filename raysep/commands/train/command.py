@@ -37,10 +37,7 @@ def train(
 ) -> None:
     """Train one separator by Ray Train, resumable; the checkpoint is checkpoints/separator-seed0.safetensors."""
     from raysep import pipeline
-    from raysep.errors import BadInput
 
-    if handling and not decision:
-        raise BadInput(f"--handling {handling}: acts on a decision: give --decision too")
     overrides = overrides_of(config, settings)
     request = pipeline.Request(
         corpus=corpus,
@@ -54,5 +51,5 @@ def train(
         quiet=quiet,
         layout=layout,
     )
-    run = pipeline.train(request, decision, handling or "table")
+    run = pipeline.train(request, decision, handling)
     print(f"trained: {run.path('checkpoints')}")
