@@ -28,14 +28,14 @@ def resample_blocks(blocks: Iterable[np.ndarray], source_rate: int, target_rate:
         return
     import soxr
 
-    stream = None
+    stream, channels = None, 0
     for block in blocks:
         if stream is None:
-            stream = soxr.ResampleStream(source_rate, target_rate, len(block), dtype=np.float32, quality=QUALITY)
-            end = np.zeros((0, len(block)), np.float32)
+            channels = len(block)
+            stream = soxr.ResampleStream(source_rate, target_rate, channels, dtype=np.float32, quality=QUALITY)
         yield stream.resample_chunk(np.ascontiguousarray(block.T, dtype=np.float32)).T
     if stream is not None:
-        yield stream.resample_chunk(end, last=True).T
+        yield stream.resample_chunk(np.zeros((0, channels), np.float32), last=True).T
 
 
 def fit_length(blocks: Iterable[np.ndarray], channels: int, frames: int) -> Iterator[np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +15,28 @@ DEFAULT_STEMS = ("vocals", "drums", "bass", "other")
 WANTS = ("magnitude", "waveform")
 FILTERS = ("ratio", "phase", "wiener")
 FLOOR = 1e-8  # under the root of a waveform network's magnitudes: the root's own slope at zero is infinite
+
+
+class Config(Protocol):
+    """What every network's configuration, a frozen dataclass, has."""
+
+    @property
+    def stems(self) -> tuple[str, ...]: ...
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def n_fft(self) -> int: ...
+    @property
+    def hop(self) -> int: ...
+
+
+class RecurrentConfig(Config, Protocol):
+    """The same with the width of a two-directional LSTM."""
+
+    @property
+    def hidden(self) -> int: ...
 
 
 class Separator(nn.Module):
@@ -28,9 +52,9 @@ class Separator(nn.Module):
     config_class: type | None = None
     bottleneck_axes: tuple[str, ...] = ()
 
-    def __init__(self, config) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__()
-        self.config = config
+        self.config: Any = config  # a subclass knows its own further fields
         self.stems: tuple[str, ...] = tuple(config.stems)
         self.sample_rate: int = config.sample_rate
         self.channels: int = config.channels
@@ -143,7 +167,7 @@ def ratio_mask(estimates: Tensor, mixture: Tensor) -> Tensor:
     return shares / shares.sum(dim=1, keepdim=True)
 
 
-def check_common(config) -> None:
+def check_common(config: Config) -> None:
     """Raise ``BadInput`` for stems, rate, channels or a transform that no network can be built from."""
     stems = config.stems
     if not stems or len(set(stems)) < len(stems) or any(not s or "." in s or "/" in s for s in stems):
@@ -159,7 +183,7 @@ def check_common(config) -> None:
         check_mirrored(config)
 
 
-def check_mirrored(config) -> None:
+def check_mirrored(config: Config) -> None:
     """Raise ``BadInput`` for a hop that a transform with mirrored ends does not allow; see ``Spectrogram``."""
     if config.hop > config.n_fft // 4:
         raise BadInput(
@@ -167,7 +191,7 @@ def check_mirrored(config) -> None:
         )
 
 
-def check_recurrent(config) -> None:
+def check_recurrent(config: RecurrentConfig) -> None:
     """``check_common``, and what the two-directional LSTM asks for."""
     check_common(config)
     if config.hidden < 2 or config.hidden % 2:

@@ -6,6 +6,7 @@ Stöter, Uhlich, Liutkus, Mitsufuji: "Open-Unmix: a reference implementation for
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -122,17 +123,20 @@ class OpenUnmix(MagnitudeSeparator):
         super().__init__(config)
         self.targets = nn.ModuleDict({stem: OpenUnmixTarget(config) for stem in config.stems})
 
+    def _targets(self) -> list[OpenUnmixTarget]:
+        return cast("list[OpenUnmixTarget]", list(self.targets.values()))
+
     @property
     def bottleneck(self) -> list[nn.Module]:
-        return [target.lstm for target in self.targets.values()]
+        return [target.lstm for target in self._targets()]
 
     def estimate(self, mixture: Tensor) -> Tensor:
-        return torch.stack([target(mixture) for target in self.targets.values()], dim=1)
+        return torch.stack([target(mixture) for target in self._targets()], dim=1)
 
     @torch.no_grad()
     def set_input_statistics(self, mixtures: Tensor) -> None:
         mean, deviation = bin_statistics(self.magnitude(mixtures))
-        for target in self.targets.values():
+        for target in self._targets():
             target.input_mean.copy_(-mean[: target.input_bins])
             target.input_scale.copy_(1.0 / deviation[: target.input_bins])
 
@@ -146,6 +150,8 @@ class JointOpenUnmix(MagnitudeSeparator):
 
     config_class = JointConfig
     bottleneck_axes = ("frame", "batch", "feature")
+    input_mean: Tensor
+    input_scale: Tensor
 
     def __init__(self, config: JointConfig) -> None:
         super().__init__(config)

@@ -63,7 +63,7 @@ def fields_of(name: str) -> tuple[str, ...]:
     return _fields(resolve(name)[0])
 
 
-def build(name: str, **arguments) -> Separator:
+def build(name: str, **arguments: Any) -> Separator:
     """A freshly initialised network; ``arguments`` are its config's fields (a list is as good as a tuple).
 
     Raises ``BadInput`` for a name or an argument that does not exist, and for one that is missing. Initial weights come

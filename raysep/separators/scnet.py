@@ -196,7 +196,9 @@ class SCNet(WaveformSeparator):
 
     @property
     def bottleneck(self) -> list[nn.Module]:
-        return [self.encoder[-1].mix]  # behind it, half of the separation network counts in frequencies along time
+        last = self.encoder[-1]
+        assert isinstance(last, SDBlock)
+        return [last.mix]  # behind it, half of the separation network counts in frequencies along time
 
     def waveforms(self, mixture: Tensor) -> Tensor:
         time, hop = mixture.shape[-1], self.config.hop

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,10 @@ from torch.nn import functional as F
 
 from raysep.errors import BadInput
 
-WINDOWS = {"hann": torch.hann_window, "rectangular": torch.ones}  # periodic, by number of samples
+WINDOWS: dict[str, Callable[[int], Tensor]] = {  # periodic, by number of samples
+    "hann": torch.hann_window,
+    "rectangular": torch.ones,
+}
 
 
 class Spectrogram(nn.Module):
@@ -26,6 +31,8 @@ class Spectrogram(nn.Module):
 
     Autocast stops here: what it gave in half precision is widened, and of the steps below it lowers none.
     """
+
+    window: Tensor
 
     def __init__(self, n_fft: int, hop: int, padding: str = "zero", window: str = "hann") -> None:
         super().__init__()

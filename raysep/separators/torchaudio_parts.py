@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from types import ModuleType
+from typing import NoReturn
 
 
 def models() -> ModuleType:
@@ -38,14 +40,12 @@ def load(module: str) -> ModuleType:
 def _no_extension() -> ModuleType:
     """What the package finds where it was built without its extension."""
     stub = ModuleType("torchaudio._extension", "Stands in for an extension that cannot load beside this torch.")
-    stub._IS_TORCHAUDIO_EXT_AVAILABLE = False
-    stub._IS_ALIGN_AVAILABLE = False
-    stub.fail_if_no_align = _needs_extension
+    vars(stub).update(_IS_TORCHAUDIO_EXT_AVAILABLE=False, _IS_ALIGN_AVAILABLE=False, fail_if_no_align=_needs_extension)
     return stub
 
 
-def _needs_extension(function):
-    def fail(*_, **__):
+def _needs_extension(function: Callable) -> Callable[..., NoReturn]:
+    def fail(*_: object, **__: object) -> NoReturn:
         raise RuntimeError(f"{function.__name__} needs torchaudio's compiled extension, which does not load here")
 
     return fail

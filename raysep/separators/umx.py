@@ -124,7 +124,8 @@ def _arguments(target: str, state: dict[str, Tensor], settings: dict) -> dict:
 def _names(arguments: dict) -> set[str]:
     with torch.random.fork_rng(devices=[]):
         network = registry.build("openunmix", **arguments)
-    return set(next(iter(network.targets.values())).state_dict())
+    prefix = f"targets.{arguments['stems'][0]}."
+    return {name.removeprefix(prefix) for name in network.state_dict() if name.startswith(prefix)}
 
 
 def _bandwidth(arguments: dict) -> int:

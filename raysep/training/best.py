@@ -10,7 +10,7 @@ from raysep.corpus import storage
 from raysep.training.plan import sidecar_of
 
 
-def write(uri: str, data: bytes, **more) -> None:
+def write(uri: str, data: bytes, **more: object) -> None:
     """A checkpoint, and after it what it says about itself, and ``more``, as JSON beside it."""
     from raysep.separators import checkpoint
 

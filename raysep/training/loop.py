@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from copy import deepcopy
 
 import numpy as np
@@ -23,7 +23,8 @@ from raysep.training.recipe import Recipe
 from raysep.training.schedule import learning_rate
 from raysep.training.validation import Validation
 
-Draw = Callable[[int], "Tensor | np.ndarray | Sequence"]
+Batch = Tensor | np.ndarray
+Draw = Callable[[int], Batch | Sequence[Batch]]
 
 
 class TrainingState:
@@ -138,14 +139,14 @@ def _is_due(recipe: Recipe, step: int) -> bool:
     return bool(recipe.validate_every) and (step % recipe.validate_every == 0 or step == recipe.steps)
 
 
-def _as_list(targets: Tensor | np.ndarray | Sequence) -> list[Tensor | np.ndarray]:
-    return list(targets) if isinstance(targets, list | tuple) else [targets]
+def _as_list(targets: Batch | Sequence[Batch]) -> list[Batch]:
+    return [targets] if isinstance(targets, Batch) else list(targets)
 
 
 def _step(
     model: nn.Module,
     state: TrainingState,
-    targets: list[Tensor | np.ndarray],
+    targets: list[Batch],
     recipe: Recipe,
     vary: nn.ModuleList,
     parts: Sequence[int],
@@ -159,13 +160,14 @@ def _step(
         )
     optimiser.zero_grad(set_to_none=True)
     total = torch.zeros((), dtype=torch.float64)
+    apart = getattr(model, "no_sync", nullcontext)  # a wrapper's: within it processes exchange no gradients
     pieces = list(_pieces(targets, recipe, vary, parts, state))
     for number, (piece, seed, part) in enumerate(pieces):
         with ExitStack() as stack:
             if part:  # whoever computes it: the first part's process is the one whose statistics are kept
                 stack.enter_context(_running_statistics_kept(network))
-            if number + 1 < len(pieces) and hasattr(model, "no_sync"):
-                stack.enter_context(model.no_sync())  # processes exchange gradients once a step
+            if number + 1 < len(pieces):
+                stack.enter_context(apart())  # they exchange them once a step
             stack.enter_context(_seeded(seed, piece.device))
             stack.enter_context(_autocast(recipe.precision, piece.device))
             loss = batch_loss(model, network, piece, recipe.loss, recipe.truncate, recipe.truncate_share)
@@ -185,7 +187,7 @@ def _step(
 
 
 def _pieces(
-    targets: list[Tensor | np.ndarray], recipe: Recipe, vary: nn.ModuleList, parts: Sequence[int], state: TrainingState
+    targets: list[Batch], recipe: Recipe, vary: nn.ModuleList, parts: Sequence[int], state: TrainingState
 ) -> Iterator[tuple[Tensor, int, int]]:
     """What goes through the network at once, varied, on its device; with the seed of its dropout, and its part."""
     device = next(state.network.parameters()).device
@@ -203,7 +205,7 @@ def _pieces(
 
 
 @contextmanager
-def _running_statistics_kept(network: nn.Module):
+def _running_statistics_kept(network: nn.Module) -> Iterator[None]:
     """What passes through the network leaves no trace in its batch norms' running statistics."""
     norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
     before = [[buffer.clone() for buffer in norm.buffers()] for norm in norms]
@@ -217,14 +219,14 @@ def _running_statistics_kept(network: nn.Module):
 
 
 @contextmanager
-def _seeded(seed: int, device: torch.device):
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Dropout draws from torch's generators: seeded by the step, a resumed run draws what it would have drawn."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
 
 
-def _autocast(precision: str, device: torch.device):
+def _autocast(precision: str, device: torch.device) -> AbstractContextManager:
     return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 

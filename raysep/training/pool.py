@@ -122,6 +122,7 @@ class SegmentPool:
         self.ready()
         rng = np.random.default_rng([seed, step, rank])
         fill = self._remixed if remix else self._aligned
+        assert self._channels is not None  # that of the pieces that are ready
         drawn = np.empty((batch, len(self.labels), self._channels, segment_frames), np.float32)
         for example in drawn:
             fill(example, rng)

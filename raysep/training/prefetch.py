@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @contextmanager
-def prefetched(draw: Callable[[int], object], steps: range) -> Iterator[Iterator]:
+def prefetched(draw: Callable[[int], T], steps: range) -> Iterator[Iterator[T]]:
     """Yields an iterator over ``draw(step)`` for each of ``steps``, in order, one ahead, in a thread of its own.
 
     ``draw`` is never called twice at once, nor out of order, so what it gives does not depend on timing. An exception in
@@ -16,13 +19,15 @@ def prefetched(draw: Callable[[int], object], steps: range) -> Iterator[Iterator
     """
     with ThreadPoolExecutor(1, thread_name_prefix="draw") as pool:
 
-        def ahead() -> Iterator:
-            waiting = pool.submit(draw, steps[0]) if steps else None
-            for number in range(len(steps)):
+        def ahead() -> Iterator[T]:
+            if not steps:
+                return
+            waiting = pool.submit(draw, steps[0])
+            for step in steps[1:]:
                 result = waiting.result()
-                if number + 1 < len(steps):
-                    waiting = pool.submit(draw, steps[number + 1])
+                waiting = pool.submit(draw, step)
                 yield result
+            yield waiting.result()
 
         try:
             yield ahead()
