@@ -7,11 +7,16 @@ reports: SDR cannot tell a leak of another instrument from a hole.
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from raysep.audio import mel
 from raysep.evaluation.sdr import as_rate, as_signals
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 N_FFT, HOP, MELS = 4096, 1024, 512
 AMIN, RANGE_DB = 1e-10, 80.0  # quieter than RANGE_DB below a signal's loudest point counts as that
@@ -67,21 +72,8 @@ def mel_decibels(signal: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 @cache
-def _mel_bank(sample_rate: int):
-    """Sparse ``(mel, bin)``: triangles of equal area on Slaney's scale, linear below 1 kHz and logarithmic above.
-
-    M. Slaney, "Auditory Toolbox" (1998); librosa's default.
-    """
+def _mel_bank(sample_rate: int) -> csr_array:
+    """Sparse ``(mel, bin)``: triangles of equal area on Slaney's scale."""
     from scipy.sparse import csr_array
 
-    step, knee, ratio = 200.0 / 3.0, 1000.0, np.log(6.4) / 27.0  # Hz per mel, Hz, natural logarithm per mel
-
-    def to_mel(hertz: float) -> float:
-        return hertz / step if hertz < knee else knee / step + np.log(hertz / knee) / ratio
-
-    mels = np.linspace(0.0, to_mel(sample_rate / 2), MELS + 2)
-    edges = np.where(mels < knee / step, mels * step, knee * np.exp(ratio * (mels - knee / step)))
-    low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    bins = np.linspace(0.0, sample_rate / 2, N_FFT // 2 + 1)
-    triangles = np.maximum(0.0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
-    return csr_array((triangles * 2.0 / (high - low)).astype(np.float32))
+    return csr_array(mel.filters(sample_rate, N_FFT, MELS, scale=mel.SLANEY, norm="area"))

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from raysep.audio import mel
 from raysep.probes.embedders import shipped
 from raysep.probes.embedders.patches import PatchEmbedder, power
 
@@ -37,13 +38,15 @@ class AiSfxEmbedder(PatchEmbedder):
         super().__init__()
         tensors, self.weights_digest = shipped.read(FILE, DIGEST, tensor_shapes(), weights)
         with torch.random.fork_rng(devices=[]):  # initial weights are thrown away: leave the caller's generator alone
-            self.blocks = nn.ModuleList(_Block(*channels) for channels in zip((1, *WIDTHS), WIDTHS, strict=False))
-        for number, block in enumerate(self.blocks, 1):
+            blocks = [_Block(*channels) for channels in zip((1, *WIDTHS), WIDTHS, strict=False)]
+        for number, block in enumerate(blocks, 1):
             block.load(tensors, f"conv_block{number}")
+        self.blocks = nn.ModuleList(blocks)
         self.register_buffer("filters", torch.from_numpy(mel_filters()), persistent=False)
         self.register_buffer("window", torch.hann_window(FFT, periodic=False), persistent=False)
         self.eval().requires_grad_(False)
-        self.to(memory_format=torch.channels_last)  # half as fast again on a CPU, the same numbers
+        # Half as fast again on a CPU, the same numbers.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub leaves it out
 
     def log_mel(self, pieces: torch.Tensor) -> torch.Tensor:
         return torch.log10(1e4 * (power(pieces, self.window) @ self.filters) + 1.0) / LOUDEST
@@ -87,10 +90,4 @@ def tensor_shapes() -> dict[str, tuple[int, ...]]:
 
 def mel_filters() -> np.ndarray:
     """``(bin, mel)`` float32: triangles over 0 to 22.05 kHz, straight on the HTK mel scale, each summing to one."""
-    hz = np.fft.rfftfreq(FFT, 1.0 / RATE)
-    mel = 1127.01048 * np.log1p(hz / 700.0)
-    corners = np.linspace(0.0, mel[-1], MELS + 2)
-    rising = (mel[:, None] - corners[:-2]) / np.diff(corners)[:-1]
-    falling = (corners[2:] - mel[:, None]) / np.diff(corners)[1:]
-    triangles = np.maximum(0.0, np.minimum(rising, falling))
-    return (triangles / triangles.sum(axis=0)).astype(np.float32)
+    return np.ascontiguousarray(mel.filters(RATE, FFT, MELS, straight="mel", norm="sum").T)

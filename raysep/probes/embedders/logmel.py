@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from raysep.audio import mel
 from raysep.probes.embedders.base import windows_of
 
 FLOOR_DB = -80.0  # quieter than this in a mel band is nothing
@@ -60,21 +61,12 @@ class LogMelEmbedder:
         flat, shape = windows.reshape(-1, windows.shape[-1]), self.window.to(windows.device)
         spectrum = torch.stft(flat, self.n_fft, self.n_fft // 2, window=shape, center=False, return_complex=True)
         power = spectrum.abs().square() / (shape.square().sum() * self.n_fft)
-        mel = self.filters.to(windows.device) @ power  # (batch · frame, mel, time)
-        decibels = 10.0 * torch.log10(mel.clamp_min(10.0 ** (FLOOR_DB / 10.0)))
+        bands = self.filters.to(windows.device) @ power  # (batch · frame, mel, time)
+        decibels = 10.0 * torch.log10(bands.clamp_min(10.0 ** (FLOOR_DB / 10.0)))
         features = torch.cat([decibels.mean(dim=-1), decibels.std(dim=-1, correction=0)], dim=-1)
         return features.unflatten(0, windows.shape[:2])
 
 
 def mel_filters(sample_rate: int, n_fft: int, mels: int, lowest_hz: float = 30.0) -> np.ndarray:
-    """``(mel, bin)`` float32 triangles of height one, evenly spaced on the mel scale 2595 log10(1 + f / 700)."""
-    ends = 2595.0 * np.log10(1.0 + np.array([lowest_hz, sample_rate / 2]) / 700.0)
-    corners = 700.0 * (10.0 ** (np.linspace(*ends, mels + 2) / 2595.0) - 1.0)
-    bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
-    rising = (bins - corners[:-2, None]) / np.diff(corners)[:-1, None]
-    falling = (corners[2:, None] - bins) / np.diff(corners)[1:, None]
-    filters = np.maximum(0.0, np.minimum(rising, falling))
-    # Low triangles are narrower than a bin: one that catches none takes the bin next to its peak.
-    for empty in np.flatnonzero(filters.sum(axis=1) == 0.0):
-        filters[empty, np.argmin(np.abs(bins - corners[empty + 1]))] = 1.0
-    return filters.astype(np.float32)
+    """``(mel, bin)`` float32 triangles of height one, none of them empty."""
+    return mel.filters(sample_rate, n_fft, mels, (lowest_hz, sample_rate / 2), fill=True)

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from raysep.audio import mel
 from raysep.probes.embedders import shipped
 from raysep.probes.embedders.patches import PatchEmbedder, power
 
@@ -41,7 +42,7 @@ class MusicnnEmbedder(PatchEmbedder):
         super().__init__()
         tensors, self.weights_digest = shipped.read(FILE, DIGEST, tensor_shapes(), weights)
         with torch.random.fork_rng(devices=[]):  # initial weights are thrown away: leave the caller's generator alone
-            self.front = nn.ModuleList(nn.Conv2d(1, filters, size) for filters, *size in FRONT)
+            self.front = nn.ModuleList(nn.Conv2d(1, filters, (spectra, bands)) for filters, spectra, bands in FRONT)
             widths = (FRONT_CHANNELS, MIDDLE, MIDDLE)
             self.middle = nn.ModuleList(nn.Conv1d(width, MIDDLE, 7, padding=3) for width in widths)
             self.dense = nn.Linear(POOLED, DENSE)
@@ -85,9 +86,10 @@ class MusicnnEmbedder(PatchEmbedder):
         pooled = torch.stack([x.amax(dim=2), x.mean(dim=2)], dim=2)  # (patch, 753, 2)
         return self._norm(functional.relu(self.dense(pooled.flatten(1))), 10)
 
-    def _strongest(self, x: torch.Tensor, layer: nn.Conv2d, number: int) -> torch.Tensor:
+    def _strongest(self, x: torch.Tensor, layer: nn.Module, number: int) -> torch.Tensor:
         """A front-end branch, ``(patch, 1, 187, 96)`` to ``(patch, filter, 187)``: its maximum over frequency."""
-        before, after = (layer.kernel_size[0] - 1) // 2, layer.kernel_size[0] // 2
+        spectra = FRONT[number - 1][1]
+        before, after = (spectra - 1) // 2, spectra // 2
         heard = layer(functional.pad(x, (0, 0, before, after)))  # (patch, filter, 187, position)
         # ReLU and batch-norm keep order, or turn it where the gain is negative: after the pooling, on a few per cent of
         # the numbers, they give the same.
@@ -117,13 +119,4 @@ def tensor_shapes() -> dict[str, tuple[int, ...]]:
 
 def mel_filters() -> np.ndarray:
     """``(bin, mel)`` float32: triangles of area one over 0 to 8 kHz on Slaney's scale, linear up to 1 kHz."""
-    turn, tones = 1000.0, 15.0  # Hz, and its place: 200/3 Hz a step below …
-    growth = np.log(6.4) / 27.0  # … and a factor of 6.4 in 27 steps above
-    top = tones + np.log(RATE / 2 / turn) / growth
-    places = np.linspace(0.0, top, MELS + 2)
-    corners = np.where(places < tones, places * 200.0 / 3.0, turn * np.exp(growth * (places - tones)))
-    hz = np.fft.rfftfreq(FFT, 1.0 / RATE)[:, None]
-    rising = (hz - corners[:-2]) / np.diff(corners)[:-1]
-    falling = (corners[2:] - hz) / np.diff(corners)[1:]
-    triangles = np.maximum(0.0, np.minimum(rising, falling))
-    return (triangles * 2.0 / (corners[2:] - corners[:-2])).astype(np.float32)
+    return np.ascontiguousarray(mel.filters(RATE, FFT, MELS, scale=mel.SLANEY, norm="area").T)

@@ -20,6 +20,8 @@ class PatchEmbedder(nn.Module):
     Everything is float32, on a GPU too (its fast formats of 10 bits would change the numbers).
     """
 
+    filters: torch.Tensor  # (bin, mel)
+    window: torch.Tensor  # (fft,)
     sample_rate: ClassVar[int]
     fft: ClassVar[int]  # samples in a spectrum …
     step: ClassVar[int]  # … and to the next

@@ -6,10 +6,13 @@ Distance", Interspeech 2019. Neither the published PCA nor its rounding to bytes
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from raysep.audio import mel
 from raysep.errors import BadInput
 from raysep.probes.embedders import weight_files as sources
 from raysep.probes.embedders.windowed import WindowedEmbedder
@@ -21,7 +24,7 @@ FRAMES, MELS = 96, 64  # of an example
 LOWEST_HZ, HIGHEST_HZ = 125.0, 7500.0
 OFFSET = 0.01  # under the logarithm
 WINDOW = FRAME + (FRAMES - 1) * HOP  # samples of an example, 0.975 s
-PLAN = (64, "pool", 128, "pool", 256, 256, "pool", 512, 512, "pool")
+PLAN: tuple[int | str, ...] = (64, "pool", 128, "pool", 256, 256, "pool", 512, 512, "pool")
 
 
 class VggishNetwork(nn.Module):
@@ -32,7 +35,7 @@ class VggishNetwork(nn.Module):
         layers: list[nn.Module] = []
         width = 1
         for step in PLAN:
-            if step == "pool":
+            if isinstance(step, str):
                 layers.append(nn.MaxPool2d(2))
                 continue
             layers += [nn.Conv2d(width, step, 3, padding=1), nn.ReLU()]
@@ -87,15 +90,11 @@ def log_mel(audio: Tensor, filters: Tensor) -> Tensor:
 
 
 def mel_filters() -> np.ndarray:
-    """``(mel, bin)`` float32 triangles of height one, straight and evenly spaced on the mel scale 1127 ln(1 + f / 700)."""
-    mel = 1127.0 * np.log1p(np.fft.rfftfreq(N_FFT, 1.0 / RATE) / 700.0)
-    corners = np.linspace(*(1127.0 * np.log1p(np.array([LOWEST_HZ, HIGHEST_HZ]) / 700.0)), MELS + 2)
-    rising = (mel - corners[:-2, None]) / np.diff(corners)[:-1, None]
-    falling = (corners[2:, None] - mel) / np.diff(corners)[1:, None]
-    return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    """``(mel, bin)`` float32 triangles of height one, straight and evenly spaced on the HTK mel scale."""
+    return mel.filters(RATE, N_FFT, MELS, (LOWEST_HZ, HIGHEST_HZ), straight="mel")
 
 
-def _only_file(path):
+def _only_file(path: Path) -> Path:
     """The file itself, or a folder's only file of tensors."""
     if path.is_file():
         return path
