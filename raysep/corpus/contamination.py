@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -220,7 +220,7 @@ def _parent(uri: str) -> str:
     return uri.rpartition("/")[0]
 
 
-def _run(tasks: Sequence[_Task], workers: int | None):
+def _run(tasks: Sequence[_Task], workers: int | None) -> Iterator[list[dict]]:
     """The tasks' truth rows, as they are done."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -268,7 +268,7 @@ def _corrupt_files(task: _Task) -> list[dict]:
     for source, target in task.copies:
         is_mixture = PurePosixPath(source).stem.lower() == musdb.MIXTURE
         if changed and is_mixture and PurePosixPath(source).suffix.lower() in headers.EXTENSIONS:
-            total = np.sum([audio[label] for label in sorted(audio)], axis=0, dtype=np.float32)
+            total = np.asarray(np.sum([audio[label] for label in sorted(audio)], axis=0, dtype=np.float32))
             original = probe(storage.read_bytes(source), source)
             storage.write_bytes(target, _encode_like(as_channels(total, original.channels), original.format, rate))
         else:

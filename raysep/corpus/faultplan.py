@@ -6,9 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from raysep.corpus.faults import KINDS, PAIRED, SEVERITIES, STRONGEST, WHOLE_TRACK, check_choices
 from raysep.corpus.hashing import generator
 from raysep.errors import BadInput
+
+Placed = tuple[str, str, str, str | None]  # kind, track, stem, partner
 
 
 @dataclass(frozen=True, order=True)
@@ -47,7 +51,7 @@ def plan(
     wanted = round(share * total)
 
     counts = _counts(wanted, kinds, width)
-    placed: list[tuple[str, str, str, str | None]] = []  # (kind, track, stem, partner)
+    placed: list[Placed] = []
     # The widest first: they need whole tracks or pairs that nothing has touched yet.
     for kind in sorted(kinds, key=lambda k: (-_footprint(k, width), kinds.index(k))):
         if kind in WHOLE_TRACK:
@@ -85,17 +89,19 @@ def _counts(wanted: int, kinds: Sequence[str], width: int) -> dict[str, int]:
     return counts
 
 
-def _place_whole(kind: str, count: int, free: dict[str, list[str]], size: Mapping[str, int], rng) -> list:
+def _place_whole(
+    kind: str, count: int, free: dict[str, list[str]], size: Mapping[str, int], rng: np.random.Generator
+) -> list[Placed]:
     untouched = [track for track in free if len(free[track]) == size[track] > 1]
     chosen = [untouched[i] for i in rng.permutation(len(untouched))[:count]]
-    placed = [(kind, track, free[track][0], None) for track in chosen]
+    placed: list[Placed] = [(kind, track, free[track][0], None) for track in chosen]
     free.update((track, []) for track in chosen)
     return placed
 
 
-def _place_pairs(kind: str, count: int, free: dict[str, list[str]], rng) -> list:
+def _place_pairs(kind: str, count: int, free: dict[str, list[str]], rng: np.random.Generator) -> list[Placed]:
     """Pairs of free stems, spread over as many tracks as there are."""
-    placed: list[tuple[str, str, str, str | None]] = []
+    placed: list[Placed] = []
     while len(placed) < count:
         open_tracks = [track for track in free if len(free[track]) >= 2]
         if not open_tracks:
@@ -108,7 +114,9 @@ def _place_pairs(kind: str, count: int, free: dict[str, list[str]], rng) -> list
     return placed
 
 
-def _place_singles(kinds: Sequence[str], count: int, free: dict[str, list[str]], hits: Counter[str], rng) -> list:
+def _place_singles(
+    kinds: Sequence[str], count: int, free: dict[str, list[str]], hits: Counter[str], rng: np.random.Generator
+) -> list[Placed]:
     """``count`` free stems, each of the label that was hit least so far; the kinds are dealt evenly, at random."""
     open_stems: dict[str, list[str]] = defaultdict(list)  # label → its free tracks, in random order
     for track, labels in sorted(free.items()):
@@ -117,7 +125,8 @@ def _place_singles(kinds: Sequence[str], count: int, free: dict[str, list[str]],
     for label, names in sorted(open_stems.items()):
         open_stems[label] = [names[i] for i in rng.permutation(len(names))]
     count = min(count, _left(free)) if kinds else 0
-    hits, placed = Counter(hits), []
+    hits = Counter(hits)
+    placed: list[Placed] = []
     for turn in rng.permutation(max(count, 0)):
         label = min((label for label in sorted(open_stems) if open_stems[label]), key=lambda name: hits[name])
         track = open_stems[label].pop()
@@ -127,7 +136,7 @@ def _place_singles(kinds: Sequence[str], count: int, free: dict[str, list[str]],
     return placed
 
 
-def _with_severities(placed: list, severities: Sequence[str], rng) -> list[Planned]:
+def _with_severities(placed: list[Placed], severities: Sequence[str], rng: np.random.Generator) -> list[Planned]:
     turn = {kind: int(rng.integers(len(severities))) for kind in dict.fromkeys(kind for kind, *_ in placed)}
     planned = []
     for kind, track, label, partner in placed:

@@ -45,7 +45,9 @@ FRAME_SECONDS = 0.05  # for finding where a stem is audible
 # two stems of a track --------------------------------------------------------------------------------------------
 
 
-def swap(stems: Stems, target: str, severity: str, sample_rate: int, rng, partner: str | None = None) -> Changes:
+def swap(
+    stems: Stems, target: str, severity: str, sample_rate: int, rng: np.random.Generator, partner: str | None = None
+) -> Changes:
     """Two stems of the track exchange their labels. It has one strength, whatever the severity."""
     partner = partner or _draw_other(stems, target, rng)
     return {
@@ -54,7 +56,9 @@ def swap(stems: Stems, target: str, severity: str, sample_rate: int, rng, partne
     }
 
 
-def merge(stems: Stems, target: str, severity: str, sample_rate: int, rng, partner: str | None = None) -> Changes:
+def merge(
+    stems: Stems, target: str, severity: str, sample_rate: int, rng: np.random.Generator, partner: str | None = None
+) -> Changes:
     """``partner`` is added into ``target`` and leaves silence in its own slot: a wrong grouping of instruments."""
     partner = partner or _draw_other(stems, target, rng)
     return {
@@ -66,13 +70,17 @@ def merge(stems: Stems, target: str, severity: str, sample_rate: int, rng, partn
 # bleed -----------------------------------------------------------------------------------------------------------
 
 
-def bleed_one(stems: Stems, target: str, severity: str, sample_rate: int, rng, partner: str | None = None) -> Changes:
+def bleed_one(
+    stems: Stems, target: str, severity: str, sample_rate: int, rng: np.random.Generator, partner: str | None = None
+) -> Changes:
     """One other stem leaks into the target: delayed, low-passed and attenuated."""
     source = partner or _draw_other(stems, target, rng)
     return {target: _leak(stems, target, (source,), severity, sample_rate, rng)}
 
 
-def bleed_all(stems: Stems, target: str, severity: str, sample_rate: int, rng, partner: str | None = None) -> Changes:
+def bleed_all(
+    stems: Stems, target: str, severity: str, sample_rate: int, rng: np.random.Generator, partner: str | None = None
+) -> Changes:
     """Every stem of the track receives all the others, each over a path of its own: a live room."""
     return {
         label: _leak(stems, label, tuple(o for o in sorted(stems) if o != label), severity, sample_rate, rng)
@@ -80,7 +88,9 @@ def bleed_all(stems: Stems, target: str, severity: str, sample_rate: int, rng, p
     }
 
 
-def _leak(stems: Stems, target: str, sources: tuple[str, ...], severity: str, sample_rate: int, rng):
+def _leak(
+    stems: Stems, target: str, sources: tuple[str, ...], severity: str, sample_rate: int, rng: np.random.Generator
+) -> tuple[np.ndarray, dict]:
     """The target plus the sources' leak, at the drawn gain relative to the target (to the sources, if it is silent)."""
     from scipy.signal import butter, sosfilt
 
@@ -101,7 +111,9 @@ def _leak(stems: Stems, target: str, sources: tuple[str, ...], severity: str, sa
 # one stem --------------------------------------------------------------------------------------------------------
 
 
-def clip(stems: Stems, target: str, severity: str, sample_rate: int, rng, partner: str | None = None) -> Changes:
+def clip(
+    stems: Stems, target: str, severity: str, sample_rate: int, rng: np.random.Generator, partner: str | None = None
+) -> Changes:
     """The loudest samples are cut flat, then the level is made up, so that loudness alone gives nothing away."""
     clean = stems[target]
     share = rng.uniform(*CLIPPED_SHARE[severity])
@@ -116,7 +128,9 @@ def clip(stems: Stems, target: str, severity: str, sample_rate: int, rng, partne
     return {target: (flat * np.float32(makeup), parameters)}
 
 
-def noise(stems: Stems, target: str, severity: str, sample_rate: int, rng, partner: str | None = None) -> Changes:
+def noise(
+    stems: Stems, target: str, severity: str, sample_rate: int, rng: np.random.Generator, partner: str | None = None
+) -> Changes:
     """Stationary noise, white to darker than pink, over the whole stem at the severity's signal-to-noise ratio."""
     clean = stems[target]
     tilt = rng.uniform(*NOISE_TILT)
@@ -126,7 +140,9 @@ def noise(stems: Stems, target: str, severity: str, sample_rate: int, rng, partn
     return {target: (clean + hiss, {"snr_db": snr_db, "tilt": round(tilt, 3)})}
 
 
-def lowpass(stems: Stems, target: str, severity: str, sample_rate: int, rng, partner: str | None = None) -> Changes:
+def lowpass(
+    stems: Stems, target: str, severity: str, sample_rate: int, rng: np.random.Generator, partner: str | None = None
+) -> Changes:
     """A steep low-pass without phase shift, as left behind by a lower sample rate or an old codec."""
     from scipy.signal import butter, sosfiltfilt
 
@@ -138,7 +154,9 @@ def lowpass(stems: Stems, target: str, severity: str, sample_rate: int, rng, par
     return {target: (dull, {"cutoff_hz": round(cutoff * sample_rate / 2, 1)})}
 
 
-def dropout(stems: Stems, target: str, severity: str, sample_rate: int, rng, partner: str | None = None) -> Changes:
+def dropout(
+    stems: Stems, target: str, severity: str, sample_rate: int, rng: np.random.Generator, partner: str | None = None
+) -> Changes:
     """Abrupt gaps of digital silence that begin where the stem is audible."""
     clean = stems[target]
     audible = _audible_samples(clean, sample_rate)
@@ -153,13 +171,15 @@ def dropout(stems: Stems, target: str, severity: str, sample_rate: int, rng, par
         seconds = min(rng.uniform(*DROPOUT_SECONDS), max((wanted - lost) / sample_rate, DROPOUT_SECONDS[0]))
         gap = slice(first, first + max(1, round(seconds * sample_rate)))
         gaps += bool(keep[first])
-        lost += np.count_nonzero(audible[gap] & keep[gap])
+        lost += int(np.count_nonzero(audible[gap] & keep[gap]))
         keep[gap] = False
     share = float(lost / len(starts))
     return {target: (clean * keep, {"gaps": gaps, "audible_share": round(share, 4)})}
 
 
-def codec(stems: Stems, target: str, severity: str, sample_rate: int, rng, partner: str | None = None) -> Changes:
+def codec(
+    stems: Stems, target: str, severity: str, sample_rate: int, rng: np.random.Generator, partner: str | None = None
+) -> Changes:
     """There and back through MP3 or Vorbis, or both, at a low quality; same length, same alignment."""
     clean = stems[target]
     level = rng.uniform(*CODEC_LEVEL[severity])
@@ -173,7 +193,9 @@ def codec(stems: Stems, target: str, severity: str, sample_rate: int, rng, partn
     return {target: (coded, {"codecs": names, "level": round(level, 3), "sample_rate": rate})}
 
 
-def delay(stems: Stems, target: str, severity: str, sample_rate: int, rng, partner: str | None = None) -> Changes:
+def delay(
+    stems: Stems, target: str, severity: str, sample_rate: int, rng: np.random.Generator, partner: str | None = None
+) -> Changes:
     """The stem comes late against its track; what runs over the end is lost."""
     seconds = rng.uniform(*DELAY_SECONDS[severity])
     return {target: (_shifted(stems[target], round(seconds * sample_rate)), {"delay_s": round(seconds, 4)})}
@@ -205,7 +227,7 @@ def check_choices(what: str, given: Sequence[str], known: Sequence[str]) -> None
 # helpers ---------------------------------------------------------------------------------------------------------
 
 
-def _draw_other(stems: Stems, target: str, rng) -> str:
+def _draw_other(stems: Stems, target: str, rng: np.random.Generator) -> str:
     """Another label of the track, an audible one when there is any."""
     others = [label for label in sorted(stems) if label != target]
     audible = [label for label in others if is_audible(stems[label])]
@@ -233,7 +255,7 @@ def _audible_samples(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     return np.repeat(loud, frame)[: audio.shape[-1]]
 
 
-def _coloured_noise(shape: tuple[int, ...], tilt: float, sample_rate: int, rng) -> np.ndarray:
+def _coloured_noise(shape: tuple[int, ...], tilt: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """Gaussian noise ``(channel, time)`` whose power falls as 1/f**tilt above 20 Hz; channels are independent."""
     from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
@@ -248,7 +270,9 @@ def _codec_rate(sample_rate: int, divisor: int) -> int:
     return rate if rate >= 8_000 else sample_rate  # the encoders refuse less
 
 
-def _there_and_back(audio: np.ndarray, sample_rate: int, rate: int, passes: list[tuple[str, str]], level: float):
+def _there_and_back(
+    audio: np.ndarray, sample_rate: int, rate: int, passes: list[tuple[str, str]], level: float
+) -> np.ndarray:
     """``(channel, time)`` through the codecs at ``rate`` Hz, and back at ``sample_rate`` with its length."""
     coded = resample(audio, sample_rate, rate)
     for format, subtype in passes:

@@ -22,5 +22,8 @@ def generator(seed: int, *parts: str | int) -> np.random.Generator:
 
 def fingerprint(*parts: Any) -> str:
     """Twelve hex digits that change when any part does: dataclasses such as a ``Config``, dicts, strings."""
-    plain = [dataclasses.asdict(part) if dataclasses.is_dataclass(part) else part for part in parts]
+    plain = [
+        dataclasses.asdict(part) if dataclasses.is_dataclass(part) and not isinstance(part, type) else part
+        for part in parts
+    ]
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:12]

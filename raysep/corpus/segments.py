@@ -30,7 +30,7 @@ def cut(total_frames: int, segment_frames: int, most: int | None = None) -> list
     if total_frames <= 0 or segment_frames <= 0:
         return []
     count = max(1, (total_frames + segment_frames // 2) // segment_frames)
-    chosen = range(count)
+    chosen: Sequence[int] = range(count)
     if most is not None and count > most:
         chosen = sorted({int((k + 0.5) * count / most) for k in range(most)})
     return [Segment(i, i * segment_frames, min(segment_frames, total_frames - i * segment_frames)) for i in chosen]

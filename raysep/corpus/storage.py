@@ -12,11 +12,15 @@ import os
 import uuid
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
 from pyarrow import fs
 
 from raysep.errors import BadInput
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def is_remote(uri: str) -> bool:
@@ -68,7 +72,7 @@ def read_bytes(uri: str) -> bytes:
         raise FileNotFoundError(f"{uri}: no such file") from error
 
 
-def read_table(uri: str):
+def read_table(uri: str) -> pa.Table:
     """A Parquet file as an Arrow table, read in this thread. Raises ``FileNotFoundError``, ``pyarrow.ArrowInvalid``.
 
     ``pyarrow.parquet.read_table`` scans on Arrow's own threads; one that still runs when the interpreter ends aborts the
@@ -80,7 +84,7 @@ def read_table(uri: str):
     return pq.ParquetFile(pa.BufferReader(read_bytes(uri))).read(use_threads=False)
 
 
-def open_random(uri: str):
+def open_random(uri: str) -> pa.NativeFile:
     """A seekable file object: ranges are read, not the whole file."""
     system, path = filesystem(uri)
     return system.open_input_file(path)

@@ -6,6 +6,7 @@ import importlib.metadata
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def default_font() -> Path:
 
 
 @lru_cache(maxsize=2)
-def load(font: str) -> object:
+def load(font: str) -> Any:
     """The sound font ready to be cloned. Raises ``BadInput`` when the renderer or the file is missing or unusable."""
     try:
         from tinysoundfont import _tinysoundfont as engine
@@ -75,11 +76,11 @@ def render(parts: Sequence[Part], seconds: float, font: str, tuning: float = 0.0
         if sample >= total:
             break
         if sample > at:
-            player.render(memoryview(audio[at:sample]).cast("B"))
+            player.render(audio[at:sample].data.cast("B"))
             at = sample
         if on:
             player.channel_note_on(channel, key, velocity)
         else:
             player.channel_note_off(channel, key)
-    player.render(memoryview(audio[at:]).cast("B"))
+    player.render(audio[at:].data.cast("B"))
     return np.ascontiguousarray(audio.T)
