@@ -75,8 +75,10 @@ def _around(
 ) -> dict[str, np.ndarray]:
     """``bss_eval`` when some signals, bool ``(stem,)``, are not finite: what depends on them is NaN."""
     # What stands in for the samples matters to no number that is kept; zeros might make a frame silent.
-    finite = (np.nan_to_num(signals, nan=1.0, posinf=1.0, neginf=1.0) for signals in (references, estimates))
-    found = bss_eval(*finite, sample_rate)
+    references, estimates = (
+        np.nan_to_num(signals, nan=1.0, posinf=1.0, neginf=1.0) for signals in (references, estimates)
+    )
+    found = bss_eval(references, estimates, sample_rate)
     found["isr"][no_reference | no_estimate] = np.nan
     for name in ("sir", "sar"):  # their filters are from all references
         found[name][no_estimate | no_reference.any()] = np.nan

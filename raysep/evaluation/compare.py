@@ -75,11 +75,13 @@ def difference(
     ours: np.ndarray, theirs: np.ndarray, paired: bool, *, draws: int = 2000, seed: int = 0, level: float = 0.95
 ) -> Interval:
     """The interval of the mean of ``ours - theirs``, ``(seed, track[, stem])`` each, seeds ``paired`` or drawn apart."""
-    options = {"draws": draws, "seed": seed, "level": level}
-    return crossed_interval(ours - theirs, **options) if paired else crossed_interval(ours, theirs, **options)
+    values, against = (ours - theirs, None) if paired else (ours, theirs)
+    return crossed_interval(values, against, draws=draws, seed=seed, level=level)
 
 
-def _compare(ours: Grid, theirs: Grid, stems: Sequence[str], about: tuple, options: tuple) -> Comparison:
+def _compare(
+    ours: Grid, theirs: Grid, stems: Sequence[str], about: tuple[str, str, str, str], options: tuple[int, int, float]
+) -> Comparison:
     known = set(theirs.defined(stems))
     tracks = [track for track in ours.defined(stems) if track in known]
     missing = len({*ours.tracks, *theirs.tracks}) - len(tracks)

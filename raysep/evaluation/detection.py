@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ from raysep.evaluation.bootstrap import Interval, cluster_weights, interval_of
 from raysep.outcome import Outcome
 
 CLEAN = "clean"
+Rows: TypeAlias = "pa.Table | Iterable[Mapping]"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Detection:
         return asdict(self)
 
 
-def detection(decision, truth, draws: int = 1000, seed: int = 0, level: float = 0.95) -> Detection:
+def detection(decision: Rows, truth: Rows, draws: int = 1000, seed: int = 0, level: float = 0.95) -> Detection:
     """Compare a decision table with the truth table.
 
     Args:
@@ -203,5 +205,5 @@ def finite_mean(values: np.ndarray) -> np.ndarray:
     return np.divide(total, count, out=np.full(values.shape[1], np.nan), where=count > 0)
 
 
-def _rows(table: pa.Table | Iterable[Mapping]) -> list[dict]:
+def _rows(table: Rows) -> list[dict]:
     return table.to_pylist() if isinstance(table, pa.Table) else [dict(row) for row in table]

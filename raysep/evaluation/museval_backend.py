@@ -22,6 +22,8 @@ def load_metrics() -> ModuleType:
     if package is None or package.origin is None:
         raise BadInput("--backend museval: museval is not installed; install it, or use --backend own")
     spec = importlib.util.spec_from_file_location("museval_metrics", Path(package.origin).with_name("metrics.py"))
+    assert spec is not None
+    assert spec.loader is not None  # of a .py file there is one
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
