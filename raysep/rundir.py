@@ -173,7 +173,7 @@ def environment() -> dict[str, Any]:
     """Versions, git state and machine, as they are now."""
     from importlib import metadata
 
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in VERSIONED:
         try:
             versions[package] = metadata.version(package)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -82,7 +82,7 @@ def player(audio: bytes | None, mime: Any, name: str) -> str:
     return f'<audio controls preload="metadata" aria-label="Listen to {text(name)}" src="{source}"></audio>'
 
 
-def keys_of(rows: Any, without: set[str] = frozenset()) -> list[str]:
+def keys_of(rows: Any, without: Collection[str] = frozenset()) -> list[str]:
     """The rows' keys in order of first appearance."""
     return [key for key in dict.fromkeys(key for row in rows for key in row) if key not in without]
 

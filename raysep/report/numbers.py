@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeGuard
 
 UNKNOWN = "–"
 NARROW = "\u202f"  # narrow no-break space between a number and its unit
 
 
-def known(value: Any) -> bool:
+def known(value: Any) -> TypeGuard[float]:
     """Whether ``value`` is a usable number; ``None``, NaN, infinities, booleans, text and overflows are not."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
-    return abs(value if isinstance(value, Integral) else float(value)) < 1e100  # False for NaN
+    size: Any = abs(value if isinstance(value, Integral) else float(value))
+    return size < 1e100  # False for NaN
 
 
 def decimal(value: Any, digits: int = 2, signed: bool = False) -> str:
@@ -68,7 +69,7 @@ def duration(seconds: Any) -> str:
     return f"{minutes}{NARROW}min {rest:02d}{NARROW}s"
 
 
-def span(low: Any, high: Any, show=decimal) -> str:
+def span(low: Any, high: Any, show: Callable[[Any], str] = decimal) -> str:
     """An interval, ``low to high``; a dash when neither end is known."""
     return f"{show(low)} to {show(high)}" if known(low) or known(high) else UNKNOWN
 
