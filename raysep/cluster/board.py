@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 
 
-@ray.remote(num_cpus=0)
 class _Board:
     def __init__(self) -> None:
         self.latest: tuple[str, int, int] = ("", 0, 0)
@@ -24,7 +24,7 @@ class _Board:
 @contextmanager
 def board(on_change: Callable[[str, int, int], None], every: float = 0.5) -> Iterator[ray.actor.ActorHandle]:
     """A board whose posts reach ``on_change(text, done, total)`` while the block runs."""
-    actor = _Board.remote()
+    actor: Any = ray.remote(_Board).options(num_cpus=0).remote()
     ended = threading.Event()
 
     def watch() -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import ray.train
@@ -30,6 +30,10 @@ from raysep.training.curves import Curves
 from raysep.training.plan import Measure, Plan, deal, share_of
 from raysep.training.source import Source
 from raysep.training.validate import gathered, validate
+
+if TYPE_CHECKING:
+    from raysep.separators.base import Separator
+    from raysep.training.loop import TrainingState
 
 STATISTICS_BATCHES = 4  # mixtures, in batches, that the input's mean and scale are taken from
 RESIZE_SECONDS = 60.0  # how often an elastic group looks whether more workers would fit
@@ -129,12 +133,11 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
 
 def scaling(group: Group, each: dict[str, float]) -> ray.train.ScalingConfig:
     """How many processes: all of them, or as many as there is room for when the group is elastic."""
-    return ray.train.ScalingConfig(
-        num_workers=(group.least_workers, group.workers) if group.least_workers else group.workers,
-        use_gpu="GPU" in each,
-        resources_per_worker=each,
-        elastic_resize_monitor_interval_s=RESIZE_SECONDS,
-    )
+    elastic: dict[str, Any] = {  # what a type checker sees of Ray is the class before this one, which is not elastic
+        "num_workers": (group.least_workers, group.workers) if group.least_workers else group.workers,
+        "elastic_resize_monitor_interval_s": RESIZE_SECONDS,
+    }
+    return ray.train.ScalingConfig(use_gpu="GPU" in each, resources_per_worker=each, **elastic)
 
 
 def dataset_name(plan: int, part: int) -> str:
@@ -208,7 +211,7 @@ def _train_plan(plan: Plan, number: int, saved: dict[str, Any], config: dict[str
 
     latest: dict[str, float] = {}  # what the last validation found
 
-    def judge(network) -> float:
+    def judge(network: Separator) -> float:
         begin = time.perf_counter()
         value, by_stem = validate(network, plan.validation, group.measure, rank, world)
         latest.clear()
@@ -253,6 +256,7 @@ def _train_plan(plan: Plan, number: int, saved: dict[str, Any], config: dict[str
             data = best.held[ranking[0]]
         else:
             data = encoded(metadata)
+        assert curves is not None  # rank 0 has them
         curves.close()
         # The fingerprint says that the plan is done: nothing is written after it.
         history = [list(entry) for entry in training.validation.history]
@@ -272,7 +276,7 @@ def _source(plan: Plan, number: int, part: int, group: Group) -> Source:
     )
 
 
-def _ranking(state) -> list[int]:
+def _ranking(state: TrainingState) -> list[int]:
     """The best steps so far, the best first."""
     return [step for _, step in state.validation.best]
 

@@ -70,7 +70,9 @@ def search(
             ),
         )
     rows = []
-    for result in tuner.fit():
+    results = tuner.fit()
+    for number in range(len(results)):
+        result = results[number]
         metrics = {key: value for key, value in (result.metrics or {}).items() if key in (metric, "rung")}
         rows.append({**(result.config or {}), **metrics, "error": str(result.error or "")})
     return sorted(rows, key=lambda row: str([row.get(key) for key in space]))

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import ray
 
@@ -36,7 +37,7 @@ def connect(address: str | None = None, cpus: int | None = None) -> Resources:
         os.environ.setdefault(name, value)
     if not ray.is_initialized():
         address = address or os.environ.get("RAY_ADDRESS")
-        options = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
         try:
             if address and address != "local":
                 ray.init(address=address, **options)

@@ -72,7 +72,8 @@ def run_shards(
         asked[worker.__ray_ready__.remote()] = (worker, deaths)
 
     def start(deaths: int = 0) -> None:
-        ask(ray.remote(_Worker).options(**options).remote(make), deaths)
+        actor: Any = ray.remote(_Worker)  # Ray's own types lose the handle behind options()
+        ask(actor.options(**options).remote(make), deaths)
 
     def give(worker: ActorHandle) -> None:
         if waiting:
