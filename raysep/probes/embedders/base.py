@@ -15,13 +15,20 @@ LEVEL_DBFS = -20.0  # every stem is brought to this level: how loud it was mixed
 
 
 class Embedder(Protocol):
-    name: str  # as in ``registry.EMBEDDERS``
-    sample_rate: int  # Hz of the audio it takes
-    dimension: int
-    window_seconds: float  # one frame sees this much audio …
-    hop_seconds: float  # … and the next begins this much later
-    least_spread: float  # of a dimension, in the embedding's unit: one that hardly moves must not decide alone
-    weights_digest: str  # sha256 of its weights; "" when it has none
+    @property
+    def name(self) -> str: ...  # as in ``registry.EMBEDDERS``
+    @property
+    def sample_rate(self) -> int: ...  # Hz of the audio it takes
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def window_seconds(self) -> float: ...  # one frame sees this much audio …
+    @property
+    def hop_seconds(self) -> float: ...  # … and the next begins this much later
+    @property
+    def least_spread(self) -> float: ...  # of a dimension, in its unit: one that hardly moves must not decide alone
+    @property
+    def weights_digest(self) -> str: ...  # sha256 of its weights; "" when it has none
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         """Mono audio ``(batch, time)`` to float32 ``(batch, frame, dimension)`` on the same device, frame k beginning

@@ -6,6 +6,7 @@ import hashlib
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from raysep.corpus import storage
 from raysep.errors import BadInput
@@ -24,6 +25,7 @@ class SeparatorEmbedder(WindowedEmbedder):
     """
 
     name = "separator"
+    network: Separator
 
     def __init__(self, network: Separator, window_seconds: float = 1.0, hop_seconds: float = 0.5) -> None:
         if not (network.bottleneck and network.bottleneck_axes):
@@ -60,7 +62,7 @@ def bottleneck_of(network: Separator, mixture: Tensor) -> list[Tensor]:
     places = network.bottleneck
     outputs: dict[int, Tensor] = {}
 
-    def keep(place, _, output) -> None:
+    def keep(place: Module, _: object, output: Tensor) -> None:
         outputs[id(place)] = output
         if len(outputs) == len(places):
             raise _Enough

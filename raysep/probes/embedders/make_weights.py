@@ -12,11 +12,13 @@ stay as published: ``shipped.batch_norm`` folds them when a network is built. Eq
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,8 +36,9 @@ def aisfx(wheel: zipfile.ZipFile) -> Arrays:
 
     checkpoint = io.BytesIO(wheel.read("aisfx/models/checkpoint.pth"))
     # The checkpoint also holds a table of data sets: its strings and numbers are numpy scalars. Nothing else may load.
-    kinds = [np.dtype, np._core.multiarray.scalar, *(type(np.dtype(kind)) for kind in ("int64", "float64", "str"))]
-    named = [(np._core.multiarray.scalar, "numpy.core.multiarray.scalar")]
+    scalar = importlib.import_module("numpy._core.multiarray").scalar
+    kinds = [np.dtype, scalar, *(type(np.dtype(kind)) for kind in ("int64", "float64", "str"))]
+    named = [(scalar, "numpy.core.multiarray.scalar")]
     with torch.serialization.safe_globals([*kinds, *named]):
         tensors, _ = torch.load(checkpoint, map_location="cpu", weights_only=True)
     kept = {key.removeprefix("embedding_net."): t for key, t in tensors.items() if key.startswith("embedding_net.")}
@@ -90,8 +93,9 @@ def entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += own + size
 
 
-def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The (number, value) fields of a protocol buffer."""
+def fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """The (number, value) fields of a protocol buffer; a value is an integer or bytes."""
+    value: Any
     at = 0
     while at < len(message):
         (tag,), at = numbers(message, at, 1)

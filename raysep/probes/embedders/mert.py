@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,7 +59,7 @@ class MertEmbedder(WindowedEmbedder):
         return hidden[self.layer].mean(dim=1)
 
 
-def hubert_config(package, folder: Path):
+def hubert_config(package: ModuleType, folder: Path) -> Any:
     """MERT's own configuration as HuBERT's. Raises ``BadInput`` for a model that is another network."""
     given = _settings(folder / "config.json", None)
     if given is None:
@@ -71,7 +73,7 @@ def hubert_config(package, folder: Path):
     return package.HubertConfig(**{key: value for key, value in given.items() if key in known})
 
 
-def _settings(path: Path, default):
+def _settings(path: Path, default: Any) -> Any:
     try:
         return json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):

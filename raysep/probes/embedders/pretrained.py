@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging as levels
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from raysep.errors import BadInput
 from raysep.separators import torchaudio_parts
@@ -19,7 +21,7 @@ def transformers(name: str) -> ModuleType:
     return transformers
 
 
-def network_from(folder: Path, kind: type, name: str, **options):
+def network_from(folder: Path, kind: Any, name: str, **options: Any) -> Any:
     """The network of class ``kind`` with the weights in ``folder``, float32, in eval mode.
 
     Raises ``BadInput`` for a folder that holds no such network, or not all of its weights: transformers would draw the
@@ -28,7 +30,7 @@ def network_from(folder: Path, kind: type, name: str, **options):
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)  # what it would log about is raised below
+    logging.set_verbosity(levels.CRITICAL)  # what it would log about is raised below
     logging.disable_progress_bar()
     try:
         network, info = kind.from_pretrained(folder, local_files_only=True, output_loading_info=True, **options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor
 
@@ -47,7 +49,7 @@ class WindowedEmbedder:
         stems = [torch.cat([self.embed_windows(part) for part in stem.split(self.at_once)]) for stem in windows]
         return torch.stack(stems).float()
 
-    def to(self, device: str | torch.device):
+    def to(self, device: str | torch.device) -> Self:
         self.network.to(device)
         return self
 

@@ -74,7 +74,7 @@ class LengthMatchedNull:
 
     def to_bytes(self) -> bytes:
         stream = io.BytesIO()
-        arrays = {"lengths": self.lengths, "distances": np.hstack(self.distances)}
+        arrays: dict[str, Any] = {"lengths": self.lengths, "distances": np.hstack(self.distances)}
         arrays |= {"origins": np.hstack(self.origins)} if self.origins else {}
         np.savez(stream, sizes=[len(d) for d in self.distances], **arrays)
         return stream.getvalue()

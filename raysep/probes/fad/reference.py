@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -89,7 +90,7 @@ class LabelReference:
     def to_bytes(self) -> bytes:
         """Of the frames only those that neighbours and kernels read are kept."""
         hood = self.neighbourhood
-        arrays = {"centre": self.centre, "scale": self.scale}
+        arrays: dict[str, Any] = {"centre": self.centre, "scale": self.scale}
         arrays |= {"statistics": _bytes(self.clean.statistics.to_bytes())}
         arrays |= {"mean": hood.mean, "whitener": hood.whitener, "frames": hood.frames}
         arrays |= {f"null {name}": _bytes(null.to_bytes()) for name, null in self.nulls.items()}

@@ -145,7 +145,7 @@ class ReferenceFile:
 
     def to_bytes(self) -> bytes:
         stream = io.BytesIO()
-        arrays = {"about": _bytes(json.dumps({"format": FORMAT, **self.provenance()}).encode())}
+        arrays: dict[str, Any] = {"about": _bytes(json.dumps({"format": FORMAT, **self.provenance()}).encode())}
         for number, (label, reference) in enumerate(self.labels.items()):
             arrays[f"{number} reference"] = _bytes(reference.to_bytes())
             arrays[f"{number} means"] = np.array([m.mean for m in self.members[label]])

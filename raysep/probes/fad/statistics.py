@@ -35,8 +35,8 @@ class Part:
     @cached_property
     def key(self) -> bytes:
         digest = hashlib.blake2b(self.count.to_bytes(8, "little"), digest_size=16)
-        digest.update(np.ascontiguousarray(self.mean))
-        digest.update(np.ascontiguousarray(self.root))
+        digest.update(np.ascontiguousarray(self.mean).data)
+        digest.update(np.ascontiguousarray(self.root).data)
         return digest.digest()
 
 
@@ -180,7 +180,7 @@ def leave_one_out(parts: Sequence[ReferenceStatistics]) -> list[ReferenceStatist
 
 def triangle(rows: np.ndarray) -> np.ndarray:
     """R ``(min(n, dimension), dimension)``, upper triangular, with RᵀR = rowsᵀ rows."""
-    return np.linalg.qr(rows, mode="r")
+    return np.linalg.qr(rows, mode="r")  # type: ignore[return-value]  # numpy's stub knows only the mode with Q
 
 
 @lru_cache(maxsize=16)

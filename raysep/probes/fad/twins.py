@@ -18,7 +18,8 @@ def same_audio(tracks: Sequence[np.ndarray]) -> list[list[int]]:
     if not any(counts):
         return [[number] for number in range(len(tracks))]
     means = [np.asarray(track, dtype=np.float64).mean(axis=0) if len(track) else None for track in tracks]
-    centre = sum(n * mean for n, mean in zip(counts, means, strict=True) if n) / sum(counts)
+    weighted = [n * mean for n, mean in zip(counts, means, strict=True) if mean is not None]
+    centre = np.asarray(sum(weighted)) / sum(counts)
     scatter = sum(float(np.square(track - centre).sum()) for track in tracks if len(track))
     spread = np.sqrt(scatter / (sum(counts) * len(centre)))  # of the average dimension
     return grouped(counts, means, SAME * spread)
@@ -30,7 +31,8 @@ def grouped(counts: Sequence[int], means: Sequence[np.ndarray | None], tolerance
     for number, (count, mean) in enumerate(zip(counts, means, strict=True)):
         known = groups.setdefault(count, [])
         for group in known if count else ():
-            if np.sqrt(np.square(mean - means[group[0]]).mean()) <= tolerance:
+            first = means[group[0]]
+            if mean is not None and first is not None and np.sqrt(np.square(mean - first).mean()) <= tolerance:
                 group.append(number)
                 break
         else:
