@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -112,7 +112,8 @@ def decide(
     if calibrated and sets["corpus"].any():
         p_value[sets["corpus"]] = p_values(suspicion[sets["calibration"]], suspicion[sets["corpus"]])
     if share is not None and refusal is None:
-        p_corrupt[sets["corpus"]] = judged_posterior(*(suspicion[sets[name]] for name in sets), share)
+        calibration, ours, planted = (suspicion[rows] for rows in sets.values())
+        p_corrupt[sets["corpus"]] = judged_posterior(calibration, ours, planted, share)
         silent = corpus & (columns["outcome"] == Outcome.SILENT)
         reference = role == "calibration"
         p_corrupt[silent] = silent_posterior(columns["stem"], columns["outcome"], corpus, reference, share.estimate)[
@@ -178,7 +179,15 @@ def silent_posterior(
 
 
 def fused_suspicion(
-    scored: pa.Table, role, group, calibrated: bool, rule: Rule, probes, oriented, seed, fusion
+    scored: pa.Table,
+    role: np.ndarray,
+    group: np.ndarray,
+    calibrated: bool,
+    rule: Rule,
+    probes: Sequence[str] | None,
+    oriented: Collection[str] | None,
+    seed: int,
+    fusion: Fusion | None,
 ) -> np.ndarray:
     """Suspicion of the scored rows: the fusion; without calibration the mean of the probes; or the rule's own probe."""
     label = np.array(scored["stem"].to_pylist(), dtype=object)
@@ -191,7 +200,7 @@ def fused_suspicion(
     values = np.stack([numbers(scored, name) for name in names], axis=1) if names else np.zeros((len(label), 0))
     features = standardise(values, label, fit)
     used = informative(features, fit)
-    names, features = [name for name, kept in zip(names, used, strict=True) if kept], features[:, used]
+    names, features = tuple(name for name, kept in zip(names, used, strict=True) if kept), features[:, used]
     if calibrated:
         kind = _column(scored, "kind", None)
         return fuse(features, role, group, kind, seed, fusion)
@@ -199,7 +208,14 @@ def fused_suspicion(
     return mean_suspicion(features, np.array(known, dtype=bool))
 
 
-def trusted_share(suspicion, sets, group, calibrated: bool, strict: bool, seed: int) -> tuple[Share | None, str | None]:
+def trusted_share(
+    suspicion: np.ndarray,
+    sets: Mapping[str, np.ndarray],
+    group: np.ndarray,
+    calibrated: bool,
+    strict: bool,
+    seed: int,
+) -> tuple[Share | None, str | None]:
     """The estimated share, and why it must not be acted on (None = it may)."""
     if not calibrated:
         count, tracks = int(sets["calibration"].sum()), len(np.unique(group[sets["calibration"]]))
@@ -252,19 +268,28 @@ def _weights(judged: Judged, keep: np.ndarray) -> np.ndarray:
     return np.where(judged.outcome == Outcome.FAILED, 0.0, weight)
 
 
-def _summary(rule, floor, judged: Judged, keep, wanted, share: Share | None, refusal, evidence: dict[str, int]) -> dict:
+def _summary(
+    rule: Rule,
+    floor: float,
+    judged: Judged,
+    keep: np.ndarray,
+    wanted: np.ndarray,
+    share: Share | None,
+    refusal: str | None,
+    evidence: dict[str, int],
+) -> dict:
     outcomes = Counter(judged.outcome.tolist())
     warning = refusal or (share.warning if share else None)
     if refusal is None and share is not None and isinstance(rule, FalseDiscoveryRate) and share.estimate > 0:
         needed = calibration_needed(rule.level / max(1 - share.estimate, 1e-9), share.estimate)
         if evidence["calibration"] < needed:
             warning = f"a false discovery rate of {rule.level:g} needs about {needed} calibration stems to remove any"
-    trusted = share is not None and refusal is None
+    trusted = share if refusal is None else None
     return {
         "rule": {"name": type(rule).__name__, **asdict(rule)},
         "floor": floor,
-        "estimated_share": share.estimate if trusted else None,
-        "estimated_share_interval": [share.low, share.high] if trusted else None,
+        "estimated_share": trusted.estimate if trusted else None,
+        "estimated_share_interval": [trusted.low, trusted.high] if trusted else None,
         "share": share.to_dict() if share else None,
         "warning": warning,
         "counts": {

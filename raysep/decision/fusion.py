@@ -94,7 +94,9 @@ def assign_folds(groups: np.ndarray, role: np.ndarray, folds: int, rng: np.rando
     return np.array([fold_of[track] for track in groups])
 
 
-def _fit_and_score(features, role, kind, fitted, scored, settings: Fusion) -> np.ndarray:
+def _fit_and_score(
+    features: np.ndarray, role: np.ndarray, kind: np.ndarray, fitted: np.ndarray, scored: np.ndarray, settings: Fusion
+) -> np.ndarray:
     clean = fitted & (role == "calibration")
     weights = example_weights(np.where(fitted, role, ""), kind, settings.unlabelled)
     used = weights > 0
@@ -108,7 +110,9 @@ def _fit_and_score(features, role, kind, fitted, scored, settings: Fusion) -> np
     return suspicion[scored]
 
 
-def _experts(columns, clean, planted, kind, settings: Fusion) -> np.ndarray | None:
+def _experts(
+    columns: np.ndarray, clean: np.ndarray, planted: np.ndarray, kind: np.ndarray, settings: Fusion
+) -> np.ndarray | None:
     """The loudest of one model per planted kind: what is typical of one fault must not be averaged with the others."""
     from scipy.special import logsumexp
 
@@ -121,7 +125,9 @@ def _experts(columns, clean, planted, kind, settings: Fusion) -> np.ndarray | No
     return logsumexp(voices, axis=0) if voices else None
 
 
-def _logistic(columns, used, positive, weights, penalty: float) -> np.ndarray:
+def _logistic(
+    columns: np.ndarray, used: np.ndarray, positive: np.ndarray, weights: np.ndarray, penalty: float
+) -> np.ndarray:
     """Log-odds of being positive ``(row,)``, for all rows, of a ridge logistic model fitted on the used ones."""
     from sklearn.linear_model import LogisticRegression
 

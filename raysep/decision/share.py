@@ -153,7 +153,16 @@ def _estimates(calibration: np.ndarray, judged: np.ndarray, planted: np.ndarray 
     return values
 
 
-def _warning(calibration, groups, judged, planted, point: dict[str, float], share: float, draws: int, seed: int):
+def _warning(
+    calibration: np.ndarray,
+    groups: np.ndarray,
+    judged: np.ndarray,
+    planted: np.ndarray,
+    point: dict[str, float],
+    share: float,
+    draws: int,
+    seed: int,
+) -> str | None:
     """Why the estimates are not to be believed, or None."""
     shape = lower_halves_differ(calibration, judged)
     if shape < SHAPE_LEVEL:
