@@ -16,11 +16,13 @@ from raysep.probes.readings import Output, Reading, Readings
 if TYPE_CHECKING:
     from torch import Tensor
 
+from raysep.separators.base import Separator
+
 DELTA = 1e-10  # power per element: keeps silence finite
 MOST_DB = 100.0
 
 
-def self_consistency(network, stem_segments: Tensor, label: str) -> Tensor:
+def self_consistency(network: Separator, stem_segments: Tensor, label: str) -> Tensor:
     """``(batch,)`` dB by which the label's own output exceeds the loudest other; higher = cleaner.
 
     The stem ``(batch, channel, time)`` goes in alone. Raises ``ValueError`` when the network has no such label.

@@ -7,15 +7,16 @@ Kirkpatrick et al. 2017 (elastic weight consolidation).
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from raysep.probes.gradients import ParameterSum, evaluating, reference_gradient, sample_loss, trainable
+from raysep.separators.base import Separator
 
 Fisher = ParameterSum  # of squared gradients: .merge(), .mean(), .to_bytes(), .from_bytes()
 
 
 def diagonal_fisher(
-    network: nn.Module, mixtures: Tensor, targets: Tensor, method: str = "loop", chunk: int = 8
+    network: Separator, mixtures: Tensor, targets: Tensor, method: str = "loop", chunk: int = 8
 ) -> Fisher:
     """Sum of squared per-sample gradients of ``(n, channel, time)`` mixtures and ``(n, stem, channel, time)`` targets.
 

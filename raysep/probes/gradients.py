@@ -8,19 +8,23 @@ a sample is the mean of its stems' losses.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from raysep.separators.base import Separator
 from raysep.training.loss import stem_losses
 
 Weights = dict[str, Tensor]
+Network = TypeVar("Network", bound=nn.Module)
 
 
-class ParameterSum(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class ParameterSum:
     """A sum over ``count`` samples of something shaped like the parameters: name → float64 tensor."""
 
     sum: Weights
@@ -65,7 +69,7 @@ def merge_all(parts: Mapping[str, ParameterSum]) -> ParameterSum:
     return merged
 
 
-def reference_gradient(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> ParameterSum:
+def reference_gradient(network: Separator, batches: Iterable[tuple[Tensor, Tensor]]) -> ParameterSum:
     """Sum over samples of the gradient of the loss; ``.mean()`` is ∇L(R, θ).
 
     ``batches`` yields mixtures ``(n, channel, time)`` and targets ``(n, stem, channel, time)``. Raises ``ValueError``
@@ -77,7 +81,7 @@ def reference_gradient(network: nn.Module, batches: Iterable[tuple[Tensor, Tenso
     with differentiable(network):
         for mixtures, targets in batches:
             loss = stem_losses(network, mixtures, targets).mean(dim=1).sum()
-            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+            gradients: Sequence[Tensor | None] = torch.autograd.grad(loss, parameters, allow_unused=True)
             for name, gradient in zip(names, gradients, strict=True):
                 if gradient is not None:
                     total[name] += gradient.double()
@@ -87,7 +91,7 @@ def reference_gradient(network: nn.Module, batches: Iterable[tuple[Tensor, Tenso
     return ParameterSum(total, count)
 
 
-def sample_loss(network: nn.Module) -> Callable[[Weights, Tensor, Tensor], Tensor]:
+def sample_loss(network: Separator) -> Callable[[Weights, Tensor, Tensor], Tensor]:
     """The loss of one ``(channel, time)`` mixture with its ``(stem, channel, time)`` targets, given the weights."""
 
     def loss(weights: Weights, mixture: Tensor, targets: Tensor) -> Tensor:
@@ -96,7 +100,7 @@ def sample_loss(network: nn.Module) -> Callable[[Weights, Tensor, Tensor], Tenso
     return loss
 
 
-def losses_at(network: nn.Module, mixtures: Tensor, targets: Tensor) -> Callable[[Weights], Tensor]:
+def losses_at(network: Separator, mixtures: Tensor, targets: Tensor) -> Callable[[Weights], Tensor]:
     """The losses ``(n, stem)`` of a batch as a function of the weights."""
     wrapped = _Losses(network)
     buffers = {f"network.{name}": b for name, b in network.named_buffers()}
@@ -112,7 +116,7 @@ def losses_at(network: nn.Module, mixtures: Tensor, targets: Tensor) -> Callable
 class _Losses(nn.Module):
     """The losses as a module's forward, which is what ``functional_call`` can swap the weights of."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Separator) -> None:
         super().__init__()
         self.network = network
 
@@ -130,7 +134,7 @@ def weights_of(network: nn.Module) -> Weights:
     return {name: p.detach().clone() for name, p in trainable(network).items()}
 
 
-def with_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:
+def with_weights(network: Network, weights: Mapping[str, Tensor]) -> Network:
     """A copy of the network in eval mode with some parameters replaced; the rest and the buffers are copied."""
     changed = copy.deepcopy(network).eval()
     parameters = dict(changed.named_parameters())

@@ -9,8 +9,8 @@ segment; the bias of a one-sided difference cancels. Weights are float32 at ρ =
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,9 +21,12 @@ from raysep.probes.probe import Probe
 from raysep.probes.readings import Readings
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from raysep.probes.gradients import Weights
+    from raysep.separators.base import Separator
+
+    Losses = TypeVar("Losses", np.ndarray, Tensor)
 
 RHO = 1e-3
 LEAST_AGREEMENT = 0.99
@@ -68,12 +71,12 @@ def perturb(
     return moved(1.0), moved(-1.0), step
 
 
-def central_difference(plus, minus, rho: float = RHO):
+def central_difference(plus: Losses, minus: Losses, rho: float = RHO) -> Losses:
     """I = (plus - minus) / 2ρ of float64 losses, arrays or tensors; higher = cleaner. Per unit of relative step."""
     return (plus - minus) / (2.0 * rho)
 
 
-def curvature(plus, middle, minus):
+def curvature(plus: Losses, middle: Losses, minus: Losses) -> Losses:
     """plus - 2 middle + minus of losses in float64: how much the loss bends along the direction; not oriented."""
     return plus - 2.0 * middle + minus
 
@@ -102,7 +105,7 @@ def audible_stems(targets: Tensor) -> np.ndarray:
 
 
 def influence_at(
-    network: nn.Module, direction: Mapping[str, Tensor], mixtures: Tensor, targets: Tensor, rho: float = RHO
+    network: Separator, direction: Mapping[str, Tensor], mixtures: Tensor, targets: Tensor, rho: float = RHO
 ) -> np.ndarray:
     """``(n, stem)`` central differences of ``(n, channel, time)`` mixtures, ``(n, stem, channel, time)`` targets."""
     from raysep.probes.gradients import weights_of, with_weights
@@ -113,7 +116,7 @@ def influence_at(
 
 
 def check_step(
-    network: nn.Module,
+    network: Separator,
     direction: Mapping[str, Tensor],
     mixtures: Tensor,
     targets: Tensor,
@@ -136,7 +139,7 @@ def check_step(
 
 
 def exact_derivative(
-    network: nn.Module, direction: Mapping[str, Tensor], mixtures: Tensor, targets: Tensor, mode: str = "forward"
+    network: Separator, direction: Mapping[str, Tensor], mixtures: Tensor, targets: Tensor, mode: str = "forward"
 ) -> Tensor:
     """``(n, stem)`` derivative of the losses along ``direction``: exact, the oracle of the central difference.
 
@@ -158,7 +161,9 @@ def exact_derivative(
         losses = stem_losses(network, mixtures, targets)
         found = torch.zeros_like(losses)
         for place in np.ndindex(*losses.shape):
-            gradients = torch.autograd.grad(losses[place], parameters, retain_graph=True, allow_unused=True)
+            gradients: Sequence[Tensor | None] = torch.autograd.grad(
+                losses[place], parameters, retain_graph=True, allow_unused=True
+            )
             products = [(g * tangents[n]).sum() for n, g in zip(names, gradients, strict=True) if g is not None]
             found[place] = sum(products)
         return found.detach()

@@ -50,7 +50,9 @@ def _whitened(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:
     return np.divide(spectrum, size, out=np.zeros_like(spectrum), where=size > 1e-4 * size.max()), length
 
 
-def _cross_correlation(first, second, sample_rate: int) -> tuple[np.ndarray, float]:
+def _cross_correlation(
+    first: tuple[np.ndarray, int], second: tuple[np.ndarray, int], sample_rate: int
+) -> tuple[np.ndarray, float]:
     """Whitened correlation at lags -SPREAD … SPREAD, positive = ``first`` is later, and the seconds between lags."""
     from scipy.fft import irfft, next_fast_len
 

@@ -13,10 +13,12 @@ from raysep.probes.probe import Probe
 from raysep.probes.readings import Readings
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from raysep.separators.base import Separator
 
 
-def losses_of(network: nn.Module, mixtures: Tensor, targets: Tensor, batch: int = 16) -> Tensor:
+def losses_of(network: Separator, mixtures: Tensor, targets: Tensor, batch: int = 16) -> Tensor:
     """``(n, stem)`` float64 losses of ``(n, channel, time)`` mixtures with ``(n, stem, channel, time)`` targets."""
     import torch
 

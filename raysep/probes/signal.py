@@ -143,7 +143,7 @@ def spectrum_shape(powers: np.ndarray, frequencies: np.ndarray) -> dict[str, flo
     mean = powers.mean(axis=0)
     total = mean.sum()
     cumulative = np.cumsum(mean) / total
-    rolloff = frequencies[min(np.searchsorted(cumulative, 0.999), len(frequencies) - 1)]
+    rolloff = frequencies[min(int(np.searchsorted(cumulative, 0.999)), len(frequencies) - 1)]
     top = mean[frequencies >= 0.6 * frequencies[-1]].sum() / total
     floor = 10 ** (BOTTOM_DB / 10)
     heard = powers[powers.sum(axis=1) > np.quantile(powers.sum(axis=1), 0.95) * 1e-6]
