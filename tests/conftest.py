@@ -10,9 +10,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # otherwise Ray leaves a token in the home folder
 os.environ.setdefault("RAY_memory_usage_threshold", "0.98")
 
+import contextlib
 import io
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,18 @@ from raysep.stages.context import Context
 # A busy machine is no reason to fail.
 profiles.register_profile("raysep", deadline=None)
 profiles.load_profile("raysep")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers (``-n``) a file is one worker's, and so are all tests of the session's Ray runtime.
+
+    What is made once for a module or the session is then made once, and one Ray's waiting is another's work.
+    """
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            group = "ray" if "ray_runtime" in item.fixturenames else item.nodeid.partition("::")[0]
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 # Arguments of networks that step in milliseconds, for every registered name; to be laid over with stems and a rate.
@@ -136,13 +150,19 @@ RATE = 8000
 
 
 @pytest.fixture
-def make_context(tmp_path):
+def make_context(tmp_path, make_context_in):
     """make_context(section={…}, …): of a new run under ``tmp_path``, at 8 kHz and in mono."""
+    return partial(make_context_in, tmp_path / "run")
 
-    def make(channels: int = 1, retry_failed: bool = False, **overrides) -> Context:
+
+@pytest.fixture(scope="session")
+def make_context_in():
+    """make_context_in(folder, section={…}, …): of the run in this folder, at 8 kHz and in mono."""
+
+    def make(folder: Path, channels: int = 1, retry_failed: bool = False, **overrides) -> Context:
         config = settings.preset("smallest", overrides)
         return Context(
-            run=Run(str(tmp_path / "run")),
+            run=Run(str(folder)),
             config=config,
             available=Resources(2.0, 0.0, 1),
             progress=Progress(quiet=True),
@@ -155,7 +175,7 @@ def make_context(tmp_path):
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_stems():
     """make_stems(names, …): manifest rows of tracks whose files do not exist."""
 
@@ -169,7 +189,7 @@ def make_stems():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_tracks():
     """write_tracks(folder, names, …): tracks of noise, a different one in every stem; returns the folder's path."""
 
@@ -184,7 +204,7 @@ def write_tracks():
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_rows():
     """write_rows(run, name, rows): a table of the run."""
 
@@ -199,28 +219,55 @@ def read_wav():
     return lambda data: soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)[0].T
 
 
-@pytest.fixture
-def here(monkeypatch):
-    """Shards run one after another in this process; gives the numbers of the shards that were run, call by call."""
+@pytest.fixture(scope="session")
+def run_here():
+    """run_here(patch): from now on shards run one after another in this process; gives their numbers, call by call."""
     from raysep.cluster import shards
 
-    calls: list[list[int]] = []
+    def apply(patch: pytest.MonkeyPatch) -> list[list[int]]:
+        calls: list[list[int]] = []
 
-    def run_here(make, work, available, *, on_done=lambda shard, counts: None, **options):
-        calls.append(sorted(work))
-        run_one, failed = make(), {}
-        for shard in sorted(work):
-            try:
-                on_done(shard, run_one(shard, work[shard]))
-            except Exception as error:
-                failed[shard] = f"{type(error).__name__}: {error}"
-        return failed
+        def run_all(make, work, available, *, on_done=lambda shard, counts: None, **options):
+            calls.append(sorted(work))
+            run_one, failed = make(), {}
+            for shard in sorted(work):
+                try:
+                    on_done(shard, run_one(shard, work[shard]))
+                except Exception as error:
+                    failed[shard] = f"{type(error).__name__}: {error}"
+            return failed
 
-    monkeypatch.setattr(shards, "run_shards", run_here)
-    return calls
+        patch.setattr(shards, "run_shards", run_all)
+        return calls
+
+    return apply
+
+
+@pytest.fixture(scope="session")
+def run_alone(run_here):
+    """run_alone(patch): as ``run_here``, and whoever opens a session of Ray gets a made-up one of two CPUs."""
+    from raysep.cluster import session
+
+    def apply(patch: pytest.MonkeyPatch) -> list[list[int]]:
+        patch.setattr(session, "session", lambda address: contextlib.nullcontext(Resources(2.0, 0.0, 1)))
+        return run_here(patch)
+
+    return apply
 
 
 @pytest.fixture
+def here(run_here, monkeypatch):
+    """Shards run in this process; gives the numbers of the shards that were run, call by call."""
+    return run_here(monkeypatch)
+
+
+@pytest.fixture
+def alone(run_alone, monkeypatch):
+    """Shards run in this process, without a cluster; gives their numbers call by call."""
+    return run_alone(monkeypatch)
+
+
+@pytest.fixture(scope="session")
 def save_network():
     """save_network(context, name, steps, seed): a small network trained for a few steps on noise, as a checkpoint."""
     import torch

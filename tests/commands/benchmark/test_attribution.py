@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 from dataclasses import replace
@@ -10,13 +9,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from raysep import cli, resources
-from raysep.cluster import session
+from raysep import cli
 from raysep.commands.benchmark import attribution, attribution_figures
 from raysep.commands.benchmark.attribution import Request, draw_subsets
 from raysep.corpus import truth
 from raysep.corpus.layouts import LABELS
 from raysep.errors import BadInput, RaysepError, RunConflict
+from raysep.rundir import Run
 
 TRACKS = [f"song-{k}" for k in range(6)]
 SMALL = {
@@ -32,21 +31,28 @@ SMALL = {
 }
 
 
-@pytest.fixture
-def request_of(tmp_path, write_tracks):
-    """request_of(…): of a corpus of noise, in which the drums of half the tracks count as wrong."""
-    write_tracks(tmp_path / "bench" / "train", TRACKS)
-    write_tracks(tmp_path / "bench" / "reference", ["ref-0", "ref-1"])
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory, write_tracks) -> Path:
+    """A corpus of noise, in which the drums of half the tracks count as wrong. To be read only."""
+    folder = tmp_path_factory.mktemp("attribution") / "bench"
+    write_tracks(folder / "train", TRACKS)
+    write_tracks(folder / "reference", ["ref-0", "ref-1"])
     rows = [
         {"stem_id": f"{t}/{k}", "track": t, "stem": k, "kind": kind, "severity": "", "parameters": "{}"}
         for number, t in enumerate(TRACKS)
         for k in LABELS
         for kind in ["noise" if k == "drums" and number % 2 else "clean"]
     ]
-    truth.write(str(tmp_path / "bench" / "truth.parquet"), rows)
+    truth.write(str(folder / "truth.parquet"), rows)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(bench, run_alone) -> Request:
+    """What was asked of a run that is finished. To be read only."""
     request = Request(
-        bench=str(tmp_path / "bench"),
-        out=str(tmp_path / "out"),
+        bench=str(bench),
+        out=str(bench.parent / "out"),
         subsets=4,
         seeds=2,
         steps=3,
@@ -55,14 +61,29 @@ def request_of(tmp_path, write_tracks):
         quiet=True,
         overrides=SMALL,
     )
-    return lambda **changes: replace(request, **changes)
+    with pytest.MonkeyPatch.context() as patch:
+        run_alone(patch)
+        attribution.quality(request)
+    return request
 
 
 @pytest.fixture
-def alone(here, monkeypatch):
-    """Shards run in this process, without a cluster; gives their numbers call by call."""
-    monkeypatch.setattr(session, "session", lambda address: contextlib.nullcontext(resources.Resources(2.0, 0.0, 1)))
-    return here
+def another(finished, tmp_path):
+    """another(…): the same request, of a folder that is not there yet."""
+    return lambda **changes: replace(finished, **{"out": str(tmp_path / "out"), **changes})
+
+
+@pytest.fixture
+def copied(finished, another):
+    """The same request, of a copy of the finished run."""
+    request = another()
+    shutil.copytree(finished.out, request.out)
+    return request
+
+
+@pytest.fixture
+def bench_copy(finished, tmp_path) -> Path:
+    return Path(shutil.copytree(finished.bench, tmp_path / "bench"))
 
 
 # Subsets
@@ -82,9 +103,8 @@ def test_subsets_are_halves_that_depend_on_the_seed_and_their_number_only():
 # The whole of it
 
 
-def test_every_stem_base_subset_and_seed_has_its_figure(request_of, alone, capsys):
-    request = request_of(quiet=False)
-    run = attribution.quality(request)
+def test_every_stem_base_subset_and_seed_has_its_figure(finished, alone, capsys):
+    run = attribution.quality(replace(finished, quiet=False))
     scores = run.read_table("scores.parquet").to_pylist()
     keys = {(row["base"], row["weights"], row["stem_id"]) for row in scores}
     stems = [f"{track}/{label}" for track in TRACKS for label in LABELS]
@@ -95,7 +115,7 @@ def test_every_stem_base_subset_and_seed_has_its_figure(request_of, alone, capsy
     cells = {(row["subset"], row["seed"], row["stem"]) for row in losses}
     assert cells == {(s, k, label) for s in range(4) for k in range(2) for label in LABELS}
     assert len({row["loss"] for row in losses}) == len(losses) == len(cells)
-    written = json.loads(Path(request.out, "attribution.json").read_text(), parse_constant=pytest.fail)
+    written = json.loads(Path(finished.out, "attribution.json").read_text(), parse_constant=pytest.fail)
     assert written["digests"].keys() == {"corpus", "reference", "test", "truth"}
     assert {"influence", "unlearning", "loss"} <= written["methods"].keys()
     for figure in written["methods"]["influence"].values():
@@ -107,55 +127,53 @@ def test_every_stem_base_subset_and_seed_has_its_figure(request_of, alone, capsy
         assert words in shown
 
 
-def test_the_same_seed_gives_the_same_tables_and_another_does_not(request_of, alone, tmp_path):
+def test_the_same_seed_gives_the_same_tables_and_another_does_not(finished, another, alone, tmp_path):
+    requests = {"a": finished} | {n: another(out=str(tmp_path / n), seed=seed) for n, seed in (("b", 1), ("c", 2))}
     tables = {}
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        run = attribution.quality(request_of(out=str(tmp_path / name), seed=seed))
+    for name, request in requests.items():
+        run = attribution.quality(request)
         tables[name] = [run.read_table(f"{table}.parquet") for table in ("scores", "losses", "subsets")]
     assert all(a.equals(b) for a, b in zip(tables["a"], tables["b"], strict=True))
     assert not any(a.equals(c) for a, c in zip(tables["a"], tables["c"], strict=True))
 
 
-def test_a_killed_run_does_what_is_missing_and_ends_the_same(request_of, alone):
-    request = request_of()
-    run = attribution.quality(request)
+def test_a_killed_run_does_what_is_missing_and_ends_the_same(copied, alone):
+    run = Run(copied.out)
     whole = {name: run.read_table(f"{name}.parquet") for name in ("scores", "losses")}
-    done = Path(request.out, "done")
+    done = Path(copied.out, "done")
     for lost in ("losses.json", "losses/00003.json", "scores.json", "scores/00001.json"):
         (done / lost).unlink()
-    Path(request.out, "losses.parquet").unlink()
-    alone.clear()
-    attribution.quality(request)
+    Path(copied.out, "losses.parquet").unlink()
+    attribution.quality(copied)
     assert alone == [[1], [3]]
     for name, table in whole.items():
         assert run.read_table(f"{name}.parquet").equals(table)
     alone.clear()
-    attribution.quality(request)
+    attribution.quality(copied)
     assert alone == []
     with pytest.raises(RunConflict, match="another configuration"):
-        attribution.quality(request_of(steps=4))
+        attribution.quality(replace(copied, steps=4))
 
 
-def test_more_subsets_are_added_to_those_that_are_there(request_of, alone):
-    run = attribution.quality(request_of(subsets=4))
+def test_more_subsets_are_added_to_those_that_are_there(copied, alone):
+    run = Run(copied.out)
     four = run.read_table("losses.parquet")
-    alone.clear()
-    attribution.quality(request_of(subsets=5))
+    attribution.quality(replace(copied, subsets=5))
     assert alone == [[8, 9]]
     five = run.read_table("losses.parquet")
     assert five.slice(0, len(four)).equals(four)
     assert len(five) == len(four) + 2 * len(LABELS)
     assert run.read_json("attribution.json")["subsets"] == run.read_json("run.json")["subsets"] == 5
     alone.clear()
-    attribution.quality(request_of(subsets=4))
+    attribution.quality(replace(copied, subsets=4))
     assert alone == [[]]
     assert run.read_table("losses.parquet").equals(four)
 
 
-def test_random_weights_are_of_no_training(request_of, alone):
+def test_random_weights_are_of_no_training(finished):
     from raysep.separators import checkpoint
 
-    run = attribution.quality(request_of())
+    run = Run(finished.out)
     found = {
         name: checkpoint.from_bytes(run.read_bytes("bases", name, "checkpoints", "probe-final.safetensors"), name)
         for name in ("seed0", "seed0-random", "seed1", "seed1-random")
@@ -171,10 +189,9 @@ def test_random_weights_are_of_no_training(request_of, alone):
     assert not found["seed0-random"].weights["fc1.weight"].equal(found["seed1-random"].weights["fc1.weight"])
 
 
-def test_the_tables_are_read_back_in_their_places(request_of, alone):
-    request = request_of()
-    run = attribution.quality(request)
-    known, scores = attribution_figures.read(run, truth.read(f"{request.bench}/truth.parquet"))
+def test_the_tables_are_read_back_in_their_places(finished):
+    run = Run(finished.out)
+    known, scores = attribution_figures.read(run, truth.read(f"{finished.bench}/truth.parquet"))
     names = sorted(f"{track}/{label}" for track in TRACKS for label in LABELS)
     assert list(known.labels) == [name.split("/")[1] for name in names]
     assert set(known.groups[known.kinds == "noise"]) == {"song-1", "song-3", "song-5"}
@@ -190,11 +207,11 @@ def test_the_tables_are_read_back_in_their_places(request_of, alone):
         assert scores["loss"][row["weights"]][row["base"], names.index(row["stem_id"])] == row["loss"]
 
 
-def test_a_failing_training_ends_it_with_its_words_and_it_can_go_on(request_of, alone, tmp_path):
-    request = request_of()
-    run = attribution.quality(request)
+def test_a_failing_training_ends_it_with_its_words_and_it_can_go_on(copied, alone, bench_copy):
+    request = replace(copied, bench=str(bench_copy))
+    run = Run(request.out)
     table = run.read_table("losses.parquet")
-    file = tmp_path / "bench" / "train" / "song-0" / "drums.wav"
+    file = bench_copy / "train" / "song-0" / "drums.wav"
     kept = file.read_bytes()
     shutil.rmtree(Path(request.out, "done", "losses"))
     Path(request.out, "done", "losses.json").unlink()
@@ -217,23 +234,23 @@ def test_a_failing_training_ends_it_with_its_words_and_it_can_go_on(request_of, 
 
 
 @pytest.mark.parametrize("part", ["train", "reference", "truth.parquet"])
-def test_what_is_no_benchmark_corpus_is_refused_by_name(request_of, part, tmp_path):
-    place = tmp_path / "bench" / part
+def test_what_is_no_benchmark_corpus_is_refused_by_name(another, bench_copy, part, tmp_path):
+    place = bench_copy / part
     shutil.rmtree(place) if place.is_dir() else place.unlink()
     with pytest.raises(BadInput, match=rf"bench: holds no {part}.*raysep benchmark corpus"):
-        attribution.quality(request_of())
+        attribution.quality(another(bench=str(bench_copy)))
     assert not (tmp_path / "out").exists()
 
 
-def test_too_few_tracks_and_a_strange_truth_are_refused(request_of, tmp_path):
-    rows = truth.read(str(tmp_path / "bench" / "truth.parquet"))
-    truth.write(str(tmp_path / "bench" / "truth.parquet"), rows[1:])
+def test_too_few_tracks_and_a_strange_truth_are_refused(another, bench_copy):
+    rows = truth.read(str(bench_copy / "truth.parquet"))
+    truth.write(str(bench_copy / "truth.parquet"), rows[1:])
     with pytest.raises(BadInput, match=r"truth\.parquet: says nothing of song-0/bass"):
-        attribution.quality(request_of())
+        attribution.quality(another(bench=str(bench_copy)))
     for track in TRACKS[3:]:
-        shutil.rmtree(tmp_path / "bench" / "train" / track)
+        shutil.rmtree(bench_copy / "train" / track)
     with pytest.raises(BadInput, match=r"train: 3 tracks; give four or more"):
-        attribution.quality(request_of())
+        attribution.quality(another(bench=str(bench_copy)))
 
 
 # The command
@@ -270,9 +287,9 @@ def test_the_options_of_the_command_reach_the_stage(monkeypatch):
 
 
 @pytest.mark.train
-def test_any_number_of_workers_gives_the_same_tables(request_of, ray_runtime, tmp_path):
+def test_any_number_of_workers_gives_the_same_tables(another, ray_runtime, tmp_path):
     tables = []
     for workers in (1, 2):
-        run = attribution.quality(request_of(out=str(tmp_path / f"with-{workers}"), workers=workers))
+        run = attribution.quality(another(out=str(tmp_path / f"with-{workers}"), workers=workers))
         tables.append([run.read_table(f"{name}.parquet") for name in ("scores", "losses")])
     assert all(one.equals(two) for one, two in zip(*tables, strict=True))
