@@ -1,13 +1,17 @@
 # make demo: set up, then clean a small corpus end to end.   make test: set up, then the tests.
 # make docs: write docs/settings.md from the settings.
 # TORCH=torch==2.11.0 installs another torch; a torch already inside .venv is left alone.
+# WORKERS=4 runs the tests in as many processes; each has a Ray of its own, and two fill two cores.
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+SLOW := train or cluster or slow
 
-.PHONY: help install demo test test-all lint docs bench clean-demo
+.PHONY: help install demo test test-slow test-all lint docs bench clean-demo
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -24,10 +28,13 @@ demo: install
 	$(BIN)/raysep demo --out runs/demo
 
 test: install
-	$(BIN)/python -m pytest -m 'not train and not cluster and not slow'
+	$(PYTEST) -m 'not ($(SLOW))'
+
+test-slow: install
+	$(PYTEST) -m '$(SLOW)' --durations=10
 
 test-all: install lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: install
 	$(BIN)/ruff check .

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,31 +14,25 @@ from pathlib import Path
 import pytest
 
 from raysep.rundir import Run
+from tests.end_to_end.processes import RAY, free_port
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("ray")]
 ROOT = Path(__file__).resolve().parents[2]
-RAY = str(Path(sys.executable).with_name("ray"))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
 def head():
     """A Ray head of its own on loopback; gives the address of its dashboard and its environment."""
     folder = tempfile.mkdtemp(prefix="ray")  # short: the path of a Unix socket may have 107 bytes
-    port, dashboard, agent = free_port(), free_port(), free_port()
+    port, dashboard, agent, client = (free_port() for _ in range(4))
     environment = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS",)}
     # A job's entrypoint is found on the cluster's PATH, so the head starts from this environment's own.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     process = subprocess.Popen(
         [RAY, "start", "--head", "--block", "--num-cpus=2", f"--port={port}", "--dashboard-host=127.0.0.1"]
         + [f"--dashboard-port={dashboard}", f"--temp-dir={folder}"]
-        # The default port of the agent may belong to the runtime that the other tests share.
-        + [f"--dashboard-agent-listen-port={agent}"],
+        # The default ports of these may belong to another runtime of the tests.
+        + [f"--dashboard-agent-listen-port={agent}", f"--ray-client-server-port={client}"],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,

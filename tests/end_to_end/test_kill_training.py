@@ -21,6 +21,7 @@ from raysep.stages.train import measure
 from raysep.training.entry import Entry
 from raysep.training.plan import Plan
 from raysep.training.recipe import Recipe
+from tests.end_to_end.processes import training_processes
 
 pytestmark = pytest.mark.cluster
 
@@ -95,20 +96,6 @@ def note_of(plan: Plan) -> dict:
     return json.loads(Path(plan.out).with_suffix(".json").read_text())
 
 
-def training_processes() -> list[int]:
-    """Process numbers of Ray Train's workers on this machine."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                title = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue  # it has just ended
-            if "RayTrainWorker" in title:
-                found.append(int(entry.name))
-    return found
-
-
 class Killer:
     """Kills one of the training processes, without warning, soon after a step of its own choice."""
 
@@ -126,7 +113,7 @@ class Killer:
         if self.steps and done >= self.steps[0]:
             self.steps.pop(0)
             time.sleep(self.rng.uniform(0, 0.5))  # steps are posted by tens; it is not always the tenth
-            victim = self.rng.choice(training_processes())
+            victim = self.rng.choice(training_processes(os.getpid()))
             os.kill(victim, signal.SIGKILL)
             self.victims.append(victim)
             self.killed_at.append(done)
@@ -160,6 +147,8 @@ def test_who_computes_the_parts_of_the_batch_changes_nothing(calm, ray_runtime, 
         fit, "scaling", lambda group, each: ray.train.ScalingConfig(num_workers=1, resources_per_worker=each)
     )
     seen: list[int] = []
-    alone = train(plan_to(tmp_path), group_in(tmp_path), ray_runtime, lambda *_: seen.append(len(training_processes())))
+    alone = train(
+        plan_to(tmp_path), group_in(tmp_path), ray_runtime, lambda *_: seen.append(len(training_processes(os.getpid())))
+    )
     assert max(seen) == 1
     assert_equal(alone, undisturbed)

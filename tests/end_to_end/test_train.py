@@ -7,7 +7,6 @@ import os
 import platform
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,8 +23,10 @@ from raysep.corpus import manifest
 from raysep.corpus.layouts import stems_of
 from raysep.rundir import Run
 from raysep.separators import checkpoint
+from tests.end_to_end.processes import RAY, descendants, free_port, training_processes
 
-pytestmark = pytest.mark.cluster
+# A group of its own: most of its time goes to processes that it starts itself.
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("train")]
 
 LABELS = ("vocals", "drums", "bass", "other")
 STEPS, SAVE = 400, 40  # seconds of training after the first state: long enough to be killed in
@@ -36,7 +37,6 @@ SETTINGS = {
     "training.keep_best": 4,
     "training.least_workers": 1,
 }
-RAY = str(Path(sys.executable).with_name("ray"))
 NAME = "separator-seed0"
 
 
@@ -157,12 +157,6 @@ def test_a_killed_driver_is_started_again(undisturbed, command, environment, tmp
     assert len(list((out / "tensorboard" / NAME).iterdir())) == 2
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def node(*options: str):
     """A Ray node of one CPU, as a process."""
@@ -188,25 +182,9 @@ def nodes_at(address: str) -> int:
     return said.count(" 1 node_")
 
 
-def descendants(number: int) -> dict[int, str]:
-    """Process numbers and titles of all that a process has started."""
-    parents, titles = {}, {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                titles[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue  # it has just ended
-    found = {number}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return {child: titles[child] for child in found - {number}}
-
-
 def training_on(*nodes: subprocess.Popen) -> list[int]:
     """How many training processes each node has."""
-    return [sum("RayTrainWorker" in title for title in descendants(n.pid).values()) for n in nodes]
+    return [len(training_processes(n.pid)) for n in nodes]
 
 
 def test_a_lost_node_leaves_its_part_of_the_batch_to_the_others(undisturbed, command, environment, tmp_path):
@@ -216,6 +194,7 @@ def test_a_lost_node_leaves_its_part_of_the_batch_to_the_others(undisturbed, com
     address = f"127.0.0.1:{port}"
     soon = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "12"}  # of a group that counts on a node that is no more
     head_options = ("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}")
+    head_options += (f"--ray-client-server-port={free_port()}",)
     with node(*head_options) as head:
         wait_for(lambda: nodes_at(address) == 1, head)
         with node(f"--address={address}") as other, (tmp_path / "said").open("w+") as said:

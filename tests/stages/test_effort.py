@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,20 +43,35 @@ def kit_files():
     return kit.to_files(), {"probes": kit.probes, "passes": kit.forward_passes}
 
 
-@pytest.fixture
-def stems(tmp_path, write_tracks):
-    """Corpus, calibration and planted tracks, on disk."""
-    parts = {"corpus": ["c0", "c1", "c2"], "calibration": ["r0", "r1", "r2"], "planted": ["p0"]}
-    return {name: stems_of(write_tracks(tmp_path / name, tracks, SECONDS)).stems for name, tracks in parts.items()}
+PARTS = {"corpus": ["c0", "c1", "c2"], "calibration": ["r0", "r1", "r2"], "planted": ["p0"]}
+
+
+@pytest.fixture(scope="module")
+def write_stems(write_tracks):
+    """write_stems(folder): corpus, calibration and planted tracks, on disk."""
+    return lambda folder: {
+        name: stems_of(write_tracks(folder / name, tracks, SECONDS)).stems for name, tracks in PARTS.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def stems(write_stems, tmp_path_factory):
+    """To be read only."""
+    return write_stems(tmp_path_factory.mktemp("effort"))
 
 
 @pytest.fixture
-def given(make_context, stems, kit_files, here, tmp_path):
-    """given(name, first_segments=…, …): (context, inputs, planting) of a run that is ready to be scored."""
+def own_stems(write_stems, tmp_path):
+    """The same, to be broken."""
+    return write_stems(tmp_path)
 
-    def make(name: str, **scoring):
-        context = make_context(scoring={"most_segments": 6, "shards": 4} | scoring)
-        context = replace(context, run=Run(str(tmp_path / name)))
+
+@pytest.fixture(scope="module")
+def prepare(make_context_in, kit_files):
+    """prepare(folder, stems, first_segments=…, …): (context, inputs, planting) of a run that is ready to be scored."""
+
+    def make(folder: Path, stems, **scoring):
+        context = make_context_in(folder, scoring={"most_segments": 6, "shards": 4} | scoring)
         files, made = kit_files
         for path, data in files.items():
             context.run.write_bytes(data, "kit", path)
@@ -68,6 +84,12 @@ def given(make_context, stems, kit_files, here, tmp_path):
         return context, Inputs(stems["corpus"], stems["calibration"], []), planting
 
     return make
+
+
+@pytest.fixture
+def given(prepare, stems, here, tmp_path):
+    """given(name, first_segments=…, …): a run that is ready to be scored; ``of`` other stems than those of all."""
+    return lambda name, of=stems, **scoring: prepare(tmp_path / name, of, **scoring)
 
 
 def scored(given_, **changes):
@@ -89,8 +111,7 @@ def digests(run, stage="score"):
     return {n: marker["digest"] for n, marker in run.shards_done(stage, "abc").items()}
 
 
-@pytest.fixture
-def borderline(monkeypatch):
+def set_boundary(patch):
     """A boundary amid the stems: noise gives the decision itself nothing to estimate a share from."""
     from raysep.decision import first_look
 
@@ -100,14 +121,46 @@ def borderline(monkeypatch):
         suspicion, _ = real(stems, threshold, seed)
         return suspicion, float(np.quantile(suspicion, 0.7))
 
-    monkeypatch.setattr(first_look, "_sides", sides)
+    patch.setattr(first_look, "_sides", sides)
+
+
+@pytest.fixture
+def borderline(monkeypatch):
+    set_boundary(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def whole(prepare, stems, run_here, tmp_path_factory):
+    """The run of the full pass, and its rows. To be read only."""
+    with pytest.MonkeyPatch.context() as patch:
+        run_here(patch)
+        ready = prepare(tmp_path_factory.mktemp("effort") / "whole", stems)
+        return ready[0].run, scored(ready)
+
+
+@pytest.fixture(scope="module")
+def some(prepare, stems, run_here, tmp_path_factory):
+    """(context, inputs, planting) of a run that looked further at some stems after a first look. To be read only."""
+    with pytest.MonkeyPatch.context() as patch:
+        run_here(patch)
+        set_boundary(patch)
+        ready = prepare(tmp_path_factory.mktemp("effort") / "some", stems, first_segments=1, budget=0.4)
+        scored(ready)
+        return ready
+
+
+@pytest.fixture
+def copied(some, borderline, here, tmp_path):
+    """The same of a copy of the run."""
+    context, *rest = some
+    return replace(context, run=Run(shutil.copytree(context.run.root, str(tmp_path / "some")))), *rest
 
 
 # Against the full pass
 
 
-def test_two_passes_that_read_everything_give_the_table_of_one(given):
-    whole = scored(given("whole"))
+def test_two_passes_that_read_everything_give_the_table_of_one(given, whole):
+    _, whole = whole
     twice = scored(given("twice", first_segments=2, budget=1.0))
     # A stem of a planted copy that carries no fault is not judged, and gets no more than the first look.
     assert twice.keys() == {key for key in whole if key[0] != "p0/bass" or key[1] in (1, 4)}
@@ -115,10 +168,9 @@ def test_two_passes_that_read_everything_give_the_table_of_one(given):
         assert_same(row, whole[key])
 
 
-def test_a_row_of_either_pass_is_the_row_of_the_full_pass_and_in_its_place(given, borderline):
-    whole = scored(given("whole"))
-    context, *rest = given("some", first_segments=1, budget=0.4)
-    some = scored((context, *rest))
+def test_a_row_of_either_pass_is_the_row_of_the_full_pass_and_in_its_place(some, whole):
+    (context, *_), (_, whole) = some, whole
+    some = rows_of(context.run)
     assert 0 < len(some) < len(whole)
     for key, row in some.items():
         assert_same(row, whole[key])
@@ -141,16 +193,15 @@ def assert_same(row, other):
             assert value == pytest.approx(other[name], rel=1e-5, abs=1e-5), name
 
 
-def test_without_a_first_look_nothing_changes(given):
-    context, *rest = given("whole")
-    scored((context, *rest))
-    assert not context.run.has(effort.PLAN)
-    assert not context.run.has(effort.FIRST_LOOK)
+def test_without_a_first_look_nothing_changes(whole):
+    run, _ = whole
+    assert not run.has(effort.PLAN)
+    assert not run.has(effort.FIRST_LOOK)
 
 
-def test_whatever_follows_sees_a_table_like_any_other(given, borderline):
-    context, inputs, planting = given("some", first_segments=1, budget=0.4)
-    rows = scored((context, inputs, planting))
+def test_whatever_follows_sees_a_table_like_any_other(copied):
+    context, inputs, planting = copied
+    rows = rows_of(context.run)
     record = context.run.read_json("done", "score.json")
     assert record["stems"] == record["scored"] == 28
     assert record["segments"] == len(rows)
@@ -160,13 +211,13 @@ def test_whatever_follows_sees_a_table_like_any_other(given, borderline):
     assert [row["audible"] for row in stems] == [sum(k[0] == row["stem_id"] for k in rows) for row in stems]
 
 
-def test_a_silent_stem_costs_nothing_and_a_broken_one_is_reported(given, stems, borderline):
+def test_a_silent_stem_costs_nothing_and_a_broken_one_is_reported(given, own_stems, borderline):
     import soundfile
 
-    silent, broken = stems["corpus"][0], stems["corpus"][5]
+    silent, broken = own_stems["corpus"][0], own_stems["corpus"][5]
     soundfile.write(silent.uri, np.zeros(SECONDS * RATE), RATE)
     Path(broken.uri).write_bytes(Path(broken.uri).read_bytes()[:500])
-    context, *rest = given("some", first_segments=1, budget=0.5)
+    context, *rest = given("some", own_stems, first_segments=1, budget=0.5)
     rows = scored((context, *rest))
     assert [rows[silent.stem_id, i]["outcome"] for i in range(6)] == ["silent"] * 6
     assert rows[broken.stem_id, -1]["error"] == "AudioError"
@@ -175,8 +226,8 @@ def test_a_silent_stem_costs_nothing_and_a_broken_one_is_reported(given, stems, 
     assert (record["scored"], record["silent"], record["failed"]) == (26, 1, 1)
 
 
-def test_a_stem_that_breaks_between_the_passes_has_one_row_that_says_so(given, stems, borderline, monkeypatch):
-    victim = stems["corpus"][0]
+def test_a_stem_that_breaks_between_the_passes_has_one_row_that_says_so(given, own_stems, borderline, monkeypatch):
+    victim = own_stems["corpus"][0]
     plan = effort.plan
 
     def plan_and_break(context, *arguments):
@@ -184,7 +235,7 @@ def test_a_stem_that_breaks_between_the_passes_has_one_row_that_says_so(given, s
         Path(victim.uri).write_bytes(b"")
 
     monkeypatch.setattr(effort, "plan", plan_and_break)
-    context, *rest = given("some", first_segments=1, budget=1.0)
+    context, *rest = given("some", own_stems, first_segments=1, budget=1.0)
     rows = scored((context, *rest))
     assert [key[1] for key in rows if key[0] == victim.stem_id] == [-1]
     assert context.run.read_json("done", "score.json")["failed"] == 1
@@ -194,9 +245,7 @@ def test_a_stem_that_breaks_between_the_passes_has_one_row_that_says_so(given, s
 # Whoever does it, whenever
 
 
-def test_the_order_in_which_shards_arrive_changes_nothing(given, borderline, monkeypatch):
-    forward = given("forward", first_segments=1, budget=0.4)
-    scored(forward)
+def test_the_order_in_which_shards_arrive_changes_nothing(given, some, borderline, monkeypatch):
     from raysep.cluster import shards
 
     run_here = shards.run_shards
@@ -209,21 +258,18 @@ def test_the_order_in_which_shards_arrive_changes_nothing(given, borderline, mon
     monkeypatch.setattr(shards, "run_shards", backwards)
     backward = given("backward", first_segments=1, budget=0.4)
     scored(backward)
-    assert digests(forward[0].run) == digests(backward[0].run)
-    assert plan_of(forward[0].run) == plan_of(backward[0].run)
+    assert digests(some[0].run) == digests(backward[0].run)
+    assert plan_of(some[0].run) == plan_of(backward[0].run)
 
 
-def test_the_number_of_shards_changes_no_row(given, borderline):
-    assert scored(given("four", first_segments=1, budget=0.4)) == scored(
-        given("nine", first_segments=1, budget=0.4, shards=9)
-    )
+def test_the_number_of_shards_changes_no_row(given, some, borderline):
+    assert rows_of(some[0].run) == scored(given("nine", first_segments=1, budget=0.4, shards=9))
 
 
 @pytest.mark.parametrize("stage", ["first-look", "score"])
-def test_a_pass_that_is_killed_in_either_half_goes_on_to_the_same_end(given, borderline, here, stage):
-    context, *rest = given("some", first_segments=1, budget=0.4)
-    rows = scored((context, *rest))
-    before, calls = digests(context.run), len(here)
+def test_a_pass_that_is_killed_in_either_half_goes_on_to_the_same_end(copied, here, stage):
+    context, *rest = copied
+    rows, before = rows_of(context.run), digests(context.run)
     lost = sorted(before)[-1]
     Path(context.run.path("done", "score.json")).unlink()
     Path(context.run.path("done", "score", f"{lost:05d}.json")).unlink()
@@ -234,14 +280,14 @@ def test_a_pass_that_is_killed_in_either_half_goes_on_to_the_same_end(given, bor
         Path(context.run.path(effort.PLAN)).unlink()
     assert scored((context, *rest)) == rows
     assert digests(context.run) == before
-    assert here[calls:] == ([[lost], sorted(before)] if stage == "first-look" else [[], [lost]])
+    assert here == ([[lost], sorted(before)] if stage == "first-look" else [[], [lost]])
 
 
-def test_a_stem_put_right_later_is_read_further_too_and_the_others_stand(given, stems, borderline, here):
-    victim = stems["corpus"][5]
+def test_a_stem_put_right_later_is_read_further_too_and_the_others_stand(given, own_stems, borderline, here):
+    victim = own_stems["corpus"][5]
     whole = Path(victim.uri).read_bytes()
     Path(victim.uri).write_bytes(whole[:500])
-    context, *rest = given("some", first_segments=1, budget=0.4)
+    context, *rest = given("some", own_stems, first_segments=1, budget=0.4)
     scored((context, *rest))
     before = plan_of(context.run)
     assert victim.stem_id not in before
@@ -268,11 +314,10 @@ def test_without_a_boundary_every_stem_gets_as_many(given):
     assert len(plan) == 12
 
 
-def test_the_columns_are_the_documented_ones(given):
+def test_the_columns_are_the_documented_ones(some):
     page = (Path(__file__).resolve().parents[2] / "docs" / "run-folder.md").read_text()
     section = page.partition("\n## effort.parquet\n")[2].partition("\n## ")[0]
-    context, *rest = given("some", first_segments=1)
-    scored((context, *rest))
+    context, *_ = some
     named = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")]
     assert context.run.read_table(effort.PLAN).column_names == named
     part = context.run.read_table(effort.FIRST_LOOK, score.PART.format(next(iter(digests(context.run)))))

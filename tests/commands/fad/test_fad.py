@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -13,13 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from raysep import resources
-from raysep.cluster import session, shards
+from raysep.cluster import shards
 from raysep.commands.fad import embedding
-from raysep.commands.fad.fad import DEFAULT_MEASURES, MEASURES, MOST_SHARDS, Request, choose_embedder, fad
+from raysep.commands.fad.fad import DEFAULT_MEASURES, MEASURES, Request, choose_embedder, fad
 from raysep.commands.fad.inputs import hear
 from raysep.corpus import storage
-from raysep.corpus.hashing import stable_hash
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError, RunConflict
 from raysep.probes.embedders import registry
 from raysep.probes.embedders.base import audible_frames
@@ -28,55 +25,7 @@ from raysep.probes.fad import ReferenceStatistics, frechet_distance
 from raysep.probes.fad.reference_file import ReferenceFile
 from raysep.probes.fad.set_level import LEAST
 from raysep.rundir import Run
-
-RATE = 8000
-LABELS = ("bass", "drums")
-CLEAN = ("R1", "R2", "R3", "R4", "R5")
-NAMES = ("A", "B", "C")
-
-
-@pytest.fixture
-def request_of(tmp_path, write_tracks):
-    """request_of(…): three tracks of two labels against five clean ones; A/drums is nothing like its label."""
-    clean = write_tracks(tmp_path / "clean", CLEAN, seconds=5.0, labels=LABELS)
-    corpus = write_tracks(tmp_path / "corpus", NAMES, seconds=4.0, seed=1, labels=LABELS)
-    time = np.arange(4 * RATE) / RATE
-    soundfile.write(tmp_path / "corpus" / "A" / "drums.wav", 0.1 * np.sin(2 * np.pi * 440 * time), RATE)
-    request = Request(corpus, clean, str(tmp_path / "out"), embedder="logmel", labels=LABELS, quiet=True)
-    return lambda **changes: replace(request, **changes)
-
-
-@pytest.fixture
-def alone(here, monkeypatch):
-    """Shards run in this process, without a cluster; gives their numbers call by call."""
-    monkeypatch.setattr(session, "session", lambda address: contextlib.nullcontext(resources.Resources(2.0, 0.0, 1)))
-    return here
-
-
-def rows_of(request: Request) -> dict[tuple[str, str], dict]:
-    return {(r["track"], r["stem"]): r for r in Run(request.out).read_table("fad.parquet").to_pylist()}
-
-
-def shards_of(*tracks: str) -> list[int]:
-    return sorted(stable_hash(track) % MOST_SHARDS for track in tracks)
-
-
-def move(folder: str, target: Path) -> str:
-    shutil.move(folder, target)
-    return str(target)
-
-
-def left_by(request: Request) -> dict[str, bytes]:
-    """The result, without the addresses in it."""
-    files = {name: Path(request.out, name).read_bytes() for name in ("fad.csv", "reference.fadref")}
-    return files | {"fad.csv": files["fad.csv"].replace(request.corpus.encode(), b"")}
-
-
-def fresh(request: Request) -> dict[str, bytes]:
-    """What the same request leaves in a folder of its own."""
-    again = replace(request, out=f"{request.out}-fresh")
-    fad(again)
-    return left_by(again)
+from tests.commands.fad.runs import CLEAN, LABELS, NAMES, RATE, left_by, rows_of, shards_of
 
 
 def frames_of(folder: str, track: str, label: str) -> np.ndarray:
@@ -93,9 +42,8 @@ def standardised(request: Request, label: str, left_out: str = ""):
     return lambda frames: (frames - centre) / scale, (kept - centre) / scale
 
 
-def test_every_stem_has_a_row_and_its_distance_is_that_of_its_frames(request_of, alone):
-    request = request_of()
-    fad(request)
+def test_every_stem_has_a_row_and_its_distance_is_that_of_its_frames(finished):
+    request, _ = finished
     rows = rows_of(request)
     assert list(rows) == [(track, label) for track in NAMES for label in LABELS]
     for (track, label), row in rows.items():
@@ -109,9 +57,8 @@ def test_every_stem_has_a_row_and_its_distance_is_that_of_its_frames(request_of,
     assert max(rows, key=lambda key: rows[key]["fad-z"]) == ("A", "drums")
 
 
-def test_the_set_is_the_distance_of_all_frames_of_a_label(request_of, alone):
-    request = request_of()
-    fad(request)
+def test_the_set_is_the_distance_of_all_frames_of_a_label(finished):
+    request, _ = finished
     record = json.loads(Path(request.out, "fad.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     for label in LABELS:
         standardise, clean = standardised(request, label)
@@ -135,24 +82,23 @@ def test_the_set_is_the_distance_of_all_frames_of_a_label(request_of, alone):
     assert record["versions"]["raysep"]
 
 
-def test_the_csv_is_the_table(request_of, alone):
-    request = request_of()
-    fad(request)
+def test_the_csv_is_the_table(finished):
+    request, _ = finished
     table = Run(request.out).read_table("fad.parquet")
     found = list(csv.DictReader(io.StringIO(Path(request.out, "fad.csv").read_text())))
     assert [(r["track"], r["stem"]) for r in found] == list(rows_of(request))
     assert [float(r["fad-z"]) for r in found] == table["fad-z"].to_pylist()
 
 
-def test_the_file_that_is_left_is_the_reference(request_of, alone, tmp_path):
-    fad(request_of())
-    file = f"{request_of().out}/reference.fadref"
-    again = request_of(reference=file, embedder=None, out=str(tmp_path / "again"))  # the file knows which
+def test_the_file_that_is_left_is_the_reference(finished, alone, tmp_path):
+    request, calls = finished
+    file = f"{request.out}/reference.fadref"
+    again = replace(request, reference=file, embedder=None, out=str(tmp_path / "again"))  # the file knows which
     fad(again)
-    assert rows_of(again) == rows_of(request_of())
-    assert len(alone) == 7  # embed, reference, score, sets; and all but the reference
+    assert rows_of(again) == rows_of(request)
+    assert (len(calls), len(alone)) == (4, 3)  # embed, reference, score, sets; and all but the reference
     for name in ("fad.csv", "reference.fadref"):
-        assert Path(again.out, name).read_bytes() == Path(request_of().out, name).read_bytes()
+        assert Path(again.out, name).read_bytes() == Path(request.out, name).read_bytes()
     with pytest.raises(BadInput, match=r"--measures kad: .* knows only fad, fad-window, mahalanobis"):
         fad(replace(again, measures=("fad", "kad"), out=str(tmp_path / "third")))
 
@@ -187,192 +133,6 @@ def test_a_reference_may_be_scored_itself_and_each_file_is_embedded_once(request
     assert record["labels"]["bass"]["in_reference"] == len(CLEAN)
     file = ReferenceFile.from_bytes(Path(request.out, "reference.fadref").read_bytes(), "")
     assert rows_of(request)["R3", "bass"]["fad-z"] == file.members["bass"][2].scores["fad"]["z"]
-
-
-def test_a_killed_run_goes_on(request_of, alone):
-    request = request_of()
-    fad(request)
-    kept = {name: Path(request.out, name).read_bytes() for name in ("fad.csv", "fad.parquet", "reference.fadref")}
-    told = Run(request.out).read_json("fad.json")
-    alone.clear()
-    fad(request)
-    assert alone == []  # nothing to do
-    (b,), (c,) = shards_of("B"), shards_of("C")
-    for name in ("reference/00001.json", f"embed/{c:05d}.json", f"score/{b:05d}.json", "sets/00000.json"):
-        Path(request.out, "done", name).unlink()
-    for name in ("fad.json", "fad.csv", "fad.parquet", "reference.fadref"):
-        Path(request.out, name).unlink()
-    fad(request)
-    assert alone == [[c], [1], [b], [0]]
-    assert {name: Path(request.out, name).read_bytes() for name in kept} == kept
-    assert Run(request.out).read_json("fad.json") == told
-
-
-def test_a_stem_that_cannot_be_read_is_a_row_and_exit_code_3_and_is_tried_again(request_of, alone, tmp_path):
-    file = tmp_path / "corpus" / "B" / "bass.wav"
-    file.write_bytes(file.read_bytes()[:20000])  # the header promises more than there is
-    (tmp_path / "corpus" / "C" / "bass.wav").write_bytes(b"no audio")
-    soundfile.write(tmp_path / "corpus" / "C" / "drums.wav", np.zeros(4 * RATE), RATE)
-    request = request_of()
-    with pytest.raises(FinishedWithFailures, match=r"2 stems failed, first B/bass \(.*bass\.wav") as caught:
-        fad(request)
-    assert caught.value.exit_code == 3
-    outcomes = {key: row["outcome"] for key, row in rows_of(request).items()}
-    assert [outcomes[key] for key in (("A", "bass"), ("B", "bass"), ("C", "bass"), ("C", "drums"))] == [
-        "scored", "failed", "failed", "silent",
-    ]  # fmt: skip
-    assert len(outcomes) == 6
-    found = Run(request.out).read_json("fad.json")["labels"]["bass"]
-    assert (found["rows"], found["scored"], found["silent"], found["failed"]) == (3, 1, 0, 2)
-    alone.clear()
-    with pytest.raises(FinishedWithFailures):
-        fad(request)
-    assert alone == [shards_of("B", "C"), [], shards_of("B", "C"), [0]]
-
-
-def test_a_mended_file_is_heard_and_what_was_made_of_the_others_stays(request_of, alone, tmp_path):
-    file = tmp_path / "corpus" / "B" / "bass.wav"
-    whole = file.read_bytes()
-    file.write_bytes(whole[:20000])
-    (tmp_path / "corpus" / "C" / "bass.wav").write_bytes(b"no audio")
-    request = request_of()
-    with pytest.raises(FinishedWithFailures, match="2 stems failed"):
-        fad(request)
-    file.write_bytes(whole)
-    alone.clear()
-    with pytest.raises(FinishedWithFailures, match="1 stems failed, first C/bass"):
-        fad(request)
-    assert alone == [shards_of("B", "C"), [], shards_of("B", "C"), [0]]
-    shutil.copy(
-        file, tmp_path / "corpus" / "C" / "bass.wav"
-    )  # its turn comes later, and it is another file than before
-    alone.clear()
-    fad(request)
-    assert alone == [shards_of("C"), [], shards_of("C"), [0]]
-    record = Run(request.out).read_json("fad.json")
-    assert record["digests"] == Run(request.out).read_json("run.json")["digests"]
-    assert record["digests"] == hear(request.corpus, request.reference, request.labels).digests
-    assert left_by(request) == fresh(request)
-
-
-def test_a_broken_track_may_be_left_out(request_of, alone, tmp_path):
-    (tmp_path / "corpus" / "B" / "bass.wav").write_bytes(b"no audio")
-    request = request_of()
-    with pytest.raises(FinishedWithFailures):
-        fad(request)
-    shutil.rmtree(tmp_path / "corpus" / "B")
-    alone.clear()
-    fad(request)
-    assert alone == [[], [], [], [0, 1]]
-    assert left_by(request) == fresh(request)
-
-
-@pytest.mark.parametrize("how", ["put right", "left out", "others added"])
-def test_a_reference_that_cannot_be_used_can_be_put_right_without_embedding_the_rest_again(
-    request_of, alone, tmp_path, how
-):
-    clean = tmp_path / "clean"
-    whole = (clean / "R4" / "bass.wav").read_bytes()
-    (clean / "R4" / "bass.wav").write_bytes(whole[:20000])
-    request = request_of()
-    with pytest.raises(BadInput, match="put them right or leave them out"):
-        fad(request)
-    alone.clear()
-    if how == "put right":
-        (clean / "R4" / "bass.wav").write_bytes(whole)
-    else:
-        shutil.rmtree(clean / "R4")
-    if how == "others added":
-        shutil.copytree(tmp_path / "corpus" / "C", clean / "R6")
-    fad(request)
-    again = {"put right": ["R4"], "left out": [], "others added": ["R6"]}[how]
-    assert alone == [shards_of(*again), [0, 1], shards_of(*NAMES), [0, 1]]
-    assert left_by(request) == fresh(request)
-
-
-def test_a_file_that_could_not_be_opened_for_a_moment(request_of, alone, tmp_path):
-    """Its header was not read, so its row of the manifest says nothing of its content."""
-    request, file = request_of(), tmp_path / "corpus" / "B" / "bass.wav"
-
-    def unreadable() -> None:
-        open_random = storage.open_random
-
-        def refuse(uri: str):
-            if uri == str(file):
-                raise OSError("timed out")
-            return open_random(uri)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(storage, "open_random", refuse)
-            fad(request)
-
-    with pytest.raises(FinishedWithFailures, match=r"first B/bass .*could not be read when the corpus was scanned"):
-        unreadable()
-    alone.clear()
-    fad(request)
-    assert alone == [shards_of("B"), [], shards_of("B"), [0]]
-    assert left_by(request) == fresh(request)
-    alone.clear()
-    unreadable()  # and once it has been heard
-    assert alone == []
-
-
-def test_files_that_were_used_may_not_change(request_of, alone, tmp_path):
-    (tmp_path / "corpus" / "B" / "bass.wav").write_bytes(b"no audio")
-    request = request_of()
-    with pytest.raises(FinishedWithFailures):
-        fad(request)
-    shutil.copy(tmp_path / "corpus" / "A" / "bass.wav", tmp_path / "corpus" / "C" / "bass.wav")
-    with pytest.raises(RunConflict, match=r"1 files that it was made of have changed.*first corpus/C/bass"):
-        fad(request)
-    with pytest.raises(RunConflict, match="another configuration"):
-        fad(replace(request, seed=1))
-    shutil.copytree(tmp_path / "corpus" / "A", tmp_path / "corpus" / "D")
-    with pytest.raises(RunConflict, match="3 files that it was made of"):
-        fad(request)
-
-
-def test_a_run_goes_on_when_corpus_and_reference_were_moved(request_of, alone, tmp_path):
-    (tmp_path / "corpus" / "B" / "bass.wav").write_bytes(b"no audio")
-    request = request_of()
-    with pytest.raises(FinishedWithFailures):
-        fad(request)
-    shutil.rmtree(Path(request.out, "done", "reference"))
-    moved = request_of(
-        corpus=move(request.corpus, tmp_path / "corpus-2"), reference=move(request.reference, tmp_path / "clean-2")
-    )
-    alone.clear()
-    with pytest.raises(FinishedWithFailures):
-        fad(moved)
-    assert alone == [shards_of("B"), [0, 1], shards_of("B"), [0]]
-    assert {row["uri"] for row in rows_of(moved).values()} == {
-        f"{moved.corpus}/{track}/{label}.wav" for track in NAMES for label in LABELS
-    }
-    record = Run(moved.out).read_json("fad.json")
-    assert (record["corpus"], record["reference"]) == (moved.corpus, moved.reference)
-    assert {row["outcome"] for key, row in rows_of(moved).items() if key != ("B", "bass")} == {"scored"}
-
-
-def test_a_finished_run_says_where_its_files_are_now(request_of, alone, tmp_path):
-    request = request_of()
-    fad(request)
-    shutil.rmtree(Path(request.out, "frames"))  # which the page allows
-    moved = request_of(corpus=move(request.corpus, tmp_path / "elsewhere"))
-    alone.clear()
-    fad(moved)
-    assert alone == []
-    assert rows_of(moved)["A", "bass"]["uri"] == f"{moved.corpus}/A/bass.wav"
-    assert left_by(moved) == fresh(moved)
-
-
-def test_one_corpus_moved_away_from_its_twin(request_of, alone, tmp_path):
-    """Files that were corpus and reference at once are two files afterwards."""
-    request = request_of(corpus=request_of().reference)
-    fad(request)
-    shutil.copytree(request.corpus, tmp_path / "copy")
-    apart = replace(request, corpus=str(tmp_path / "copy"))
-    fad(apart)
-    assert left_by(apart) == fresh(apart)
 
 
 def test_when_every_stem_fails_the_command_does(request_of, alone, tmp_path):
