@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_audio import RATE, tones_and_noise, wav
+from small_audio import LABELS, RATE, tones_and_noise, wav
 
+from raysep.corpus.layouts import musdb
 from raysep.corpus.manifest import Stem
-from raysep.corpus.reading import as_channels, read_stem, to_int16
+from raysep.corpus.reading import as_channels, read_segments, read_stem, to_int16
+from raysep.corpus.segments import Drawn, list_segments
 from raysep.errors import AudioError
 
 AUDIO = tones_and_noise("vocals", seconds=0.5)
@@ -86,3 +89,37 @@ def test_sixteen_bits_survive_as_floats(samples):
 
 def test_what_is_beyond_full_scale_is_clipped_never_wrapped():
     assert to_int16(np.array([[1.0, 1.5, -1.0, -7.0]], np.float32)).tolist() == [[32767, 32767, -32768, -32768]]
+
+
+# Segments of whole tracks
+
+
+@pytest.fixture
+def tracks(tmp_path, write_tracks):
+    return musdb.scan(write_tracks(tmp_path / "corpus", ["A", "B", "C"], seconds=3.0)).stems
+
+
+def test_segments_are_read_in_track_order_with_padding_and_labels_in_place(tracks):
+    labels, chosen = ("drums", "vocals", "other", "bass"), {"C": [0], "A": [0, 1]}
+    found, skipped = read_segments(Drawn.of(chosen, tracks[::-1]), labels, 8000, 1, 16000)
+    assert (found.shape, found.dtype, skipped) == ((3, 4, 1, 16000), np.float32, 0)
+    audio = {s.stem_id: read_stem(s, 8000, 1) for s in tracks}
+    for place, label in enumerate(labels):
+        assert np.array_equal(found[:2, place, 0].reshape(-1)[:24000], audio[f"A/{label}"][0])
+        assert not found[1, place, 0, 8000:].any()
+        assert np.array_equal(found[2, place], audio[f"C/{label}"][:, :16000])
+
+
+def test_a_track_that_cannot_be_read_is_counted_and_left_out(tracks):
+    victim = Path(next(s.uri for s in tracks if s.stem_id == "B/bass"))
+    victim.write_bytes(victim.read_bytes()[:2000])
+    chosen = list_segments(tracks, LABELS, 8000, 8000)
+    found, skipped = read_segments(Drawn(tracks, chosen), LABELS, 8000, 1, 8000)
+    assert (len(found), skipped) == (6, 1)
+    audio = read_stem(next(s for s in tracks if s.stem_id == "C/drums"), 8000, 1)
+    assert np.array_equal(found[3:, 1, 0].reshape(-1), audio[0])
+
+
+def test_nothing_readable_is_an_empty_batch(make_stems):
+    found, skipped = read_segments(Drawn(make_stems(["A"]), {"A": [0]}), LABELS, 8000, 1, 8000)
+    assert (found.shape, skipped) == ((0, 4, 1, 8000), 1)

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raysep.corpus import segments
 from raysep.corpus.segments import Segment, crop, cut
+
+EVERY = st.dictionaries(
+    st.text("abc", min_size=1, max_size=3), st.lists(st.integers(0, 9), unique=True, min_size=1).map(sorted), max_size=6
+)
 
 
 @given(total=st.integers(1, 5_000), length=st.integers(1, 700))
@@ -44,3 +49,27 @@ def test_crop_pads_with_silence():
     assert tail.dtype == np.float32
     assert np.array_equal(tail[:, :5], audio[:, 10:])
     assert not tail[:, 5:].any()
+
+
+# Drawn
+
+
+@given(every=EVERY, most=st.integers(0, 30), name=st.sampled_from(["a", "b"]))
+def test_a_draw_is_a_part_of_the_list_whatever_its_order(every, most, name):
+    chosen = segments.draw(every, most, name)
+    assert sum(map(len, chosen.values())) == min(most, sum(map(len, every.values())))
+    assert all(set(indices) <= set(every[track]) and indices == sorted(indices) for track, indices in chosen.items())
+    turned = {track: every[track][::-1] for track in reversed(list(every))}
+    assert segments.draw(turned, most, name) == chosen
+    assert list(segments.draw(turned, most, name)) == sorted(chosen)
+
+
+@given(every=EVERY, most=st.integers(0, 30))
+def test_a_larger_draw_holds_the_smaller(every, most):
+    small, large = segments.draw(every, most, "x"), segments.draw(every, most + 3, "x")
+    assert all(set(small[track]) <= set(large[track]) for track in small)
+
+
+def test_draws_of_different_names_differ():
+    every = {f"t{k}": list(range(10)) for k in range(20)}
+    assert segments.draw(every, 20, "fisher") != segments.draw(every, 20, "checked")

@@ -12,7 +12,6 @@ from safetensors import safe_open
 
 from raysep.corpus import reading, segments
 from raysep.corpus.layouts import stems_of
-from raysep.corpus.reading import read_stem
 from raysep.corpus.segments import Drawn
 from raysep.errors import RaysepError
 from raysep.probes.gradients import ParameterSum, merge_all
@@ -27,106 +26,12 @@ EVERY = st.dictionaries(
 )
 
 
-# Which segments
-
-
-@given(every=EVERY, most=st.integers(0, 30), name=st.sampled_from(["a", "b"]))
-def test_a_draw_is_a_part_of_the_list_whatever_its_order(every, most, name):
-    chosen = segments.draw(every, most, name)
-    assert sum(map(len, chosen.values())) == min(most, sum(map(len, every.values())))
-    assert all(set(indices) <= set(every[track]) and indices == sorted(indices) for track, indices in chosen.items())
-    turned = {track: every[track][::-1] for track in reversed(list(every))}
-    assert segments.draw(turned, most, name) == chosen
-    assert list(segments.draw(turned, most, name)) == sorted(chosen)
-
-
-@given(every=EVERY, most=st.integers(0, 30))
-def test_a_larger_draw_holds_the_smaller(every, most):
-    small, large = segments.draw(every, most, "x"), segments.draw(every, most + 3, "x")
-    assert all(set(small[track]) <= set(large[track]) for track in small)
-
-
-def test_draws_of_different_names_differ():
-    every = {f"t{k}": list(range(10)) for k in range(20)}
-    assert segments.draw(every, 20, "fisher") != segments.draw(every, 20, "checked")
-
-
 @given(every=EVERY, count=st.integers(1, 8))
 def test_dealing_loses_and_doubles_nothing(every, count):
     parts = attribute._deal(every, count)
     assert len(parts) <= count
     assert sum(map(len, parts)) == len(every)
     assert {track: indices for part in parts for track, indices in part.items()} == every
-
-
-def test_only_whole_tracks_have_segments(make_context, make_stems):
-    stems = make_stems(["A", "B", "C"], frames=5 * 8000)
-    stems = [replace(s, frames=0) if s.stem_id == "B/bass" else s for s in stems if s.stem_id != "C/drums"]
-    context = make_context(scoring={"segment_seconds": 1.0, "most_segments": 10})
-    assert context.segments_of(stems) == {"A": [0, 1, 2, 3, 4]}
-    assert context.segments_of(stems[::-1]) == {"A": [0, 1, 2, 3, 4]}
-    few = make_context(scoring={"segment_seconds": 1.0, "most_segments": 2})
-    assert len(few.segments_of(stems)["A"]) == 2
-
-
-# 0.4999 … s beyond a whole number of segments is where one sample decides whether the tail is a segment.
-@pytest.mark.parametrize("frames", [44100, 44099, 66150, 66147, 66148, 66149, 66151, 110250, 154348])
-@pytest.mark.parametrize("rate", [22050, 44100])
-def test_listed_segments_are_those_that_resampled_audio_has(tmp_path, make_context, write_tracks, frames, rate):
-    folder = write_tracks(tmp_path / "c", ["A"], seconds=frames / rate, rate=rate)
-    stems = stems_of(folder).stems
-    context = make_context(scoring={"segment_seconds": 1.0, "most_segments": 2})
-    listed = context.segments_of(stems)
-    found, _ = reading.read_segments(Drawn(stems, listed), context.config.labels, 8000, 1, 8000, 2)
-    assert len(found) == len(listed["A"])
-
-
-# Reading them
-
-
-@pytest.fixture
-def tracks(tmp_path, write_tracks):
-    return stems_of(write_tracks(tmp_path / "corpus", ["A", "B", "C"], seconds=3.0)).stems
-
-
-def test_segments_are_read_in_track_order_with_padding_and_labels_in_place(tracks, make_context):
-    settings = make_context(scoring={"segment_seconds": 2.0}).config.scoring
-    labels, chosen = ("drums", "vocals", "other", "bass"), {"C": [0], "A": [0, 1]}
-    found, skipped = reading.read_segments(
-        Drawn.of(chosen, tracks[::-1]), labels, 8000, 1, 16000, settings.most_segments
-    )
-    assert (found.shape, found.dtype, skipped) == ((3, 4, 1, 16000), np.float32, 0)
-    audio = {s.stem_id: read_stem(s, 8000, 1) for s in tracks}
-    for place, label in enumerate(labels):
-        assert np.array_equal(found[:2, place, 0].reshape(-1)[:24000], audio[f"A/{label}"][0])
-        assert not found[1, place, 0, 8000:].any()
-        assert np.array_equal(found[2, place], audio[f"C/{label}"][:, :16000])
-
-
-def test_a_track_that_cannot_be_read_is_counted_and_left_out(tracks, make_context):
-    victim = Path(next(s.uri for s in tracks if s.stem_id == "B/bass"))
-    victim.write_bytes(victim.read_bytes()[:2000])
-    context = make_context()
-    chosen = context.segments_of(tracks)
-    found, skipped = reading.read_segments(
-        Drawn.of(chosen, tracks),
-        context.config.labels,
-        8000,
-        1,
-        context.segment_frames,
-        context.config.scoring.most_segments,
-    )
-    assert (len(found), skipped) == (6, 1)
-    audio = read_stem(next(s for s in tracks if s.stem_id == "C/drums"), 8000, 1)
-    assert np.array_equal(found[3:, 1, 0].reshape(-1), audio[0])
-
-
-def test_nothing_readable_is_an_empty_batch(make_stems, make_context):
-    stems = make_stems(["A"])
-    found, skipped = reading.read_segments(
-        Drawn(stems, {"A": [0]}), make_context().config.labels, 8000, 1, make_context().segment_frames
-    )
-    assert (found.shape, skipped) == ((0, 4, 1, 8000), 1)
 
 
 # The stage
