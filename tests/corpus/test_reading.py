@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_audio import LABELS, RATE, tones_and_noise, wav
 
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import as_channels, read_segments, read_stem, to_int16
 from raysep.corpus.segments import Drawn, list_segments
@@ -96,7 +96,7 @@ def test_what_is_beyond_full_scale_is_clipped_never_wrapped():
 
 @pytest.fixture
 def tracks(tmp_path, write_tracks):
-    return musdb.scan(write_tracks(tmp_path / "corpus", ["A", "B", "C"], seconds=3.0)).stems
+    return stems_of(write_tracks(tmp_path / "corpus", ["A", "B", "C"], seconds=3.0)).stems
 
 
 def test_segments_are_read_in_track_order_with_padding_and_labels_in_place(tracks):

@@ -13,7 +13,7 @@ import torch
 
 from raysep import rundir
 from raysep.config import DecisionSettings
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.mixing import ReferenceBank
 from raysep.errors import BadInput, RaysepError
 from raysep.probes.catalogue import PROBES, probes_of
@@ -110,7 +110,7 @@ def test_it_is_aggregated_fused_and_may_decide_and_be_an_arm(
     for name, data in files.items():
         context.run.write_bytes(data, "kit", name)
     context.run.write_json({"files": sorted(files), "passes": 1.0}, "kit", "made.json")
-    corpus = musdb.scan(write_tracks(tmp_path / "corpus", [f"t{k}" for k in range(6)])).stems
+    corpus = stems_of(write_tracks(tmp_path / "corpus", [f"t{k}" for k in range(6)])).stems
     for name, stems in (("manifest", corpus), ("reference", []), ("planted", [])):
         score.manifest.write(context.run.path(f"{name}.parquet"), stems)
     inputs, planting = Inputs(corpus, [], []), Planting([], [], [], {})

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from raysep.corpus.layouts import musdb
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.reading import read_segments
 from raysep.corpus.segments import Drawn
 
@@ -26,7 +26,7 @@ def test_only_whole_tracks_have_segments(make_context, make_stems):
 @pytest.mark.parametrize("rate", [22050, 44100])
 def test_listed_segments_are_those_that_resampled_audio_has(tmp_path, make_context, write_tracks, frames, rate):
     folder = write_tracks(tmp_path / "c", ["A"], seconds=frames / rate, rate=rate)
-    stems = musdb.scan(folder).stems
+    stems = stems_of(folder).stems
     context = make_context(scoring={"segment_seconds": 1.0, "most_segments": 2})
     listed = context.segments_of(stems)
     found, _ = read_segments(Drawn(stems, listed), context.config.labels, 8000, 1, context.segment_frames, 2)
