@@ -51,7 +51,7 @@ def verdict(result: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = stage.Request("", "")
+    default = stage.QualityRequest("", "")
     parser.add_argument("--work", default="runs/attribution-quality", help="folder of the corpus and the run")
     parser.add_argument("--out", default="docs/results", help="folder of the page and the figures")
     for name in ("subsets", "seeds", "steps", "hidden", "seed"):
@@ -60,7 +60,7 @@ def main() -> None:
     work, out = options.pop("work"), options.pop("out")
     bench = storage.join(storage.absolute(work), "bench")
     benchmark.make_corpus(bench, "tiny", options["seed"])
-    run: Run = stage.quality(stage.Request(bench, storage.join(storage.absolute(work), "run"), **options))
+    run: Run = stage.quality(stage.QualityRequest(bench, storage.join(storage.absolute(work), "run"), **options))
     result = {name: value for name, value in run.read_json("attribution.json").items() if name not in LEFT_OUT}
     words = " ".join(f"--{name} {value}" for name, value in options.items())
     about = "corpus and trainings from the same seed; one torch thread a training, as many at once as there are cores"

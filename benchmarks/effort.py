@@ -28,7 +28,7 @@ from raysep.evaluation.bootstrap import Interval, cluster_weights, interval_of
 from raysep.evaluation.detection import finite_mean, weighted_ranking
 from raysep.probes.catalogue import PROBES
 from raysep.rundir import Run, read_scores
-from raysep.stages.decide import judge
+from raysep.stages.decide import by_rule
 
 DRAWS = 1000
 ORIENTED = {name for name, probe in PROBES.items() if probe.oriented}
@@ -129,8 +129,8 @@ class Found:
 
 
 def decide(scored: Scored, kept: Sequence[np.ndarray], seeds: Sequence[int]) -> Found:
-    tables = [judge(scored.stems(rows), scored.config.decision, seed) for rows, seed in zip(kept, seeds, strict=True)]
-    from raysep.decision.decide import summary
+    tables = [by_rule(scored.stems(rows), scored.config.decision, seed) for rows, seed in zip(kept, seeds, strict=True)]
+    from raysep.decision.verdicts import summary
 
     return Found(
         np.array([t["suspicion"].to_pylist() for t in tables], dtype=float),

@@ -78,7 +78,7 @@ def with_fusion(run: Run, truth_uri: str) -> tuple[pa.Table, np.ndarray]:
     planted = pc.equal(stems["role"], "planted")
     for name in ("", *sorted({*kinds.tolist()} - {CLEAN})):
         left = stems.filter(pc.invert(pc.and_kleene(planted, pc.equal(stems["kind"], name)))) if name else stems
-        decided = decide.judge(left, config.decision, config.seed)
+        decided = decide.by_rule(left, config.decision, config.seed)
         of = dict(zip(decided["stem_id"].to_pylist(), decided["suspicion"].to_pylist(), strict=True))
         column = pa.array([-of[i] for i in table["stem_id"].to_pylist()], pa.float64())
         table = table.append_column(f"{FUSED} {name}".strip(), column)

@@ -95,7 +95,7 @@ def test_the_options_of_evaluate_reach_the_stage(raysep, monkeypatch):
     )
     assert raysep("evaluate", *words)[0] == 0
     assert found == [
-        evaluate.Request(
+        evaluate.EvaluationRequest(
             ("m.safetensors", "RUN"), "C", "O", ("sdr", "si_sdr"), True, "museval", "m", True, True, "test", ("a", "b"),
             {"filter": "wiener"}, workers=2,
         )
@@ -111,8 +111,8 @@ def test_the_options_of_fad_reach_the_stage(raysep, monkeypatch):
     words = "--embedder mert --embedder-weights W --measures fad,kad --split test --labels a,b --seed 3 --workers 2 -q"
     assert raysep("fad", "C", "--reference", "r.fadref", "--out", "O", *words.split())[0] == 0
     assert found == [
-        fad.Request("C", "R", "O"),
-        fad.Request("C", "r.fadref", "O", "mert", "W", ("fad", "kad"), "test", ("a", "b"), 3, workers=2, quiet=True),
+        fad.FadRequest("C", "R", "O"),
+        fad.FadRequest("C", "r.fadref", "O", "mert", "W", ("fad", "kad"), "test", ("a", "b"), 3, workers=2, quiet=True),
     ]
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from raysep.decision.aggregate import WORST, numbers, probe_names
-from raysep.decision.decide import fused_suspicion, judged_posterior, trusted_share
 from raysep.decision.effort import allocate, segment_variance
 from raysep.decision.features import standardise
 from raysep.decision.fusion import can_fuse
 from raysep.decision.rules import Threshold
+from raysep.decision.verdicts import fused_suspicion, judged_posterior, trusted_share
 
 RIDGE = 0.1  # penalty of the linearisation, a stem: probes repeat each other
 ROLES = ("calibration", "corpus", "planted")

@@ -55,7 +55,7 @@ def fad(
     """
     from raysep.commands.fad import fad as command
 
-    request = command.Request(
+    request = command.FadRequest(
         corpus=at(corpus),
         reference=at(reference),
         out=at(out),

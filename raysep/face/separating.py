@@ -175,7 +175,7 @@ def evaluate(
     from raysep.commands.evaluate import evaluate as command
     from raysep.evaluation.measures import DEFAULT
 
-    request = command.Request(
+    request = command.EvaluationRequest(
         models=each(models),
         corpus=at(corpus),
         out=at(out),

@@ -41,7 +41,7 @@ class Track:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Spectra:
     """Audio ``(..., channel, time)`` on a network's device, and its magnitude in the network's spectrogram."""
 
     audio: Tensor | None  # not made for a network of magnitudes alone
@@ -102,9 +102,9 @@ def _clean_and_alone(kit: ScoringKit, track: Track, wanted: Wanted, taken: Taken
         alone = np.stack([track.crops[row, column] for row, column in chosen])
         place = tuple(np.array(chosen).T)
         for name, network, (mixed, target), index in _inputs(networks, track, (mixtures, alone), place[0]):
-            for context, heard in (("clean", mixed), ("alone", target)):
+            for context, spectra in (("clean", mixed), ("alone", target)):
                 if readings := wanted[context].get(name):
-                    output = Output(heard.estimates(network), target.magnitude, index)
+                    output = Output(spectra.estimates(network), target.magnitude, index)
                     for reading in readings:
                         taken[context, name, reading][place] = _numbers(reading(output))
                     del output  # the next estimates need not lie beside these
@@ -112,17 +112,17 @@ def _clean_and_alone(kit: ScoringKit, track: Track, wanted: Wanted, taken: Taken
 
 def _inputs(
     networks: Mapping[str, Separator], track: Track, audio: tuple[np.ndarray, ...], rows: np.ndarray
-) -> Iterator[tuple[str, Separator, tuple[Heard, ...], Tensor]]:
+) -> Iterator[tuple[str, Separator, tuple[Spectra, ...], Tensor]]:
     """Per network the parts of ``audio`` (transformed once per STFT) and the stem index of each label of ``rows``."""
-    heard: dict[tuple, tuple[Heard, ...]] = {}
+    spectra: dict[tuple, tuple[Spectra, ...]] = {}
     for name, network in networks.items():
         device = next(network.parameters()).device
         key = (network.spectrogram.kind, device)
-        if key not in heard:
+        if key not in spectra:
             parts = [torch.from_numpy(part).to(device) for part in audio]
-            heard[key] = tuple(Heard(part, network.magnitude(part)) for part in parts)
+            spectra[key] = tuple(Spectra(part, network.magnitude(part)) for part in parts)
         index = torch.tensor([network.stems.index(track.labels[row]) for row in rows], device=device)
-        yield name, network, heard[key], index
+        yield name, network, spectra[key], index
 
 
 def _clean_mixture(kit: ScoringKit, track: Track, row: int, column: int) -> np.ndarray:
@@ -143,9 +143,9 @@ def _own(kit: ScoringKit, track: Track, wanted: Mapping[str, tuple[Reading, ...]
     networks = [(name, kit.networks[name], ...) for name in wanted if name != PER_TRACK]
     if PER_TRACK in wanted:
         networks += [(PER_TRACK, network, number) for number, network in enumerate(kit.per_track.networks)]
-    heard = np.flatnonzero(track.read.any(axis=0)) if networks else []
-    for first in range(0, len(heard), kit.options.batch):
-        chosen = heard[first : first + kit.options.batch]
+    audible = np.flatnonzero(track.read.any(axis=0)) if networks else []
+    for first in range(0, len(audible), kit.options.batch):
+        chosen = audible[first : first + kit.options.batch]
         whole = len(chosen) == chosen[-1] + 1 - chosen[0]  # as nearly always: then nothing is copied
         crops = track.crops[:, chosen[0] : chosen[-1] + 1] if whole else track.crops[:, chosen]
         stems = torch.from_numpy(crops.swapaxes(0, 1))  # (segment, label, channel, time)
@@ -161,14 +161,14 @@ def _together(
     networks: Iterable[Separator], wanted: Iterable[tuple[Reading, ...]], labels: tuple[str, ...], stems: Tensor
 ) -> Iterator[dict[Reading, Tensor]]:
     """Per network the readings ``(segment, label)`` of ``(segment, label, channel, time)`` stems in their own mixture."""
-    heard: dict[tuple, tuple[Heard, Heard]] = {}
+    spectra: dict[tuple, tuple[Spectra, Spectra]] = {}
     begun: dict[tuple, tuple[Tensor, Tensor, Tensor]] = {}
     for network, readings in zip(networks, wanted, strict=True):
         device = next(network.parameters()).device
         key = (network.spectrogram.kind, device, isinstance(network, MagnitudeSeparator))
-        if key not in heard:
-            heard[key] = _heard_together(network, stems.to(device))
-        mixed, targets = heard[key]
+        if key not in spectra:
+            spectra[key] = _spectra_together(network, stems.to(device))
+        mixed, targets = spectra[key]
         estimates = mixed.estimates(network)  # (segment, stem, channel, bin, frame)
         if labels != network.stems:
             estimates = estimates[:, [network.stems.index(label) for label in labels]]
@@ -190,7 +190,7 @@ def _each_label(reading: Reading, estimates: Tensor, targets: Tensor) -> Tensor:
     return torch.stack([reading(Output(estimates, targets[:, k], index)) for k, index in enumerate(indices)], dim=1)
 
 
-def _heard_together(network: Separator, stems: Tensor) -> tuple[Heard, Heard]:
+def _spectra_together(network: Separator, stems: Tensor) -> tuple[Spectra, Spectra]:
     """The mixture of ``(segment, label, channel, time)`` stems, and the stems.
 
     The transform is linear: the mixture's spectrum is the sum of theirs. Each stem is transformed by itself, so that on
@@ -202,7 +202,7 @@ def _heard_together(network: Separator, stems: Tensor) -> tuple[Heard, Heard]:
         magnitudes.append(magnitude(spectrum).mT)  # spectra lie in memory frame by frame; stacked, they still shall
         whole = spectrum if whole is None else whole.add_(spectrum)
     audio = None if isinstance(network, MagnitudeSeparator) else stems.sum(dim=1)
-    return Heard(audio, magnitude(whole)), Heard(stems, torch.stack(magnitudes, dim=1).mT)
+    return Spectra(audio, magnitude(whole)), Spectra(stems, torch.stack(magnitudes, dim=1).mT)
 
 
 def _numbers(values: Tensor) -> np.ndarray:

@@ -121,13 +121,13 @@ def floors(powers: np.ndarray, frequencies: np.ndarray) -> dict[str, float]:
     """
     level, high = powers.sum(axis=1), powers[:, frequencies >= 0.5 * frequencies[-1]].sum(axis=1)
     loud = np.quantile(level, 0.95)
-    heard = level > loud * 10 ** (BOTTOM_DB / 10)
-    if not loud or not heard.any():
+    audible = level > loud * 10 ** (BOTTOM_DB / 10)
+    if not loud or not audible.any():
         return {"noise-floor": BOTTOM_DB, "noise-floor-high": BOTTOM_DB, "dynamics": 0.0}
-    quiet, middle = np.quantile(level[heard], [0.05, 0.5])
+    quiet, middle = np.quantile(level[audible], [0.05, 0.5])
     return {
         "noise-floor": decibels(quiet / loud),
-        "noise-floor-high": decibels(np.quantile(high[heard], 0.05) / loud),
+        "noise-floor-high": decibels(np.quantile(high[audible], 0.05) / loud),
         "dynamics": -decibels(middle / loud),
     }
 
@@ -146,8 +146,8 @@ def spectrum_shape(powers: np.ndarray, frequencies: np.ndarray) -> dict[str, flo
     rolloff = frequencies[min(int(np.searchsorted(cumulative, 0.999)), len(frequencies) - 1)]
     top = mean[frequencies >= 0.6 * frequencies[-1]].sum() / total
     floor = 10 ** (BOTTOM_DB / 10)
-    heard = powers[powers.sum(axis=1) > np.quantile(powers.sum(axis=1), 0.95) * 1e-6]
-    relative = heard / heard.mean(axis=1, keepdims=True) if len(heard) else np.ones((1, 1))
+    audible = powers[powers.sum(axis=1) > np.quantile(powers.sum(axis=1), 0.95) * 1e-6]
+    relative = audible / audible.mean(axis=1, keepdims=True) if len(audible) else np.ones((1, 1))
     return {
         "bandwidth": float(np.log2(max(rolloff, 20.0) / 20.0)),
         "top-band": decibels(top),

@@ -27,7 +27,7 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
     with run.stage("decide") as record:
         stems = per_stem(run, inputs.corpus, planting.roles)
         run.write_table(stems, "stems.parquet")
-        table = judge(stems, config.decision, config.seed)
+        table = by_rule(stems, config.decision, config.seed)
         run.write_table(table, "decision.parquet")
         handled = handling.resolve(config.decision.handling)
         entries = handling.use(config.decision.handling, rows_of(table), inputs.corpus)
@@ -68,7 +68,7 @@ def decide_again(run: Run, settings: dict[str, Any], out: str) -> tuple[int, int
 def judge_again(run: Run, settings: dict[str, Any]) -> pa.Table:
     """Another decision from a scored run's ``stems.parquet``: by the run's own settings, but for these."""
     config = from_dict(merge(run.read_json("run.json")["config"], {"decision": settings}))
-    return judge(run.read_table("stems.parquet"), config.decision, config.seed)
+    return by_rule(run.read_table("stems.parquet"), config.decision, config.seed)
 
 
 def per_stem(run: Run, corpus: list[Stem], roles: Roles) -> pa.Table:
@@ -82,10 +82,10 @@ def per_stem(run: Run, corpus: list[Stem], roles: Roles) -> pa.Table:
     return with_roles(stems, {s.stem_id for s in corpus}, roles).replace_schema_metadata(rows.schema.metadata)
 
 
-def judge(stems: pa.Table, settings: DecisionSettings, seed: int) -> pa.Table:
+def by_rule(stems: pa.Table, settings: DecisionSettings, seed: int) -> pa.Table:
     """The decision table by the rule of the settings."""
     from raysep.decision import rules
-    from raysep.decision.decide import decide as apply
+    from raysep.decision.verdicts import verdicts
     from raysep.probes.stored import oriented_in
 
     rule: rules.Rule
@@ -95,12 +95,12 @@ def judge(stems: pa.Table, settings: DecisionSettings, seed: int) -> pa.Table:
         rule = rules.FalseDiscoveryRate(settings.fdr)
     else:
         rule = rules.Threshold(settings.threshold)
-    return apply(stems, rule, settings.floor, oriented=oriented_in(stems), seed=seed)
+    return verdicts(stems, rule, settings.floor, oriented=oriented_in(stems), seed=seed)
 
 
 def summarise(run: Run, table: pa.Table) -> dict[str, Any]:
     """``summary.json``: the estimate with its interval, what was removed, and what finding it cost."""
-    from raysep.decision.decide import summary
+    from raysep.decision.verdicts import summary
 
     found = summary(table)
     scored = run.read_json("run.json")["stages"].get("score", {})

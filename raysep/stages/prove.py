@@ -66,7 +66,7 @@ def train_and_evaluate(context: Context, arms: list[Arm], test: list[Stem]) -> N
         for seed in proof.seeds
         for arm in arms
     ]
-    train.train(context, "retrain", plans)
+    train.run_plans(context, "retrain", plans)
     if test and not run.is_done("evaluate"):
         with run.stage("evaluate") as record, context.progress.bar("evaluate") as advance:
             trained = fingerprint(context.fingerprint, [p.fingerprint for p in plans])

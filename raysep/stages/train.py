@@ -46,7 +46,7 @@ def train_probes(context: Context, inputs: Inputs, planting: Planting) -> None:
             steps=max(1, round(training.reference_steps * training.steps)),
         ),
     ]
-    train(context, "train", plans)
+    run_plans(context, "train", plans)
 
 
 def whole(stems: Iterable[Stem]) -> list[Entry]:
@@ -160,7 +160,7 @@ def measure(references: np.ndarray, estimates: np.ndarray) -> list[float]:
     return [float(value) if reference.any() else math.nan for value, reference in zip(values, references, strict=True)]
 
 
-def train(context: Context, stage: str, plans: list[Plan]) -> None:
+def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
     """Train the plans that are not finished, in one worker group."""
     run, training = context.run, context.config.training
     if run.is_done(stage):

@@ -8,7 +8,7 @@ from raysep.commands.fad import fad as command
 
 @pytest.fixture
 def asked(monkeypatch):
-    found: list[command.Request] = []
+    found: list[command.FadRequest] = []
     monkeypatch.setattr(command, "fad", found.append)
     return found
 

@@ -126,7 +126,7 @@ def test_it_is_aggregated_fused_and_may_decide_and_be_an_arm(
     sys.modules.pop("example_probes")
     settings = DecisionSettings(rule="ratio", ratio=0.33, probe="memorised", floor=0.0)
     context.run.write_table(stems, "stems.parquet")
-    table = decide.judge(context.run.read_table("stems.parquet"), settings, 0)
+    table = decide.by_rule(context.run.read_table("stems.parquet"), settings, 0)
     value = dict(zip(stems["stem_id"].to_pylist(), stems["memorised"].to_pylist(), strict=True))
     for label in LABELS:
         rows = [row for row in table.to_pylist() if row["stem"] == label]

@@ -218,8 +218,8 @@ def test_the_probe_networks_are_trained_on_what_they_should_be(make_context, mak
 def test_a_finished_stage_trains_nothing_again(make_context, make_stems, trained):
     context = make_context()
     plans = [train.plan(context, "x", train.whole(make_stems(["A"])))]
-    train.train(context, "retrain", plans)
-    train.train(context, "retrain", plans)
+    train.run_plans(context, "retrain", plans)
+    train.run_plans(context, "retrain", plans)
     assert len(trained) == 1
     assert context.run.read_json("done", "retrain.json")["plans"] == ["x"]
 
@@ -229,7 +229,7 @@ def test_finished_checkpoints_of_a_killed_stage_are_kept(make_context, make_stem
     plans = [train.plan(context, name, train.whole(make_stems(["A"]))) for name in ("x", "y")]
     for plan in plans:
         context.run.write_json({"fingerprint": plan.fingerprint}, "checkpoints", f"{plan.name}.json")
-    train.train(context, "retrain", plans)
+    train.run_plans(context, "retrain", plans)
     assert trained == []
     assert context.run.is_done("retrain")
 
@@ -237,6 +237,6 @@ def test_finished_checkpoints_of_a_killed_stage_are_kept(make_context, make_stem
 def test_the_groups_name_changes_with_every_plan(make_context, make_stems, trained):
     context = make_context()
     for k, seed in enumerate((0, 1)):
-        train.train(context, f"stage{k}", [train.plan(context, "x", train.whole(make_stems(["A"])), seed=seed)])
+        train.run_plans(context, f"stage{k}", [train.plan(context, "x", train.whole(make_stems(["A"])), seed=seed)])
     first, second = (group.name.split("-")[1] for _, group in trained)
     assert first != second

@@ -29,11 +29,11 @@ from raysep.commands.benchmark.attribution_workers import (
     BASES,
     WEIGHTS,
     Base,
+    BaseScorer,
     BaseTrainer,
-    Judged,
-    Scorer,
     Subset,
     SubsetTrainer,
+    ToScore,
     TrainingWorker,
     folder_of,
 )
@@ -56,7 +56,7 @@ TRAINING = {"batch": 4}  # over the preset `tiny`: on one thread three times as 
 
 
 @dataclass(frozen=True)
-class Request:
+class QualityRequest:
     """What `raysep benchmark attribution` was asked."""
 
     bench: str  # what `raysep benchmark corpus` wrote
@@ -73,7 +73,7 @@ class Request:
     overrides: dict[str, Any] = field(default_factory=dict)  # of the settings, over all of these
 
 
-def quality(request: Request) -> Run:
+def quality(request: QualityRequest) -> Run:
     """Train, attribute, score, retrain on subsets, and print how they agree. Returns the finished folder.
 
     Raises ``BadInput`` for a corpus without truth or with fewer than four tracks, ``RunConflict`` when ``out`` holds
@@ -163,12 +163,12 @@ def _scores(context: Context, found: Inputs) -> None:
     reference = Drawn.of(bank, found.reference)
     parts = split(manifest.tracks_of(found.corpus), SCORE_SHARDS)
     plan = [
-        Judged(number, weights, _of_tracks(tracks, found.corpus), reference)
+        ToScore(number, weights, _of_tracks(tracks, found.corpus), reference)
         for number in range(BASES)
         for weights in WEIGHTS
         for tracks in parts.values()
     ]
-    _run(context, "scores", Scorer, dict(enumerate(plan)))
+    _run(context, "scores", BaseScorer, dict(enumerate(plan)))
 
 
 def _losses(context: Context, found: Inputs, subsets: int, seeds: int) -> None:

@@ -51,7 +51,7 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ToScore:
     """Stems to be scored by a base with its own weights, or with random ones."""
 
     base: int
@@ -142,10 +142,10 @@ class BaseTrainer(TrainingWorker):
         return self.finish("bases", shard, checkpoint.to_bytes(made), part, {"stems": len(payload.stems)})
 
 
-class Scorer(TrainingWorker):
+class BaseScorer(TrainingWorker):
     """The scores of some tracks by one set of weights, a mean over segments of each stem."""
 
-    def run(self, shard: int, payload: Judged) -> Counts:
+    def run(self, shard: int, payload: ToScore) -> Counts:
         from raysep.corpus.mixing import ReferenceBank
         from raysep.corpus.reading import read_stem
         from raysep.probes.scoring import ScoringKit, ScoringOptions, score_track

@@ -59,7 +59,7 @@ def benchmark_attribution(
     from raysep.commands.benchmark import attribution as stage
 
     stage.quality(
-        stage.Request(
+        stage.QualityRequest(
             bench=bench,
             out=out,
             subsets=subsets,

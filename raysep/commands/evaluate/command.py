@@ -43,7 +43,7 @@ def evaluate(
     from raysep.commands.evaluate import evaluate as stage
 
     stage.evaluate(
-        stage.Request(
+        stage.EvaluationRequest(
             models=tuple(models),
             corpus=corpus,
             out=out,

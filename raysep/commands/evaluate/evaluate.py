@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from raysep.commands.evaluate import tables
 from raysep.commands.evaluate.models import MIXTURE, Candidate, baseline, find
-from raysep.commands.evaluate.worker import STAGE, Options, TrackEvaluator, failed_rows, part
+from raysep.commands.evaluate.worker import STAGE, Measuring, TrackEvaluator, failed_rows, part
 from raysep.corpus import manifest, storage
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.layouts import LABELS, stems_of
@@ -35,7 +35,7 @@ MOST_SHARDS = 256
 
 
 @dataclass(frozen=True)
-class Request:
+class EvaluationRequest:
     """What `raysep evaluate` was asked."""
 
     models: tuple[str, ...]  # checkpoints and run folders
@@ -58,7 +58,7 @@ class Request:
     layout: str | None = None  # of ``corpus.layouts``; None: whichever matches
 
 
-def evaluate(request: Request) -> Run:
+def evaluate(request: EvaluationRequest) -> Run:
     """Separate every track by every model, measure, write the tables and print them. Returns the finished folder.
 
     Raises ``BadInput`` before any work when the request cannot be met, ``RunConflict`` when ``out`` holds another
@@ -66,7 +66,7 @@ def evaluate(request: Request) -> Run:
     command tries these again; ``RaysepError`` when all tracks did.
     """
     more = numbers.BSS_EVAL if request.bss_eval else ()
-    options = Options(
+    options = Measuring(
         numbers.check((*request.measures, *more), request.backend), request.backend, request.frames, request.separation
     )
     _check_separation(request.separation)
@@ -101,7 +101,7 @@ def evaluate(request: Request) -> Run:
     return run
 
 
-def choose(request: Request) -> tuple[list[Candidate], str | None]:
+def choose(request: EvaluationRequest) -> tuple[list[Candidate], str | None]:
     """The models, and the name of the one that all others are compared with.
 
     Raises ``BadInput`` when ``against`` means more than one model, or leaves nothing to compare it with.
@@ -124,7 +124,7 @@ def choose(request: Request) -> tuple[list[Candidate], str | None]:
     return found, against
 
 
-def read_corpus(request: Request, models: list[Candidate]) -> list[Stem]:
+def read_corpus(request: EvaluationRequest, models: list[Candidate]) -> list[Stem]:
     """Every stem of the corpus, also those that no model gives: the mixture is the sum of all.
 
     Raises ``BadInput`` when there is none, or when a model gives a stem that the corpus has not.
@@ -158,7 +158,7 @@ def deal(tracks: list[str]) -> dict[int, list[str]]:
     return {number: tracks[start : start + size] for number, start in enumerate(range(0, len(tracks), max(1, size)))}
 
 
-def _measure(request: Request, run: Run, worker: TrackEvaluator, stems: list[Stem]) -> None:
+def _measure(request: EvaluationRequest, run: Run, worker: TrackEvaluator, stems: list[Stem]) -> None:
     """Every track by every model, a shard per group of tracks; leaves the tables."""
     from raysep.cluster import session
 

@@ -24,7 +24,7 @@ NETWORKS = 8  # that a worker holds at once
 
 
 @dataclass(frozen=True)
-class Options:
+class Measuring:
     """What is measured, how, and on what separation: all that a number depends on beside model and track."""
 
     measures: tuple[str, ...]
@@ -64,7 +64,7 @@ class TrackEvaluator(Worker):
 
     models: tuple[Candidate, ...]
     labels: tuple[str, ...]  # of the corpus: their sum is the mixture
-    options: Options
+    options: Measuring
 
     def run(self, shard: int, payload: list[Stem]) -> Counts:
         """Write the rows of the stems' tracks, then the shard's marker. No track's failure is an error."""

@@ -57,7 +57,7 @@ def fad(
         return tuple(name.strip() for name in text.split(",")) if text else None
 
     stage.fad(
-        stage.Request(
+        stage.FadRequest(
             corpus=corpus,
             reference=reference,
             out=out,

@@ -3,7 +3,7 @@
 OUT/frames/rows-NNNNN.parquet          a row for each stem of a shard: its outcome, and how many frames it has
 OUT/frames/vectors-NNNNN.safetensors   their float32 ``(n, dimension)`` frames
 
-Both go by the names of ``heard.Heard.names``, which stay the same when the audio is moved to another address.
+Both go by the names of ``compared.Comparison.names``, which stay the same when the audio is moved to another address.
 """
 
 from __future__ import annotations

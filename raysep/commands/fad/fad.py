@@ -19,7 +19,7 @@ from typing import Any
 
 from raysep.commands.fad import embedding, scoring, tables
 from raysep.commands.fad.embedding import Embedding, Located, StemEmbedder
-from raysep.commands.fad.inputs import Heard, accept_mended_files, hear
+from raysep.commands.fad.inputs import Comparison, accept_mended_files, read_comparison
 from raysep.commands.fad.scoring import LabelSet, ReferenceBuilder, SetMeasurer, StemScorer
 from raysep.corpus import manifest, storage
 from raysep.corpus.hashing import fingerprint, stable_hash
@@ -29,7 +29,7 @@ from raysep.outcome import Outcome
 from raysep.probes.embedders import registry
 from raysep.probes.embedders.base import Embedder
 from raysep.probes.fad.measures import MEASURES
-from raysep.probes.fad.reference_file import About, ReferenceFile
+from raysep.probes.fad.reference_file import MadeWith, ReferenceFile
 from raysep.resources import Resources
 from raysep.rundir import Run
 from raysep.screen import Progress
@@ -41,7 +41,7 @@ INPUTS = ("corpus", "reference", "digests", "embedder")  # of run.json, repeated
 
 
 @dataclass(frozen=True)
-class Request:
+class FadRequest:
     """What `raysep fad` was asked."""
 
     corpus: str
@@ -60,17 +60,17 @@ class Request:
     layout: str | None = None  # of ``corpus.layouts``, for both; None: whichever matches
 
 
-def fad(request: Request) -> Run:
+def fad(request: FadRequest) -> Run:
     """Embed, build the reference, score, write the tables and print them. Returns the finished folder.
 
     Raises ``BadInput`` when the request cannot be met, ``RunConflict`` when ``out`` holds another one,
     ``FinishedWithFailures`` when all is done but stems failed (rows with outcome ``failed``; the same command tries these
     again, as they are or mended), ``RaysepError`` when all did.
     """
-    heard = hear(request.corpus, request.reference, request.labels, request.split, request.layout)
-    chosen, embedder = choose_embedder(request, heard)
+    compared = read_comparison(request.corpus, request.reference, request.labels, request.split, request.layout)
+    chosen, embedder = choose_embedder(request, compared)
     # The name that was asked for, which for a class of the user's own is not the one it bears.
-    about = replace(About.of(embedder, choose_measures(request, heard), request.seed), embedder=chosen.name)
+    about = replace(MadeWith.of(embedder, choose_measures(request, compared), request.seed), embedder=chosen.name)
     settings = {
         "embedder": {
             "name": about.embedder,
@@ -82,13 +82,13 @@ def fad(request: Request) -> Run:
         "seed": request.seed,
     }
     run = Run(request.out)
-    heard = accept_mended_files(run, heard, lambda these: fingerprint(these.digests, *settings.values()))
+    compared = accept_mended_files(run, compared, lambda these: fingerprint(these.digests, *settings.values()))
     places = {"corpus": storage.absolute(request.corpus), "reference": storage.absolute(request.reference)}
-    record = {**places, "digests": heard.digests, **settings}
-    if run.open(fingerprint(heard.digests, *settings.values()), record):
-        run.update({**places, "digests": heard.digests})  # the same content may lie elsewhere now, or be mended
-    heard.write(run)
-    job = _Job(request, run, fingerprint(*settings.values()), heard, about)
+    record = {**places, "digests": compared.digests, **settings}
+    if run.open(fingerprint(compared.digests, *settings.values()), record):
+        run.update({**places, "digests": compared.digests})  # the same content may lie elsewhere now, or be mended
+    compared.write(run)
+    job = _Job(request, run, fingerprint(*settings.values()), compared, about)
     if not job.is_done():
         job.work(chosen, embedder.least_spread)
     elif not job.is_written():
@@ -100,9 +100,9 @@ def fad(request: Request) -> Run:
     return run
 
 
-def choose_embedder(request: Request, heard: Heard) -> tuple[Embedding, Embedder]:
+def choose_embedder(request: FadRequest, compared: Comparison) -> tuple[Embedding, Embedder]:
     """The one that was asked for, at the reference's rate: ``BadInput`` when a reference file is another one's."""
-    there = heard.file.about if heard.file else None
+    there = compared.file.about if compared.file else None
     name = request.embedder or (there.embedder if there else registry.DEFAULT)
     if not request.embedder and ":" not in name and name not in registry.EMBEDDERS:
         raise BadInput(
@@ -111,19 +111,19 @@ def choose_embedder(request: Request, heard: Heard) -> tuple[Embedding, Embedder
         )
     local = storage.absolute(request.weights) if request.weights else ""
     weights = local if local and storage.exists(local) else request.weights  # workers have another working directory
-    chosen = Embedding(name, there.sample_rate if there else heard.sample_rate, weights)
+    chosen = Embedding(name, there.sample_rate if there else compared.sample_rate, weights)
     embedder = chosen.build()
-    if heard.file:
+    if compared.file:
         # An own class goes by the path that it was asked for, not by the name that it bears.
         asked = there.embedder if there.embedder != name else embedder.name
-        replace(heard.file, about=replace(there, embedder=asked)).check(embedder, request.reference)
+        replace(compared.file, about=replace(there, embedder=asked)).check(embedder, request.reference)
     return replace(chosen, weights_digest=embedder.weights_digest), embedder
 
 
-def choose_measures(request: Request, heard: Heard) -> tuple[str, ...]:
+def choose_measures(request: FadRequest, compared: Comparison) -> tuple[str, ...]:
     """Raises ``BadInput`` for an unknown measure, or one that a reference file has no null of."""
-    there = heard.file.about.measures if heard.file else tuple(MEASURES)
-    wanted = request.measures or (there if heard.file else DEFAULT_MEASURES)
+    there = compared.file.about.measures if compared.file else tuple(MEASURES)
+    wanted = request.measures or (there if compared.file else DEFAULT_MEASURES)
     if unknown := [name for name in wanted if name not in MEASURES]:
         raise BadInput(f"--measures {', '.join(unknown)}: give some of {', '.join(MEASURES)}")
     if lacking := [name for name in wanted if name not in there]:
@@ -138,27 +138,27 @@ def choose_measures(request: Request, heard: Heard) -> tuple[str, ...]:
 class _Job:
     """One request on its way through the stages."""
 
-    request: Request
+    request: FadRequest
     run: Run
     settings: str  # fingerprint of all but the files
-    heard: Heard
-    about: About
+    compared: Comparison
+    about: MadeWith
 
     @cached_property
     def pieces(self) -> dict[str, dict[int, list[Located]]]:
         """Stage → shard → the files that its part is made of, in their order."""
-        corpus, reference = self._located(self.heard.corpus), self._located(self.heard.reference)
+        corpus, reference = self._located(self.compared.corpus), self._located(self.compared.reference)
         every_file = {each.name: each for each in [*corpus, *reference]}
         return {
             embedding.STAGE: _grouped(every_file.values()),
-            scoring.REFERENCE: _grouped(reference, self.heard.reference_labels),
+            scoring.REFERENCE: _grouped(reference, self.compared.reference_labels),
             scoring.SCORE: _grouped(corpus),
-            scoring.SETS: _grouped(corpus, self.heard.labels),
+            scoring.SETS: _grouped(corpus, self.compared.labels),
         }
 
     def _located(self, stems: Iterable[Stem]) -> list[Located]:
         """In order. A track keeps its shard when others are gone, and the workers' number plays no part."""
-        names, files = self.heard.names, self.heard.files
+        names, files = self.compared.names, self.compared.files
         named = [(stem, names[stem.uri]) for stem in sorted(stems)]
         return [Located(stem, name, stable_hash(files[name].track) % MOST_SHARDS) for stem, name in named]
 
@@ -169,7 +169,7 @@ class _Job:
         def of(piece: Sequence[Located], reference: str) -> str:
             return fingerprint(self.settings, reference, [(each.name, manifest.digest([each.stem])) for each in piece])
 
-        digest = self.heard.digests["reference"]
+        digest = self.compared.digests["reference"]
         return {
             stage: {shard: of(piece, "" if stage == embedding.STAGE else digest) for shard, piece in pieces.items()}
             for stage, pieces in self.pieces.items()
@@ -195,7 +195,7 @@ class _Job:
 
         root = self.run.root
         with session.session(self.request.address) as available:
-            for uri in (root, self.heard.corpus[0].uri, *(s.uri for s in self.heard.reference[:1])):
+            for uri in (root, self.compared.corpus[0].uri, *(s.uri for s in self.compared.reference[:1])):
                 session.check_reachable(uri, available)
             embed = StemEmbedder(
                 root=root,
@@ -224,8 +224,8 @@ class _Job:
 
     def _make_reference(self, available: Resources, lost: dict[int, str], least_spread: float) -> None:
         """Leaves ``reference.fadref``."""
-        if self.heard.file:
-            self.run.write_bytes(self.heard.file_bytes, scoring.REFERENCE_FILE)
+        if self.compared.file:
+            self.run.write_bytes(self.compared.file_bytes, scoring.REFERENCE_FILE)
             return
         work = self.pieces[scoring.REFERENCE]
         scoring.check_reference(self.run, work.values(), lost)
@@ -245,7 +245,7 @@ class _Job:
         work = {}
         for number, piece in self.pieces[scoring.SETS].items():
             kept = [located for located in piece if located.shard not in lost]
-            work[number] = LabelSet(self.heard.labels[number], kept, len(piece) - len(kept))
+            work[number] = LabelSet(self.compared.labels[number], kept, len(piece) - len(kept))
         measurer = SetMeasurer(root=self.run.root, fingerprint=self.fingerprints[scoring.SETS], seed=self.request.seed)
         if failed := self._pass(available, scoring.SETS, measurer, work):
             raise RaysepError(f"{self.run.root}: measuring the whole set failed ({next(iter(failed.values()))})")
@@ -258,7 +258,7 @@ class _Job:
                 rows += [scoring.failed_row(located.stem, lost[shard]) for located in piece]
             else:
                 rows += self.run.read_table(scoring.score_part(shard)).to_pylist()
-        uris = {(stem.track, stem.stem): stem.uri for stem in self.heard.corpus}
+        uris = {(stem.track, stem.stem): stem.uri for stem in self.compared.corpus}
         if sorted((row["track"], row["stem"]) for row in rows) != sorted(uris):
             raise RaysepError(f"{self.run.root}: {len(uris)} stems went in, {len(rows)} came out; report this")
         # Where the files are now: a part may have been made while they were elsewhere.

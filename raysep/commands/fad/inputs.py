@@ -20,7 +20,7 @@ CORPUS, REFERENCE = "corpus.parquet", "reference.parquet"  # of a run: the manif
 
 
 @dataclass(frozen=True)
-class Heard:
+class Comparison:
     corpus: list[Stem]
     reference: list[Stem] = field(default_factory=list)  # none with a reference file
     file: ReferenceFile | None = None
@@ -65,19 +65,19 @@ class Heard:
         if not self.file:
             manifest.write(run.path(REFERENCE), self.reference)
 
-    def before(self, run: Run) -> Heard | None:
+    def before(self, run: Run) -> Comparison | None:
         """What the run listened to until now, with this reference file, if any; None when it has not begun."""
         there = [name for name in (CORPUS, REFERENCE) if name == CORPUS or not self.file]
         if not all(run.has(name) for name in ("run.json", *there)):
             return None
         return replace(self, **{name.split(".")[0]: manifest.read(run.path(name)) for name in there})
 
-    def changed_from(self, before: Heard) -> set[str]:
+    def changed_from(self, before: Comparison) -> set[str]:
         """Names of the files whose content is another one, that are new, and that are gone."""
-        told, here = ({n: manifest.digest([s]) for n, s in heard.files.items()} for heard in (before, self))
+        told, here = ({n: manifest.digest([s]) for n, s in compared.files.items()} for compared in (before, self))
         return {name for name in told.keys() | here.keys() if told.get(name) != here.get(name)}
 
-    def with_known(self, before: Heard) -> Heard:
+    def with_known(self, before: Comparison) -> Comparison:
         """Files that could not even be opened just now as they were: that passes, and what was made of them is good."""
         known = {stem.stem_id: stem for stem in before.corpus}
 
@@ -88,13 +88,13 @@ class Heard:
         return replace(self, corpus=[was(stem) for stem in self.corpus])
 
 
-def hear(
+def read_comparison(
     corpus: str,
     reference: str,
     labels: Sequence[str] | None = None,
     split: str = "train",
     layout: str | None = None,
-) -> Heard:
+) -> Comparison:
     """Read both, headers only. Raises ``BadInput`` when one cannot be used, or the corpus has labels the reference lacks.
 
     A file of the corpus that cannot be read as audio stays: it will be a row that failed. One of the reference is an
@@ -103,12 +103,12 @@ def hear(
     stems = read_stems(corpus, labels, split, layout)
     if reference.endswith(SUFFIX):
         data = _file_bytes(reference)
-        found = Heard(stems, file=ReferenceFile.from_bytes(data, reference), file_bytes=data)
+        found = Comparison(stems, file=ReferenceFile.from_bytes(data, reference), file_bytes=data)
     elif storage.absolute(reference) == storage.absolute(corpus):
-        found = Heard(stems, stems)
+        found = Comparison(stems, stems)
     else:
         # The labels asked for, else its own: a flat folder must not be looked through for vocals and drums.
-        found = Heard(stems, read_stems(reference, labels, "reference", layout))
+        found = Comparison(stems, read_stems(reference, labels, "reference", layout))
     if lacking := [label for label in found.labels if label not in found.reference_labels]:
         raise BadInput(
             f"--reference {reference}: has {', '.join(found.reference_labels)}, but the corpus has {', '.join(lacking)}; "
@@ -118,18 +118,18 @@ def hear(
         raise BadInput(
             f"--reference {reference}: {len(broken)} files cannot be read as audio, first {broken[0]}; replace or remove them"
         )
-    return Heard(stems, [s for s in found.reference if s.stem in found.labels], found.file, found.file_bytes)
+    return Comparison(stems, [s for s in found.reference if s.stem in found.labels], found.file, found.file_bytes)
 
 
-def accept_mended_files(run: Run, heard: Heard, fingerprint_of: Callable[[Heard], str]) -> Heard:
+def accept_mended_files(run: Run, compared: Comparison, fingerprint_of: Callable[[Comparison], str]) -> Comparison:
     """Let a run go on when nothing but files that it could not use has changed since; returns what it goes on with.
 
     Whatever was made of a file that is as it was stays. Raises ``RunConflict`` naming the first file that may not change.
     """
-    before = heard.before(run)
+    before = compared.before(run)
     if before is None:
-        return heard
-    now = heard.with_known(before)
+        return compared
+    now = compared.with_known(before)
     record = run.read_json("run.json")
     known = (record["fingerprint"], *record.get("accepts", []))
     if fingerprint_of(now) in known or fingerprint_of(before) not in known:
@@ -143,7 +143,7 @@ def accept_mended_files(run: Run, heard: Heard, fingerprint_of: Callable[[Heard]
     return now
 
 
-def _may_change(run: Run, before: Heard, now: Heard) -> set[str]:
+def _may_change(run: Run, before: Comparison, now: Comparison) -> set[str]:
     """Names of the files that the run failed to use, or has not come to yet, with their tracks where those are left out.
 
     As long as there is no result, also those that are new.

@@ -16,7 +16,7 @@ from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RaysepError
 from raysep.outcome import Outcome
 from raysep.probes.fad.null import FEWEST_TRACKS
-from raysep.probes.fad.reference_file import SUFFIX, About, ReferenceFile
+from raysep.probes.fad.reference_file import SUFFIX, MadeWith, ReferenceFile
 from raysep.probes.fad.set_level import set_distances
 from raysep.rundir import Run, table_bytes
 from raysep.stages.passes import Counts, Worker
@@ -64,7 +64,7 @@ def _row(stem: Stem, outcome: str, message: str, **found: Any) -> dict[str, Any]
 class ReferenceBuilder(Worker):
     """Builds the reference of a label."""
 
-    about: About
+    about: MadeWith
     least_spread: float
 
     def run(self, shard: int, payload: Sequence[Located]) -> Counts:
@@ -120,14 +120,14 @@ class SetMeasurer(Worker):
         """Measured are those scored that are not in the reference: a part of the reference is no distance away from it."""
         run, label, located = self.folder, payload.label, payload.located
         frames, failed = frames_of(run, located), payload.lost + _unreadable(run, located)
-        heard = [each for each in located if len(frames[each.name]) > 1]
-        others = [each for each in heard if not reference.member(label, each.stem.etag, frames[each.name])]
+        compared = [each for each in located if len(frames[each.name]) > 1]
+        others = [each for each in compared if not reference.member(label, each.stem.etag, frames[each.name])]
         together = np.concatenate([frames[each.name] for each in others] or [np.zeros((0, reference.about.dimension))])
         found = {
             "label": label,
             "stems": len(others),
             "frames": len(together),
-            "in_reference": len(heard) - len(others),
+            "in_reference": len(compared) - len(others),
             **set_distances(together, reference.labels[label], self.seed),
         }
         counts = {"rows": len(located) + payload.lost, "failed": failed}

@@ -15,7 +15,7 @@ from raysep.commands.fad.scoring import ENDINGS, schema_of
 from raysep.outcome import Outcome
 from raysep.probes.fad import measures as stem_level
 from raysep.probes.fad import set_level
-from raysep.probes.fad.reference_file import About, ReferenceFile
+from raysep.probes.fad.reference_file import MadeWith, ReferenceFile
 from raysep.rundir import Run
 from raysep.screen import terminal
 
@@ -36,7 +36,7 @@ def write(
     sets: Sequence[dict[str, Any]],
     inputs: dict[str, Any],
     reference: ReferenceFile,
-    about: About,
+    about: MadeWith,
 ) -> None:
     """Leaves ``fad.parquet``, ``fad.csv`` and, last, ``fad.json``. ``rows`` come in any order."""
     rows = sorted(rows, key=lambda row: (row["track"], row["stem"]))
@@ -60,7 +60,7 @@ def record(
     sets: Sequence[dict[str, Any]],
     inputs: dict[str, Any],
     reference: ReferenceFile,
-    about: About,
+    about: MadeWith,
 ) -> dict[str, Any]:
     """``fad.json``: every number of every label with its definition, and what all rests on."""
     return finite(
@@ -78,7 +78,7 @@ def record(
     )
 
 
-def _summary(rows: Sequence[dict[str, Any]], label: str, about: About) -> dict[str, Any]:
+def _summary(rows: Sequence[dict[str, Any]], label: str, about: MadeWith) -> dict[str, Any]:
     own = [row for row in rows if row["stem"] == label]
     told = (Outcome.SCORED, Outcome.SILENT, Outcome.FAILED)
     counts = {str(outcome): sum(row["outcome"] == outcome for row in own) for outcome in told}

@@ -19,12 +19,12 @@ WILD = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True)
-class Source:
+class InputFile:
     uri: str
     name: str  # may hold slashes: the path below the folder that was given, without the extension
 
 
-def find(inputs: Sequence[str], apart_from: str) -> list[Source]:
+def find(inputs: Sequence[str], apart_from: str) -> list[InputFile]:
     """The sources in the order given, each once; ``apart_from`` is a folder whose files are never found by search.
 
     An input is a file, a folder (all audio below it, by extension) or a pattern with ``*``, ``?``, ``[…]`` and ``**``,
@@ -51,7 +51,7 @@ def find(inputs: Sequence[str], apart_from: str) -> list[Source]:
             found.setdefault(each, str(PurePosixPath(relative).with_suffix("")))
     if not found:
         raise BadInput("no input: give audio files, folders or patterns")
-    return [Source(uri, name) for uri, name in told_apart(found).items()]
+    return [InputFile(uri, name) for uri, name in told_apart(found).items()]
 
 
 def told_apart(names: dict[str, str]) -> dict[str, str]:

@@ -19,8 +19,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from raysep.audio.files import decode_blocks, probe
-from raysep.commands.separate.inputs import Source, find
-from raysep.commands.separate.stem_files import Options, workspace, write_stems
+from raysep.commands.separate.inputs import InputFile, find
+from raysep.commands.separate.stem_files import StemFiles, workspace, write_stems
 from raysep.corpus import storage
 from raysep.corpus.layouts.headers import fingerprint
 from raysep.errors import AudioError, BadInput, FinishedWithFailures, RunConflict
@@ -75,13 +75,13 @@ def separate_each(
     """Separate every input into ``OUT/NAME/STEM.wav``; what became of each, in order.
 
     ``model`` is a checkpoint, or the folder of a run that trained one; ``inputs`` as for ``sources.find``; ``options``
-    are the fields of ``stem_files.Options``; all places may be ``s3://``. What an earlier call finished with the same
+    are the fields of ``stem_files.StemFiles``; all places may be ``s3://``. What an earlier call finished with the same
     model and options is not done again. Raises ``BadInput`` for a model, an input or an option that cannot be used,
     ``RunConflict`` when a folder holds files of another origin (unless ``overwrite``).
     """
     from raysep.separators.inference import check_options
 
-    chosen = Options(**options)
+    chosen = StemFiles(**options)
     out, progress = storage.absolute(out), Progress(quiet)
     if not storage.is_remote(out) and Path(out).is_file():
         raise BadInput(f"--out {out}: is a file; give a folder")
@@ -156,11 +156,11 @@ def check_apart(jobs: Sequence[Job]) -> None:
 class Job:
     """One input, and where its stems go."""
 
-    source: Source
+    source: InputFile
     folder: str
     names: Sequence[str]  # of the files without their extension
     digest: str  # of the checkpoint
-    options: Options
+    options: StemFiles
 
     @property
     def files(self) -> list[str]:

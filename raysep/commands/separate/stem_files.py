@@ -30,7 +30,7 @@ UPLOAD_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
-class Options:
+class StemFiles:
     """What decides the files that are written. ``BadInput`` for a value that is out of range."""
 
     format: str = "wav"
@@ -73,7 +73,7 @@ def write_stems(
     blocks: Iterable[np.ndarray],
     info: AudioInfo,
     folder: Path,
-    options: Options,
+    options: StemFiles,
     batch: int = 4,
     advance: Callable[[int], None] = lambda frames: None,
 ) -> tuple[int, float]:
@@ -86,7 +86,7 @@ def write_stems(
     mixture = Passing(blocks, keep=options.rest is not None)
     names = options.names_of(network)
     rescale = options.clip == "rescale"
-    first = Options(bits=32) if rescale else options  # a peak is only known at the end
+    first = StemFiles(bits=32) if rescale else options  # a peak is only known at the end
     paths = [folder / (f".{name}.unscaled" if rescale else f"{name}.{options.format}") for name in names]
     done = 0
     try:
@@ -110,7 +110,7 @@ def write_stems(
 
 
 def estimates(
-    network: Separator, mixture: Iterable[np.ndarray], info: AudioInfo, options: Options, batch: int
+    network: Separator, mixture: Iterable[np.ndarray], info: AudioInfo, options: StemFiles, batch: int
 ) -> Iterator[np.ndarray]:
     """Blocks ``(channel, n)`` of a mixture -> blocks ``(stem, channel, n)`` of the stems that are to be written.
 
@@ -181,11 +181,11 @@ def workspace(folder: str) -> Iterator[Path]:
                 shutil.copyfileobj(source, target, UPLOAD_BYTES)
 
 
-def _writer(path: Path, info: AudioInfo, options: Options) -> AudioWriter:
+def _writer(path: Path, info: AudioInfo, options: StemFiles) -> AudioWriter:
     return AudioWriter(path, info.sample_rate, info.channels, options.format, options.bits, info.frames)
 
 
-def _scaled_copy(source: Path, target: Path, info: AudioInfo, options: Options, gain: float) -> None:
+def _scaled_copy(source: Path, target: Path, info: AudioInfo, options: StemFiles, gain: float) -> None:
     with source.open("rb") as stream, _writer(target, info, options) as writer:
         for block in decode_blocks(stream, str(source)):
             writer.write(block * gain)

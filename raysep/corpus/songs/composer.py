@@ -18,7 +18,7 @@ LONGEST_PAUSE = 0.28  # of a song: how long a stem may stay out, so that it is h
 
 
 @dataclass(frozen=True)
-class Plan:
+class Arrangement:
     """The frame of a song: time, key and form, shared by all players."""
 
     style: Style
@@ -65,7 +65,7 @@ def compose(rng: np.random.Generator, seconds: float) -> Song:
     return Song(style.name, plan.tempo, plan.tonic, seconds, tuning, vocals=vocals, **parts)
 
 
-def _plan(rng: np.random.Generator, style: Style, seconds: float) -> Plan:
+def _plan(rng: np.random.Generator, style: Style, seconds: float) -> Arrangement:
     tempo = float(rng.uniform(*style.tempo))
     bar_seconds = style.steps / 4 * 60 / tempo
     shift = float(rng.choice((0.0, 0.0, 0.5, 0.25, 0.75))) * bar_seconds
@@ -76,10 +76,10 @@ def _plan(rng: np.random.Generator, style: Style, seconds: float) -> Plan:
     first = int(rng.integers(2))
     chorus = tuple(bool((bar // 4 + first) % 2) for bar in range(bars))
     chords = tuple(sections[chorus[bar]][bar % 4] for bar in range(bars))
-    return Plan(style, tempo, tonic, scale(tonic, mode), bars, chords, chorus, shift)
+    return Arrangement(style, tempo, tonic, scale(tonic, mode), bars, chords, chorus, shift)
 
 
-def _pause(rng: np.random.Generator, plan: Plan, seconds: float, chance: float) -> tuple[float, float]:
+def _pause(rng: np.random.Generator, plan: Arrangement, seconds: float, chance: float) -> tuple[float, float]:
     """(start, end) in seconds of the bars a stem stays out; an empty span when it plays throughout."""
     bar = plan.style.steps / 4 * 60 / plan.tempo
     most = int(LONGEST_PAUSE * seconds / bar)
@@ -99,7 +99,7 @@ def _without(notes: tuple, pause: tuple[float, float], seconds: float) -> tuple:
     return tuple(replace(n, start=max(n.start, 0.0)) for n in sorted(inside, key=lambda n: n.start))
 
 
-def _drums(rng: np.random.Generator, plan: Plan) -> Part:
+def _drums(rng: np.random.Generator, plan: Arrangement) -> Part:
     style = plan.style
     verse = _varied(rng, grooves.DRUMS[style.drums[rng.integers(len(style.drums))]])
     refrain = _varied(rng, grooves.DRUMS[style.drums[rng.integers(len(style.drums))]])
@@ -128,7 +128,7 @@ def _varied(rng: np.random.Generator, groove: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _bass(rng: np.random.Generator, plan: Plan) -> Part:
+def _bass(rng: np.random.Generator, plan: Arrangement) -> Part:
     style = plan.style
     figures = [grooves.BASS[style.bass[rng.integers(len(style.bass))]] for _ in range(2)]
     lowest = int(rng.integers(28, 33))
@@ -150,7 +150,7 @@ def _bass(rng: np.random.Generator, plan: Plan) -> Part:
     return Part(int(programs[rng.integers(len(programs))]), tuple(notes))
 
 
-def _layers(rng: np.random.Generator, plan: Plan) -> tuple[Part, ...]:
+def _layers(rng: np.random.Generator, plan: Arrangement) -> tuple[Part, ...]:
     chosen = [layer for k, layer in enumerate(plan.style.layers) if k == 0 or rng.random() < 0.62]
     parts = []
     for number, layer in enumerate(chosen):
@@ -161,7 +161,7 @@ def _layers(rng: np.random.Generator, plan: Plan) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _comp(rng: np.random.Generator, plan: Plan, layer: Layer, resting: bool) -> list[Note]:
+def _comp(rng: np.random.Generator, plan: Arrangement, layer: Layer, resting: bool) -> list[Note]:
     """Chords and broken chords; a second layer may play only the verses or only the choruses."""
     fitting = [f for f in layer.figures if len(grooves.COMP[f]) == plan.style.steps] or [layer.figures[0]]
     figures = [grooves.COMP[fitting[rng.integers(len(fitting))]] for _ in range(2)]
@@ -188,7 +188,7 @@ def _comp(rng: np.random.Generator, plan: Plan, layer: Layer, resting: bool) -> 
     return notes
 
 
-def _lead(rng: np.random.Generator, plan: Plan) -> list[Note]:
+def _lead(rng: np.random.Generator, plan: Arrangement) -> list[Note]:
     """An instrumental line in phrases of two bars, often left out so that the singer is not always answered."""
     low = int(rng.integers(60, 70))
     notes: list[Note] = []
@@ -200,7 +200,7 @@ def _lead(rng: np.random.Generator, plan: Plan) -> list[Note]:
 
 
 def _tune(
-    rng: np.random.Generator, plan: Plan, low: int, high: int, skip: float
+    rng: np.random.Generator, plan: Arrangement, low: int, high: int, skip: float
 ) -> list[tuple[int, int, int, int, int]]:
     """(bar, step, length, pitch, place in the phrase) over the whole song; phrases last two bars and come back."""
     steps = plan.style.steps
@@ -226,7 +226,7 @@ def _tune(
     return line
 
 
-def _vocals(rng: np.random.Generator, plan: Plan) -> tuple[Line, ...]:
+def _vocals(rng: np.random.Generator, plan: Arrangement) -> tuple[Line, ...]:
     """A lead singer, sometimes doubled, sometimes with a harmony in the choruses."""
     singer = SINGERS[rng.integers(len(SINGERS))]
     register = float(rng.choice((0.0, 2.0, 3.5, 7.0, 9.0)) + rng.uniform(-1, 1))  # from soprano to tenor
@@ -251,12 +251,12 @@ def _vocals(rng: np.random.Generator, plan: Plan) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def _bar_of(plan: Plan, at: float) -> int:
+def _bar_of(plan: Arrangement, at: float) -> int:
     bar = int((at + plan.shift + 0.05) * plan.tempo / 60 * 4 / plan.style.steps)
     return min(max(bar, 0), plan.bars - 1)
 
 
-def _sing(rng: np.random.Generator, plan: Plan, tune: list[tuple[int, int, int, int, int]]) -> tuple[Sung, ...]:
+def _sing(rng: np.random.Generator, plan: Arrangement, tune: list[tuple[int, int, int, int, int]]) -> tuple[Sung, ...]:
     """Words for a tune: now and then a vowel is carried over to the next note."""
     sung: list[Sung] = []
     for bar, step, length, pitch, place in tune:

@@ -16,7 +16,7 @@ DEFAULT = "aisfx"  # what finds most on the benchmark: docs/results/embedders.md
 
 
 @dataclass(frozen=True)
-class Entry:
+class Registered:
     about: str
     licence: str  # of its weights; "" when it has none
     build: Callable[[int, str], Embedder]  # (Hz of the corpus, where the weights are: "" = its own) → embedder
@@ -76,16 +76,18 @@ def _separator(_sample_rate: int, weights: str) -> Embedder:
     return SeparatorEmbedder.from_checkpoint(weights)
 
 
-EMBEDDERS: dict[str, Entry] = {
-    "logmel": Entry("mean and spread of 64 log-mel bands over a second, 128 numbers", "", _logmel),
-    "aisfx": Entry("sound effects network, full band to 22 kHz, 512 numbers over 2.3 s; ships", "CC BY 4.0", _aisfx),
-    "musicnn": Entry("music tags up to 8 kHz, 200 numbers over 3.0 s; ships", "ISC", _musicnn),
-    "separator": Entry("a separator's own bottleneck; weights are one of raysep's checkpoints", "", _separator),
-    "clap-music": Entry("LAION's CLAP for music, 512 numbers over 10 s; fetched", "Apache-2.0", _clap_music),
-    "clap-audio": Entry("LAION's CLAP for all sound, 512 numbers over 10 s; fetched", "Apache-2.0", _clap_audio),
-    "mert": Entry("MERT-v1-95M, its last layer's mean over a second, 768 numbers; fetched", "CC BY-NC 4.0", _mert),
-    "encodec": Entry("EnCodec's encoder, its mean over a second, 128 numbers; fetched", "MIT (48 kHz)", _encodec),
-    "vggish": Entry("VGGish, 128 numbers over 0.975 s; give its weights", "Apache-2.0", _vggish),
+EMBEDDERS: dict[str, Registered] = {
+    "logmel": Registered("mean and spread of 64 log-mel bands over a second, 128 numbers", "", _logmel),
+    "aisfx": Registered(
+        "sound effects network, full band to 22 kHz, 512 numbers over 2.3 s; ships", "CC BY 4.0", _aisfx
+    ),
+    "musicnn": Registered("music tags up to 8 kHz, 200 numbers over 3.0 s; ships", "ISC", _musicnn),
+    "separator": Registered("a separator's own bottleneck; weights are one of raysep's checkpoints", "", _separator),
+    "clap-music": Registered("LAION's CLAP for music, 512 numbers over 10 s; fetched", "Apache-2.0", _clap_music),
+    "clap-audio": Registered("LAION's CLAP for all sound, 512 numbers over 10 s; fetched", "Apache-2.0", _clap_audio),
+    "mert": Registered("MERT-v1-95M, its last layer's mean over a second, 768 numbers; fetched", "CC BY-NC 4.0", _mert),
+    "encodec": Registered("EnCodec's encoder, its mean over a second, 128 numbers; fetched", "MIT (48 kHz)", _encodec),
+    "vggish": Registered("VGGish, 128 numbers over 0.975 s; give its weights", "Apache-2.0", _vggish),
 }
 
 

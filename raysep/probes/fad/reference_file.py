@@ -30,7 +30,7 @@ NUMBERS = ("raw", "z", "p")
 
 
 @dataclass(frozen=True)
-class About:
+class MadeWith:
     """What a reference's numbers depend on beside its tracks."""
 
     embedder: str  # name in ``registry.EMBEDDERS``
@@ -42,7 +42,7 @@ class About:
     version: str = __version__  # of raysep
 
     @classmethod
-    def of(cls, embedder: Embedder, measures: Sequence[str], seed: int) -> About:
+    def of(cls, embedder: Embedder, measures: Sequence[str], seed: int) -> MadeWith:
         return cls(
             embedder.name,
             embedder.weights_digest,
@@ -66,13 +66,13 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class ReferenceFile:
-    about: About
+    about: MadeWith
     labels: Mapping[str, LabelReference]
     members: Mapping[str, Sequence[Member]]  # by label, in the order of the tracks
 
     @classmethod
     def from_tracks(
-        cls, label: str, tracks: Sequence[tuple[str, str, np.ndarray]], about: About, least_spread: float = 0.0
+        cls, label: str, tracks: Sequence[tuple[str, str, np.ndarray]], about: MadeWith, least_spread: float = 0.0
     ) -> ReferenceFile:
         """One label, from (name, etag, raw ``(n, dimension)`` frames) of each clean track; those without frames are left out.
 
@@ -119,7 +119,7 @@ class ReferenceFile:
 
     def check(self, embedder: Embedder, name: str) -> None:
         """Raise ``BadInput`` naming both when ``embedder`` is not the one that made the file ``name``."""
-        ours = About.of(embedder, (), 0)
+        ours = MadeWith.of(embedder, (), 0)
         for what in ("embedder", "weights_digest", "sample_rate", "dimension"):
             there, here = (getattr(about, what) or "none" for about in (self.about, ours))
             if there != here:
@@ -164,7 +164,7 @@ class ReferenceFile:
                 if told.pop("format") != FORMAT:
                     raise ValueError(f"another format than {FORMAT}")
                 made_of = told.pop("labels")
-                about = About(**told | {"measures": tuple(told["measures"])})
+                about = MadeWith(**told | {"measures": tuple(told["measures"])})
                 labels, members = {}, {}
                 for number, (label, content) in enumerate(made_of.items()):
                     labels[label] = LabelReference.from_bytes(arrays[f"{number} reference"].tobytes())

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from raysep import cli
 from raysep.commands.benchmark import attribution, attribution_figures
-from raysep.commands.benchmark.attribution import Request, draw_subsets
+from raysep.commands.benchmark.attribution import QualityRequest, draw_subsets
 from raysep.corpus import truth
 from raysep.corpus.layouts import LABELS
 from raysep.errors import BadInput, RaysepError, RunConflict
@@ -48,9 +48,9 @@ def bench(tmp_path_factory, write_tracks) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(bench, run_alone) -> Request:
+def finished(bench, run_alone) -> QualityRequest:
     """What was asked of a run that is finished. To be read only."""
-    request = Request(
+    request = QualityRequest(
         bench=str(bench),
         out=str(bench.parent / "out"),
         subsets=4,
@@ -280,7 +280,7 @@ def test_the_options_of_the_command_reach_the_stage(monkeypatch):
     for arguments in (words, words + more):
         assert CliRunner().invoke(cli.app, arguments).exit_code == 0
     given = {"subsets": 5, "seeds": 4, "steps": 6, "hidden": 7, "seed": 8, "workers": 2, "address": "local"}
-    assert requests == [Request("bench", "o"), Request("bench", "o", quiet=True, **given)]
+    assert requests == [QualityRequest("bench", "o"), QualityRequest("bench", "o", quiet=True, **given)]
 
 
 # With Ray

@@ -10,7 +10,7 @@ import pytest
 
 from raysep.cluster import shards
 from raysep.commands.evaluate import evaluate
-from raysep.commands.evaluate.evaluate import Request
+from raysep.commands.evaluate.evaluate import EvaluationRequest
 from raysep.corpus import manifest, storage
 from raysep.corpus.layouts import LABELS, stems_of
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError, RunConflict
@@ -26,7 +26,7 @@ def request_of(tmp_path, make_context, write_tracks, save_network):
     for number, name in enumerate(("cleaned-seed0", "cleaned-seed1", "contaminated-seed0")):
         save_network(context, name, steps=1, seed=number)
     write_tracks(tmp_path / "test", NAMES, seconds=2.5)
-    request = Request(
+    request = EvaluationRequest(
         models=(context.run.root,),
         corpus=str(tmp_path / "test"),
         out=str(tmp_path / "out"),
@@ -37,7 +37,7 @@ def request_of(tmp_path, make_context, write_tracks, save_network):
     return lambda **changes: replace(request, **changes)
 
 
-def table(request: Request):
+def table(request: EvaluationRequest):
     return Run(request.out).read_table("evaluation.parquet")
 
 

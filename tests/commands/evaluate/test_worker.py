@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from raysep.commands.evaluate import models, worker
-from raysep.commands.evaluate.worker import Options, TrackEvaluator
+from raysep.commands.evaluate.worker import Measuring, TrackEvaluator
 from raysep.corpus import manifest
 from raysep.corpus.layouts import LABELS, stems_of
 from raysep.corpus.reading import read_stem
@@ -33,7 +33,7 @@ def tracks(tmp_path, write_tracks):
 
 
 def evaluator(tmp_path, model, **options) -> TrackEvaluator:
-    options = Options(**({"measures": ("sdr", "framewise_sdr")} | options))
+    options = Measuring(**({"measures": ("sdr", "framewise_sdr")} | options))
     return TrackEvaluator(root=str(tmp_path / "out"), fingerprint="fp", models=(model,), labels=LABELS, options=options)
 
 
@@ -155,10 +155,10 @@ def test_stems_that_do_not_belong_together_are_named(tracks, tmp_path, write_tra
 
 
 def test_the_tables_have_a_column_for_each_measure():
-    options = Options(("sdr", "framewise_sdr", "sir"), frames=True)
+    options = Measuring(("sdr", "framewise_sdr", "sir"), frames=True)
     assert options.schema.names == [
         *("model", "seed", "track", "stem", "outcome", "message", "seconds"),
         *("sdr", "framewise_sdr", "sir", "conditioned", "frames"),
     ]
     assert options.frame_schema.names == ["model", "seed", "track", "stem", "frame", "sdr", "sir"]
-    assert "conditioned" not in Options(("sdr",)).schema.names
+    assert "conditioned" not in Measuring(("sdr",)).schema.names

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from raysep.commands.fad.fad import Request, fad
+from raysep.commands.fad.fad import FadRequest, fad
 from tests.commands.fad.runs import CLEAN, LABELS, NAMES, RATE
 
 
@@ -15,12 +15,12 @@ from tests.commands.fad.runs import CLEAN, LABELS, NAMES, RATE
 def request_in(write_tracks):
     """request_in(folder): three tracks of two labels against five clean ones; A/drums is nothing like its label."""
 
-    def make(folder: Path) -> Request:
+    def make(folder: Path) -> FadRequest:
         clean = write_tracks(folder / "clean", CLEAN, seconds=5.0, labels=LABELS)
         corpus = write_tracks(folder / "corpus", NAMES, seconds=4.0, seed=1, labels=LABELS)
         time = np.arange(4 * RATE) / RATE
         soundfile.write(folder / "corpus" / "A" / "drums.wav", 0.1 * np.sin(2 * np.pi * 440 * time), RATE)
-        return Request(corpus, clean, str(folder / "out"), embedder="logmel", labels=LABELS, quiet=True)
+        return FadRequest(corpus, clean, str(folder / "out"), embedder="logmel", labels=LABELS, quiet=True)
 
     return make
 
@@ -33,7 +33,7 @@ def request_of(request_in, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def finished(request_in, run_alone, tmp_path_factory) -> tuple[Request, list[list[int]]]:
+def finished(request_in, run_alone, tmp_path_factory) -> tuple[FadRequest, list[list[int]]]:
     """What was asked of a run that is finished, and the shards it ran, call by call. To be read only."""
     request = request_in(tmp_path_factory.mktemp("fad"))
     with pytest.MonkeyPatch.context() as patch:

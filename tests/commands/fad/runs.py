@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from raysep.commands.fad.fad import MOST_SHARDS, Request, fad
+from raysep.commands.fad.fad import MOST_SHARDS, FadRequest, fad
 from raysep.corpus.hashing import stable_hash
 from raysep.rundir import Run
 
@@ -16,7 +16,7 @@ CLEAN = ("R1", "R2", "R3", "R4", "R5")
 NAMES = ("A", "B", "C")
 
 
-def rows_of(request: Request) -> dict[tuple[str, str], dict]:
+def rows_of(request: FadRequest) -> dict[tuple[str, str], dict]:
     return {(r["track"], r["stem"]): r for r in Run(request.out).read_table("fad.parquet").to_pylist()}
 
 
@@ -29,13 +29,13 @@ def move(folder: str, target: Path) -> str:
     return str(target)
 
 
-def left_by(request: Request) -> dict[str, bytes]:
+def left_by(request: FadRequest) -> dict[str, bytes]:
     """The result, without the addresses in it."""
     files = {name: Path(request.out, name).read_bytes() for name in ("fad.csv", "reference.fadref")}
     return files | {"fad.csv": files["fad.csv"].replace(request.corpus.encode(), b"")}
 
 
-def fresh(request: Request) -> dict[str, bytes]:
+def fresh(request: FadRequest) -> dict[str, bytes]:
     """What the same request leaves in a folder of its own."""
     again = replace(request, out=f"{request.out}-fresh")
     fad(again)

@@ -14,8 +14,8 @@ import soundfile
 
 from raysep.cluster import shards
 from raysep.commands.fad import embedding
-from raysep.commands.fad.fad import DEFAULT_MEASURES, MEASURES, Request, choose_embedder, fad
-from raysep.commands.fad.inputs import hear
+from raysep.commands.fad.fad import DEFAULT_MEASURES, MEASURES, FadRequest, choose_embedder, fad
+from raysep.commands.fad.inputs import read_comparison
 from raysep.corpus import storage
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError, RunConflict
 from raysep.probes.embedders import registry
@@ -33,7 +33,7 @@ def frames_of(folder: str, track: str, label: str) -> np.ndarray:
     return audible_frames(LogMelEmbedder(RATE), audio, RATE)
 
 
-def standardised(request: Request, label: str, left_out: str = ""):
+def standardised(request: FadRequest, label: str, left_out: str = ""):
     """(the function that standardises, the reference's frames by it, one track left out of those)."""
     by_track = {track: frames_of(request.reference, track, label) for track in CLEAN}
     together = np.concatenate(list(by_track.values())).astype(np.float64)
@@ -179,9 +179,9 @@ def test_what_cannot_be_asked_is_refused_before_any_work(request_of):
 
 def test_the_embedder_is_the_default_one_unless_another_is_asked_for(request_of):
     request = request_of(embedder=None)
-    heard = hear(request.corpus, request.reference, request.labels)
-    assert choose_embedder(request, heard)[1].name == registry.DEFAULT
-    assert choose_embedder(request_of(), heard)[1].name == "logmel"
+    compared = read_comparison(request.corpus, request.reference, request.labels)
+    assert choose_embedder(request, compared)[1].name == registry.DEFAULT
+    assert choose_embedder(request_of(), compared)[1].name == "logmel"
 
 
 OWN = """
@@ -206,9 +206,9 @@ def test_a_reference_of_an_own_embedder_knows_where_it_is(request_of, alone, tmp
     again = replace(request, embedder=None, reference=file, out=str(tmp_path / "again"))
     fad(again)
     assert left_by(again) == left_by(request)
-    heard = hear(request.corpus, file, LABELS)
-    bears = replace(heard.file, about=replace(heard.file.about, embedder="bands"))  # as files had it once
-    older = replace(heard, file=bears)
+    compared = read_comparison(request.corpus, file, LABELS)
+    bears = replace(compared.file, about=replace(compared.file.about, embedder="bands"))  # as files had it once
+    older = replace(compared, file=bears)
     assert choose_embedder(replace(again, embedder="own_bands:Bands"), older)[1].name == "bands"
     with pytest.raises(BadInput, match=r"calls itself 'bands'; say where it is with --embedder package\.module:Class"):
         choose_embedder(again, older)
@@ -218,7 +218,7 @@ def test_a_reference_of_an_own_embedder_knows_where_it_is(request_of, alone, tmp
 
 def test_workers_are_told_which_weights_the_run_has(request_of):
     request = request_of(embedder=None)
-    chosen, embedder = choose_embedder(request, hear(request.corpus, request.reference, LABELS))
+    chosen, embedder = choose_embedder(request, read_comparison(request.corpus, request.reference, LABELS))
     assert chosen.weights_digest == embedder.weights_digest != ""
 
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from raysep.commands.fad.fad import fad
-from raysep.commands.fad.inputs import hear
+from raysep.commands.fad.inputs import read_comparison
 from raysep.corpus import storage
 from raysep.errors import BadInput, FinishedWithFailures, RunConflict
 from raysep.rundir import Run
@@ -78,7 +78,7 @@ def test_a_mended_file_is_heard_and_what_was_made_of_the_others_stays(request_of
     assert alone == [shards_of("C"), [], shards_of("C"), [0]]
     record = Run(request.out).read_json("fad.json")
     assert record["digests"] == Run(request.out).read_json("run.json")["digests"]
-    assert record["digests"] == hear(request.corpus, request.reference, request.labels).digests
+    assert record["digests"] == read_comparison(request.corpus, request.reference, request.labels).digests
     assert left_by(request) == fresh(request)
 
 
@@ -140,7 +140,7 @@ def test_a_file_that_could_not_be_opened_for_a_moment(request_of, alone, tmp_pat
     assert alone == [shards_of("B"), [], shards_of("B"), [0]]
     assert left_by(request) == fresh(request)
     alone.clear()
-    unreadable()  # and once it has been heard
+    unreadable()  # and once it has been compared
     assert alone == []
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from raysep.commands.fad.inputs import hear, read_stems
+from raysep.commands.fad.inputs import read_comparison, read_stems
 from raysep.corpus import manifest, storage
 from raysep.corpus.layouts import LABELS, stems_of
 from raysep.errors import BadInput
-from raysep.probes.fad.reference_file import About, ReferenceFile
+from raysep.probes.fad.reference_file import MadeWith, ReferenceFile
 
 RATE = 8000
 
@@ -41,13 +41,13 @@ def reference_file(tmp_path, label: str) -> str:
     frames = np.random.default_rng(0).normal(size=(4, 9, 2))
     tracks = [(f"T{k}", f"tag{k}", own) for k, own in enumerate(frames)]
     path = tmp_path / f"{label}.fadref"
-    path.write_bytes(ReferenceFile.from_tracks(label, tracks, About.of(embedder, ("fad",), 0)).to_bytes())
+    path.write_bytes(ReferenceFile.from_tracks(label, tracks, MadeWith.of(embedder, ("fad",), 0)).to_bytes())
     return str(path)
 
 
 def test_folders_and_manifests_give_the_same(corpus, clean, tmp_path):
     manifest.write(str(tmp_path / "corpus.parquet"), stems_of(corpus).stems)
-    by_folder, by_manifest = hear(corpus, clean), hear(str(tmp_path / "corpus.parquet"), clean)
+    by_folder, by_manifest = read_comparison(corpus, clean), read_comparison(str(tmp_path / "corpus.parquet"), clean)
     assert by_folder == by_manifest
     assert by_folder.labels == tuple(sorted(LABELS))
     assert (by_folder.sample_rate, len(by_folder.corpus), len(by_folder.reference)) == (RATE, 8, 8)
@@ -55,26 +55,26 @@ def test_folders_and_manifests_give_the_same(corpus, clean, tmp_path):
 
 
 def test_only_the_labels_asked_for_are_heard(corpus, clean):
-    heard = hear(corpus, clean, ("vocals", "bass"))
-    assert heard.labels == heard.reference_labels == ("bass", "vocals")
+    compared = read_comparison(corpus, clean, ("vocals", "bass"))
+    assert compared.labels == compared.reference_labels == ("bass", "vocals")
 
 
 def test_a_reference_may_be_a_file(corpus, tmp_path):
     path = reference_file(tmp_path, "bass")
-    heard = hear(corpus, path, ("bass",))
-    assert heard.reference_labels == ("bass",)
-    assert heard.digests["reference"] == storage.digest(heard.file_bytes)
+    compared = read_comparison(corpus, path, ("bass",))
+    assert compared.reference_labels == ("bass",)
+    assert compared.digests["reference"] == storage.digest(compared.file_bytes)
     with pytest.raises(BadInput, match=r"bass\.fadref: has bass, but the corpus has drums, other, vocals"):
-        hear(corpus, path)
+        read_comparison(corpus, path)
     with pytest.raises(BadInput, match=r"--reference .*none\.fadref: cannot be read"):
-        hear(corpus, str(tmp_path / "none.fadref"))
+        read_comparison(corpus, str(tmp_path / "none.fadref"))
 
 
 def test_songs_without_stems_are_of_one_label(songs, tmp_path):
     assert [s.stem_id for s in read_stems(songs, None, "train")] == ["one.wav/audio", "two.flac/audio"]
     assert {s.stem for s in read_stems(songs, ("vocals",), "train")} == {"vocals"}
-    assert hear(songs, songs).reference_labels == ("audio",)
-    assert hear(songs, reference_file(tmp_path, "vocals"), ("vocals",)).labels == ("vocals",)
+    assert read_comparison(songs, songs).reference_labels == ("audio",)
+    assert read_comparison(songs, reference_file(tmp_path, "vocals"), ("vocals",)).labels == ("vocals",)
 
 
 def test_a_stray_song_beside_the_tracks_hides_none_of_them(corpus, tmp_path):
@@ -113,18 +113,18 @@ def test_stems_of_other_lengths_and_no_audio_stay_but_a_missing_one_is_refused(c
 def test_a_reference_that_is_no_audio_is_refused(corpus, clean, tmp_path):
     (tmp_path / "clean" / "R" / "bass.wav").write_bytes(b"no audio")
     with pytest.raises(BadInput, match=r"--reference .*1 files cannot be read as audio, first .*bass\.wav"):
-        hear(corpus, clean)
+        read_comparison(corpus, clean)
 
 
 def test_names_do_not_depend_on_where_the_files_are(corpus, clean, tmp_path):
-    here = hear(corpus, clean)
+    here = read_comparison(corpus, clean)
     shutil.move(corpus, tmp_path / "elsewhere")
-    there = hear(str(tmp_path / "elsewhere"), clean)
+    there = read_comparison(str(tmp_path / "elsewhere"), clean)
     assert here.files.keys() == there.files.keys()
     assert {"corpus/A/bass", "reference/R/bass"} <= here.files.keys()
     assert there.changed_from(here) == set()
     assert here.digests == there.digests
-    both = hear(clean, clean)
+    both = read_comparison(clean, clean)
     assert sorted(both.files) == sorted(f"reference/{stem.stem_id}" for stem in both.reference)
 
 
@@ -133,10 +133,10 @@ def test_a_manifest_that_names_a_stem_twice_is_refused(corpus, clean, tmp_path):
     twin = replace(stems[0], uri=f"{clean}/R/bass.wav")
     manifest.write(str(tmp_path / "c.parquet"), [*stems, twin])
     with pytest.raises(BadInput, match=r"c\.parquet: 1 stems have more than one row, first A/bass"):
-        hear(str(tmp_path / "c.parquet"), clean)
+        read_comparison(str(tmp_path / "c.parquet"), clean)
 
 
 def test_a_manifest_without_the_labels_is_refused(corpus, clean, tmp_path):
     manifest.write(str(tmp_path / "c.parquet"), stems_of(corpus).stems)
     with pytest.raises(BadInput, match="holds no stems labelled piano"):
-        hear(str(tmp_path / "c.parquet"), clean, ("piano",))
+        read_comparison(str(tmp_path / "c.parquet"), clean, ("piano",))

@@ -13,11 +13,11 @@ from raysep.commands.fad.embedding import Located
 from raysep.commands.fad.scoring import LabelSet, ReferenceBuilder, SetMeasurer, StemScorer
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
-from raysep.probes.fad.reference_file import About, ReferenceFile
+from raysep.probes.fad.reference_file import MadeWith, ReferenceFile
 from raysep.rundir import Run, table_bytes
 
 EMBEDDER = SimpleNamespace(name="logmel", weights_digest="", sample_rate=8000, dimension=3)
-ABOUT = About.of(EMBEDDER, ("fad", "mahalanobis"), 0)
+ABOUT = MadeWith.of(EMBEDDER, ("fad", "mahalanobis"), 0)
 COUNTS = {"A": 9, "B": 0, "C": 8, "D": 1, "E": 7, "F": 9}
 
 

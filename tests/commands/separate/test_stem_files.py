@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysep.audio.files import AudioInfo
-from raysep.commands.separate.stem_files import Options, Passing, workspace, write_stems
+from raysep.commands.separate.stem_files import Passing, StemFiles, workspace, write_stems
 from raysep.corpus import storage
 from raysep.errors import BadInput
 from raysep.separators.base import Separator
@@ -63,7 +63,7 @@ def info_of(mixture: np.ndarray, rate: int = RATE) -> AudioInfo:
 
 def write(mixture, folder: Path, network=None, places=(), rate: int = RATE, **options) -> tuple[int, float]:
     folder.mkdir(exist_ok=True)
-    chosen = Options(**{"chunk_seconds": 0.1} | options)
+    chosen = StemFiles(**{"chunk_seconds": 0.1} | options)
     return write_stems(network or Gains(), cut(mixture, places), info_of(mixture, rate), folder, chosen, batch=2)
 
 
@@ -86,20 +86,20 @@ def files(folder: Path) -> dict[str, np.ndarray]:
     ],
 )
 def test_the_files_are_the_ones_that_are_asked_for(tmp_path, options, names):
-    assert Options(**options).names_of(Gains()) == names
+    assert StemFiles(**options).names_of(Gains()) == names
     write(noise(1000), tmp_path / "out", **options)
     assert set(files(tmp_path / "out")) == set(names)
 
 
 def test_options_that_do_not_go_together_are_refused():
     with pytest.raises(BadInput, match="choir: the network knows vocals, drums, bass"):
-        Options(stems=("vocals", "choir")).names_of(Gains())
+        StemFiles(stems=("vocals", "choir")).names_of(Gains())
     with pytest.raises(BadInput, match="two stems of vocals"):
-        Options(two_stems="vocals", stems=("drums",))
+        StemFiles(two_stems="vocals", stems=("drums",))
     with pytest.raises(BadInput, match="clip 'fold'"):
-        Options(clip="fold")
+        StemFiles(clip="fold")
     with pytest.raises(BadInput, match="format flac, bits 32"):
-        Options(format="flac", bits=32)
+        StemFiles(format="flac", bits=32)
 
 
 # what is in them
@@ -176,7 +176,7 @@ def test_a_mixture_that_breaks_off_leaves_no_file(tmp_path, clip):
         raise BadInput("cut short")
 
     with pytest.raises(BadInput, match="cut short"):
-        write_stems(Gains(), blocks(), info_of(noise(6000)), tmp_path, Options(chunk_seconds=0.1, clip=clip))
+        write_stems(Gains(), blocks(), info_of(noise(6000)), tmp_path, StemFiles(chunk_seconds=0.1, clip=clip))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -184,7 +184,7 @@ def test_progress_is_told_in_samples_that_are_written(tmp_path):
     told: list[int] = []
     mixture = noise(5000)
     write_stems(
-        Gains(), cut(mixture, [700]), info_of(mixture), tmp_path, Options(chunk_seconds=0.1), advance=told.append
+        Gains(), cut(mixture, [700]), info_of(mixture), tmp_path, StemFiles(chunk_seconds=0.1), advance=told.append
     )
     assert told == sorted(told)
     assert told[-1] == 5000
@@ -248,12 +248,12 @@ import numpy as np
 sys.path.insert(0, sys.argv[1])
 from test_stem_files import Gains, RATE
 from raysep.audio.files import AudioInfo
-from raysep.commands.separate.stem_files import Options, write_stems
+from raysep.commands.separate.stem_files import StemFiles, write_stems
 
 def peak(seconds):
     frames = 11025 * seconds
     block = np.full((2, 11025), 0.1, np.float32)
-    options = Options(residual=True, clip="rescale", chunk_seconds=5.0)
+    options = StemFiles(residual=True, clip="rescale", chunk_seconds=5.0)
     info = AudioInfo(11025, 2, frames, "WAV/PCM_16")
     write_stems(Gains(), (block.copy() for _ in range(seconds)), info, Path(sys.argv[2]), options)
     status = Path("/proc/self/status").read_text()

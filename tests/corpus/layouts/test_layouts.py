@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from raysep.commands.evaluate import evaluate
-from raysep.commands.fad.inputs import hear
+from raysep.commands.fad.inputs import read_comparison
 from raysep.corpus import layouts, manifest
 from raysep.corpus.layouts import LABELS, LAYOUTS, Layout, find_layout, stems_of
 from raysep.errors import BadInput
@@ -65,7 +65,7 @@ def dashed(tmp_path, monkeypatch):
 
 
 def corpus_of_evaluate(place: str, layout: str | None = None):
-    request = evaluate.Request((), place, "", layout=layout)
+    request = evaluate.EvaluationRequest((), place, "", layout=layout)
     return evaluate.read_corpus(request, [SimpleNamespace(stems=LABELS)])
 
 
@@ -73,11 +73,11 @@ def corpus_of_evaluate(place: str, layout: str | None = None):
 def test_every_command_gets_the_same_stems_from_folders_and_from_a_manifest(places, kind):
     corpus, trusted = places[f"corpus{kind}"], places[f"trusted{kind}"]
     expected = manifest.digest(stems_of(places["corpus"]).stems), manifest.digest(stems_of(places["trusted"]).stems)
-    cleaned, heard = read_inputs(corpus, trusted, None, LABELS), hear(corpus, trusted)
+    cleaned, compared = read_inputs(corpus, trusted, None, LABELS), read_comparison(corpus, trusted)
     assert (manifest.digest(cleaned.corpus), manifest.digest(cleaned.reference)) == expected
-    assert (manifest.digest(heard.corpus), manifest.digest(heard.reference)) == expected
+    assert (manifest.digest(compared.corpus), manifest.digest(compared.reference)) == expected
     assert manifest.digest(corpus_of_evaluate(corpus)) == expected[0]
-    assert cleaned.corpus == heard.corpus == stems_of(places["corpus"]).stems
+    assert cleaned.corpus == compared.corpus == stems_of(places["corpus"]).stems
     assert {stem.split for stem in cleaned.reference} == {"reference"}
 
 
@@ -87,7 +87,7 @@ def test_every_command_takes_a_layout_of_ones_own(dashed, places):
     for stems in (
         stems_of(corpus, layout=own).stems,
         read_inputs(corpus, None, None, LABELS, layout=own).corpus,
-        hear(corpus, corpus, layout=own).corpus,
+        read_comparison(corpus, corpus, layout=own).corpus,
         corpus_of_evaluate(corpus, own),
     ):
         assert [stem.stem_id for stem in stems] == expected
@@ -119,8 +119,10 @@ def test_stems_that_are_nowhere_are_named_by_every_command(places):
     for ask in (
         lambda place: stems_of(place, ("piano",)),
         lambda place: read_inputs(place, None, None, ("piano",)),
-        lambda place: hear(place, place, ("piano",)),
-        lambda place: evaluate.read_corpus(evaluate.Request((), place, "", split="train", labels=("piano",)), []),
+        lambda place: read_comparison(place, place, ("piano",)),
+        lambda place: evaluate.read_corpus(
+            evaluate.EvaluationRequest((), place, "", split="train", labels=("piano",)), []
+        ),
     ):
         with pytest.raises(BadInput, match=r"2 problems\n.*corpus 1: no 'piano' \(found bass\.wav, .*\); add it"):
             ask(places["corpus"])

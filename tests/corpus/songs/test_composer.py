@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from raysep.corpus.songs import singer
-from raysep.corpus.songs.composer import LONGEST_PAUSE, Plan, compose
+from raysep.corpus.songs.composer import LONGEST_PAUSE, Arrangement, compose
 from raysep.corpus.songs.score import SYLLABLES
 from raysep.corpus.songs.styles import STYLES
 
@@ -70,6 +70,6 @@ def test_sung_lines_have_one_note_at_a_time_within_the_singers_reach(songs):
 
 def test_swing_delays_the_second_eighth_only():
     jazz = next(s for s in STYLES if s.name == "jazz")
-    plan = Plan(jazz, 120.0, 0, (0,), 1, (), (), 0.0)
+    plan = Arrangement(jazz, 120.0, 0, (0,), 1, (), (), 0.0)
     beats = [plan.seconds(0, step) for step in (0, 2, 4, 16)]
     np.testing.assert_allclose(beats, [0, 0.5 * jazz.swing, 0.5, 2.0], atol=1e-12)

@@ -9,11 +9,11 @@ import pytest
 from raysep.errors import BadInput
 from raysep.probes.fad.leave_out import leave_one_out_scores
 from raysep.probes.fad.reference import LabelReference
-from raysep.probes.fad.reference_file import About, ReferenceFile
+from raysep.probes.fad.reference_file import MadeWith, ReferenceFile
 
 DIMENSION = 6
 EMBEDDER = SimpleNamespace(name="logmel", weights_digest="", sample_rate=8000, dimension=DIMENSION)
-ABOUT = About.of(EMBEDDER, ("fad", "mahalanobis"), 0)
+ABOUT = MadeWith.of(EMBEDDER, ("fad", "mahalanobis"), 0)
 
 
 def tracks(count, seed=0, length=30):

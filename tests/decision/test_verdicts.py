@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raysep.decision.decide import SCHEMA, FalseDiscoveryRate, Ratio, Threshold, decide, silent_posterior, summary
+from raysep.decision.verdicts import SCHEMA, FalseDiscoveryRate, Ratio, Threshold, silent_posterior, summary, verdicts
 from raysep.errors import BadInput
 from raysep.evaluation.detection import detection
 
@@ -37,7 +37,7 @@ def check(decision, world):
 
 def test_a_whole_decision(simulate):
     world = simulate(3, share=0.4, silent=5, failed=3)
-    decision = decide(world.stems)
+    decision = verdicts(world.stems)
     rows = check(decision, world)
     found = summary(decision)
     assert found["estimated_share"] == pytest.approx(0.4, abs=0.15)
@@ -52,7 +52,7 @@ def test_a_whole_decision(simulate):
 
 
 def test_summary_survives_parquet(simulate):
-    decision = decide(simulate(0, tracks=12).stems)
+    decision = verdicts(simulate(0, tracks=12).stems)
     stream = io.BytesIO()
     pq.write_table(decision, stream)
     again = pq.read_table(stream)
@@ -68,7 +68,7 @@ def test_share_and_removals_over_simulated_corpora(simulate, share):
     errors, lost, precise = [], [], []
     for seed in range(4):
         world = simulate(seed, share=share)
-        decision = decide(world.stems, strict=False)
+        decision = verdicts(world.stems, strict=False)
         errors.append(abs(summary(decision)["estimated_share"] - share))
         found = detection(decision, world.truth, draws=2).removal
         lost.append(found.clean_lost)
@@ -81,7 +81,7 @@ def test_share_and_removals_over_simulated_corpora(simulate, share):
 def test_the_same_table_in_another_order_decides_the_same(simulate):
     world = simulate(2, tracks=20)
     order = np.random.default_rng(0).permutation(len(world.stems))
-    assert decide(world.stems.take(pa.array(order))).equals(decide(world.stems))
+    assert verdicts(world.stems.take(pa.array(order))).equals(verdicts(world.stems))
 
 
 def test_without_calibration_there_is_a_ranking_and_nothing_is_removed(simulate):
@@ -89,7 +89,7 @@ def test_without_calibration_there_is_a_ranking_and_nothing_is_removed(simulate)
     oriented = [
         n for n in world.stems.column_names if n in ("loss", "agreement", "self-consistency", "mahalanobis", "excess")
     ]
-    decision = decide(world.stems, oriented=oriented)
+    decision = verdicts(world.stems, oriented=oriented)
     rows = check(decision, world)
     assert all(row["keep"] == (row["outcome"] != "failed") for row in rows)
     assert all(row["p_corrupt"] is None and row["p_value"] is None for row in rows if row["outcome"] != "failed")
@@ -102,7 +102,7 @@ def test_without_calibration_there_is_a_ranking_and_nothing_is_removed(simulate)
 
 def test_calibration_without_planted_stems(simulate):
     world = simulate(5, share=0.4, planted=0)
-    decision = decide(world.stems, strict=False)
+    decision = verdicts(world.stems, strict=False)
     check(decision, world)
     assert summary(decision)["share"]["injection"] is None
     assert detection(decision, world.truth, draws=2).macro.estimate > 0.7
@@ -116,17 +116,17 @@ def test_calibration_that_is_not_exchangeable_gives_a_ranking_only(simulate):
         values = table[name].to_numpy(zero_copy_only=False).astype(float)
         values = values + shifted * 1.5 * np.nanstd(values[shifted])
         table = table.set_column(table.column_names.index(name), name, pa.array(values, mask=~np.isfinite(values)))
-    decision = decide(table)
+    decision = verdicts(table)
     found = summary(decision)
     assert found["estimated_share"] is None
     assert "not exchangeable" in found["warning"]
     assert found["counts"]["removed"] == 0
-    assert summary(decide(table, strict=False))["estimated_share"] is not None
+    assert summary(verdicts(table, strict=False))["estimated_share"] is not None
 
 
 def test_ratio_by_one_probe_is_the_paper_rule(simulate):
     world = simulate(6, tracks=20, silent=2, failed=1)
-    decision = decide(world.stems, Ratio(0.3, "loss"), floor=0)
+    decision = verdicts(world.stems, Ratio(0.3, "loss"), floor=0)
     rows = check(decision, world)
     for label in ("vocals", "drums", "bass", "other"):
         members = [row for row in rows if row["stem"] == label]
@@ -135,14 +135,14 @@ def test_ratio_by_one_probe_is_the_paper_rule(simulate):
     scored = [r for r in rows if r["outcome"] == "scored" and r["stem"] == "bass" and score[r["stem_id"]] is not None]
     assert sorted(scored, key=lambda r: r["suspicion"]) == sorted(scored, key=lambda r: -score[r["stem_id"]])
     with pytest.raises(BadInput, match="no-such-probe"):
-        decide(world.stems, Ratio(0.3, "no-such-probe"))
+        verdicts(world.stems, Ratio(0.3, "no-such-probe"))
 
 
 def test_false_discovery_rate(simulate):
     proportions = []
     for seed in range(4):
         world = simulate(seed, share=0.4, calibration=40, strength=2.5)
-        decision = decide(world.stems, FalseDiscoveryRate(0.1), strict=False)
+        decision = verdicts(world.stems, FalseDiscoveryRate(0.1), strict=False)
         check(decision, world)
         proportions.append(detection(decision, world.truth, draws=2).removal.false_discoveries)
         assert summary(decision)["counts"]["removed"] > 10
@@ -150,13 +150,13 @@ def test_false_discovery_rate(simulate):
 
 
 def test_false_discovery_rate_says_when_calibration_is_too_small(simulate):
-    decision = decide(simulate(0, share=0.3, calibration=6).stems, FalseDiscoveryRate(0.02), strict=False)
+    decision = verdicts(simulate(0, share=0.3, calibration=6).stems, FalseDiscoveryRate(0.02), strict=False)
     assert "calibration stems" in summary(decision)["warning"]
 
 
 def test_floor_is_respected_and_said(simulate):
     world = simulate(0, tracks=8)
-    rows = check(decide(world.stems, Threshold(0.01), floor=0.8, strict=False), world)
+    rows = check(verdicts(world.stems, Threshold(0.01), floor=0.8, strict=False), world)
     for label in ("vocals", "drums", "bass", "other"):
         assert sum(row["keep"] for row in rows if row["stem"] == label) >= 7
     assert any("kept by the floor" in row["reason"] for row in rows)
@@ -175,13 +175,13 @@ def test_more_silence_than_in_the_reference_is_suspect():
 
 def test_everything_unreadable_or_silent(simulate):
     world = simulate(0, tracks=4, silent=16)
-    rows = check(decide(world.stems), world)
+    rows = check(verdicts(world.stems), world)
     assert {row["outcome"] for row in rows} == {"silent"}
     world = simulate(0, tracks=4, failed=16)
-    assert not any(row["keep"] for row in check(decide(world.stems), world))
+    assert not any(row["keep"] for row in check(verdicts(world.stems), world))
 
 
 def test_no_corpus_stem_is_refused(simulate):
     table = simulate(0, tracks=4).stems
     with pytest.raises(BadInput, match="no corpus stem"):
-        decide(table.filter(pa.compute.not_equal(table["role"], "corpus")))
+        verdicts(table.filter(pa.compute.not_equal(table["role"], "corpus")))

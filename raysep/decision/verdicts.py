@@ -54,7 +54,7 @@ SCHEMA = pa.schema(
 )
 
 
-def decide(
+def verdicts(
     stems: pa.Table,
     rule: Rule = Threshold(),
     floor: float = 0.2,
