@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from raysep.probes.per_track import PerTrack
-    from raysep.probes.probe import Probe
+    from raysep.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -47,16 +46,37 @@ def loss(output: Output) -> Tensor:
 Taken = dict[tuple[str, str, Reading], np.ndarray]  # context, network, reading → (label, segment) float64
 
 
+class Declared(Protocol):
+    """What readings must know of the probe that they are given to: see ``probe.Probe``."""
+
+    @property
+    def context(self) -> str: ...
+
+    @property
+    def networks(self) -> tuple[str, ...]: ...
+
+    @property
+    def reading(self) -> Reading: ...
+
+    def refuse(self, asked: str) -> BadInput: ...
+
+
+class Ranks(Protocol):
+    """What scores the τ of many reference tracks: see ``per_track.PerTrack``."""
+
+    def score(self, tau: np.ndarray, labels: Sequence[str]) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class Readings:
     """What the formula of a probe is given of a track: the readings of the networks that it declares."""
 
-    probe: Probe
+    probe: Declared
     taken: Mapping[tuple[str, str, Reading], np.ndarray]
     labels: tuple[str, ...]  # of the first dimension
     rho: float  # relative step between ``plus`` and ``minus``
     unlearning_sign: float  # -1 where what was unlearned is known to be wrong: then the most affected are suspect
-    per_track: PerTrack | None = None
+    per_track: Ranks | None = None
 
     def of(self, network: str) -> np.ndarray:
         """``(label, segment)`` float64, NaN where a segment is not read; ``(track, label, segment)`` of the networks of the

@@ -7,23 +7,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from raysep.probes.embedders.base import Embedder
     from raysep.probes.fad.reference import LabelReference
     from raysep.probes.probe import Probe
-    from raysep.probes.scoring_kit import ScoringKit
 
 T = TypeVar("T")
+
+
+class Options(Protocol):
+    """Of the pass: see ``scoring_kit.ScoringOptions``."""
+
+    @property
+    def sample_rate(self) -> int: ...  # Hz
+
+    @property
+    def silence(self) -> float: ...  # dBFS
+
+
+class Held(Protocol):
+    """What a whole stem is measured with: see ``scoring_kit.ScoringKit``."""
+
+    @property
+    def options(self) -> Options: ...
+
+    @property
+    def embedder(self) -> Embedder: ...
+
+    @property
+    def fad(self) -> Mapping[str, LabelReference]: ...
 
 
 class WholeTrack:
     """The stems of one track, label → ``(channel, time)``, and what has been measured of them."""
 
-    def __init__(self, kit: ScoringKit, audio: Mapping[str, np.ndarray]) -> None:
-        self.kit, self.audio, self._known = kit, audio, {}
+    def __init__(self, kit: Held, audio: Mapping[str, np.ndarray]) -> None:
+        self.kit, self.audio = kit, audio
+        self._known: dict[Any, Any] = {}
 
     def once(self, key: Any, measure: Callable[[], T]) -> T:
         if key not in self._known:
