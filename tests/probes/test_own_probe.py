@@ -134,7 +134,7 @@ def test_it_is_aggregated_fused_and_may_decide_and_be_an_arm(
         assert removed == set(sorted((row["stem_id"] for row in rows), key=value.get)[:2])
     context.run.write_table(table, "decision.parquet")
     arm = prove.make_arm(context, inputs, "memorised")
-    assert set(arm.weights) == {row["stem_id"] for row in table.to_pylist() if row["keep"]}
+    assert {entry.stem.stem_id for entry in arm.entries} == {row["stem_id"] for row in table.to_pylist() if row["keep"]}
 
 
 def test_it_may_be_named_in_the_settings(own):
