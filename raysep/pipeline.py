@@ -20,6 +20,7 @@ from raysep.errors import BadInput
 from raysep.rundir import Run
 
 if TYPE_CHECKING:
+    from raysep.resources import Resources
     from raysep.stages.context import Context
     from raysep.stages.inputs import Inputs
     from raysep.stages.plant import Planting
@@ -109,6 +110,7 @@ def _opened(
     """The run and its inputs, on a cluster; what is wrong with them, ``check`` says too, shows before anything is computed."""
     from raysep.cluster import session
     from raysep.memory import PeakMemory
+    from raysep.screen import Progress
     from raysep.stages import inputs, kit, train
 
     with PeakMemory() as memory:
@@ -116,7 +118,7 @@ def _opened(
         train.check_validation(config, has_tracks=False)
         check(found, config)
         kit.check_embedder(config.scoring, config.sample_rate or found.sample_rate)
-        inputs.announce(request, found, config)
+        inputs.announce(Progress(request.quiet), found, config)
         with session.session(request.address) as available:
             context = begin(request, found, config, available)
             yield context, found
@@ -146,7 +148,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     return context.run
 
 
-def prepare(request: Request):
+def prepare(request: Request) -> tuple[Inputs, Config]:
     """Scan the inputs and settle the configuration."""
     from raysep.stages.inputs import read_inputs
     from raysep.stages.train import check_network, network_arguments
@@ -164,7 +166,7 @@ def prepare(request: Request):
     return found, config
 
 
-def begin(request: Request, found, config: Config, available, *more):
+def begin(request: Request, found: Inputs, config: Config, available: Resources, *more: Any) -> Context:
     """Open or continue the run's folder; write what went in. ``more`` is what else the result depends on."""
     from raysep.cluster.session import check_reachable
     from raysep.screen import Progress
@@ -212,7 +214,7 @@ def begin(request: Request, found, config: Config, available, *more):
     )
 
 
-def _accept_mended_files(run: Run, found, fingerprint_of) -> None:
+def _accept_mended_files(run: Run, found: Inputs, fingerprint_of: Callable[[Inputs], str]) -> None:
     """A run may go on when nothing but the files that failed in it has changed since."""
     if not (run.has("run.json") and run.has("failed.parquet")):
         return

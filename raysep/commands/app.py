@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import os
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
 from raysep.version import __version__
 
+P = ParamSpec("P")
+R = TypeVar("R")
 EXAMPLE = "\n\nExample:\n\n\b\n    "
 
 app = typer.Typer(
@@ -34,10 +37,13 @@ benchmark_app = typer.Typer(
 app.add_typer(benchmark_app, name="benchmark")
 
 
-def command(target: typer.Typer, name: str, example: str, **settings):
+def command(
+    target: typer.Typer, name: str, example: str, **settings: Any
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Register a command whose help ends in an example; ``settings`` are those of its parser."""
 
-    def register(function):
+    def register(function: Callable[P, R]) -> Callable[P, R]:
+        assert function.__doc__, "the help of a command is its docstring"
         function.__doc__ = f"{inspect.cleandoc(function.__doc__)}{EXAMPLE}{example}"
         return target.command(name, context_settings=settings)(function)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from raysep.corpus.manifest import stem_id
-from raysep.corpus.mixing import clean_context
+from raysep.corpus.mixing import ReferenceBank, clean_context
 from raysep.corpus.segments import Segment
 from raysep.errors import BadInput
 from raysep.probes.losses import loss_change, mean_square
@@ -98,7 +99,7 @@ def _clean_and_alone(kit: ScoringKit, track: Track, wanted: Wanted, taken: Taken
     items = [(int(row), int(column)) for row, column in np.argwhere(track.read)]
     for first in range(0, len(items), kit.options.batch):
         chosen = items[first : first + kit.options.batch]
-        mixtures = np.stack([_clean_mixture(kit, track, row, column) for row, column in chosen])
+        mixtures = np.stack([_clean_mixture(kit.bank, kit.options.seed, track, *each) for each in chosen])
         alone = np.stack([track.crops[row, column] for row, column in chosen])
         place = tuple(np.array(chosen).T)
         for name, network, (mixed, target), index in _inputs(networks, track, (mixtures, alone), place[0]):
@@ -125,9 +126,9 @@ def _inputs(
         yield name, network, spectra[key], index
 
 
-def _clean_mixture(kit: ScoringKit, track: Track, row: int, column: int) -> np.ndarray:
+def _clean_mixture(bank: ReferenceBank, seed: int, track: Track, row: int, column: int) -> np.ndarray:
     label, segment = track.labels[row], track.segments[column]
-    partners = kit.bank.partners(stem_id(track.name, label), segment.index, label, kit.options.seed)
+    partners = bank.partners(stem_id(track.name, label), segment.index, label, seed)
     return clean_context(track.crops[row, column], label, partners)
 
 
@@ -140,10 +141,13 @@ def _own(kit: ScoringKit, track: Track, wanted: Mapping[str, tuple[Reading, ...]
     The loss of moved weights is the loss before and ``loss_change``: their difference, which attribution is, has the digits
     of the latter.
     """
-    networks = [(name, kit.networks[name], ...) for name in wanted if name != PER_TRACK]
+    networks: list[tuple[str, Separator, Any]] = [(n, kit.networks[n], ...) for n in wanted if n != PER_TRACK]
     if PER_TRACK in wanted:
+        assert kit.per_track is not None, "a probe of the reference tracks is there only with their networks"
         networks += [(PER_TRACK, network, number) for number, network in enumerate(kit.per_track.networks)]
-    audible = np.flatnonzero(track.read.any(axis=0)) if networks else []
+    if not networks:
+        return
+    audible = np.flatnonzero(track.read.any(axis=0))
     for first in range(0, len(audible), kit.options.batch):
         chosen = audible[first : first + kit.options.batch]
         whole = len(chosen) == chosen[-1] + 1 - chosen[0]  # as nearly always: then nothing is copied
@@ -201,6 +205,7 @@ def _spectra_together(network: Separator, stems: Tensor) -> tuple[Spectra, Spect
         spectrum = network.spectrogram(stem)
         magnitudes.append(magnitude(spectrum).mT)  # spectra lie in memory frame by frame; stacked, they still shall
         whole = spectrum if whole is None else whole.add_(spectrum)
+    assert whole is not None, "a track has a stem"
     audio = None if isinstance(network, MagnitudeSeparator) else stems.sum(dim=1)
     return Spectra(audio, magnitude(whole)), Spectra(stems, torch.stack(magnitudes, dim=1).mT)
 

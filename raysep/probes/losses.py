@@ -5,6 +5,7 @@ As a probe it is in dB: it grows with the square of a stem's level, and raw a fe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,7 +68,7 @@ def decibels(loss: np.ndarray) -> np.ndarray:
     return 10.0 * np.log10(np.maximum(loss, 1e-20))
 
 
-def _low(network: str):
+def _low(network: str) -> Callable[[Readings], np.ndarray]:
     """Minus the loss in dB: higher = cleaner."""
     return lambda read: -decibels(read.of(network))
 

@@ -80,7 +80,7 @@ class Probe:
             (not unknown, f"networks {', '.join(unknown)}: the pass knows {', '.join(known)}"),
             (bool(self.networks) != whole, "it must name its networks, and none in context stem"),
             (whole or not self.distances, "distances are read in context stem alone"),
-            (callable(self.formula) and callable(self.reading), "formula and reading must be functions"),
+            (all(map(callable, (self.formula, self.reading))), "formula and reading must be functions"),
             (self.source, "its source must say where it comes from"),
         ]
         for holds, wrong in rules:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from raysep.audio.levels import SILENCE_DBFS
 from raysep.corpus.mixing import ReferenceBank
 from raysep.errors import BadInput
@@ -165,7 +167,7 @@ class ScoringKit:
 
 
 def label_references(
-    tracks: Mapping[str, Mapping[str, object]],
+    tracks: Mapping[str, Mapping[str, np.ndarray]],
     sample_rate: int,
     embedder: Embedder | None = None,
     silence: float = SILENCE_DBFS,

@@ -25,9 +25,10 @@ from raysep.probes.readings import Readings
 from raysep.probes.ways import Way
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from raysep.probes.gradients import Weights
+    from raysep.separators.base import Separator
 
 DAMPING = 0.1
 DEAD = 1e-4  # of the mean over all layers: a layer whose F is smaller has no say, and its gradient is rounding
@@ -81,6 +82,7 @@ def unlearn(
     moved, ascent = dict(start), gradient
     for step in range(steps):
         if step:
+            assert gradient_at is not None, "looked at above"
             ascent = gradient_at(_typed(weights, moved))
         for name, value in moved.items():
             pull = n * fisher_mean[name].to(value) * (value - start[name])
@@ -137,12 +139,12 @@ def _typed(weights: Mapping[str, Tensor], moved: Mapping[str, Tensor]) -> Weight
 # The score --------------------------------------------------------------------------------------------------------
 
 
-def tau(before, after):
+def tau(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """τ = L(z, θ⁻) - L(z, θ0) of losses in float64; higher = cleaner."""
     return after - before
 
 
-def relative_tau(before, after, least: float = 1e-12):
+def relative_tau(before: np.ndarray, after: np.ndarray, least: float = 1e-12) -> np.ndarray:
     """τ / L(z, θ0): τ itself grows with the loss, so loud or hard segments have a large one however clean they are."""
     return (after - before) / np.maximum(before, least)
 
@@ -173,7 +175,7 @@ class StepSize:
 
 
 def choose_step_size(
-    network: nn.Module,
+    network: Separator,
     gradient: Mapping[str, Tensor],
     fisher_mean: Mapping[str, Tensor],
     n: int,
@@ -222,9 +224,9 @@ def choose_step_size(
             _standing(losses(s, alpha_for(weights, s, n, relative), training) - at_start, i)
             for i, s in own_steps.items()
         ]
-        values = (rises, linearity, float(np.mean(own)))
-        holds = tuple(bool(v >= least) for v, least in zip(values, (rise, linear, near_top), strict=True))
-        return Reading(alpha, relative, *values, holds)
+        standing = float(np.mean(own))
+        holds = (rises >= rise, linearity >= linear, standing >= near_top)
+        return Reading(alpha, relative, rises, linearity, standing, holds)
 
     readings: list[Reading] = []
     for relative in sorted(relative_steps, reverse=True):
@@ -242,15 +244,16 @@ def choose_step_size(
     return StepSize(chosen.alpha, all(chosen.holds), tuple(readings))
 
 
-def _own_step(network: nn.Module, training: tuple[Tensor, Tensor], index: int, curvature: Weights) -> Weights:
+def _own_step(network: Separator, training: tuple[Tensor, Tensor], index: int, curvature: Weights) -> Weights:
     """The direction that unlearns one training segment, as long as its gradient makes it; zero for a silent one."""
     from raysep.probes.gradients import reference_gradient
 
-    only = tuple(part[index : index + 1] for part in training)
+    mixtures, targets = training
+    only = (mixtures[index : index + 1], targets[index : index + 1])
     return direction(reference_gradient(network, [only]).mean(), curvature)
 
 
-def _sample_losses(network: nn.Module, segments: tuple[Tensor, Tensor]) -> np.ndarray:
+def _sample_losses(network: Separator, segments: tuple[Tensor, Tensor]) -> np.ndarray:
     """``(n,)`` mean over the stems of the losses: what the gradient is of."""
     return losses_of(network, *segments).mean(dim=1).cpu().numpy()
 

@@ -31,7 +31,7 @@ class Curvatures:
 
     gradient: Weights
     fisher: Weights | None  # mean diagonal over the training's segments; only where a way asks for it
-    second_moment: Weights  # Adam's, saved with the checkpoint
+    second_moment: Weights | None  # Adam's, saved with the checkpoint
 
 
 def fisher(held: Curvatures) -> Weights:
@@ -40,6 +40,7 @@ def fisher(held: Curvatures) -> Weights:
 
 
 def second_moment(held: Curvatures) -> Weights:
+    assert held.second_moment is not None, "a network that was trained by Adam has one"
     return held.second_moment
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from torch.nn import functional as F
 from raysep.errors import BadInput
 from raysep.separators.base import FILTERS, Separator
 
+if TYPE_CHECKING:
+    from numpy import ndarray
+
 PRECISIONS = ("float32", "bfloat16")
 SHIFT_SECONDS = 0.5  # over which shifted copies are spread, as in demucs
 LONGEST_CHUNK = 86_400.0  # seconds; more would only overflow
@@ -20,7 +24,7 @@ LONGEST_CHUNK = 86_400.0  # seconds; more would only overflow
 
 def separate(
     network: Separator,
-    mixture: Tensor,
+    mixture: Tensor | ndarray,
     chunk_seconds: float = 10.0,
     overlap: float = 0.25,
     batch: int = 4,
@@ -30,11 +34,11 @@ def separate(
     precision: str = "float32",
 ) -> Tensor:
     """``(channel, time)`` -> ``(stem, channel, time)`` on the CPU, float32; options as for ``separate_blocks``."""
-    mixture = torch.as_tensor(mixture)
+    whole = torch.as_tensor(mixture)
     pieces = separate_blocks(
-        network, [mixture], chunk_seconds, overlap, batch, filter, residual=residual, shifts=shifts, precision=precision
+        network, [whole], chunk_seconds, overlap, batch, filter, residual=residual, shifts=shifts, precision=precision
     )
-    result, at = torch.zeros(len(network.stems) + residual, *mixture.shape), 0
+    result, at = torch.zeros(len(network.stems) + residual, *whole.shape), 0
     for piece in pieces:
         result[..., at : at + piece.shape[-1]] = piece
         at += piece.shape[-1]

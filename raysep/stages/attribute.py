@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +18,16 @@ from raysep.probes.ways import WAYS, Target, Way
 from raysep.stages import train
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
-from raysep.stages.passes import AudioWorker, Counts, Pass, finished, split
+from raysep.stages.passes import AudioWorker, Counts, Done, Pass, finished, split
 from raysep.stages.plant import Planting
 from raysep.stages.train import load_network
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from raysep.probes.gradients import ParameterSum, Weights
+    from raysep.separators.base import Separator
+    from raysep.separators.checkpoint import Checkpoint
 
 STAGE = "attribute"
 PLUS, MINUS, UNLEARNED = "plus", "minus", "unlearned"
@@ -103,7 +110,7 @@ def _deal(chosen: Chosen, count: int) -> list[Chosen]:
     return [{track: chosen[track] for track in part} for part in split(chosen, count).values()]
 
 
-def _require(done: Any) -> None:
+def _require(done: Done) -> None:
     if done.lost:
         raise RaysepError(f"attribution failed ({done.reason})")
 
@@ -113,7 +120,7 @@ class SegmentWorker(AudioWorker):
 
     exact = True
 
-    def load(self, drawn: Drawn, network: Any):
+    def load(self, drawn: Drawn, network: Separator) -> tuple[Tensor, Tensor, int]:
         """Mixtures ``(n, channel, time)`` and targets ``(n, stem, channel, time)``, and how many tracks were skipped."""
         import torch
 
@@ -161,6 +168,7 @@ class Mover(SegmentWorker):
         judged = self._load_audible(payload.judged, network, "the corpus")
         start = weights_of(network)
         curvature = fisher if scoring.direction == FISHER else trained.second_moment
+        assert curvature is not None, "the Fisher was summed, and Adam trained the network"
         along = influence.direction(gradient, unlearning.damped(curvature, scoring.damping))
         agreement = influence.check_step(network, along, *judged, scoring.rho)
         plus, minus, _ = influence.perturb(start, along, scoring.rho)
@@ -187,7 +195,7 @@ class Mover(SegmentWorker):
             run.write_bytes(checkpoint.to_bytes(result), "attribution", f"{name}.safetensors")
         return self.finish(STAGE, shard, json.dumps(record, indent=2).encode(), "attribution/record.json", {})
 
-    def _sums(self, shards: int) -> dict[str, Any]:
+    def _sums(self, shards: int) -> dict[str, ParameterSum]:
         """Kind → ``ParameterSum`` of all shards, merged in the order of their files' names."""
         from raysep.probes.gradients import ParameterSum, merge_all
 
@@ -199,7 +207,7 @@ class Mover(SegmentWorker):
             if (own := [n for n in names if f"/{kind}-" in n])
         }
 
-    def _load_audible(self, drawn: Drawn, network: Any, what: str):
+    def _load_audible(self, drawn: Drawn, network: Separator, what: str) -> tuple[Tensor, Tensor]:
         """(mixtures, targets) of the segments in which a stem can be heard: the others carry no evidence.
 
         Raises ``RaysepError`` when there is none; ``what`` says in the message what they are of.
@@ -207,15 +215,24 @@ class Mover(SegmentWorker):
         from raysep.probes.influence import audible_stems
 
         mixtures, targets, _ = self.load(drawn, network)
-        audible = audible_stems(targets).any(axis=1)
-        if not audible.any():
+        audible = np.flatnonzero(audible_stems(targets).any(axis=1))
+        if not len(audible):
             raise RaysepError(
-                f"none of {len(audible)} segments drawn from {what} is audible (above {SILENCE_DBFS:g} dBFS), so "
+                f"none of {len(targets)} segments drawn from {what} is audible (above {SILENCE_DBFS:g} dBFS), so "
                 "attribution has nothing to measure; look at its files, and leave silent tracks out"
             )
         return mixtures[audible], targets[audible]
 
-    def _unlearn(self, way: Way, payload: Directions, network, trained, sums, fisher, judged):
+    def _unlearn(
+        self,
+        way: Way,
+        payload: Directions,
+        network: Separator,
+        trained: Checkpoint,
+        sums: dict[str, ParameterSum],
+        fisher: Weights | None,
+        judged: tuple[Tensor, Tensor],
+    ) -> tuple[dict[str, Weights], dict[str, Any]]:
         """(name → weights, what goes into the record): the target unlearned by the step that was given or chosen."""
         from raysep.probes import unlearning
         from raysep.probes.gradients import weights_of
@@ -230,7 +247,8 @@ class Mover(SegmentWorker):
         risen = self._load_audible(payload.risen, network, "what is unlearned")
         gradient = sums[way.target].mean()
         metric = way.metric(Curvatures(gradient, fisher, trained.second_moment))
-        alpha, record = scoring.alpha, {"alpha": scoring.alpha, "alpha_satisfied": None}
+        alpha = scoring.alpha
+        record: dict[str, Any] = {"alpha": alpha, "alpha_satisfied": None}
         if alpha is None:
             size = unlearning.choose_step_size(
                 network, gradient, metric, payload.total, risen, judged, damping=scoring.damping
@@ -241,7 +259,7 @@ class Mover(SegmentWorker):
             record["steps"] = scoring.unlearning_steps
         start = weights_of(network)
 
-        def moved(gradient: Any, ascent: list[Drawn]) -> Any:
+        def moved(gradient: Weights, ascent: list[Drawn]) -> Weights:
             again = partial(self._gradient_at, network, ascent)
             return unlearning.follow(
                 way, start, gradient, metric, payload.total, alpha, scoring.unlearning_steps, again, scoring.damping
@@ -249,7 +267,7 @@ class Mover(SegmentWorker):
 
         if not way.each_track:
             return {UNLEARNED: moved(gradient, payload.ascent)}, record
-        found = {}
+        found: dict[str, Weights] = {}
         each = sorted((track, d.stems, indices) for d in payload.ascent for track, indices in d.chosen.items())
         for track, stems, indices in each:
             only = Drawn.of({track: indices}, stems)
@@ -259,7 +277,7 @@ class Mover(SegmentWorker):
         self._leave_ranks(network, list(found.values()), judged)
         return found, record | {"unlearned_tracks": len(found)}
 
-    def _leave_ranks(self, network: Any, moved: list[Any], judged: tuple) -> None:
+    def _leave_ranks(self, network: Separator, moved: list[Weights], judged: tuple[Tensor, Tensor]) -> None:
         """The τ of corpus segments at each set of weights: the ranks that scores are read against."""
         from safetensors.numpy import save
 
@@ -274,7 +292,7 @@ class Mover(SegmentWorker):
         known = known_of(np.stack(found), audible_stems(judged[1]), network.stems)
         self.folder.write_bytes(save(known), "attribution", RANKS)
 
-    def _gradient_at(self, network: Any, ascent: list[Drawn], weights: Any) -> Any:
+    def _gradient_at(self, network: Separator, ascent: list[Drawn], weights: Weights) -> Weights:
         """The mean gradient of the segments that are unlearned at other weights, a part of them in memory at a time."""
         from raysep.probes.gradients import merge_all, reference_gradient, with_weights
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
+from raysep.config import Config
 from raysep.corpus import manifest
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
+from raysep.screen import Progress
 
 SEPARATE = "keep the reference apart, or the judgement would rest on the tracks it judges"
 
@@ -118,11 +120,8 @@ def _refuse_leak(corpus: list[Stem], other: list[Stem], option: str, of: str = "
                 )
 
 
-def announce(request, found: Inputs, config) -> None:
+def announce(progress: Progress, found: Inputs, config: Config) -> None:
     """Say what the run is about to work on."""
-    from raysep.screen import Progress
-
-    progress = Progress(request.quiet)
     count = {name: len(manifest.tracks_of(part)) for name, part in vars(found).items()}
     progress.say(
         f"corpus {count['corpus']} tracks ({found.stem_seconds / 3600:.2f} h of stems), reference {count['reference']}, "

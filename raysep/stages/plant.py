@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysep.audio.writer import ENCODINGS, AudioWriter
+from raysep.config import Config
 from raysep.corpus import contamination, manifest
 from raysep.corpus.hashing import generator, stable_hash
 from raysep.corpus.manifest import Stem
@@ -24,6 +25,7 @@ from raysep.corpus.reading import read_stem
 from raysep.decision.fusion import FEWEST_TRACKS
 from raysep.decision.roles import CALIBRATION, NOISY, PLANTED, Role, Roles
 from raysep.probes.ways import WAYS, Target
+from raysep.screen import Advance
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 
@@ -72,10 +74,9 @@ def plant(context: Context, inputs: Inputs) -> Planting:
             manifest.write(run.path("planted.parquet"), planted)
             rows = [{"stem_id": stem_id, **role._asdict()} for stem_id, role in roles.items()]
             run.write_table(pa.Table.from_pylist(rows, schema=ROLES), "roles.parquet")
+            parts = {"unlearning": unlearning, "calibration": calibration, "planted": injected}
             record.update(
-                tracks={
-                    name: len(manifest.tracks_of(part)) for name, part in _named(unlearning, calibration, injected)
-                },
+                tracks={name: len(manifest.tracks_of(part)) for name, part in parts.items()},
                 **{name: sum(role.role == name for role in roles.values()) for name in (PLANTED, NOISY)},
             )
     roles = {row.pop("stem_id"): Role(**row) for row in run.read_table("roles.parquet").to_pylist()}
@@ -84,7 +85,7 @@ def plant(context: Context, inputs: Inputs) -> Planting:
     return Planting(unlearning, calibration, manifest.read(run.path("planted.parquet")), evidence, unlearned)
 
 
-def split(reference: list[Stem], config) -> tuple[list[Stem], list[Stem], list[Stem]]:
+def split(reference: list[Stem], config: Config) -> tuple[list[Stem], list[Stem], list[Stem]]:
     """Unlearning target, calibration, to be corrupted: by track, drawn once under the seed.
 
     Below ``planting.least_tracks`` everything is unlearning target: nothing can be calibrated.
@@ -98,11 +99,14 @@ def split(reference: list[Stem], config) -> tuple[list[Stem], list[Stem], list[S
     second = len(order) - max(1, round((1 - config.planting.unlearning - config.planting.calibration) * len(order)))
     second = max(second, 1 + FEWEST_TRACKS)
     first = min(max(1, round(config.planting.unlearning * len(order))), second - FEWEST_TRACKS)
-    parts = order[:first], order[first:second], order[second:]
-    return tuple([stem for name in part for stem in tracks[name].values()] for part in parts)  # type: ignore[return-value]
+
+    def stems_of(part: list[str]) -> list[Stem]:
+        return [stem for name in part for stem in tracks[name].values()]
+
+    return stems_of(order[:first]), stems_of(order[first:second]), stems_of(order[second:])
 
 
-def noisy_origins(injected: set[str], config) -> set[str]:
+def noisy_origins(injected: set[str], config: Config) -> set[str]:
     """The tracks whose corrupted copies are unlearned, where the way does that: half, rounded down; none otherwise.
 
     A network that forgot a stem singles it out whatever its fault. As evidence it would promise of that probe what no
@@ -115,7 +119,7 @@ def noisy_origins(injected: set[str], config) -> set[str]:
     return set(order[: len(order) // 2])
 
 
-def _corrupt(context: Context, injected: list[Stem], advance) -> tuple[list[Stem], Roles]:
+def _corrupt(context: Context, injected: list[Stem], advance: Advance) -> tuple[list[Stem], Roles]:
     """Write the corrupted copies into the run's folder; returns their stems and roles."""
     config, run = context.config, context.run
     tracks = manifest.tracks_of(injected)
@@ -172,7 +176,3 @@ def encode_like(audio: np.ndarray, sample_rate: int, format: str) -> tuple[bytes
         # libsndfile puts the time of writing there: the same copy would have other bytes each time.
         data = data[: peak + 12] + bytes(4) + data[peak + 16 :]
     return data, "/".join(ENCODINGS["wav", bits])
-
-
-def _named(unlearning: list[Stem], calibration: list[Stem], injected: list[Stem]):
-    return (("unlearning", unlearning), ("calibration", calibration), ("planted", injected))

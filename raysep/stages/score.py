@@ -20,7 +20,7 @@ from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import AudioError, RaysepError
 from raysep.outcome import Outcome
-from raysep.rundir import Run, read_scores, table_bytes
+from raysep.rundir import FIRST_LOOK, Run, read_scores, table_bytes
 from raysep.stages import effort, kit
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
@@ -42,7 +42,7 @@ COLUMNS = [
 FAILED = pa.schema([(name, pa.string()) for name in ("stem_id", "track", "stem", "uri", "error", "message")])
 SCORE = "score"
 PART = "part-{:05d}.parquet"
-PARTS = {SCORE: "scores", effort.FIRST_LOOK: effort.FIRST_LOOK}  # stage → folder of its parts
+PARTS = {SCORE: "scores", FIRST_LOOK: FIRST_LOOK}  # stage → folder of its parts
 TOLD = (Outcome.SCORED, Outcome.SILENT, Outcome.FAILED)  # rows in = the sum of these
 LATER = ("decide", "search", "retrain", "evaluate")  # stages that a changed score makes stale
 
@@ -58,8 +58,8 @@ def score(context: Context, inputs: Inputs, planting: Planting) -> None:
         plan = split(tracks, context.config.scoring.shards)
         work = {number: [s for name in names for s in tracks[name].values()] for number, names in plan.items()}
         if context.config.scoring.first_segments:
-            _run(context, effort.FIRST_LOOK, work)
-            effort.plan(context, read_scores(run, effort.FIRST_LOOK), inputs.corpus, planting.roles)
+            _run(context, FIRST_LOOK, work)
+            effort.plan(context, read_scores(run, FIRST_LOOK), inputs.corpus, planting.roles)
         scored_now = _run(context, SCORE, work)
         record.update(_count(context, sum(map(len, tracks.values())), len(plan), scored_now))
 
@@ -124,7 +124,7 @@ class Scorer(AudioWorker):
         held = ScoringKit.from_files(files).to("cuda" if torch.cuda.is_available() else "cpu")
         first = self.config.scoring.first_segments
         further = effort.read_plan(run) if first and self.stage == SCORE else None
-        choose = effort.first_look(first) if self.stage == effort.FIRST_LOOK else None
+        choose = effort.first_look(first) if self.stage == FIRST_LOOK else None
 
         def score_shard(shard: int, stems: list[Stem]) -> Counts:
             rows: list[dict] = []
@@ -160,6 +160,7 @@ class Scorer(AudioWorker):
         from raysep.probes import stored
         from raysep.probes.catalogue import probes_of
 
+        assert isinstance(self.fingerprint, str), "one for all shards"
         known = probes_of(self.config.scoring.probes)
         taken = [known[name] for name in probes]
         schema = pa.schema(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,10 @@ from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 from raysep.training.entry import Entry
 from raysep.training.plan import Plan
+
+if TYPE_CHECKING:
+    from raysep.separators.base import Separator
+    from raysep.separators.checkpoint import Checkpoint
 
 FINAL, EARLY, REFERENCE = "probe-final", "probe-early", "probe-reference"
 SIZES = ("hidden", "layers", "max_bin_hz")  # of the two openunmix networks; elsewhere such names mean something else
@@ -185,7 +189,7 @@ def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
         record.update(plans=[p.name for p in plans], steps=sum(p.recipe.steps for p in plans), workers=training.workers)
 
 
-def load_network(run: Run, name: str, folder: str = "checkpoints"):
+def load_network(run: Run, name: str, folder: str = "checkpoints") -> tuple[Separator, Checkpoint]:
     """(network in eval mode, its checkpoint)."""
     import torch
 

@@ -196,7 +196,7 @@ def assert_same(row, other):
 def test_without_a_first_look_nothing_changes(whole):
     run, _ = whole
     assert not run.has(effort.PLAN)
-    assert not run.has(effort.FIRST_LOOK)
+    assert not run.has(rundir.FIRST_LOOK)
 
 
 def test_whatever_follows_sees_a_table_like_any_other(copied):
@@ -320,6 +320,6 @@ def test_the_columns_are_the_documented_ones(some):
     context, *_ = some
     named = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")]
     assert context.run.read_table(effort.PLAN).column_names == named
-    part = context.run.read_table(effort.FIRST_LOOK, score.PART.format(next(iter(digests(context.run)))))
+    part = context.run.read_table(rundir.FIRST_LOOK, score.PART.format(next(iter(digests(context.run)))))
     assert json.loads(part.schema.metadata[b"raysep"])["fingerprint"] == "abc"
     assert set(pa.compute.unique(part["outcome"]).to_pylist()) == {"scored", "unread"}

@@ -10,6 +10,7 @@ from raysep.config import LABELS
 from raysep.corpus import manifest
 from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput
+from raysep.screen import Progress
 from raysep.stages import inputs
 from raysep.stages.inputs import Inputs, corpus_stems, read_inputs
 
@@ -168,14 +169,12 @@ def test_an_empty_manifest_and_one_of_other_labels_are_refused(folders, place, t
 
 
 def test_a_small_reference_is_announced(make_stems, capsys):
-    from types import SimpleNamespace
-
     from raysep import config
 
     found = Inputs(make_stems(["A", "B"]), make_stems(["R"]), [])
-    inputs.announce(SimpleNamespace(quiet=False), found, config.preset("tiny"))
+    inputs.announce(Progress(quiet=False), found, config.preset("tiny"))
     shown = " ".join(capsys.readouterr().err.split())
     assert "corpus 2 tracks" in shown
     assert "too small to calibrate (1 tracks, 9 are needed)" in shown
-    inputs.announce(SimpleNamespace(quiet=True), found, config.preset("tiny"))
+    inputs.announce(Progress(quiet=True), found, config.preset("tiny"))
     assert capsys.readouterr().err == ""

@@ -122,7 +122,8 @@ def read_bench(bench: str) -> tuple[Inputs, list[dict]]:
             raise BadInput(f"{bench}: holds no {part}/; make one with `raysep benchmark corpus {bench}`")
     if not storage.exists(storage.join(root, "truth.parquet")):
         raise BadInput(f"{bench}: holds no truth.parquet; make one with `raysep benchmark corpus {bench}`")
-    found = Inputs(*(stems_of(storage.join(root, p), split=p).stems for p in ("train", "reference")), [])
+    corpus, reference = (stems_of(storage.join(root, p), split=p).stems for p in ("train", "reference"))
+    found = Inputs(corpus, reference, test=[])
     tracks = manifest.tracks_of(found.corpus)
     if len(tracks) < 4:
         raise BadInput(f"{bench}/train: {len(tracks)} tracks; give four or more, so that their halves differ")

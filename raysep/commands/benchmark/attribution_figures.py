@@ -48,7 +48,7 @@ def figures(run: Run, rows: list[dict], draws: int, seed: int) -> dict[str, Any]
     def over_subsets(statistic: Callable[[np.ndarray], float]) -> dict[str, Any]:
         return datamodels.over_subsets(statistic, len(losses), draws, seed).to_dict()
 
-    result = {
+    result: dict[str, Any] = {
         "definitions": DEFINITIONS,
         "tracks": len(set(known.groups)),
         "stems": len(known.labels),

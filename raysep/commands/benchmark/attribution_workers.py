@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,12 @@ from raysep.rundir import Run, table_bytes
 from raysep.stages import attribute, train
 from raysep.stages.passes import AudioWorker, Counts
 
+if TYPE_CHECKING:
+    from raysep.separators.base import Separator
+    from raysep.training.loop import TrainingState
+    from raysep.training.pool import SegmentPool
+
+Draw = Callable[[int], np.ndarray]  # step → (batch, stem, channel, time)
 METHODS = ("influence", "unlearning", "loss", "influence-relative", "unlearning-relative", "own-loss")  # probes' names
 BASES = 2  # separators trained on all tracks, whose attributions are compared
 WEIGHTS = TRAINED, RANDOM = "trained", "random"
@@ -79,7 +85,7 @@ class TrainingWorker(AudioWorker):
         """Of a training: not the same for a base and a subset, and for all subsets the same ones."""
         return stable_hash("/".join(map(str, (self.config.seed, *names)))) % 2**31
 
-    def pool(self, stems: list[Stem]):
+    def pool(self, stems: list[Stem]) -> SegmentPool:
         from raysep.corpus.reading import read_stem
         from raysep.training.pool import SegmentPool
 
@@ -94,7 +100,7 @@ class TrainingWorker(AudioWorker):
         length = round(scoring.segment_seconds * self.sample_rate)
         return read_segments(reference, labels, self.sample_rate, self.channels, length, scoring.most_segments)
 
-    def untrained(self, draw: Callable[[int], np.ndarray], seed: int):
+    def untrained(self, draw: Draw, seed: int) -> Separator:
         """A new network, whose input is standardised to what it is going to hear."""
         import torch
 
@@ -108,7 +114,7 @@ class TrainingWorker(AudioWorker):
         network.set_input_statistics(torch.from_numpy(first.sum(axis=1)))
         return network
 
-    def trained(self, stems: list[Stem], seed: int):
+    def trained(self, stems: list[Stem], seed: int) -> tuple[Separator, TrainingState, Draw]:
         """(network, state of its training, draw): trained on these stems by the settings."""
         from raysep.training import loop
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raysep.commands.evaluate.models import MIXTURE
 from raysep.evaluation import compare
@@ -12,6 +12,9 @@ from raysep.evaluation.table import INTERVALS, STEMS, figures
 from raysep.outcome import Outcome
 from raysep.screen import terminal
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 
 def standings(rows: Sequence[dict], measures: Sequence[str], against: str | None, draws: int) -> dict[str, Any]:
     """Figures of every model and, with ``against``, its comparison with all others; plain values, for JSON.
@@ -19,8 +22,12 @@ def standings(rows: Sequence[dict], measures: Sequence[str], against: str | None
     ``rows`` are those of ``evaluation.parquet``.
     """
     models = list(dict.fromkeys(row["model"] for row in rows))
-    rivals = [model for model in models if model != against] if against else []
-    compared = [found for model in rivals for found in compare.compare(rows, model, against, measures, draws=draws)]
+    compared = [
+        found
+        for model in models
+        if against and model != against
+        for found in compare.compare(rows, model, against, measures, draws=draws)
+    ]
     doubtful = {row["track"] for row in rows if row.get("conditioned") is False}
     failed = {
         model: sorted({row["track"] for row in rows if row["model"] == model and row["outcome"] == Outcome.FAILED})
@@ -70,7 +77,7 @@ def _not_counted(failed: dict[str, list[str]]) -> list[str]:
     ]
 
 
-def _figures(result: dict[str, Any]):
+def _figures(result: dict[str, Any]) -> Table:
     from rich.table import Table
 
     table = Table(
@@ -106,7 +113,7 @@ def _figures(result: dict[str, Any]):
     return table
 
 
-def _comparisons(result: dict[str, Any]):
+def _comparisons(result: dict[str, Any]) -> Table:
     from rich.table import Table
 
     table = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,9 @@ from raysep.evaluation.measures import BSS_EVAL, FRAMEWISE, TrackMeasures, track
 from raysep.outcome import Outcome
 from raysep.rundir import table_bytes
 from raysep.stages.passes import Counts, Worker
+
+if TYPE_CHECKING:
+    from raysep.separators.base import Separator
 
 STAGE = "evaluate"
 NETWORKS = 8  # that a worker holds at once
@@ -149,7 +152,7 @@ def check_finite(model: Candidate, track: str, estimates: np.ndarray) -> None:
 
 
 @lru_cache(maxsize=NETWORKS)
-def _network(uri: str):
+def _network(uri: str) -> Separator:
     import torch
 
     from raysep.separators import checkpoint

@@ -115,8 +115,9 @@ def choose_embedder(request: FadRequest, compared: Comparison) -> tuple[Embeddin
     embedder = chosen.build()
     if compared.file:
         # An own class goes by the path that it was asked for, not by the name that it bears.
-        asked = there.embedder if there.embedder != name else embedder.name
-        replace(compared.file, about=replace(there, embedder=asked)).check(embedder, request.reference)
+        about = compared.file.about
+        asked = about.embedder if about.embedder != name else embedder.name
+        replace(compared.file, about=replace(about, embedder=asked)).check(embedder, request.reference)
     return replace(chosen, weights_digest=embedder.weights_digest), embedder
 
 
@@ -271,7 +272,8 @@ class _Job:
 
 def _grouped(located: Iterable[Located], labels: Sequence[str] = ()) -> dict[int, list[Located]]:
     """By shard, or by the number of their label."""
-    numbers, found = {label: number for number, label in enumerate(labels)}, {}
+    numbers = {label: number for number, label in enumerate(labels)}
+    found: dict[int, list[Located]] = {}
     for each in located:
         found.setdefault(numbers.get(each.stem.stem, each.shard), []).append(each)
     return dict(sorted(found.items()))

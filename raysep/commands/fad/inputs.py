@@ -67,10 +67,11 @@ class Comparison:
 
     def before(self, run: Run) -> Comparison | None:
         """What the run listened to until now, with this reference file, if any; None when it has not begun."""
-        there = [name for name in (CORPUS, REFERENCE) if name == CORPUS or not self.file]
+        there = (CORPUS,) if self.file else (CORPUS, REFERENCE)
         if not all(run.has(name) for name in ("run.json", *there)):
             return None
-        return replace(self, **{name.split(".")[0]: manifest.read(run.path(name)) for name in there})
+        reference = self.reference if self.file else manifest.read(run.path(REFERENCE))
+        return replace(self, corpus=manifest.read(run.path(CORPUS)), reference=reference)
 
     def changed_from(self, before: Comparison) -> set[str]:
         """Names of the files whose content is another one, that are new, and that are gone."""

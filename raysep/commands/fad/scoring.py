@@ -153,7 +153,7 @@ def check_reference(run: Run, pieces: Iterable[Sequence[Located]], lost: dict[in
     ``pieces`` are the stems of each label.
     """
     for located in pieces:
-        told = {}
+        told: dict[str, dict[str, Any]] = {}
         for shard in sorted({each.shard for each in located}):
             if shard in lost:
                 raise RaysepError(f"{run.root}: embedding the reference failed ({lost[shard]})")
@@ -181,7 +181,7 @@ def frames_of(run: Run, payload: Iterable[Located]) -> dict[str, np.ndarray]:
     by_shard: dict[int, list[str]] = {}
     for located in payload:
         by_shard.setdefault(located.shard, []).append(located.name)
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for shard, names in sorted(by_shard.items()):
         vectors = read_vectors(run, shard)
         found |= {name: vectors[name] for name in names}
@@ -189,7 +189,7 @@ def frames_of(run: Run, payload: Iterable[Located]) -> dict[str, np.ndarray]:
 
 
 def _unreadable(run: Run, payload: Iterable[Located]) -> int:
-    told = {}
+    told: dict[str, dict[str, Any]] = {}
     for shard in sorted({located.shard for located in payload}):
         told |= read_rows(run, shard)
     return sum(told[located.name]["outcome"] == Outcome.FAILED for located in payload)

@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -18,6 +18,9 @@ from raysep.probes.fad import set_level
 from raysep.probes.fad.reference_file import MadeWith, ReferenceFile
 from raysep.rundir import Run
 from raysep.screen import terminal
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 TABLE, CSV, RECORD = "fad.parquet", "fad.csv", "fad.json"
 SHOWN = 10  # most distant stems
@@ -127,7 +130,7 @@ def show(rows: Sequence[dict[str, Any]], result: dict[str, Any], root: str) -> N
     console.print(f"distances: {root}")
 
 
-def _labels(result: dict[str, Any]):
+def _labels(result: dict[str, Any]) -> Table:
     from rich.table import Table
 
     about = result["embedder"]
@@ -147,7 +150,7 @@ def _labels(result: dict[str, Any]):
     return table
 
 
-def _distant(rows: Sequence[dict[str, Any]], measures: Sequence[str]):
+def _distant(rows: Sequence[dict[str, Any]], measures: Sequence[str]) -> Table:
     from rich.table import Table
 
     name = ranking(measures)
@@ -164,4 +167,6 @@ def _distant(rows: Sequence[dict[str, Any]], measures: Sequence[str]):
 
 
 def _text(value: float | None) -> str:
-    return "" if finite(value) is None else f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
+    if value is None or not math.isfinite(value):
+        return ""
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import PurePosixPath
@@ -69,16 +69,19 @@ def told_apart(names: dict[str, str]) -> dict[str, str]:
     for uris in groups.values():
         if len(uris) == 1:
             continue
-        for longer in _longer(names, uris):
-            folded = {new.casefold() for new in longer.values()}
-            if len(folded) == len(uris) and not folded & taken:
-                break
-        taken |= folded
+        longer = next(
+            new for new in _longer(names, uris) if len(_folded(new)) == len(uris) and not _folded(new) & taken
+        )
+        taken |= _folded(longer)
         result |= longer
     return result
 
 
-def _longer(names: dict[str, str], uris: list[str]) -> Iterable[dict[str, str]]:
+def _folded(names: dict[str, str]) -> set[str]:
+    return {name.casefold() for name in names.values()}
+
+
+def _longer(names: dict[str, str], uris: list[str]) -> Iterator[dict[str, str]]:
     """Ever longer names for some files, up to their whole paths; then numbered ones (paths may differ in case alone)."""
     paths = {uri: PurePosixPath(uri.partition("://")[2] or uri.lstrip("/")) for uri in uris}
     yield {uri: names[uri] + paths[uri].suffix for uri in uris}
