@@ -41,7 +41,8 @@ class Folder:
 
     def record(self, name: str) -> dict[str, Any]:
         """A JSON file of the folder. Raises ``BadInput`` when it is not there."""
-        return self._holding(name).read_json(name)
+        record: dict[str, Any] = self._holding(name).read_json(name)
+        return record
 
     def _holding(self, name: str) -> Run:
         run = self.run
