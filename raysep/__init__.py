@@ -11,6 +11,7 @@ __all__ = [
     "Cleaning",
     "Distances",
     "Evaluation",
+    "Scan",
     "Scores",
     "Separation",
     "Training",
@@ -22,15 +23,18 @@ __all__ = [
     "read",
     "score",
     "separate",
+    "stems_of",
     "train",
 ]
 
 if TYPE_CHECKING:
+    from raysep.corpus.layouts import Scan, stems_of
     from raysep.face.cleaning import Cleaning, Scores, clean, decide, read, score
     from raysep.face.distances import Distances, fad
     from raysep.face.separating import Evaluation, Separation, Training, evaluate, separate, train
 else:
     _HOMES = {
+        "raysep.corpus.layouts": ("Scan", "stems_of"),
         "raysep.face.cleaning": ("Cleaning", "Scores", "clean", "decide", "read", "score"),
         "raysep.face.distances": ("Distances", "fad"),
         "raysep.face.separating": ("Evaluation", "Separation", "Training", "evaluate", "separate", "train"),

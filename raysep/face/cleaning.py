@@ -76,6 +76,7 @@ def clean(
     retry_failed: bool = False,
     workers: int | None = None,
     address: str | None = None,
+    layout: str | None = None,
     quiet: bool = False,
 ) -> Cleaning:
     """Find the wrong stems of a corpus, decide what to keep, retrain, and compare before with after.
@@ -97,6 +98,7 @@ def clean(
         workers=workers,
         retry_failed=retry_failed,
         address=address,
+        layout=layout,
         quiet=quiet,
     )
     with failures_told():
@@ -116,6 +118,7 @@ def score(
     retry_failed: bool = False,
     workers: int | None = None,
     address: str | None = None,
+    layout: str | None = None,
     quiet: bool = False,
 ) -> Scores:
     """The first half of ``clean``: a score of every stem by every probe, and nothing retrained. ``decide`` decides by them;
@@ -133,6 +136,7 @@ def score(
         workers=workers,
         retry_failed=retry_failed,
         address=address,
+        layout=layout,
         quiet=quiet,
     )
     with failures_told():

@@ -45,6 +45,7 @@ def fad(
     seed: int = 0,
     workers: int | None = None,
     address: str | None = None,
+    layout: str | None = None,
     quiet: bool = False,
 ) -> Distances:
     """Fréchet and other distances of audio to clean audio, by stem and by label.
@@ -67,6 +68,7 @@ def fad(
         seed=seed,
         workers=workers,
         address=address,
+        layout=layout,
         quiet=quiet,
     )
     with failures_told():

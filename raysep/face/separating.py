@@ -67,6 +67,7 @@ def train(
     config: Place | None = None,
     settings: Nested | None = None,
     address: str | None = None,
+    layout: str | None = None,
     quiet: bool = False,
 ) -> Training:
     """Train one separator on a corpus or a manifest, as a decision says; evaluate it when there are test tracks.
@@ -86,6 +87,7 @@ def train(
         preset=preset,
         overrides=overrides(config, settings),
         address=address,
+        layout=layout,
         quiet=quiet,
     )
     return Training(pipeline.train(request, at(decision), handling).root)
@@ -164,6 +166,7 @@ def evaluate(
     labels: Sequence[str] | None = None,
     workers: int | None = None,
     address: str | None = None,
+    layout: str | None = None,
     quiet: bool = False,
 ) -> Evaluation:
     """Measure separators on tracks with known stems, and say which is better, with intervals.
@@ -190,6 +193,7 @@ def evaluate(
         separation={"filter": filter},
         workers=workers,
         address=address,
+        layout=layout,
         quiet=quiet,
     )
     with failures_told():

@@ -16,7 +16,7 @@ from raysep.probes.readings import Output, Reading, Readings
 if TYPE_CHECKING:
     from torch import Tensor
 
-from raysep.separators.base import Separator
+    from raysep.separators.base import Separator
 
 DELTA = 1e-10  # power per element: keeps silence finite
 MOST_DB = 100.0

@@ -33,9 +33,16 @@ def test_decide_takes_what_the_command_takes(options, arguments):
 
 
 def test_clean_asks_for_what_the_command_asks_for(raysep, asked, tmp_path):
-    words = "--test T --preset tiny --set training.steps=7 --search --retry-failed --workers 3 --address auto -q"
+    words = "--test T --preset tiny --set training.steps=7 --search --retry-failed --workers 3 --address auto --layout own:L -q"
     assert raysep("clean", "C", "--reference", "R", "--out", "O", *words.split())[0] == 0
-    more = {"test": "T", "preset": "tiny", "settings": {"training": {"steps": 7}}, "workers": 3, "address": "auto"}
+    more = {
+        "test": "T",
+        "preset": "tiny",
+        "settings": {"training": {"steps": 7}},
+        "workers": 3,
+        "address": "auto",
+        "layout": "own:L",
+    }
     done = face.clean("C", "R", "O", search=True, retry_failed=True, quiet=True, **more)
     assert asked[0] == asked[1]
     assert raysep("clean", "C", "--reference", "R", "--out", "O")[0] == 0

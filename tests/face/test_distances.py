@@ -18,9 +18,9 @@ def test_it_takes_what_the_command_takes(options, arguments):
 
 
 def test_it_asks_for_what_the_command_asks_for(raysep, asked):
-    words = "--embedder mert --embedder-weights W --measures fad,kad --split test --labels a,b --seed 3 --workers 2 -q"
+    words = "--embedder mert --embedder-weights W --measures fad,kad --split test --labels a,b --seed 3 --workers 2 --layout own:L -q"
     assert raysep("fad", "C", "--reference", "R", "--out", "O", *words.split())[0] == 0
-    more = {"measures": ["fad", "kad"], "labels": ("a", "b"), "seed": 3, "workers": 2, "quiet": True}
+    more = {"measures": ["fad", "kad"], "labels": ("a", "b"), "seed": 3, "workers": 2, "layout": "own:L", "quiet": True}
     face.fad("C", "R", "O", embedder="mert", embedder_weights="W", split="test", **more)
     assert asked[0] == asked[1]
     assert raysep("fad", "C", "--reference", "R", "--out", "O")[0] == 0

@@ -25,11 +25,15 @@ def test_they_take_what_the_commands_take(options, arguments):
 def test_train_asks_for_what_the_command_asks_for(raysep, monkeypatch):
     asked = []
     monkeypatch.setattr(pipeline, "train", lambda *request: asked.append(request) or Run("O"))
-    words = (
-        "--test T --validation V --decision D --handling weight --preset tiny --set training.steps=7 --address auto -q"
-    )
+    words = "--test T --validation V --decision D --handling weight --preset tiny --set training.steps=7 --address auto --layout own:L -q"
     assert raysep("train", "C", "--out", "O", *words.split())[0] == 0
-    more = {"preset": "tiny", "settings": {"training": {"steps": 7}}, "address": "auto", "quiet": True}
+    more = {
+        "preset": "tiny",
+        "settings": {"training": {"steps": 7}},
+        "address": "auto",
+        "layout": "own:L",
+        "quiet": True,
+    }
     done = face.train("C", "O", test="T", validation="V", decision="D", handling="weight", **more)
     assert asked[0] == asked[1]
     assert done.checkpoint == done.run.path("checkpoints", "separator-seed0.safetensors")
@@ -43,8 +47,17 @@ def test_evaluate_asks_for_what_the_command_asks_for(raysep, monkeypatch):
     words = (
         "--against m --baseline --metrics sdr,si_sdr --bss-eval --frames --filter phase --split train --labels a,b -q"
     )
-    assert raysep("evaluate", "m", "n", "C", "--out", "O", *words.split(), "--workers", "2")[0] == 0
-    more = {"metrics": ["sdr", "si_sdr"], "filter": "phase", "split": "train", "labels": ["a", "b"], "workers": 2}
+    assert (
+        raysep("evaluate", "m", "n", "C", "--out", "O", *words.split(), "--workers", "2", "--layout", "own:L")[0] == 0
+    )
+    more = {
+        "metrics": ["sdr", "si_sdr"],
+        "filter": "phase",
+        "split": "train",
+        "labels": ["a", "b"],
+        "workers": 2,
+        "layout": "own:L",
+    }
     face.evaluate(
         ["m", Path("n")], "C", "O", against="m", baseline=True, bss_eval=True, frames=True, quiet=True, **more
     )
