@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 from raysep.probes import signal
 from raysep.probes.catalogue import PROBES, available, forward_passes
 from raysep.probes.distances import SOURCES as DISTANCES
@@ -32,3 +35,9 @@ def test_each_network_runs_once_per_context():
     assert forward_passes(NETWORKS, 4) == 6 + 3 + 2 * 0.25
     assert forward_passes(EVERY, 4, reference_tracks=10) == 6 + 3 + 12 * 0.25
     assert forward_passes((), 4) == 0
+
+
+def test_to_know_the_probes_no_torch_is_loaded():
+    """Whoever decides, checks settings or prints a table needs the entries, and none of their formulae."""
+    script = "import sys, raysep.probes.catalogue, raysep.probes.stored; print({'torch', 'scipy', 'ray'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "set()\n"
