@@ -111,7 +111,7 @@ class TrainingSettings:
         str,
         AsIn(Recipe),
         About(
-            "leave out the highest losses: whole examples (stem, against wrong stems) or stretches (time, against bleed)"
+            "leave out the highest losses: whole examples (stem, against wrong stems) or bins of time (time, against bleed)"
         ),
     ] = "none"
     truncate_share: Annotated[

@@ -105,7 +105,7 @@ class Trial:
     seed: int
 
     def __call__(self, point: dict[str, Any], report: Callable[[dict[str, float]], None]) -> None:
-        """Train in ``rungs`` stretches; after each, report the mean SDR in dB over the validation's audible stems."""
+        """Train in ``rungs`` parts; after each, report the mean SDR in dB over the validation's audible stems."""
         import torch
 
         from raysep.separators import checkpoint
@@ -120,13 +120,13 @@ class Trial:
         pool = SegmentPool(network.stems, int(self.training.memory_gib * 2**30))
         self._fill(pool, self._kept(run, point["ratio"]))
         frames = round(self.training.segment_seconds * self.sample_rate)
-        stretch = max(1, self.steps // self.rungs)
+        part = max(1, self.steps // self.rungs)
         recipe = recipe_of(
             self.training,
-            stretch * self.rungs,
+            part * self.rungs,
             learning_rate=self.learning_rate,
-            warmup=max(1, stretch // 10),
-            save_steps=tuple(stretch * (k + 1) for k in range(self.rungs)),
+            warmup=max(1, part // 10),
+            save_steps=tuple(part * (k + 1) for k in range(self.rungs)),
             seed=self.seed,
             validate_every=0,
             patience=0,

@@ -1,4 +1,4 @@
-"""A stem as training uses it: under which label, how often, and without which stretches."""
+"""A stem as training uses it: under which label, how often, and without which spans."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ The default is the squared error between magnitudes, as in open-unmix. Measured 
 songs (600 steps): 0.3 dB better on clean stems, and three times the gap between clean and contaminated training. The
 absolute error is itself robust to wrong stems; what is to be measured here is what they do.
 
-Truncation leaves the highest losses of a batch out of the mean: whole stems against wrong labels, stretches of time
+Truncation leaves the highest losses of a batch out of the mean: whole stems against wrong labels, bins of time
 against bleeding. It is the robust training that won the Sound Demixing Challenge 2023 on both kinds of corrupted data
 (Fabbro et al., arXiv 2308.06979; "loss masking" there), and so the rival of cleaning.
 """
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from raysep.separators.base import Separator
 from raysep.separators.spectrogram import magnitude
 
-BINS_PER_SECOND = 20  # of a waveform's error: as long a stretch as a transform's frames in the usual sizes
+BINS_PER_SECOND = 20  # of a waveform's error: as long as a transform's frames in the usual sizes
 RESOLUTIONS = (512, 1024, 2048)  # window lengths of the multi-resolution loss, samples; the hop is a quarter
 FLOOR = 1e-5  # below a 16-bit step: keeps the logarithm and the root finite in silence
 
@@ -52,7 +52,7 @@ def batch_loss(
 
     The network's stems come first; further ones are heard in the mixture and are no target.
     ``model`` is what the forward pass goes through: ``network`` itself or a wrapper of it. ``truncate`` leaves out the
-    highest ``share`` of each stem's losses: of its examples (``stem``), or of its stretches of time (``time``).
+    highest ``share`` of each stem's losses: of its examples (``stem``), or of its bins of time (``time``).
     """
     mixture = targets.sum(dim=1)
     targets = targets[:, : len(network.stems)]
@@ -66,7 +66,7 @@ def batch_loss(
 
 
 def error_map(network: Separator, estimate: Tensor, targets: Tensor, loss: str) -> Tensor:
-    """Error by stretch of time: ``(batch, stem, bin)``, of an estimate in the form that the loss compares."""
+    """Error by bin of time: ``(batch, stem, bin)``, of an estimate in the form that the loss compares."""
     if loss.startswith("magnitude"):
         with torch.no_grad():
             wanted = network.magnitude(targets)

@@ -12,7 +12,7 @@ from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_stem, to_int16
 from raysep.errors import AudioError
 
-LEAST = 0.25  # of a piece: a stretch between two masked ones that is shorter is not worth a crop
+LEAST = 0.25  # of a piece: what lies between two spans and is shorter is not worth a crop
 
 
 def pieces(
@@ -27,7 +27,7 @@ def pieces(
     except AudioError as error:
         yield 0, np.zeros((channels, 0), np.int16), str(error)
         return
-    usable = stretches(audio.shape[1], spans, sample_rate)
+    usable = between(audio.shape[1], spans, sample_rate)
     for begin, end in usable:
         if end - begin < LEAST * frames and end - begin < audio.shape[1]:
             continue
@@ -36,7 +36,7 @@ def pieces(
             yield start, audio[:, start : start + segment.frames], ""
 
 
-def stretches(total: int, spans: Iterable[tuple[float, float]], sample_rate: int) -> list[tuple[int, int]]:
+def between(total: int, spans: Iterable[tuple[float, float]], sample_rate: int) -> list[tuple[int, int]]:
     """What ``spans`` (seconds) leave of ``total`` samples, as (start, stop) in samples: rounded away from the spans."""
     at, left = 0, []
     for start, stop in sorted(span for span in spans if span[0] < span[1]):

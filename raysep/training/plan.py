@@ -59,7 +59,7 @@ def deal(entries: Iterable[Entry], parts: int) -> list[list[Entry]]:
     """Each part's stems: of every label an equal share, dealt in an order that hashes decide.
 
     A label with fewer stems than there are parts goes to all of them, so that no part lacks it. Labels alternate within
-    a part: what a pool holds of a corpus that is larger than itself is a stretch of this order, and needs all of them.
+    a part: what a pool holds of a corpus that is larger than itself is a part of this order, and needs all of them.
     """
     by_label: dict[str, list[Entry]] = {}
     for entry in entries:

@@ -18,7 +18,7 @@ Key = tuple[str, int, str]  # (stem_id, start, label): orders the pieces whateve
 
 @dataclass(frozen=True)
 class Piece:
-    """A decoded stretch of a stem."""
+    """Decoded audio of a stem, of which crops are taken."""
 
     audio: np.ndarray  # int16 (channel, time)
     weight: float  # > 0: how often it is drawn, relative to the label's others

@@ -86,7 +86,7 @@ def test_a_stem_masked_throughout_has_no_piece(stems):
     ids=["none", "the beginning", "overlapping", "the end, and one that ends before it begins", "rounded away from it"],
 )
 def test_what_spans_leave(spans, left):
-    assert pieces.stretches(100, spans, 10) == left
+    assert pieces.between(100, spans, 10) == left
 
 
 # The stream
