@@ -1,4 +1,5 @@
 # make demo: set up, then clean a small corpus end to end.   make test: set up, then the tests.
+# make test-slow: the proofs that take minutes.   make test-all: lint, and every test.
 # make docs: write docs/settings.md from the settings.
 # TORCH=torch==2.11.0 installs another torch; a torch already inside .venv is left alone.
 # WORKERS=4 runs the tests in as many processes; each has a Ray of its own, and two fill two cores.
