@@ -19,7 +19,7 @@ class BiLSTM(nn.LSTM):
         # The library warns when dropout is given for one layer, where it would have no place.
         super().__init__(features, hidden, layers, bidirectional=True, dropout=dropout if layers > 1 else 0.0)
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # a tensor to a tensor: no states
         if not _under_transform():
             return super().forward(x)[0]
         for layer in range(self.num_layers):
