@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from raysep.imports import load
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,7 @@ class Elsewhere:
     def words(self) -> str:
         if not self.names:
             return self.rest
-        module, _, name = self.names.partition(":")
-        return f"{', '.join(getattr(importlib.import_module(module), name))}, {self.rest}"
+        return f"{', '.join(load(self.names))}, {self.rest}"
 
 
 @dataclass(frozen=True)

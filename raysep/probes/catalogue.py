@@ -5,11 +5,11 @@ The order is that of the columns of a run's scores. Probes of your own, by impor
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 
 from raysep.errors import BadInput
+from raysep.imports import imported
 from raysep.probes import consistency, distances, influence, leakage, losses, per_track, signal, unlearning
 from raysep.probes.probe import PER_TRACK, Probe
 
@@ -32,12 +32,12 @@ PROBES: dict[str, Probe] = {probe.name: probe for family in _FAMILIES for probe 
 def probes_of(own: tuple[str, ...] = ()) -> Mapping[str, Probe]:
     """The probes of a run: ours, and those of ``own``, import paths ``package.module:NAME``.
 
-    Importing a path runs the module, which must be installed or on the path already, in every worker too. Raises ``BadInput``
-    for a path that does not lead to a ``Probe``, and for a name that is taken.
+    Importing a path runs the module, in every worker too. Raises ``BadInput`` for a path that does not lead to a ``Probe``,
+    and for a name that is taken.
     """
     known = dict(PROBES)
     for path in own:
-        probe = _imported(path)
+        probe = _own(path)
         if probe.name in known:
             raise BadInput(
                 f"scoring.probes: {path!r}: there is a probe {probe.name!r} already; give yours another name"
@@ -46,21 +46,11 @@ def probes_of(own: tuple[str, ...] = ()) -> Mapping[str, Probe]:
     return known
 
 
-def _imported(path: str) -> Probe:
-    module, colon, name = path.partition(":")
-    if not (module and colon and name):
-        raise BadInput(
-            f"scoring.probes: {path!r}: write it as package.module:NAME, where NAME is a raysep.probes.Probe"
-        )
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except Exception as error:  # whatever the user's module raises while it is imported
-        raise BadInput(
-            f"scoring.probes: {path!r} cannot be imported ({type(error).__name__}: {error}); is its module installed on "
-            "every node?"
-        ) from error
+def _own(path: str) -> Probe:
+    asked = f"scoring.probes: {path!r}"
+    found = imported(path, asked, "must be written as package.module:NAME, where NAME is a raysep.probes.Probe")
     if not isinstance(found, Probe):
-        raise BadInput(f"scoring.probes: {path!r} is no raysep.probes.Probe but a {type(found).__name__}")
+        raise BadInput(f"{asked} is no raysep.probes.Probe but a {type(found).__name__}")
     return found
 
 

@@ -6,11 +6,11 @@ A name is one of ``MODELS``, or the import path ``package.module:Class`` of a ``
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 from typing import TYPE_CHECKING, Any
 
 from raysep.errors import BadInput
+from raysep.imports import registered
 
 if TYPE_CHECKING:  # it brings torch, which those who only ask for the names do without
     from raysep.separators.base import Separator
@@ -28,24 +28,12 @@ COMMON = ("stems", "sample_rate", "channels", "n_fft", "hop")  # what every conf
 def resolve(name: str) -> tuple[type, type[Separator]]:
     """(class of its configuration, class of the network) of a name or an import path.
 
-    Importing a path runs the module, which must be installed or on the path already. Raises ``BadInput`` for a name that
-    is not known and for a path that does not lead to a ``Separator`` with a complete ``config_class``.
+    Raises ``BadInput`` for a name that is not known, and for a path that does not lead to a ``Separator`` with a complete
+    ``config_class``.
     """
     from raysep.separators.base import Separator
 
-    path = MODELS.get(name, name)
-    module, colon, attribute = path.partition(":")
-    if not (module and colon and attribute):
-        raise BadInput(
-            f"model {name!r}: not known; choose one of {', '.join(sorted(MODELS))}, or give a class of your own as "
-            "package.module:Class"
-        )
-    try:
-        network_class = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever the user's module raises while it is imported
-        raise BadInput(
-            f"model {name!r}: cannot be imported ({type(error).__name__}: {error}); is its module installed on every node?"
-        ) from error
+    network_class = registered("model", name, MODELS, "a class of your own as package.module:Class")
     if not (isinstance(network_class, type) and issubclass(network_class, Separator)):
         raise BadInput(f"model {name!r}: not a subclass of raysep.separators.base.Separator")
     config_class = network_class.config_class

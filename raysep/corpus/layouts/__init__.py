@@ -5,13 +5,13 @@ A layout is one of ``LAYOUTS``, or the import path ``package.module:Class`` of a
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 
 from raysep.corpus.layouts.headers import File
 from raysep.corpus.layouts.layout import LABELS, Layout, Place, Scan
 from raysep.corpus.layouts.problems import Problem, describe
 from raysep.errors import BadInput
+from raysep.imports import registered
 
 __all__ = ["LABELS", "LAYOUTS", "File", "Layout", "Place", "Problem", "Scan", "describe", "find_layout", "stems_of"]
 
@@ -62,16 +62,7 @@ def find_layout(name: str) -> Layout:
 
     Raises ``BadInput`` for a name that is not known and for a path that does not lead to a ``Layout``.
     """
-    module, colon, attribute = LAYOUTS.get(name, name).partition(":")
-    if not (module and colon and attribute):
-        raise BadInput(
-            f"layout {name!r}: not known; choose one of {', '.join(LAYOUTS)}, or give a class of your own as "
-            "package.module:Class"
-        )
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever the user's module raises while it is imported
-        raise BadInput(f"layout {name!r}: cannot be imported ({type(error).__name__}: {error})") from error
+    found = registered("layout", name, LAYOUTS, "a class of your own as package.module:Class")
     if not (isinstance(found, type) and issubclass(found, Layout)):
         raise BadInput(f"layout {name!r}: not a subclass of raysep.corpus.layouts.Layout")
     return found()

@@ -8,13 +8,13 @@ the import path ``package.module:NAME`` of a ``Handling`` of the user's own.
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from raysep.decision.handling.base import Decision, Handling, named
 from raysep.errors import BadInput
+from raysep.imports import registered
 from raysep.training.entry import Entry
 
 if TYPE_CHECKING:
@@ -31,19 +31,7 @@ HANDLINGS: dict[str, str] = {  # as text: a new one is a file and a line here
 
 def resolve(name: str) -> Handling:
     """The handling of a name or an import path; importing a path runs its module. Raises ``BadInput``."""
-    path = HANDLINGS.get(name, name)
-    module, colon, attribute = path.partition(":")
-    if not (module and colon and attribute):
-        raise BadInput(
-            f"handling {name!r}: not known; choose one of {', '.join(HANDLINGS)}, or give one of your own as "
-            "package.module:NAME"
-        )
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever the user's module raises while it is imported
-        raise BadInput(
-            f"handling {name!r}: cannot be imported ({type(error).__name__}: {error}); is its module on the path?"
-        ) from error
+    found = registered("handling", name, HANDLINGS, "one of your own as package.module:NAME")
     if not isinstance(found, Handling):
         raise BadInput(f"handling {name!r}: not a raysep.decision.handling.Handling")
     return found

@@ -58,6 +58,10 @@ class AiSfxEmbedder(PatchEmbedder):
         return self.blocks[-1](x).mean(dim=3).amax(dim=2)  # (patch, 512, 12, 12) to (patch, 512)
 
 
+def build(sample_rate: int, weights: str = "") -> AiSfxEmbedder:
+    return AiSfxEmbedder(weights)
+
+
 class _Block(nn.Module):
     """Two 3×3 convolutions, a ReLU after each; the published batch-norm between them is part of the convolution."""
 

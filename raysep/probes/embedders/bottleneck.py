@@ -53,6 +53,10 @@ class SeparatorEmbedder(WindowedEmbedder):
         return torch.cat([x.unflatten(0, (len(windows), -1)).mean(dim=1) for x in found], dim=-1)
 
 
+def build(sample_rate: int, weights: str = "") -> SeparatorEmbedder:
+    return SeparatorEmbedder.from_checkpoint(weights)
+
+
 class _Enough(Exception):
     """The bottleneck has been reached; what follows it would be computed for nothing."""
 

@@ -61,3 +61,11 @@ class ClapEmbedder(WindowedEmbedder):
         spectrum = torch.stft(audio, self.n_fft, self.hop, window=shape, return_complex=True)  # ends mirrored
         mel = self.filters.to(audio.device) @ spectrum.abs().square()
         return 10.0 * torch.log10(mel.clamp_min(1e-10))
+
+
+def music(sample_rate: int, weights: str = "") -> ClapEmbedder:
+    return ClapEmbedder("clap-music", weights)
+
+
+def audio(sample_rate: int, weights: str = "") -> ClapEmbedder:
+    return ClapEmbedder("clap-audio", weights)

@@ -39,3 +39,7 @@ class EncodecEmbedder(WindowedEmbedder):
             windows = windows / (windows.square().mean(dim=-1, keepdim=True).sqrt() + 1e-8)
         encoded = self.network(windows.unsqueeze(1).expand(-1, self.channels, -1))  # (window, feature, frame)
         return encoded.mean(dim=-1)
+
+
+def build(sample_rate: int, weights: str = "") -> EncodecEmbedder:
+    return EncodecEmbedder(weights)

@@ -67,6 +67,10 @@ class LogMelEmbedder:
         return features.unflatten(0, windows.shape[:2])
 
 
+def build(sample_rate: int, weights: str = "") -> LogMelEmbedder:
+    return LogMelEmbedder(sample_rate)
+
+
 def mel_filters(sample_rate: int, n_fft: int, mels: int, lowest_hz: float = 30.0) -> np.ndarray:
     """``(mel, bin)`` float32 triangles of height one, none of them empty."""
     return mel.filters(sample_rate, n_fft, mels, (lowest_hz, sample_rate / 2), fill=True)

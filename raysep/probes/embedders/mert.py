@@ -59,6 +59,10 @@ class MertEmbedder(WindowedEmbedder):
         return hidden[self.layer].mean(dim=1)
 
 
+def build(sample_rate: int, weights: str = "") -> MertEmbedder:
+    return MertEmbedder(weights)
+
+
 def hubert_config(package: ModuleType, folder: Path) -> Any:
     """MERT's own configuration as HuBERT's. Raises ``BadInput`` for a model that is another network."""
     given = _settings(folder / "config.json", None)

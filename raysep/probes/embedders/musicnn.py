@@ -98,6 +98,10 @@ class MusicnnEmbedder(PatchEmbedder):
         return self._norm(functional.relu(strongest), number)
 
 
+def build(sample_rate: int, weights: str = "") -> MusicnnEmbedder:
+    return MusicnnEmbedder(weights)
+
+
 def _numbered(name: str, number: int) -> str:
     """TensorFlow's names: ``conv2d``, ``conv2d_1`` …"""
     return f"{name}_{number}" if number else name

@@ -83,6 +83,10 @@ class VggishEmbedder(WindowedEmbedder):
         return self.network(log_mel(windows, self.filters.to(windows.device)))
 
 
+def build(sample_rate: int, weights: str = "") -> VggishEmbedder:
+    return VggishEmbedder(weights)
+
+
 def log_mel(audio: Tensor, filters: Tensor) -> Tensor:
     """``(..., time)`` -> ``(..., frame, mel)``: natural logarithm of magnitudes (not powers) in mel bands."""
     frames = audio.unfold(-1, FRAME, HOP) * torch.hann_window(FRAME, device=audio.device)

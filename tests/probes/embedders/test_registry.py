@@ -47,7 +47,7 @@ def test_an_own_class_gets_rate_and_weights(module):
     name = module("own_embedder_bare", text)
     with pytest.raises(BadInput, match=r"own_embedder_bare:Mine': lacks name, sample_rate.*embed, to"):
         registry.build(f"{name}:Mine", 8000, "net.pt")
-    whole = "\n".join(f"    {part} = 1" for part in (*registry.PROTOCOL, "embed", "to"))
+    whole = "\n".join(f"    {part} = 1" for part in registry.PROTOCOL)
     name = module("own_embedder_whole", text + whole + "\n")
     assert registry.build(f"{name}:Mine", 8000, "net.pt").given == (8000, "net.pt")
 
