@@ -12,6 +12,7 @@ os.environ.setdefault("RAY_memory_usage_threshold", "0.98")
 
 import contextlib
 import io
+import re
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -82,6 +83,33 @@ def raysep(monkeypatch, capsys):
         return end.value.code or 0, *capsys.readouterr()
 
     return call
+
+
+EXTEND = Path(__file__).resolve().parents[1] / "docs" / "extend.md"
+
+
+@pytest.fixture(scope="session")
+def own_files() -> dict[str, str]:
+    """The files that docs/extend.md shows, name → text: what a user adds to raysep."""
+    return dict(re.findall(r"^`(\w+\.py)`:\n\n```python\n(.*?)^```$", EXTEND.read_text(), re.MULTILINE | re.DOTALL))
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    """``own_module(name, text)`` makes a module outside the package that can be imported, and gives its name."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    written = []
+
+    def write(name: str, text: str) -> str:
+        (folder / f"{name}.py").write_text(text)
+        written.append(name)
+        return name
+
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -23,8 +21,6 @@ from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
 RATE, LABELS = 8000, ("vocals", "drums", "bass", "other")
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-a-stem-is-scored.md").read_text()
-EXAMPLE = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
 WRONG = """
 from raysep.probes import Probe
 
@@ -37,24 +33,15 @@ FLAT = Probe("flat", "clean", ("final",), True, "this file", lambda read: read.o
 
 
 @pytest.fixture
-def module(tmp_path, monkeypatch):
-    """``module(name, text)`` makes an importable module and gives its name."""
-
-    def write(name: str, text: str) -> str:
-        (tmp_path / "own").mkdir(exist_ok=True)
-        (tmp_path / "own" / f"{name}.py").write_text(text)
-        return name
-
-    monkeypatch.syspath_prepend(str(tmp_path / "own"))
-    yield write
+def module(own_module):
+    """As ``own_module``, and what it held is forgotten."""
+    yield own_module
     probes_of.cache_clear()
-    for name in ("example_probes", "wrong_probes"):
-        sys.modules.pop(name, None)
 
 
 @pytest.fixture
-def own(module):
-    name = module("example_probes", EXAMPLE)
+def own(module, own_files):
+    name = module("example_probes", own_files["my_probes.py"])
     return (f"{name}:MEMORISED", f"{name}:WIDTH")
 
 

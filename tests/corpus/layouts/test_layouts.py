@@ -15,28 +15,6 @@ from raysep.corpus.layouts import LABELS, LAYOUTS, Layout, find_layout, stems_of
 from raysep.errors import BadInput
 from raysep.stages.inputs import read_inputs
 
-DASHED = '''
-"""LABEL - TRACK.flac, all in one folder."""
-
-from raysep.corpus.layouts import Layout, Place, Scan
-
-
-class Dashed(Layout):
-    def matches(self, place: Place) -> bool:
-        return not place.is_manifest and any(" - " in file.path.name for file in place.audio)
-
-    def scan(self, place: Place) -> Scan:
-        found = []
-        for file in place.audio:
-            label, _, track = file.path.stem.partition(" - ")
-            if track and label in place.wanted:
-                found.append((track, label, file))
-        return place.read(found)
-
-
-not_a_layout = 1
-'''
-
 
 @pytest.fixture
 def places(tmp_path, write_tracks) -> dict[str, str]:
@@ -49,10 +27,9 @@ def places(tmp_path, write_tracks) -> dict[str, str]:
 
 
 @pytest.fixture
-def dashed(tmp_path, monkeypatch):
+def dashed(tmp_path, own_module, own_files):
     """dashed(*tracks): a folder in a layout of the user's own, whose module can be imported; `my_layout:Dashed`."""
-    (tmp_path / "my_layout.py").write_text(DASHED)
-    monkeypatch.syspath_prepend(tmp_path)
+    own_module("my_layout", own_files["my_layout.py"] + "\n\nnot_a_layout = 1\n")
 
     def write(name: str, *tracks: str) -> str:
         (tmp_path / name).mkdir()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import textwrap
 
 import pytest
 from hypothesis import given
@@ -72,30 +71,20 @@ def test_table_takes_every_column_at_its_word(decision):
 
 # One's own
 
-OWN = '''
-"""A stem that is kept but doubtful is drawn half as often."""
-from raysep.decision.handling import Entry, Handling, named
-
-def gentle(decision, stems):
-    rows = [(stem, row) for stem, row in named(decision, stems) if row["keep"]]
-    return [Entry(stem, 0.5 if (row["p_corrupt"] or 0) > 0.2 else 1.0) for stem, row in rows]
-
+MORE = """
 def relabel(decision, stems):
     return [Entry(stem, label="drums") for stem, row in named(decision, stems)]
 
-GENTLE = Handling("gentle", "what is not kept is left out, what is doubtful is drawn half as often", gentle)
+
 RELABEL = Handling("relabel", "everything is drums", relabel)
 NEGATIVE = Handling("negative", "", lambda decision, stems: [Entry(stem, -1.0) for stem in stems])
 STEMS = Handling("stems", "", lambda decision, stems: stems)
-'''
+"""
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
-    (tmp_path / "my_handlings.py").write_text(textwrap.dedent(OWN))
-    monkeypatch.syspath_prepend(tmp_path)
-    yield
-    sys.modules.pop("my_handlings", None)
+def own(own_module, own_files):
+    own_module("my_handlings", own_files["my_handling.py"] + MORE)
 
 
 def test_one_of_ones_own_by_import_path(own):

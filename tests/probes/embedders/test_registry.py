@@ -16,21 +16,8 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs" / "embedders.md").read_text
 FETCHED = ("clap-music", "clap-audio", "mert", "encodec")
 
 
-@pytest.fixture
-def module(tmp_path, monkeypatch):
-    """``module(name, text)`` makes an importable module."""
-
-    def write(name, text):
-        (tmp_path / f"{name}.py").write_text(text)
-        return name
-
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return write
-
-
-def test_the_example_of_the_documentation_is_an_embedder(module):
-    example = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
-    embedder = registry.build(f"{module('example_of_the_page', example)}:Bands", 4000)
+def test_the_example_of_the_documentation_is_an_embedder(own_module, own_files):
+    embedder = registry.build(f"{own_module('my_embedder', own_files['my_embedder.py'])}:Bands", 4000)
     assert (embedder.sample_rate, embedder.dimension) == (4000, 32)
     assert embedder.embed(torch.zeros(2, 9000)).shape == (2, frame_count(9000, 4000, 2000), 32)
     assert all(hasattr(embedder, part) for part in registry.PROTOCOL)
@@ -42,13 +29,13 @@ def test_every_embedder_is_in_the_documentation():
     assert set(registry.EMBEDDERS) <= set(rows)
 
 
-def test_an_own_class_gets_rate_and_weights(module):
+def test_an_own_class_gets_rate_and_weights(own_module):
     text = "class Mine:\n    def __init__(self, sample_rate, weights):\n        self.given = sample_rate, weights\n"
-    name = module("own_embedder_bare", text)
+    name = own_module("own_embedder_bare", text)
     with pytest.raises(BadInput, match=r"own_embedder_bare:Mine': lacks name, sample_rate.*embed, to"):
         registry.build(f"{name}:Mine", 8000, "net.pt")
     whole = "\n".join(f"    {part} = 1" for part in registry.PROTOCOL)
-    name = module("own_embedder_whole", text + whole + "\n")
+    name = own_module("own_embedder_whole", text + whole + "\n")
     assert registry.build(f"{name}:Mine", 8000, "net.pt").given == (8000, "net.pt")
 
 
