@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # whoever reads the settings, and so which probes there may be, needs neither
+    import numpy as np
     from torch import Tensor
 
     from raysep.errors import BadInput
@@ -43,7 +42,7 @@ def loss(output: Output) -> Tensor:
     return magnitude_mse(output.own, output.target, torch.float64)
 
 
-Taken = dict[tuple[str, str, Reading], np.ndarray]  # context, network, reading → (label, segment) float64
+Taken = dict[tuple[str, str, Reading], "np.ndarray"]  # context, network, reading → (label, segment) float64
 
 
 class Declared(Protocol):
