@@ -9,6 +9,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # otherwise Ray leaves a token in the home folder
 os.environ.setdefault("RAY_memory_usage_threshold", "0.98")
+os.environ.setdefault("RAY_worker_niceness", "0")  # else what another test process computes starves Ray's workers
 
 import contextlib
 import io
@@ -36,7 +37,7 @@ profiles.register_profile("raysep", deadline=None)
 profiles.load_profile("raysep")
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers (``-n``) a file is one worker's, and so are all tests of the session's Ray runtime.
 
