@@ -63,6 +63,7 @@ def test_the_search_tried_every_ratio(finished):
     assert all(math.isfinite(row["validation_sdr"]) for row in rows)
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_any_number_of_workers_scores_the_same(finished, request_for, ray_runtime, tmp_path, workers):
     """Same parts, byte for byte, from the same trained networks."""
@@ -75,6 +76,7 @@ def test_any_number_of_workers_scores_the_same(finished, request_for, ray_runtim
     assert len({(marker["host"], marker["pid"]) for marker in markers[1].values()}) == workers
 
 
+@pytest.mark.train
 def test_one_worker_looks_further_at_the_stems_that_two_do(finished, request_for, ray_runtime, tmp_path):
     found = []
     for workers in (1, 2):
@@ -100,6 +102,7 @@ def test_a_folder_of_another_configuration_is_refused(finished, request_for, ray
         pipeline.clean(request_for(finished.root, overrides={"seed": 7}))
 
 
+@pytest.mark.train
 def test_from_and_to_an_object_store_with_the_same_decision(finished, request_for, corpora, s3_server):
     import boto3
 

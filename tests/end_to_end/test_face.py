@@ -37,6 +37,7 @@ def test_deciding_again_takes_another_rule(finished):
         raysep.decide(finished.root, rule="dice")
 
 
+@pytest.mark.train
 def test_from_scores_to_a_decision_to_a_cleaning(finished, corpora, ray_runtime, tmp_path):
     """Scoring leaves what deciding needs, and cleaning goes on from it without a second pass or another decision."""
     without = ("stems.parquet", "decision.parquet", "cleaned.parquet", "summary.json", "done/decide")
