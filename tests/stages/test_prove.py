@@ -175,7 +175,7 @@ def evaluated(tmp_path, make_context, write_tracks, save_network, here, monkeypa
         for plan in plans:
             save_network(context, plan.name, steps=1, seed=plan.recipe.seed)
 
-    monkeypatch.setattr(train, "train", fit)
+    monkeypatch.setattr(train, "run_plans", fit)
     arms = [
         Arm("contaminated", train.whole(corpus)),
         Arm("cleaned", train.whole(corpus[:1])),
