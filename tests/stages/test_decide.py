@@ -28,7 +28,7 @@ def test_the_cleaned_manifest_is_what_the_handling_uses(make_context, make_stems
     rows += [{"stem_id": s.stem_id, "keep": False, "weight": 0.0} for s in corpus[2:]]
     table = pa.Table.from_pylist(rows)
     summary = {"estimated_share": 0.5, "counts": {"removed": 3}, "warning": None}
-    for name, value in (("per_stem", table), ("judge", table), ("summarise", summary)):
+    for name, value in (("per_stem", table), ("by_rule", table), ("summarise", summary)):
         monkeypatch.setattr(decide, name, lambda *_, value=value: value)
     decide.decide(context, Inputs(corpus, [], []), Planting([], [], [], {}))
     assert manifest.read(context.run.path("cleaned.parquet")) == sorted(s for s in corpus if s.stem_id in left)
