@@ -2,7 +2,7 @@
 # make test-slow: the proofs that take minutes.   make test-all: lint, and every test.
 # make docs: write docs/settings.md from the settings.
 # TORCH=torch==2.11.0 installs another torch; a torch already inside .venv is left alone.
-# WORKERS=4 runs the tests in as many processes; each has a Ray of its own, and two fill two cores.
+# WORKERS=4 runs make test in as many processes. The slow ones run alone: each of them fills the cores.
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 VENV := .venv
@@ -33,10 +33,9 @@ test: install
 	$(PYTEST) -m 'not ($(SLOW))'
 
 test-slow: install
-	$(PYTEST) -m '$(SLOW)' --durations=10
+	$(BIN)/python -m pytest -m '$(SLOW)' --durations=10
 
-test-all: install lint
-	$(PYTEST)
+test-all: lint test test-slow
 
 lint: install
 	$(BIN)/ruff check .
