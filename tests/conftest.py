@@ -324,18 +324,15 @@ def save_network():
     return save
 
 
-@pytest.fixture(scope="session")
-def noise_stems():
-    """noise_stems(folder): six tracks of 2.3 s of 16-bit noise, another one in every stem; their stems."""
+@pytest.fixture
+def noise_stems(tmp_path) -> list[Stem]:
+    """Six tracks of 2.3 s of 16-bit noise, another one in every stem."""
     from raysep.corpus.layouts import stems_of
 
-    def write(folder: Path) -> list[Stem]:
-        rng = np.random.default_rng(0)
-        for track in "ABCDEF":
-            (folder / track).mkdir()
-            for label in ("vocals", "drums", "bass", "other"):
-                noise = rng.integers(-9000, 9000, round(2.3 * RATE)).astype(np.int16)
-                soundfile.write(folder / track / f"{label}.wav", noise, RATE, subtype="PCM_16")
-        return stems_of(str(folder)).stems
-
-    return write
+    rng = np.random.default_rng(0)
+    for track in "ABCDEF":
+        (tmp_path / track).mkdir()
+        for label in ("vocals", "drums", "bass", "other"):
+            noise = rng.integers(-9000, 9000, round(2.3 * RATE)).astype(np.int16)
+            soundfile.write(tmp_path / track / f"{label}.wav", noise, RATE, subtype="PCM_16")
+    return stems_of(str(tmp_path)).stems
