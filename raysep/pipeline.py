@@ -94,12 +94,14 @@ def score(request: Request) -> Run:
 
 
 def _score(context: Context, found: Inputs) -> Planting:
+    from raysep.cluster import shards
     from raysep.stages import attribute, plant, score, train
 
     planting = plant.plant(context, found)
     train.train_probes(context, found, planting)
-    attribute.attribute(context, found, planting)
-    score.score(context, found, planting)
+    with shards.kept_workers():
+        attribute.attribute(context, found, planting)
+        score.score(context, found, planting)
     return planting
 
 

@@ -6,7 +6,8 @@ small counts come back and a killed driver loses no finished shard.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import ray
@@ -19,18 +20,66 @@ from raysep.resources import Resources
 RESTARTS = 3
 
 
+Make = Callable[[], Callable[[int, Any], dict]]
+
+
 class _Worker:
     """Holds what is costly to make (networks, reference) and runs one shard after another."""
 
-    def __init__(self, make: Callable[[], Callable[[int, Any], dict]]) -> None:
+    run_one: Callable[[int, Any], dict] | None = None
+
+    def prepare(self, make: Make) -> None:
+        self.run_one = None  # freed before its successor is made: a GPU may not hold both
         self.run_one = make()
 
     def run(self, shard: int, payload: Any) -> dict:
+        assert self.run_one is not None, "only a prepared worker is given a shard"
         return self.run_one(shard, payload)
 
 
+class _Kept:
+    """Workers that are between two passes, all with the same share of the cluster."""
+
+    def __init__(self) -> None:
+        self.workers: list[ActorHandle] = []
+        self.options: dict[str, Any] = {}
+
+    def take(self, count: int, options: dict[str, Any]) -> list[ActorHandle]:
+        """At most ``count`` of them. If their share is another one they are let go: they would hold what the next need."""
+        if options != self.options:
+            self.let_go()
+        taken, self.workers = self.workers[:count], self.workers[count:]
+        return taken
+
+    def leave(self, workers: list[ActorHandle], options: dict[str, Any]) -> None:
+        self.workers, self.options = self.workers + workers, options
+
+    def let_go(self) -> None:
+        for worker in self.workers:
+            ray.kill(worker)
+        self.workers = []
+
+
+_kept: _Kept | None = None
+
+
+@contextlib.contextmanager
+def kept_workers() -> Iterator[None]:
+    """Within, the workers of one call of ``run_shards`` serve the next: a process takes seconds to start and import torch.
+
+    They hold their CPUs and GPUs until the end, so nothing else that needs the cluster may run within.
+    """
+    global _kept
+    _kept, before = _Kept(), _kept
+    try:
+        yield
+    finally:
+        _kept.let_go()
+        _kept = before
+
+
 def run_shards(
-    make: Callable[[], Callable[[int, Any], dict]],
+    make: Make,
     shards: dict[int, Any],
     available: Resources,
     *,
@@ -68,12 +117,15 @@ def run_shards(
     busy: dict[ray.ObjectRef, tuple[ActorHandle, int]] = {}
     idle: list[ActorHandle] = []
 
-    def ask(worker: ActorHandle, deaths: int = 0) -> None:
-        asked[worker.__ray_ready__.remote()] = (worker, deaths)
+    def ask(worker: ActorHandle) -> None:
+        asked[worker.__ray_ready__.remote()] = (worker, 0)
+
+    def prepare(worker: Any, deaths: int = 0) -> None:  # Ray's own types lose the methods behind options()
+        asked[worker.prepare.remote(make)] = (worker, deaths)
 
     def start(deaths: int = 0) -> None:
-        actor: Any = ray.remote(_Worker)  # Ray's own types lose the handle behind options()
-        ask(actor.options(**options).remote(make), deaths)
+        actor: Any = ray.remote(_Worker)
+        prepare(actor.options(**options).remote(), deaths)
 
     def give(worker: ActorHandle) -> None:
         if waiting:
@@ -85,11 +137,14 @@ def run_shards(
 
     def bury(worker: ActorHandle, error: RayError) -> None:
         ray.kill(worker)  # it may only be out of reach, and would hold what its successor needs
-        if getattr(error, "actor_init_failed", False):
+        if isinstance(error, RayTaskError):  # it is not the worker's death but what ``make`` raised
             raise RaysepError(f"a worker could not start: {_last_line(error)}") from error
 
     try:
-        for _ in range(count):
+        there = _kept.take(count, options) if _kept else []
+        for worker in there:
+            prepare(worker)
+        for _ in range(count - len(there)):
             start()
         while waiting or busy:
             (answer,), _ = ray.wait([*asked, *busy], num_returns=1)
@@ -124,6 +179,9 @@ def run_shards(
                 continue
             give(worker)
     finally:
+        if _kept:
+            _kept.leave(idle, options)
+            idle = []
         for worker in [*idle, *(worker for worker, _ in [*asked.values(), *busy.values()])]:
             ray.kill(worker)
     return failed

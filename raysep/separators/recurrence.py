@@ -21,6 +21,9 @@ class BiLSTM(nn.LSTM):
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # a tensor to a tensor: no states
         if not _under_transform():
+            if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and not _has_bfloat16_kernel():
+                with torch.autocast("cpu", enabled=False):
+                    return super().forward(x.float())[0]
             return super().forward(x)[0]
         for layer in range(self.num_layers):
             if layer and self.training and self.dropout:
@@ -44,6 +47,11 @@ class BiLSTM(nn.LSTM):
             hidden = torch.sigmoid(leave) * torch.tanh(cell)
             states[t] = hidden
         return torch.stack(states)
+
+
+def _has_bfloat16_kernel() -> bool:
+    """Whether this CPU runs the fused recurrence in bfloat16; elsewhere the library fails rather than taking another way."""
+    return torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
 
 def _under_transform() -> bool:

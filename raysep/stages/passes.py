@@ -47,11 +47,10 @@ class Worker:
         if self.threads is not None:
             import torch
 
-            from raysep.probes.precision import full_single_precision
+            from raysep.probes.precision import single_precision
 
             torch.set_num_threads(self.threads)
-            if self.exact:
-                full_single_precision()
+            single_precision(full=self.exact)
         return self.start()
 
     def start(self) -> Callable[[int, Any], Counts]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from raysep.cluster import search as tune
 from raysep.config import TrainingSettings, recipe_of
 from raysep.corpus import manifest, storage
 from raysep.corpus.hashing import fingerprint, stable_hash
@@ -38,6 +37,8 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
 
     Raises ``RaysepError`` with the first trial's own words when all failed: the next call tries them again.
     """
+    from raysep.cluster import search as tune  # here: a trial's worker needs none of it
+
     run, settings = context.run, context.config.search
     if run.is_done("search"):
         return

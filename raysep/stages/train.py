@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from raysep import config as settings
-from raysep.cluster import fit, states
-from raysep.cluster.fit import Group
 from raysep.config import Config
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
@@ -166,11 +164,13 @@ def measure(references: np.ndarray, estimates: np.ndarray) -> list[float]:
 
 def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
     """Train the plans that are not finished, in one worker group."""
+    from raysep.cluster import fit, states  # here: Ray Train takes a scoring worker two seconds to import, for nothing
+
     run, training = context.run, context.config.training
     if run.is_done(stage):
         return
     with run.stage(stage) as record, context.progress.bar(stage) as advance:
-        group = Group(
+        group = fit.Group(
             workers=training.workers,
             least_workers=training.least_workers,
             threads=training.threads,
