@@ -42,6 +42,8 @@ def connect(address: str | None = None, cpus: int | None = None) -> Resources:
             if address and address != "local":
                 ray.init(address=address, **options)
             else:
+                # Nobody announces that this machine is to go: the process that would listen for it is saved.
+                os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
                 ray.init(address="local", num_cpus=cpus, include_dashboard=False, **options)
         except ConnectionError as error:
             raise BadInput(

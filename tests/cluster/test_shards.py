@@ -108,6 +108,7 @@ def test_a_worker_killed_once_is_replaced_and_its_shard_finished(ray_runtime, tm
     assert sorted(done) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.cluster
 def test_a_shard_that_always_kills_its_worker_is_given_up_and_the_others_finish(ray_runtime, tmp_path):
     def make():
         import os
@@ -171,6 +172,7 @@ def test_workers_that_cannot_be_made_end_the_work_with_the_reason(ray_runtime):
         run_shards(make, {0: None, 1: None}, ray_runtime, most_workers=1)
 
 
+@pytest.mark.cluster
 def test_a_worker_that_dies_before_it_is_up_is_started_again(ray_runtime, tmp_path):
     """It has no shard yet: nothing is given up for it."""
 
@@ -189,6 +191,7 @@ def test_a_worker_that_dies_before_it_is_up_is_started_again(ray_runtime, tmp_pa
     assert len(list(tmp_path.iterdir())) == RESTARTS + 1
 
 
+@pytest.mark.cluster
 def test_workers_that_all_die_before_they_are_up_end_the_work(ray_runtime, tmp_path):
     def make():
         import os
@@ -218,6 +221,7 @@ def test_workers_without_room_keep_no_shards_from_the_others(ray_runtime, hold, 
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.cluster
 @pytest.mark.parametrize("count", [3, 5], ids=["the others are idle", "the others are busy"])
 def test_a_shard_does_not_wait_for_a_worker_whose_room_is_gone(ray_runtime, hold, tmp_path, count):
     """What a lost node leaves: a worker dies, and there is no room for the one that should take its place."""
@@ -264,6 +268,7 @@ def test_a_shard_does_not_wait_for_a_worker_whose_room_is_gone(ray_runtime, hold
     assert len(list(made.iterdir())) == 3
 
 
+@pytest.mark.cluster
 def test_a_worker_that_died_idle_costs_no_shard_a_try(ray_runtime, tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "RESTARTS", 1)
     gone, killed = tmp_path / "gone", tmp_path / "killed"

@@ -214,6 +214,7 @@ def test_without_mixtures_none_are_made(tmp_path, write_corpus):
     assert sorted(os.listdir(tmp_path / "out" / "A")) == sorted(f"{label}.wav" for label in LABELS)
 
 
+@pytest.mark.slow
 def test_in_the_object_store(clean, made, bucket, tmp_path):
     """From a folder into the store and back out of it; worker processes reach the server by its port."""
     rows = contaminate(clean, f"{bucket}/out", f"{bucket}/truth.parquet", 0.6, seed=3, workers=2)

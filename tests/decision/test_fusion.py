@@ -23,6 +23,7 @@ def macro(world, suspicion, kinds):
     return float(np.mean([auroc(judged[p], truth[p] == kind) for p, kind in zip(picked, kinds, strict=True)]))
 
 
+@pytest.mark.slow
 def test_seen_and_left_out_kinds(simulate, kinds):
     """Blind: the left-out kinds are in the corpus and were never planted."""
     seen, unseen = [], []
@@ -64,6 +65,7 @@ def test_a_fault_nobody_planted_is_learnt_from_the_corpus_and_by_novelty():
     assert found() > neither + 0.15
 
 
+@pytest.mark.slow
 def test_clean_corpus_and_calibration_stay_exchangeable(simulate):
     """With nothing corrupted, a calibration score is as likely above as below a corpus score."""
     above = []

@@ -31,7 +31,13 @@ def unlearning_direction(segments):
     return make
 
 
-@pytest.mark.parametrize("model", sorted(registry.MODELS))
+# The derivative of each segment is taken by itself: of these two, twenty seconds and more.
+LONG = ("hdemucs", "scnet")
+
+
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in sorted(registry.MODELS)]
+)
 def test_central_difference_in_float32_ranks_as_the_exact_derivative_in_float64(
     model, network_of_any_kind, segments, unlearning_direction
 ):

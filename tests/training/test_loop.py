@@ -226,6 +226,7 @@ def test_gradients_of_parts_and_pieces_add_up_to_those_of_the_batch(tones):
         torch.testing.assert_close(other, expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.train
 def test_parts_in_one_process_are_parts_in_two(tmp_path):
     """Two processes with a part each give the gradients that one with both gives, up to the order of a sum."""
     script = Path(__file__).with_name("two_processes.py")

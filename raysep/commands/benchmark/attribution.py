@@ -79,7 +79,7 @@ def quality(request: QualityRequest) -> Run:
     Raises ``BadInput`` for a corpus without truth or with fewer than four tracks, ``RunConflict`` when ``out`` holds
     something else, ``RaysepError`` when a training or a scoring failed.
     """
-    from raysep.cluster import session
+    from raysep.cluster import session, shards
     from raysep.commands.benchmark import attribution_figures
 
     changes = {"network": {"hidden": request.hidden}, "training": {**TRAINING, "steps": request.steps}}
@@ -97,7 +97,7 @@ def quality(request: QualityRequest) -> Run:
     run.open(same, about)
     run.update({"subsets": request.subsets})
     progress = Progress(request.quiet)
-    with session.session(request.address) as available:
+    with session.session(request.address) as available, shards.kept_workers():
         for uri in (run.root, found.corpus[0].uri):
             session.check_reachable(uri, available)
         context = Context(

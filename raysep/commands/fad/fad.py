@@ -192,10 +192,10 @@ class _Job:
         return all(now[name] == told[name] for name in INPUTS)
 
     def work(self, chosen: Embedding, least_spread: float) -> None:
-        from raysep.cluster import session
+        from raysep.cluster import session, shards
 
         root = self.run.root
-        with session.session(self.request.address) as available:
+        with session.session(self.request.address) as available, shards.kept_workers():
             for uri in (root, self.compared.corpus[0].uri, *(s.uri for s in self.compared.reference[:1])):
                 session.check_reachable(uri, available)
             embed = StemEmbedder(

@@ -127,6 +127,7 @@ def test_every_stem_base_subset_and_seed_has_its_figure(finished, alone, capsys)
         assert words in shown
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_tables_and_another_does_not(finished, another, alone, tmp_path):
     requests = {"a": finished} | {n: another(out=str(tmp_path / n), seed=seed) for n, seed in (("b", 1), ("c", 2))}
     tables = {}

@@ -154,6 +154,7 @@ def test_a_lost_shard_is_rows_of_its_tracks(request_of, alone, monkeypatch):
     assert [row["track"] for row in rows if row["outcome"] == "failed"] == ["U"] * 12
 
 
+@pytest.mark.cluster
 def test_one_or_two_workers_find_the_same_numbers(request_of, ray_runtime, tmp_path):
     tables = []
     for workers in (1, 2):
@@ -166,6 +167,7 @@ def test_one_or_two_workers_find_the_same_numbers(request_of, ray_runtime, tmp_p
     assert sorted(markers) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_both_backends_find_the_same_numbers(request_of, alone, tmp_path):
     found = []
     for backend in ("own", "museval"):

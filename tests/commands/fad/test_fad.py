@@ -250,6 +250,7 @@ def test_songs_without_stems_and_every_measure(request_of, alone, tmp_path, caps
     assert printed.index("A.wav") < printed.index("B.wav")
 
 
+@pytest.mark.slow
 def test_everything_may_lie_in_an_object_store(request_of, alone, s3_server):
     import boto3
 

@@ -264,6 +264,7 @@ print(json.dumps([peak(60), peak(900)]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the process's peak from /proc")
 def test_the_peak_of_memory_does_not_grow_with_the_length(tmp_path):
     """Fifteen times the length, with residual, another rate and rescaling: every buffer on the way is in use.
