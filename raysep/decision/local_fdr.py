@@ -22,17 +22,20 @@ def likelihood_ratio(clean: np.ndarray, corrupted: np.ndarray, at: np.ndarray) -
     Args:
         clean, corrupted: calibration ``(n,)`` and planted ``(k,)`` scores.
     """
+    return np.exp(monotone(inside := _inside(clean, corrupted, at), _log_ratio(clean, corrupted, inside)))
+
+
+def largest_ratio(clean: np.ndarray, corrupted: np.ndarray, places: int = 1001) -> float:
+    """The most that ``likelihood_ratio`` can give at any score: the largest ratio of the densities, before they are pooled."""
     known = np.concatenate([clean, corrupted])
-    centre, width = known.mean(), 2 * max(float(known.std()), 1e-9)
-    inside = np.clip(at, known.min(), known.max())
-    f0 = _density(clean, inside, centre, width)
-    f1 = _density(corrupted, inside, centre, width)
-    return np.exp(monotone(inside, np.log(f1) - np.log(f0)))
+    at = np.concatenate([known, np.linspace(known.min(), known.max(), places)])
+    return float(np.exp(_log_ratio(clean, corrupted, at).max()))
 
 
 def posterior(ratio: np.ndarray, share: float) -> np.ndarray:
     """P(corrupt) ``(m,)`` from likelihood ratios and the share π of corrupted stems."""
-    return share * ratio / (share * ratio + 1 - share) if share < 1 else np.ones_like(ratio)
+    # At most 1: next to a share of 1 the sum is rounded below its first part.
+    return np.minimum(share * ratio / (share * ratio + 1 - share), 1.0) if share < 1 else np.ones_like(ratio)
 
 
 def posterior_without_planted(calibration: np.ndarray, judged: np.ndarray, share: float) -> np.ndarray:
@@ -57,6 +60,17 @@ def monotone(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
     unique, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     means = np.bincount(inverse, weights=values, minlength=len(unique)) / counts
     return np.asarray(isotonic_regression(means, sample_weight=counts.astype(float)))[inverse]
+
+
+def _inside(clean: np.ndarray, corrupted: np.ndarray, at: np.ndarray) -> np.ndarray:
+    known = np.concatenate([clean, corrupted])
+    return np.clip(at, known.min(), known.max())
+
+
+def _log_ratio(clean: np.ndarray, corrupted: np.ndarray, at: np.ndarray) -> np.ndarray:
+    known = np.concatenate([clean, corrupted])
+    centre, width = known.mean(), 2 * max(float(known.std()), 1e-9)
+    return np.log(_density(corrupted, at, centre, width)) - np.log(_density(clean, at, centre, width))
 
 
 def _density(sample: np.ndarray, at: np.ndarray, centre: float, width: float) -> np.ndarray:

@@ -21,6 +21,7 @@ from raysep.decision.conformal import calibration_needed, p_values
 from raysep.decision.features import informative, mean_suspicion, standardise
 from raysep.decision.fusion import FEWEST_STEMS, FEWEST_TRACKS, Fusion, can_fuse, fuse
 from raysep.decision.local_fdr import likelihood_ratio, monotone, posterior, posterior_without_planted
+from raysep.decision.none_removed import why_none_removed
 from raysep.decision.rules import (
     FUSED,
     FalseDiscoveryRate,
@@ -140,8 +141,13 @@ def verdicts(
         },
         schema=SCHEMA,
     )
+    scored = judged.outcome == Outcome.SCORED
+    why = None
+    if scored.any() and wanted[scored].all():
+        evidence = (suspicion[sets[name]] for name in ("calibration", "planted"))
+        why = why_none_removed(rule, judged.p_corrupt[scored], share, refusal, *evidence)
     found = _summary(rule, floor, judged, keep, wanted, share, refusal, {n: int(m.sum()) for n, m in sets.items()})
-    return table.replace_schema_metadata({METADATA: json.dumps(found).encode()})
+    return table.replace_schema_metadata({METADATA: json.dumps(found | {"none_removed": why}).encode()})
 
 
 def summary(decision: pa.Table) -> dict:
@@ -149,7 +155,7 @@ def summary(decision: pa.Table) -> dict:
 
     Keys: ``rule, floor, estimated_share`` (None = ranking only), ``estimated_share_interval, share`` (all estimators, or
     None), ``warning, counts`` (stems, kept, removed, scored, silent, failed, kept_by_floor), ``removed_share,
-    evidence`` (scored stems per role).
+    evidence`` (scored stems per role), ``none_removed`` (why no scored stem is removed; None where one is).
     """
     metadata = decision.schema.metadata or {}
     if METADATA not in metadata:

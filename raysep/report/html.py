@@ -96,6 +96,8 @@ def _amount(data: ReportData, present: set[str]) -> str:
     others = [f"{count(n)} {name}" for n, name in ((counts.silent, "silent"), (counts.failed, "failed")) if n]
     aside += (f", {', '.join(others)}" if others else "") + "</p>"
     aside = "" if aside == "<p></p>" else aside
+    if why := data.summary.get("none_removed"):
+        aside += f'<p class="caution">{text(why[:1].upper() + why[1:])}.</p>'
     estimate = share.get("estimate")
     if not known(estimate):
         reason = share.get("warning") or "There was no calibration to estimate it from."

@@ -39,8 +39,8 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
             removed=found["counts"]["removed"],
             handling=f"{handled.name}: {handled.about}",
         )
-    if found["warning"]:
-        context.progress.say(f"note: {found['warning']}")
+    if note := found["none_removed"] or found["warning"]:
+        context.progress.say(f"note: {note}")
 
 
 def check_probe(settings: DecisionSettings, own: tuple[str, ...] = ()) -> None:
@@ -57,12 +57,13 @@ def check_probe(settings: DecisionSettings, own: tuple[str, ...] = ()) -> None:
         raise BadInput(f"decision.probe = {settings.probe!r}: must be {FUSED} or one of {', '.join(known)}")
 
 
-def decide_again(run: Run, settings: dict[str, Any], out: str) -> tuple[int, int]:
-    """Another decision of a scored run, written to ``out``; (removed, all) stems."""
+def decide_again(run: Run, settings: dict[str, Any], out: str) -> dict[str, Any]:
+    """Another decision of a scored run, written to ``out``; returns its summary (``verdicts.summary``)."""
+    from raysep.decision.verdicts import summary
+
     table = judge_again(run, settings)
     storage.write_bytes(storage.absolute(out), table_bytes(table))
-    keep = table["keep"].to_pylist()
-    return keep.count(False), len(keep)
+    return summary(table)
 
 
 def judge_again(run: Run, settings: dict[str, Any]) -> pa.Table:

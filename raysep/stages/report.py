@@ -76,6 +76,7 @@ def write(run: Run, truth: str | None) -> None:
         },
         summary={
             "share": summary["share"],
+            "none_removed": summary.get("none_removed"),
             "gain": gain(run),
             "tracks": tested_on(run),
             "baseline": BASELINE,

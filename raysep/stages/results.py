@@ -130,6 +130,8 @@ def tested_on(run: Run) -> str:
 def share_sentence(summary: dict[str, Any]) -> str:
     share, counts = summary["estimated_share"], summary["counts"]
     removed = f"{counts['removed']} of {counts['stems']} stems removed"
+    if (why := summary.get("none_removed")) and share is not None:
+        removed += f"\n{why}"
     if share is None:
         return f"share of wrong stems: not estimated ({summary['warning']}); {removed}"
     low, high = summary["estimated_share_interval"]

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -42,6 +42,7 @@ def test_calibrated_at_the_sizes_of_a_small_run():
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0, 1), st.integers(2, 60))
+@example(0, 1 - 2**-53, 3)
 def test_monotone_probabilities(seed, share, n):
     clean, planted, judged, _ = sample(seed, 0.3, judged=50, n=n)
     judged[:5] = judged[5]

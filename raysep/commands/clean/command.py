@@ -95,8 +95,10 @@ def decide(
 
     given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe}
     settings = {name: value for name, value in given.items() if value is not None}
-    removed, total = stage.decide_again(existing(run, "stems.parquet"), settings, out)
-    print(f"{removed} of {total} stems removed: {out}")
+    found = stage.decide_again(existing(run, "stems.parquet"), settings, out)
+    print(f"{found['counts']['removed']} of {found['counts']['stems']} stems removed: {out}")
+    if note := found["none_removed"] or found["warning"]:
+        print(f"note: {note}")
 
 
 @command(app, "status", "raysep status runs/first")

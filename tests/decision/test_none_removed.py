@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raysep.decision.local_fdr import likelihood_ratio, posterior
+from raysep.decision.none_removed import ceiling, why_none_removed
+from raysep.decision.rules import FalseDiscoveryRate, Ratio, Threshold
+from raysep.decision.share import Share
+from raysep.decision.verdicts import summary, verdicts
+
+
+def share_of(estimate: float, injection: float | None = 0.1) -> Share:
+    return Share(estimate, 0.0, 0.4, 0.1, 0.1, injection, True, None)
+
+
+@given(seed=st.integers(0, 50), clean=st.integers(8, 60), planted=st.integers(8, 40), share=st.floats(0.01, 0.6))
+def test_no_stem_whatever_its_score_is_above_the_ceiling(seed, clean, planted, share):
+    rng = np.random.default_rng(seed)
+    calibration, corrupted = rng.standard_normal(clean), rng.standard_normal(planted) + 2
+    judged = np.concatenate([rng.standard_normal(30) * 3, [-1e6, 1e6], calibration, corrupted])
+    reached = posterior(likelihood_ratio(calibration, corrupted, judged), share)
+    assert reached.max() <= ceiling(calibration, corrupted, share) + 1e-4
+
+
+def test_a_small_share_of_few_calibration_stems_says_that_the_threshold_cannot_be_reached():
+    calibration, planted = np.linspace(-1, 1, 28), np.linspace(0, 2, 20)
+    why = why_none_removed(Threshold(), np.array([0.2, 0.31, np.nan]), share_of(0.02), None, calibration, planted)
+    most = ceiling(calibration, planted, 0.02)
+    assert most < 0.5
+    for words in ("about 2%", "0.31", "28 calibration stems", f"cannot exceed {most:.2f}", "--rule ratio"):
+        assert words in why
+
+
+def test_a_threshold_that_could_be_reached_and_is_not():
+    calibration, planted = np.linspace(-1, 1, 200), np.linspace(4, 6, 200)
+    why = why_none_removed(Threshold(0.9), np.array([0.4]), share_of(0.3), None, calibration, planted)
+    assert "0.40, not above the threshold 0.9" in why
+    assert "cannot exceed" not in why
+
+
+@pytest.mark.parametrize(
+    ("rule", "share", "refusal", "words"),
+    [
+        (Threshold(), share_of(0.0), None, "looks as clean as the reference (share of wrong stems 0 %, at most 40%"),
+        (Threshold(), share_of(0.2), "not exchangeable", "only ranked: not exchangeable; give more reference tracks"),
+        (Threshold(), None, None, "there is no estimate"),
+        (FalseDiscoveryRate(0.05), share_of(0.2), None, "at a false discovery rate of 0.05"),
+    ],
+)
+def test_every_other_reason_is_said(rule, share, refusal, words):
+    assert words in why_none_removed(rule, np.array([0.1]), share, refusal, np.arange(9.0), np.arange(9.0))
+
+
+def test_a_ratio_says_itself_what_it_removes():
+    assert why_none_removed(Ratio(0.0), np.array([0.1]), share_of(0.2), None, np.arange(9.0), np.arange(9.0)) is None
+
+
+def test_a_decision_says_it_exactly_when_it_removes_no_scored_stem(simulate):
+    for share, rule in ((0.0, Threshold()), (0.4, Threshold()), (0.4, Threshold(1.0))):
+        decision = verdicts(simulate(3, share=share, failed=2).stems, rule)
+        scored = [row for row in decision.to_pylist() if row["outcome"] == "scored"]
+        assert (summary(decision)["none_removed"] is None) == any(not row["keep"] for row in scored)
