@@ -39,7 +39,7 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
             removed=found["counts"]["removed"],
             handling=f"{handled.name}: {handled.about}",
         )
-    if note := found["none_removed"] or found["warning"]:
+    if note := found.get("none_removed") or found["warning"]:
         context.progress.say(f"note: {note}")
 
 
