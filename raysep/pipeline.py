@@ -32,6 +32,7 @@ class Benchmark:
 
     truth: str
     clean_corpus: str
+    condition: str | None = None  # of raysep.corpus.conditions, for the record
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import soundfile
 
 from raysep import cli
 from raysep import config as settings
-from raysep.corpus import benchmark, faults, manifest, truth
+from raysep.corpus import benchmark, conditions, faults, manifest, truth
 from raysep.decision import handling
 from raysep.probes.catalogue import PROBES
 from raysep.stages.inputs import read_inputs
@@ -131,10 +131,14 @@ def test_the_table_of_presets_is_the_configuration():
 def test_the_tables_of_the_benchmark_are_the_simulators():
     page = doc("benchmark.md")
     expected = [
-        [f"`{name}`", *map(str, (s.train, s.reference, s.test)), f"{s.seconds:g}", str(s.sample_rate), f"{s.share:g}"]
+        [f"`{name}`", *map(str, (s.train, s.reference, s.test)), f"{s.seconds:g}", str(s.sample_rate)]
         for name, s in benchmark.BENCHMARKS.items()
     ]
     assert table(page, "| size |") == expected
+    for row, (name, c) in zip(table(page, "| condition |"), conditions.CONDITIONS.items(), strict=True):
+        kinds = "all ten" if c.kinds == faults.KINDS else ", ".join(c.kinds)
+        reference = "the size's" if c.reference is None else str(c.reference)
+        assert row == [f"`{name}`", kinds, ", ".join(c.severities), f"{c.share:g}", reference]
     rows = {row[0].strip("`"): row[2:] for row in table(page, "| kind |")}
     assert tuple(rows) == faults.KINDS
     shown = {

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
-from raysep.corpus import storage
+from raysep.corpus import conditions, storage
+from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
+
+NOTE = "corpus.json"
 
 
 @dataclass(frozen=True)
@@ -16,7 +21,6 @@ class Size:
     test: int  # songs
     seconds: float  # of every song
     sample_rate: int  # Hz
-    share: float = 0.5  # of the training stems that are corrupted
 
 
 BENCHMARKS = {
@@ -42,47 +46,84 @@ def make_corpus(
     seed: int,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    condition: str = conditions.TEN_KINDS,
+    songs: int | None = None,
+    reference: int | None = None,
 ) -> Corpora:
-    """Write ``clean/``, ``train/``, ``reference/``, ``test/`` and ``truth.parquet`` under ``out_uri``.
+    """Write ``clean/``, ``train/``, ``reference/``, ``test/``, ``truth.parquet`` and a note, ``corpus.json``.
 
-    Depends on the size and the seed only. Can be repeated: the same files come out again. ``progress(done, total)``
-    counts songs rendered and songs contaminated. Raises ``BadInput`` for an unknown size, or when a folder already
-    holds other songs.
+    ``songs`` is how many training songs, ``reference`` how many reference songs (unless given: the size's, and the
+    condition's). Songs are nested: more of them begin with those that fewer are, so that a curve over their number is of
+    one draw. Depends on these, the condition and the seed only. Can be repeated: the same files come out again.
+    ``progress(done, total)`` counts songs rendered and songs contaminated. Raises ``BadInput`` for an unknown size or
+    condition, or when a folder already holds other songs.
     """
     from raysep.corpus.contamination import contaminate
     from raysep.corpus.songs.synthesis import synthesise
 
-    plan = _size(size)
+    faults = conditions.condition(condition)
+    plan = size_of(size, songs, reference or faults.reference)
     out = storage.absolute(out_uri)
-    places = Corpora(*(storage.join(out, part) for part in ("clean", "train", "reference", "test", "truth.parquet")))
+    places = places_in(out)
     # A prefix of its own for each set: the same seed then gives other songs.
     sets = (
         (places.clean, plan.train, "song"),
         (places.reference, plan.reference, "ref"),
         (places.test, plan.test, "test"),
     )
-    for folder, songs, prefix in sets:
-        _refuse_other_songs(folder, songs, prefix)
+    for folder, count, prefix in sets:
+        _refuse_other_songs(folder, count, prefix)
     total = 2 * plan.train + plan.reference + plan.test
     finished = 0
 
-    def count(done: int, _: int) -> None:
+    def advance(done: int, _: int) -> None:
         if progress:
             progress(finished + done, total)
 
-    for folder, songs, prefix in sets:
-        synthesise(folder, songs, plan.seconds, plan.sample_rate, seed, workers, count, prefix)
-        finished += songs
-    contaminate(places.clean, places.train, places.truth, plan.share, seed, workers=workers, progress=count)
+    for folder, count, prefix in sets:
+        synthesise(folder, count, plan.seconds, plan.sample_rate, seed, workers, advance, prefix)
+        finished += count
+    chosen = (faults.kinds, faults.severities)
+    contaminate(places.clean, places.train, places.truth, faults.share, seed, *chosen, workers, advance)
+    about = {"size": size if isinstance(size, str) else None, **vars(plan)}
+    note = {**about, **conditions.note(condition, *chosen, faults.share, seed)}
+    storage.write_bytes(storage.join(out, NOTE), json.dumps(note, indent=2).encode() + b"\n")
     return places
 
 
-def _size(size: str | Size) -> Size:
-    if isinstance(size, Size):
-        return size
-    if size not in BENCHMARKS:
-        raise BadInput(f"size {size!r}: there is no such benchmark; choose one of {', '.join(BENCHMARKS)}")
-    return BENCHMARKS[size]
+def places_in(out_uri: str) -> Corpora:
+    """The parts of the benchmark corpus in a folder, whether they are there or not."""
+    root = storage.absolute(out_uri)
+    return Corpora(*(storage.join(root, part) for part in ("clean", "train", "reference", "test", "truth.parquet")))
+
+
+def note_of(out_uri: str) -> dict[str, Any]:
+    """What ``make_corpus`` noted in this folder; empty for a corpus that came to be in another way."""
+    uri = storage.join(storage.absolute(out_uri), NOTE)
+    return dict(json.loads(storage.read_bytes(uri))) if storage.exists(uri) else {}
+
+
+def first_songs(stems: Iterable[Stem], count: int) -> list[Stem]:
+    """The stems of the first ``count`` tracks in the order of their names: what a corpus of ``count`` songs would hold.
+
+    Raises ``BadInput`` when there are fewer.
+    """
+    stems = list(stems)
+    tracks = sorted({stem.track for stem in stems})
+    if not 0 < count <= len(tracks):
+        raise BadInput(f"--songs {count}: the corpus has {len(tracks)} songs; give a number from 1 to that")
+    chosen = set(tracks[:count])
+    return [stem for stem in stems if stem.track in chosen]
+
+
+def size_of(size: str | Size, songs: int | None = None, reference: int | None = None) -> Size:
+    """The size by its name, with another number of training and reference songs where one is given."""
+    if isinstance(size, str):
+        if size not in BENCHMARKS:
+            raise BadInput(f"size {size!r}: there is no such benchmark; choose one of {', '.join(BENCHMARKS)}")
+        size = BENCHMARKS[size]
+    return replace(size, train=songs or size.train, reference=reference or size.reference)
 
 
 def _refuse_other_songs(folder: str, songs: int, prefix: str) -> None:

@@ -21,7 +21,8 @@ def report(context: Context, benchmark: Any = None) -> None:
     """Write ``report.html``; with a benchmark's truth, its detection curves too."""
     truth = benchmark.truth if benchmark else None
     if truth:
-        context.run.update({"truth": truth})
+        named = {"condition": benchmark.condition} if benchmark.condition else {}
+        context.run.update({"truth": truth, **named})
     write(context.run, truth)
 
 

@@ -37,7 +37,7 @@ from raysep.commands.benchmark.attribution_workers import (
     TrainingWorker,
     folder_of,
 )
-from raysep.corpus import manifest, storage, truth
+from raysep.corpus import benchmark, manifest, storage, truth
 from raysep.corpus.hashing import fingerprint, generator
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
@@ -88,6 +88,7 @@ def quality(request: QualityRequest) -> Run:
     counts = {"seeds": request.seeds, "bases": BASES}  # not that of the subsets: more of them can be added later
     about = {
         "bench": storage.absolute(request.bench),
+        "condition": benchmark.note_of(request.bench).get("condition"),
         "digests": {**found.digest(), "truth": fingerprint(rows)},
         "settings": settings.to_dict(config),
         **counts,

@@ -13,20 +13,34 @@ from raysep.commands.app import Address, Quiet, Seed, Workers, benchmark_app, co
 def benchmark_corpus(
     out: Annotated[str, typer.Argument(help="Folder to write: clean/, train/, reference/, test/ and truth.parquet.")],
     size: Annotated[str, typer.Option(help="tiny or small.")] = "tiny",
+    condition: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Faults by name: label-noise, bleeding (as the SDX'23 data sets), mixed (as the paper), or ten-kinds.",
+        ),
+    ] = "ten-kinds",
+    songs: Annotated[
+        int | None, typer.Option(min=1, help="Training songs, the first of the same draw (default: the size's).")
+    ] = None,
+    reference: Annotated[
+        int | None, typer.Option(min=1, help="Reference songs (default: the size's with ten-kinds, 10 else).")
+    ] = None,
     seed: Seed = 1,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Render and contaminate the benchmark's corpora."""
-    from raysep.corpus import benchmark
+    from raysep.corpus import benchmark, conditions
     from raysep.errors import BadInput
     from raysep.screen import Progress
 
     if size not in benchmark.BENCHMARKS:
         raise BadInput(f"--size {size}: there is no such size; choose one of {', '.join(benchmark.BENCHMARKS)}")
+    conditions.condition(condition)
     with Progress(quiet).bar("corpus") as advance:
-        benchmark.make_corpus(out, size, seed=seed, workers=workers, progress=advance)
-    print(f"{size} corpus: {out}")
+        benchmark.make_corpus(out, size, seed, workers, advance, condition=condition, songs=songs, reference=reference)
+    print(f"{size} corpus, {condition}: {out}")
 
 
 @command(benchmark_app, "detection", "raysep benchmark detection runs/first spoilt-truth.parquet")

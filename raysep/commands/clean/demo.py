@@ -21,7 +21,7 @@ def demo(
     out: str, seed: int = 1, overrides: dict[str, Any] | None = None, address: str | None = None, quiet: bool = False
 ) -> Run:
     """``out`` becomes a finished run folder; its songs are in ``out/corpus``. Continues a killed demo."""
-    from raysep.corpus.benchmark import make_corpus
+    from raysep.corpus.benchmark import make_corpus, note_of
     from raysep.screen import Progress
 
     if storage.is_remote(out):
@@ -51,6 +51,8 @@ def demo(
         before={"songs": note["seconds"]},
     )
     benchmark = pipeline.Benchmark(
-        truth=storage.join(songs, "truth.parquet"), clean_corpus=storage.join(songs, "clean")
+        truth=storage.join(songs, "truth.parquet"),
+        clean_corpus=storage.join(songs, "clean"),
+        condition=note_of(songs).get("condition"),
     )
     return pipeline.clean(request, benchmark)

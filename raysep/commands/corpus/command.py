@@ -51,13 +51,29 @@ def synth(
 def contaminate(
     corpus: Annotated[str, typer.Argument(help="Clean corpus in MUSDB18-HQ folders.")],
     out: Annotated[str, typer.Option(help="Folder of the contaminated copy.")],
-    share: Annotated[float, typer.Option(min=0, max=1, help="Share of stems to corrupt.")] = 0.4,
+    condition: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Faults by name: label-noise, bleeding (as the SDX'23 data sets), mixed (as the paper) or ten-kinds "
+            "(default: all ten kinds at every severity, in 0.4 of the stems).",
+        ),
+    ] = None,
+    share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of stems to corrupt (default: the condition's, else 0.4).")
+    ] = None,
     seed: Seed = 0,
     kind: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this kind of fault (default: all ten): swap, merge, bleed-one, bleed-all, clip, noise, lowpass, "
-            "dropout, codec or delay. Repeatable."
+            help="Only this kind of fault (default: the condition's, else all ten): swap, merge, bleed-one, bleed-all, "
+            "clip, noise, lowpass, dropout, codec or delay. Repeatable."
+        ),
+    ] = None,
+    severity: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this severity: mild, medium or strong (default: the condition's, else all). Repeatable."
         ),
     ] = None,
     truth: Annotated[str | None, typer.Option(help="Truth table (default: OUT-truth.parquet).")] = None,
@@ -65,11 +81,25 @@ def contaminate(
     quiet: Quiet = False,
 ) -> None:
     """Copy a corpus with faults of known kinds in it; what was done goes to a truth table outside the copy."""
-    from raysep.corpus import contamination
+    import json
+
+    from raysep.corpus import conditions, contamination, storage
     from raysep.screen import Progress
 
+    chosen = conditions.condition(condition or conditions.TEN_KINDS)
+    kinds = tuple(kind) if kind else chosen.kinds
+    severities = tuple(severity) if severity else chosen.severities
+    if share is None:
+        share = chosen.share if condition else 0.4
     truth = truth or out.rstrip("/") + "-truth.parquet"
-    kinds = tuple(kind) if kind else contamination.KINDS
     with Progress(quiet).bar("contaminate") as advance:
-        contamination.contaminate(corpus, out, truth, share, seed, kinds=kinds, workers=workers, progress=advance)
-    print(f"contaminated copy: {out}\ntruth table: {truth}")
+        contamination.contaminate(
+            corpus, out, truth, share, seed, kinds=kinds, severities=severities, workers=workers, progress=advance
+        )
+    # A condition that was changed is not the one of that name.
+    same = (kinds, severities, share) == (chosen.kinds, chosen.severities, chosen.share)
+    name = (condition or conditions.TEN_KINDS) if same else None
+    note = truth.removesuffix(".parquet") + ".json"
+    about = conditions.note(name, kinds, severities, share, seed)
+    storage.write_bytes(storage.absolute(note), json.dumps(about, indent=2).encode() + b"\n")
+    print(f"contaminated copy: {out}\ntruth table: {truth}\nnote: {note}")
