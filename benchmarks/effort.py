@@ -25,7 +25,7 @@ from raysep.decision.aggregate import per_stem, with_roles
 from raysep.decision.effort import allocate, first_of
 from raysep.decision.first_look import further_segments
 from raysep.evaluation.bootstrap import Interval, cluster_weights, interval_of
-from raysep.evaluation.detection import finite_mean, weighted_ranking
+from raysep.evaluation.ranking import finite_mean, weighted_ranking
 from raysep.probes.catalogue import PROBES
 from raysep.rundir import Run, read_scores
 from raysep.stages.decide import by_rule

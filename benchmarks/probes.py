@@ -22,12 +22,12 @@ from benchmarks.results import write
 from raysep.config import from_dict
 from raysep.decision.rules import FUSED
 from raysep.evaluation.bootstrap import Interval, interval_of
-from raysep.evaluation.detection import CLEAN, finite_mean
+from raysep.evaluation.ranking import CLEAN, finite_mean
 from raysep.evaluation.scores import ScoreDetection, macro_difference
 from raysep.probes.catalogue import PROBES
 from raysep.rundir import Run, existing
 from raysep.stages import decide
-from raysep.stages.detection import judged_stems, pooled_detection, pooled_probe_detection
+from raysep.stages.detection import Judged, judged_stems, pooled_detection, pooled_probe_detection
 
 DRAWS = 2000
 # One score, read in clean and in own context.
@@ -70,9 +70,9 @@ def described(record: dict) -> str:
     )
 
 
-def with_fusion(run: Run, truth_uri: str) -> tuple[pa.Table, np.ndarray]:
+def with_fusion(run: Run, truth_uri: str) -> Judged:
     """``judged_stems`` with the fused score, and for each kind that of a fusion planted without it; higher = cleaner."""
-    table, kinds = judged_stems(run, truth_uri)
+    table, kinds, severities = judged_stems(run, truth_uri)
     config = from_dict(run.read_json("run.json")["config"])
     stems = run.read_table("stems.parquet")
     planted = pc.equal(stems["role"], "planted")
@@ -82,7 +82,7 @@ def with_fusion(run: Run, truth_uri: str) -> tuple[pa.Table, np.ndarray]:
         of = dict(zip(decided["stem_id"].to_pylist(), decided["suspicion"].to_pylist(), strict=True))
         column = pa.array([-of[i] for i in table["stem_id"].to_pylist()], pa.float64())
         table = table.append_column(f"{FUSED} {name}".strip(), column)
-    return table, kinds
+    return Judged(table, kinds, severities)
 
 
 def left_out(found: dict[str, ScoreDetection]) -> ScoreDetection:
@@ -166,7 +166,7 @@ def main() -> None:
     records = [run.read_json("run.json") for run, _ in runs]
     found = pooled_probe_detection(runs, DRAWS)
     judged = [with_fusion(run, truth) for run, truth in runs]
-    of_fusions = pooled_detection(judged, [n for n in judged[0][0].column_names if n.startswith(FUSED)], DRAWS)
+    of_fusions = pooled_detection(judged, [n for n in judged[0].table.column_names if n.startswith(FUSED)], DRAWS)
     fused = {FUSED: of_fusions[FUSED], f"{FUSED}, left out": left_out(of_fusions)}
     figures = {
         "probes": {name: plain(probe) for name, probe in {**fused, **found}.items()},

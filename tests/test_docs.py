@@ -12,7 +12,7 @@ import soundfile
 
 from raysep import cli
 from raysep import config as settings
-from raysep.corpus import benchmark, conditions, faults, manifest, truth
+from raysep.corpus import benchmark, conditions, faults, harm, manifest, truth
 from raysep.decision import handling
 from raysep.probes.catalogue import PROBES
 from raysep.stages.inputs import read_inputs
@@ -139,7 +139,9 @@ def test_the_tables_of_the_benchmark_are_the_simulators():
         kinds = "all ten" if c.kinds == faults.KINDS else ", ".join(c.kinds)
         reference = "the size's" if c.reference is None else str(c.reference)
         assert row == [f"`{name}`", kinds, ", ".join(c.severities), f"{c.share:g}", reference]
-    rows = {row[0].strip("`"): row[2:] for row in table(page, "| kind |")}
+    measured = [[f"`{m.kind}`", m.severity, f"{m.db + 1e-9:.2f}"] for m in harm.stored().rows]
+    assert table(page, "| kind | severity |") == measured
+    rows = {row[0].strip("`"): row[2:] for row in table(page, "| kind | what")}
     assert tuple(rows) == faults.KINDS
     shown = {
         "bleed-one": (faults.BLEED_GAIN_DB, lambda v: f"{v[0]:g}…{v[1]:g} dB"),

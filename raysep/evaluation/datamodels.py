@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from raysep.evaluation.bootstrap import Interval, cluster_bootstrap, cluster_weights, interval_of
-from raysep.evaluation.detection import CLEAN, weighted_ranking
+from raysep.evaluation.ranking import CLEAN, weighted_ranking
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """How well a decision finds the corrupted stems, by kind, severity and label, with intervals clustered by song.
 
-Suspicion is oriented higher = more suspect. AUROC is the Mann-Whitney statistic with mid-ranks: a tie between a corrupted
-and a clean stem counts one half. A kind's positives are its own stems, its negatives *all* clean stems, so that the kinds
-are comparable and their mean (macro) does not depend on how frequent each was. Silent and failed stems carry no score:
+Suspicion is oriented higher = more suspect; AUROC is that of ``ranking``. A kind's positives are its own stems, its
+negatives *all* clean stems, so that the kinds are comparable and their mean (macro) does not depend on how frequent each
+was; weighed by measured harm it is the first figure. Silent and failed stems carry no score:
 they are left out of the ranking figures, and counted; they do count in what was removed and lost.
 """
 
@@ -17,9 +17,10 @@ import pyarrow as pa
 
 from raysep.errors import BadInput
 from raysep.evaluation.bootstrap import Interval, cluster_weights, interval_of
+from raysep.evaluation.ranking import CLEAN, finite_mean, roc_points, weighted_ranking
+from raysep.evaluation.weighted import Harm, HarmWeighted, harm_weighted
 from raysep.outcome import Outcome
 
-CLEAN = "clean"
 Rows: TypeAlias = "pa.Table | Iterable[Mapping]"
 
 
@@ -52,6 +53,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class Detection:
+    weighted: HarmWeighted | None  # by measured harm; None when no harm was given
     overall: Ranking
     macro: Interval  # mean AUROC over kinds
     by_kind: dict[str, Ranking]
@@ -68,12 +70,20 @@ class Detection:
         return asdict(self)
 
 
-def detection(decision: Rows, truth: Rows, draws: int = 1000, seed: int = 0, level: float = 0.95) -> Detection:
+def detection(
+    decision: Rows,
+    truth: Rows,
+    draws: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    harm: Harm | None = None,
+) -> Detection:
     """Compare a decision table with the truth table.
 
     Args:
         decision: rows ``stem_id, track, stem, outcome, suspicion, keep`` (pyarrow Table or list of dicts).
         truth: rows ``stem_id, kind, severity`` with kind ``"clean"`` for untouched stems (the same types).
+        harm: dB of each kind and severity, as ``raysep.corpus.harm`` has it.
 
     Raises:
         BadInput: a judged stem has no truth row.
@@ -114,6 +124,7 @@ def detection(decision: Rows, truth: Rows, draws: int = 1000, seed: int = 0, lev
     # A song drawn zero times may take a rare kind with it: such a draw averages the kinds that it has.
     macro = finite_mean(np.array(per_kind).reshape(len(names), len(weights)))
     return Detection(
+        weighted=harm_weighted(score, kinds, severities, weights, harm, level) if harm else None,
         overall=ranking(corrupt, clean),
         macro=interval_of(macro[0], macro[1:], level),
         by_kind={name: ranking(kinds == name, clean) for name in names},
@@ -128,56 +139,6 @@ def detection(decision: Rows, truth: Rows, draws: int = 1000, seed: int = 0, lev
             **{name: roc_points(score, kinds == name, clean) for name in names},
         },
     )
-
-
-def auroc(score: np.ndarray, positive: np.ndarray) -> float:
-    """Probability that a positive scores above a negative, ties one half; NaN without either."""
-    positive = np.asarray(positive, dtype=bool)
-    return float(weighted_ranking(score, positive, ~positive, np.ones((1, len(positive))))[0][0])
-
-
-def average_precision(score: np.ndarray, positive: np.ndarray) -> float:
-    """Precision averaged over the positives in order of falling score; equal scores enter together; NaN without positives."""
-    positive = np.asarray(positive, dtype=bool)
-    return float(weighted_ranking(score, positive, ~positive, np.ones((1, len(positive))))[1][0])
-
-
-def weighted_ranking(
-    score: np.ndarray, positive: np.ndarray, negative: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """AUROC and average precision ``(draw,)`` of scores ``(row,)`` under row weights ``(draw, row)``.
-
-    One sort serves all draws: each tie group's weight, then cumulative sums.
-    """
-    weights = np.asarray(weights, dtype=float)
-    used = np.asarray(positive, dtype=bool) | np.asarray(negative, dtype=bool)
-    if not used.any():
-        return np.full(len(weights), np.nan), np.full(len(weights), np.nan)
-    order = np.flatnonzero(used)[np.argsort(-np.asarray(score, dtype=float)[used], kind="stable")]
-    ranked = np.asarray(score, dtype=float)[order]
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    hits = np.add.reduceat(weights[:, order] * np.asarray(positive, dtype=bool)[order], starts, axis=1)
-    misses = np.add.reduceat(weights[:, order] * np.asarray(negative, dtype=bool)[order], starts, axis=1)
-    hits_so_far, misses_so_far = hits.cumsum(axis=1), misses.cumsum(axis=1)
-    all_hits, all_misses = hits_so_far[:, -1], misses_so_far[:, -1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        misses_below = all_misses[:, None] - misses_so_far
-        area = (hits * (misses_below + misses / 2)).sum(axis=1) / (all_hits * all_misses)
-        found = hits_so_far + misses_so_far
-        precision = np.divide(hits_so_far, found, out=np.zeros_like(found), where=found > 0)
-        return area, (hits * precision).sum(axis=1) / all_hits
-
-
-def roc_points(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> list[tuple[float, float]]:
-    """Corners of the ROC curve from (0, 0) to (1, 1); a tie is a slanted edge. Empty without positives or negatives."""
-    score = np.asarray(score, dtype=float)
-    positives, negatives = np.sort(score[positive]), np.sort(score[negative])
-    if not len(positives) or not len(negatives):
-        return []
-    cuts = np.unique(np.r_[positives, negatives])[::-1]
-    true = 1 - np.searchsorted(positives, cuts, side="left") / len(positives)
-    false = 1 - np.searchsorted(negatives, cuts, side="left") / len(negatives)
-    return [(0.0, 0.0), *zip(false.tolist(), true.tolist(), strict=True)]
 
 
 def removal(corrupt: np.ndarray, keep: np.ndarray) -> Removal:
@@ -195,14 +156,6 @@ def removal(corrupt: np.ndarray, keep: np.ndarray) -> Removal:
 
 def _share(flags: np.ndarray) -> float:
     return float(flags.mean()) if len(flags) else float("nan")
-
-
-def finite_mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the first axis of what is finite, NaN where nothing is."""
-    finite = np.isfinite(values)
-    count = finite.sum(axis=0)
-    total = np.where(finite, values, 0.0).sum(axis=0)
-    return np.divide(total, count, out=np.full(values.shape[1], np.nan), where=count > 0)
 
 
 def _rows(table: Rows) -> list[dict]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from raysep.evaluation.bootstrap import Interval, cluster_weights, interval_of
-from raysep.evaluation.detection import CLEAN, finite_mean, weighted_ranking
+from raysep.evaluation.ranking import CLEAN, finite_mean, weighted_ranking
+from raysep.evaluation.weighted import Harm, HarmWeighted, harm_weighted
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class ScoreDetection:
     by_kind: dict[str, Interval]
     drawn: np.ndarray = field(repr=False)  # (draw,) macro AUROC of each bootstrap draw of songs
     drawn_by_kind: dict[str, np.ndarray] = field(repr=False)  # kind → (draw,), of the same draws
+    weighted: HarmWeighted | None = None  # by measured harm; None when no harm was given
 
 
 def suspicion_within_label(score: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -36,11 +38,19 @@ def suspicion_within_label(score: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def score_detection(
-    score: np.ndarray, kind: np.ndarray, label: np.ndarray, track: np.ndarray, draws: int = 1000, seed: int = 0
+    score: np.ndarray,
+    kind: np.ndarray,
+    label: np.ndarray,
+    track: np.ndarray,
+    draws: int = 1000,
+    seed: int = 0,
+    *,
+    severity: np.ndarray | None = None,
+    harm: Harm | None = None,
 ) -> ScoreDetection:
     """Of one score ``(stem,)``, higher = cleaner, of stems with known ``kind`` (``"clean"`` = untouched).
 
-    The same seed draws the same songs for every score, so differences of ``drawn`` are paired.
+    With ``severity`` and ``harm``, also weighed by the harm of each kind and severity. The same seed draws the same songs for every score, so differences of ``drawn`` are paired.
     """
     kind, label = np.asarray(kind), np.asarray(label)
     suspicion = suspicion_within_label(score, label)
@@ -53,6 +63,7 @@ def score_detection(
         {name: interval_of(area[0], area[1:]) for name, area in areas.items()},
         macro[1:],
         {name: area[1:] for name, area in areas.items()},
+        harm_weighted(suspicion, kind, severity, weights, harm) if severity is not None and harm is not None else None,
     )
 
 

@@ -117,7 +117,10 @@ def _detection(run: Run, truth: str) -> dict[str, Any]:
             "stems": stems,
         }
 
-    rows = [
+    rows = (
+        [row("all", "weighed by harm", found.weighted.auroc, None)] if found.weighted and found.weighted.weights else []
+    )
+    rows += [
         row("all", "macro over kinds", found.macro, None),
         row("all", "overall", found.overall.auroc, found.overall.positives),
     ]

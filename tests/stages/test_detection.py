@@ -53,6 +53,15 @@ def test_the_decision_is_judged_by_kind(judged):
     assert found.by_kind["noise"].auroc.estimate == 1.0
     assert found.by_kind["delay"].auroc.estimate == pytest.approx(0.5)
     assert (found.removal.removed, found.removal.clean_lost) == (4, 0.0)
+    # Noise has a measured harm and delay has none, so all the weight is on what is found.
+    assert found.weighted.auroc.estimate == 1.0
+    assert found.weighted.weights["noise strong"] > 0 == found.weighted.weights["delay strong"]
+
+
+def test_probes_are_weighed_by_harm_too(judged):
+    found = detection.probe_detection(*judged)
+    for probe in found.values():
+        assert probe.weighted.auroc.estimate == pytest.approx(probe.by_kind["noise"].estimate)
 
 
 def test_a_missing_truth_table_is_named(judged, tmp_path):
@@ -65,6 +74,23 @@ def test_both_tables_are_printed(judged, capsys, monkeypatch):
     print_detection(*judged)
     shown = capsys.readouterr().out
     assert "kind noise" in shown
+    assert shown.index("weighed by harm") < shown.index("macro over kinds")
+    assert "by harm" in shown.partition("Each probe alone")[2]
+
+
+def test_kinds_of_unknown_harm_are_named_and_counted(judged, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    run, uri = judged
+    rows = [row | {"kind": "hum" if row["kind"] == "delay" else row["kind"]} for row in truth.read(uri)]
+    truth.write(uri, rows)
+    print_detection(run, uri)
+    assert "of unknown harm: hum strong (4 stems)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_both_tables_are_printed_with_the_cost_of_removal(judged, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    print_detection(*judged)
+    shown = capsys.readouterr().out
     assert "removed 4 stems: 50.0% of the corrupted, 0.0% of the clean" in shown
     assert "fad-z" in shown
 
