@@ -116,9 +116,13 @@ class TrainingWorker(AudioWorker):
 
     def trained(self, stems: list[Stem], seed: int) -> tuple[Separator, TrainingState, Draw]:
         """(network, state of its training, draw): trained on these stems by the settings."""
+        return self.trained_on(self.pool(stems), seed)
+
+    def trained_on(self, pool: SegmentPool, seed: int) -> tuple[Separator, TrainingState, Draw]:
+        """The same of audio that was read already."""
         from raysep.training import loop
 
-        training, pool = self.config.training, self.pool(stems)
+        training = self.config.training
         recipe = settings.recipe_of(training, training.steps, seed=seed, validate_every=0)
         frames = round(recipe.segment_seconds * self.sample_rate)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, Quiet, Seed, Workers, benchmark_app, command
+from raysep.commands.app import Address, Quiet, Seed, Settings, Workers, benchmark_app, command
 
 
 @command(benchmark_app, "corpus", "raysep benchmark corpus bench --size tiny")
@@ -53,6 +53,49 @@ def benchmark_detection(
     from raysep.rundir import existing
 
     detection.print_detection(existing(run, "decision.parquet", "stems.parquet"), truth)
+
+
+@command(benchmark_app, "harm", "raysep benchmark harm bench --out runs/harm --kind swap --kind bleed-one")
+def benchmark_harm(
+    bench: Annotated[str, typer.Argument(help="The folder that `raysep benchmark corpus` wrote.")],
+    out: Annotated[str, typer.Option(help="Folder to write. The same command continues a killed one.")],
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", "--kinds", help="Only this kind of fault (default: all). Repeatable.")
+    ] = None,
+    severity: Annotated[
+        list[str] | None,
+        typer.Option("--severity", "--severities", help="Only mild, medium or strong (default: all). Repeatable."),
+    ] = None,
+    share: Annotated[float, typer.Option(min=0, max=1, help="Share of the stems that gets the fault.")] = 0.4,
+    steps: Annotated[int, typer.Option(min=1, help="Of each training.")] = 2000,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings on each corpus, and on the clean one.")] = 2,
+    seed: Seed = 1,
+    settings: Settings = None,
+    workers: Workers = None,
+    address: Address = None,
+    quiet: Quiet = False,
+) -> None:
+    """How much each kind and severity of fault harms by itself: dB below training on the clean songs, on the test songs,
+    paired over seeds and songs; resumable, kinds and seeds can be added later."""
+    from raysep.commands.app import overrides_of
+    from raysep.commands.benchmark import harm as stage
+
+    stage.harm(
+        stage.HarmRequest(
+            bench=bench,
+            out=out,
+            kinds=tuple(kind or ()),
+            severities=tuple(severity or ()),
+            share=share,
+            steps=steps,
+            seeds=seeds,
+            seed=seed,
+            workers=workers,
+            address=address,
+            quiet=quiet,
+            overrides=overrides_of(None, settings),
+        )
+    )
 
 
 @command(benchmark_app, "attribution", "raysep benchmark attribution bench --out runs/attribution")
