@@ -89,7 +89,9 @@ def command(request: HarmRequest) -> str:
 def about(run: Run, found: Sequence[Harm]) -> str:
     """What the figures are of, for whoever finds them without their run."""
     first, here, record = found[0], environment(), run.read_json("run.json")
-    commit = f"commit {here['git']['commit'][:12]}" if here["git"] else f"raysep {here['versions']['raysep']}"
+    commit = f"raysep {here['versions']['raysep']}"
+    if here["git"]:
+        commit = f"commit {here['git']['commit'][:12]}" + " with local changes" * here["git"]["dirty"]
     return (
         f"SDR in dB below training on the clean songs, mean over stems, of {first.measured.songs} training songs and "
         f"{first.test_songs} test songs; {first.measured.steps} steps, {first.measured.seeds} seed"
