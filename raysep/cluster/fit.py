@@ -199,6 +199,7 @@ def _train_plan(plan: Plan, number: int, saved: dict[str, Any], config: dict[str
             "versions": checkpoint.versions(),
             "metrics": metrics,
             "unreadable": sorted(unreadable),
+            **({"silent_in_validation": list(silent)} if metrics and silent else {}),
             "seconds": {"reading": filled - begin, "training": time.perf_counter() - filled},
         }
 
@@ -210,15 +211,17 @@ def _train_plan(plan: Plan, number: int, saved: dict[str, Any], config: dict[str
             curves.on_step(step, loss)
 
     latest: dict[str, float] = {}  # what the last validation found
+    silent: list[str] = []  # stems that it left out
 
     def judge(network: Separator) -> float:
         begin = time.perf_counter()
-        value, by_stem = validate(network, plan.validation, group.measure, rank, world)
+        found = validate(network, plan.validation, group.measure, rank, world)
         latest.clear()
-        latest.update({"validation/mean": value} | {f"validation/{label}": v for label, v in by_stem.items()})
+        latest.update(found.figures())
+        silent[:] = found.silent
         if curves:
             curves.on_validate(training.step, latest, time.perf_counter() - begin)
-        return value
+        return found.value
 
     def on_validate(step: int, value: float, current: loop.TrainingState) -> None:
         metadata = notes(dict(latest))

@@ -6,7 +6,7 @@ This is the paper's way of finding the ratio, kept as the check on the estimate 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ray import tune
@@ -23,6 +23,7 @@ def search(
     space: dict[str, list[Any]],
     *,
     metric: str,
+    also: Sequence[str] = (),
     rungs: int,
     name: str,
     storage_path: str,
@@ -31,8 +32,8 @@ def search(
 ) -> list[dict[str, Any]]:
     """Every point of the grid as one trial, stopped early by ASHA when it falls behind; higher ``metric`` is better.
 
-    ``trial(point, report)`` reports its metrics once a rung and must be picklable. Returns a row per trial: the point, the last
-    metrics, ``rung`` reached, and ``error`` (empty unless the trial failed). A search of the same name goes on
+    ``trial(point, report)`` reports its metrics once a rung and must be picklable. Returns a row per trial: the point, of the last
+    metrics ``metric`` and ``also``, ``rung`` reached, and ``error`` (empty unless the trial failed). A search of the same name goes on
     where it was killed.
     """
     filesystem, path = storage.filesystem(storage_path)
@@ -73,7 +74,7 @@ def search(
     results = tuner.fit()
     for number in range(len(results)):
         result = results[number]
-        metrics = {key: value for key, value in (result.metrics or {}).items() if key in (metric, "rung")}
+        metrics = {key: value for key, value in (result.metrics or {}).items() if key in (metric, *also, "rung")}
         rows.append({**(result.config or {}), **metrics, "error": str(result.error or "")})
     return sorted(rows, key=lambda row: str([row.get(key) for key in space]))
 

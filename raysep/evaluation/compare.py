@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from raysep.evaluation.bootstrap import Interval
-from raysep.evaluation.crossed import crossed_interval
-from raysep.evaluation.table import STEMS, Grid, grid
+from raysep.evaluation.crossed import common, crossed_interval
+from raysep.evaluation.measures import MEASURES
+from raysep.evaluation.table import STEMS, Grid, counts_of, grid
 
 BETTER, WORSE, UNDECIDED = "better", "worse", "not distinguishable"
+ENOUGH_SEEDS = 3  # of each arm, for a verdict on a way of training: two find next to nothing (docs/evaluate.md)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Comparison:
     verdict: str  # of ``model``
     tracks: int  # compared
     tracks_better: int  # of these, in how many ``model`` is ahead, seeds averaged
-    undefined: int  # tracks left out on both sides because one side has no finite value
+    undefined: int  # tracks left out on both sides because no stem has a finite value on both
+    left_out: int  # stems of the compared tracks, left out likewise
     seeds: tuple[int, int]
     seeds_paired: bool
 
@@ -39,11 +42,22 @@ class Comparison:
         }
 
 
-def verdict(difference: Interval) -> str:
+def verdict(difference: Interval, higher_is_better: bool = True) -> str:
     """``better`` or ``worse`` when the interval is on one side of zero, else ``not distinguishable``."""
     if difference.low > 0:
-        return BETTER
-    return WORSE if difference.high < 0 else UNDECIDED
+        return BETTER if higher_is_better else WORSE
+    if difference.high < 0:
+        return WORSE if higher_is_better else BETTER
+    return UNDECIDED
+
+
+def few_seeds(counts: Iterable[int]) -> str:
+    """``one seed`` or ``two seeds`` when the arm with the fewest has no more, else nothing.
+
+    A verdict on fewer than three is on these networks; on the way in which they were trained it says little.
+    """
+    fewest = min(counts, default=ENOUGH_SEEDS)
+    return "" if fewest >= ENOUGH_SEEDS else "two seeds" if fewest == 2 else "one seed"
 
 
 def compare(
@@ -58,8 +72,9 @@ def compare(
 ) -> list[Comparison]:
     """Compare two models of the rows ``model, seed, track, stem, MEASURE …`` on the tracks and stems they share.
 
-    A track in which either model has no finite value for a stem is left out for both. Trainings with the same set of
-    seeds are paired by seed too, others are drawn apart. First the mean over stems, then each stem, for every measure.
+    A stem of a track that either model has no finite value of is left out for both; a track counts by the mean over the
+    stems that are left. Trainings with the same set of seeds are paired by seed too, others are drawn apart. First the mean
+    over stems, then each stem, for every measure.
     """
     found = []
     for measure in measures:
@@ -75,20 +90,30 @@ def difference(
     ours: np.ndarray, theirs: np.ndarray, paired: bool, *, draws: int = 2000, seed: int = 0, level: float = 0.95
 ) -> Interval:
     """The interval of the mean of ``ours - theirs``, ``(seed, track[, stem])`` each, seeds ``paired`` or drawn apart."""
-    values, against = (ours - theirs, None) if paired else (ours, theirs)
+    with np.errstate(invalid="ignore"):  # inf - inf: two values that do not count
+        values, against = (ours - theirs, None) if paired else (ours, theirs)
     return crossed_interval(values, against, draws=draws, seed=seed, level=level)
 
 
 def _compare(
     ours: Grid, theirs: Grid, stems: Sequence[str], about: tuple[str, str, str, str], options: tuple[int, int, float]
 ) -> Comparison:
-    known = set(theirs.defined(stems))
-    tracks = [track for track in ours.defined(stems) if track in known]
-    missing = len({*ours.tracks, *theirs.tracks}) - len(tracks)
-    first, second = ours.on(tracks, stems), theirs.on(tracks, stems)
+    shared = [track for track in ours.tracks if track in set(theirs.tracks)]
+    first, second = ours.on(shared, stems), theirs.on(shared, stems)
+    counted = common(first, second)
+    tracks, _, left_out = counts_of(counted)
+    missing = len({*ours.tracks, *theirs.tracks}) - tracks
     paired = ours.seeds == theirs.seeds
     draws, seed, level = options
     interval = difference(first, second, paired, draws=draws, seed=seed, level=level)
-    ahead = int((first.mean(axis=(0, 2)) > second.mean(axis=(0, 2))).sum())
+    higher = about[2] not in MEASURES or MEASURES[about[2]].higher_is_better
+    gaps = by_track(first, counted) - by_track(second, counted)
+    ahead = int((gaps > 0 if higher else gaps < 0).sum())
     seeds = (len(ours.seeds), len(theirs.seeds))
-    return Comparison(*about, interval, verdict(interval), len(tracks), ahead, missing, seeds, paired)
+    return Comparison(*about, interval, verdict(interval, higher), tracks, ahead, missing, left_out, seeds, paired)
+
+
+def by_track(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """``(track,)``: the mean over seeds and over the stems that count, of the tracks in which some do."""
+    some = counted.any(axis=1)
+    return np.nanmean(np.where(counted, values, np.nan)[:, some], axis=2).mean(axis=0)

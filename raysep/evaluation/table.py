@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from raysep.evaluation.bootstrap import Interval
-from raysep.evaluation.crossed import crossed_interval
+from raysep.evaluation.crossed import common, crossed_interval
 from raysep.evaluation.measures import MEASURES
 
 STEMS = "mean over stems"  # the stem aggregate of the figures that are not of one stem
@@ -35,11 +35,6 @@ class Grid:
         rows = [self.tracks.index(track) for track in tracks]
         columns = [self.stems.index(stem) for stem in stems]
         return self.values[:, rows][:, :, columns]
-
-    def defined(self, stems: Sequence[str]) -> list[str]:
-        """The tracks in which every one of these stems has a finite value with every seed."""
-        finite = np.isfinite(self.on(self.tracks, stems)).all(axis=(0, 2))
-        return [track for track, whole in zip(self.tracks, finite, strict=True) if whole]
 
 
 def grid(rows: Iterable[Mapping[str, Any]], model: str, measure: str) -> Grid:
@@ -71,34 +66,40 @@ class Figure:
     stem: str  # a label, or ``STEMS``
     track_aggregate: str  # over tracks: "mean" or "median"
     value: Interval
-    tracks: int  # that count
-    undefined: int  # tracks left out because a stem has no finite value with some seed
+    tracks: int  # that count: at least one of the stems has a finite value with every seed
+    undefined: int  # tracks left out: none of the stems has
+    left_out: int  # stems of the tracks that count, left out of their means: as silent references are of SDR
     seeds: int
 
     def to_dict(self) -> dict[str, Any]:
         measure = MEASURES[self.measure]
         about = {"model": self.model, "measure": self.measure, "unit": measure.unit, "frame_rule": measure.frames}
         about |= {"stem": self.stem, "track_aggregate": self.track_aggregate, "stem_aggregate": STEMS}
-        counts = {"tracks": self.tracks, "undefined": self.undefined, "seeds": self.seeds}
+        counts = {name: getattr(self, name) for name in ("tracks", "undefined", "left_out", "seeds")}
         return about | self.value.to_dict() | counts
 
 
 def figures(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], draws: int = 2000) -> list[Figure]:
     """Mean and median over tracks of every measure, of each stem and over all stems, for every model in the rows.
 
-    Over stems: the statistic over tracks of each stem first, then the mean over stems (the median of SDR is then
-    museval's way), over the tracks in which all stems have a value. Seeds are averaged last.
+    Over stems, the mean: of each track the mean over the stems that have a value, then over tracks; the median: over the
+    tracks that have a value of a stem, then the mean over stems (museval's way). Seeds are averaged last. A stem of a track
+    that lacks a value with some seed is left out for all seeds.
     """
     found = []
     for model in dict.fromkeys(row["model"] for row in rows):
         for measure in measures:
             of_model = grid(rows, model, measure)
             for name, stems in ((STEMS, of_model.stems), *((stem, (stem,)) for stem in of_model.stems)):
-                tracks = of_model.defined(stems)
-                values = of_model.on(tracks, stems)
+                values = of_model.on(of_model.tracks, stems)
+                counts = counts_of(common(values))
                 for aggregate in AGGREGATES:
                     interval = crossed_interval(values, statistic=aggregate, draws=draws)
-                    missing = len(of_model.tracks) - len(tracks)
-                    about = (interval, len(tracks), missing, len(of_model.seeds))
-                    found.append(Figure(model, measure, name, aggregate, *about))
+                    found.append(Figure(model, measure, name, aggregate, interval, *counts, len(of_model.seeds)))
     return found
+
+
+def counts_of(counted: np.ndarray) -> tuple[int, int, int]:
+    """(tracks with a value, tracks without any, stems without one in those that have some) of ``(track, stem)`` bool."""
+    some = counted.any(axis=1)
+    return int(some.sum()), int((~some).sum()), int((~counted[some]).sum())

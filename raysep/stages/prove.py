@@ -30,12 +30,13 @@ RESULTS = pa.schema(
         ("seed", pa.int32()),
         ("track", pa.string()),
         ("stem", pa.string()),
-        ("sdr", pa.float64()),  # dB, whole track (MDX and SDX)
+        ("sdr", pa.float64()),  # dB, whole track; NaN where the reference is silent
         ("framewise_sdr", pa.float64()),  # dB, museval v4: median over one-second frames; NaN when it has none
+        ("residue", pa.float64()),  # dBFS, of the estimate where the reference is silent, else null
         ("trained_stems", pa.int32()),
     ]
 )
-MEASURED = ("sdr", "framewise_sdr")
+MEASURED = ("sdr", "framewise_sdr", "residue")
 PLAIN = ("contaminated", "cleaned", "weighted", "random", "reference", "contaminated+reference")
 TRAINED_ON_REFERENCE = ("reference", "contaminated+reference")
 KNOWN = ("clean", "oracle")  # need a benchmark's truth
@@ -69,7 +70,7 @@ def train_and_evaluate(context: Context, arms: list[Arm], test: list[Stem]) -> N
     train.run_plans(context, "retrain", plans)
     if test and not run.is_done("evaluate"):
         with run.stage("evaluate") as record, context.progress.bar("evaluate") as advance:
-            trained = fingerprint(context.fingerprint, [p.fingerprint for p in plans])
+            trained = fingerprint(context.fingerprint, [p.fingerprint for p in plans], MEASURED)
             _evaluate(context, arms, test, trained, advance)
             record.update(arms=[arm.name for arm in arms], seeds=list(proof.seeds))
 
@@ -200,9 +201,10 @@ class Evaluator(AudioWorker):
         for track, stems in manifest.tracks_of(payload.test).items():
             references = np.stack([read_stem(stems[label], self.sample_rate, self.channels) for label in network.stems])
             estimates = inference.separate(network, references.sum(axis=0))
-            found = track_measures(references, estimates, self.sample_rate, MEASURED).values
+            found = track_measures(references, estimates, self.sample_rate, MEASURED)
             for k, label in enumerate(network.stems):
-                values = (float(found[name][k]) for name in MEASURED)
+                sdr, framewise, residue = (float(found.values[name][k]) for name in MEASURED)
+                values = (sdr, framewise, residue if found.silent[k] else None)
                 rows.append((payload.arm, payload.seed, track, label, *values, payload.size))
         table = pa.table([list(c) for c in zip(*rows, strict=True)], schema=RESULTS)
         part = f"evaluation/part-{shard:05d}.parquet"

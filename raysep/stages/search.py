@@ -29,7 +29,17 @@ if TYPE_CHECKING:
     from raysep.training.pool import SegmentPool
 
 METRIC = "validation_sdr"
-COLUMNS = pa.schema([("ratio", pa.float64()), (METRIC, pa.float64()), ("rung", pa.int64()), ("error", pa.string())])
+SILENT, RESIDUE = "silent", "residue"  # stems that the metric leaves out, and the level in dBFS of what is left on them
+COLUMNS = pa.schema(
+    [
+        ("ratio", pa.float64()),
+        (METRIC, pa.float64()),
+        (SILENT, pa.int64()),
+        (RESIDUE, pa.float64()),
+        ("rung", pa.int64()),
+        ("error", pa.string()),
+    ]
+)
 
 
 def search(context: Context, inputs: Inputs, planting: Planting) -> None:
@@ -60,6 +70,7 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
             trial,
             {"ratio": list(settings.ratios)},
             metric=METRIC,
+            also=(SILENT, RESIDUE),
             rungs=settings.rungs,
             name=f"search-{fingerprint(context.fingerprint, storage.digest(run.read_bytes('decision.parquet')))}",
             storage_path=run.path("search"),
@@ -84,6 +95,7 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
         record.update(
             best_ratio=best and best["ratio"],
             best_sdr=best and best[METRIC],
+            silent_references=max((row.get(SILENT) or 0 for row in judged), default=0),
             decided_ratio=round(1 - float(np.mean(removed)), 4),
             steps=sum(int(row["rung"]) * settings.steps // settings.rungs for row in judged),
             search_seconds=round(time.perf_counter() - begin, 1),
@@ -106,7 +118,7 @@ class Trial:
     seed: int
 
     def __call__(self, point: dict[str, Any], report: Callable[[dict[str, float]], None]) -> None:
-        """Train in ``rungs`` parts; after each, report the mean SDR in dB over the validation's audible stems."""
+        """Train in ``rungs`` parts; after each, report the validation's mean SDR in dB, and what of it is silent."""
         import torch
 
         from raysep.separators import checkpoint
@@ -135,7 +147,9 @@ class Trial:
 
         def judge(step: int, state: loop.TrainingState) -> None:
             averaged = checkpoint.network_of(loop.to_checkpoint(state, network))
-            report({METRIC: validate(averaged, self.validation, train.measure, rank=0, world=1)[0]})
+            found = validate(averaged, self.validation, train.measure, rank=0, world=1)
+            left = {RESIDUE: found.residue} if found.silent else {}
+            report({METRIC: found.value, SILENT: len(found.silent)} | left)
             network.train()
 
         loop.train(network, lambda step: pool.draw(self.training.batch, frames, step, self.seed), recipe, on_save=judge)

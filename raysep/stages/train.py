@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +10,19 @@ import numpy as np
 
 from raysep import config as settings
 from raysep.config import Config
+from raysep.corpus import storage
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
 from raysep.decision import handling
 from raysep.decision.handling.reading import read_decision
 from raysep.errors import BadInput
 from raysep.rundir import Run
+from raysep.screen import Progress
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 from raysep.training.entry import Entry
-from raysep.training.plan import Plan
+from raysep.training.plan import Plan, sidecar_of
 
 if TYPE_CHECKING:
     from raysep.separators.base import Separator
@@ -155,11 +157,10 @@ def check_validation(config: Config, has_tracks: bool) -> None:
 
 
 def measure(references: np.ndarray, estimates: np.ndarray) -> list[float]:
-    """Whole-track SDR in dB of each stem, from ``(stem, channel, time)``; NaN for one that is silent throughout."""
-    from raysep.evaluation import global_sdr
+    """Whole-track SDR in dB of each stem, from ``(stem, channel, time)``; NaN for one whose reference is silent."""
+    from raysep.evaluation import audible_sdr
 
-    values = global_sdr(references.transpose(0, 2, 1), estimates.transpose(0, 2, 1))
-    return [float(value) if reference.any() else math.nan for value, reference in zip(values, references, strict=True)]
+    return [float(value) for value in audible_sdr(references.transpose(0, 2, 1), estimates.transpose(0, 2, 1))]
 
 
 def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
@@ -186,7 +187,21 @@ def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
                     f"note: the states in {run.path('training')} could not be read: {stage} begins again"
                 )
             fit.fit(plans, group, context.available, lambda text, done, total: advance(done, total, text))
+            say_silent(context.progress, plans)
         record.update(plans=[p.name for p in plans], steps=sum(p.recipe.steps for p in plans), workers=training.workers)
+
+
+def say_silent(progress: Progress, plans: list[Plan]) -> None:
+    """Say which validation stems counted in no mean, by what the first trained network notes: they are those of all."""
+    validated = next((p for p in plans if p.validation), None)
+    if validated is None:
+        return
+    note = json.loads(storage.read_bytes(sidecar_of(validated.out)))
+    if silent := note["metadata"].get("silent_in_validation"):
+        progress.say(
+            f"note: {len(silent)} of {len(validated.validation)} validation stems are silent (first {silent[0]}) and count in no mean of SDR; "
+            "validation/residue is what is left on them"
+        )
 
 
 def load_network(run: Run, name: str, folder: str = "checkpoints") -> tuple[Separator, Checkpoint]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from raysep.audio.levels import residue_dbfs
 from raysep.corpus import manifest
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_stem
@@ -16,6 +17,21 @@ from raysep.training.plan import Measure
 
 if TYPE_CHECKING:
     from raysep.separators.base import Separator
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What one validation found."""
+
+    value: float  # what training goes by: the mean over tracks of the mean over the track's stems
+    by_stem: dict[str, float]  # mean over tracks
+    silent: tuple[str, ...] = ()  # track/stem whose reference is silent, so that they count in neither
+    residue: float = np.nan  # dBFS, the mean of what is left on those; lower is better
+
+    def figures(self) -> dict[str, float]:
+        """Name → number, as curves and checkpoints have them; of silent stems only where there are some."""
+        means = {"validation/mean": self.value} | {f"validation/{name}": v for name, v in self.by_stem.items()}
+        return means | ({"validation/residue": self.residue} if self.silent else {})
 
 
 def gathered(value: Any) -> list[Any]:
@@ -29,38 +45,45 @@ def gathered(value: Any) -> list[Any]:
     return values
 
 
-def validate(
-    network: Separator, stems: Sequence[Stem], measure: Measure, rank: int, world: int
-) -> tuple[float, dict[str, float]]:
-    """(mean over tracks and stems, mean over tracks by stem) of ``measure`` on separated mixtures of whole tracks.
+def validate(network: Separator, stems: Sequence[Stem], measure: Measure, rank: int, world: int) -> Validated:
+    """``measure`` on separated mixtures of whole tracks: a track counts by the mean over the stems that have a figure.
 
     Each process separates every ``world``-th track, one at a time in memory. Figures are summed in the order of tracks,
-    so the result is the same for any number of processes. A stem without a figure (silent) is left out of the mean.
-    Raises ``RaysepError`` when there is no figure at all.
+    so the result is the same for any number of processes. A stem without a figure, as with a silent reference, is left
+    out of the means. Raises ``RaysepError`` when there is no figure at all.
     """
     _share_statistics(network, world)
     tracks = sorted(manifest.tracks_of(stems).items())
     mine = {k: _measured(network, *tracks[k], measure) for k in range(rank, len(tracks), world)}
     found = {k: row for part in gathered(mine) for k, row in part.items()}
-    rows = np.array([found[k] for k in range(len(tracks))], dtype=np.float64)  # (track, stem)
-    if not np.isfinite(rows).any():
+    rows, residues = np.array([found[k] for k in range(len(tracks))], dtype=np.float64).transpose(
+        1, 0, 2
+    )  # (track, stem)
+    rows[~np.isfinite(rows)] = np.nan
+    some = np.isfinite(rows)
+    if not some.any():
         raise RaysepError("validation: no stem of any track has a figure; are they silent?")
-    by_stem = {
-        label: float(column[np.isfinite(column)].mean())
-        for label, column in zip(network.stems, rows.T, strict=True)
-        if np.isfinite(column).any()
-    }
-    return float(rows[np.isfinite(rows)].mean()), by_stem
+    silent = np.argwhere(~np.isnan(residues))
+    return Validated(
+        value=float(np.nanmean(rows[some.any(axis=1)], axis=1).mean()),
+        by_stem={label: float(np.nanmean(rows[:, k])) for k, label in enumerate(network.stems) if some[:, k].any()},
+        silent=tuple(f"{tracks[track][0]}/{network.stems[k]}" for track, k in silent),
+        residue=float(np.nanmean(residues)) if len(silent) else np.nan,
+    )
 
 
-def _measured(network: Separator, track: str, stems: dict[str, Stem], measure: Measure) -> list[float]:
+def _measured(
+    network: Separator, track: str, stems: dict[str, Stem], measure: Measure
+) -> tuple[list[float], list[float]]:
+    """The figure of each stem, and the residue of those whose reference is silent (NaN of the others)."""
     from raysep.separators import inference
 
     if missing := [label for label in network.stems if label not in stems]:
         raise BadInput(f"validation track {track}: has no {', '.join(missing)}; add it, or leave the track out")
     references = np.stack([read_stem(stems[label], network.sample_rate, network.channels) for label in network.stems])
     estimates = np.asarray(inference.separate(network, references.sum(axis=0)))
-    return [value if math.isfinite(value) else math.nan for value in map(float, measure(references, estimates))]
+    figures = [float(value) for value in measure(references, estimates)]
+    return figures, [residue_dbfs(*pair) for pair in zip(references, estimates, strict=True)]
 
 
 def _share_statistics(network: Separator, world: int) -> None:

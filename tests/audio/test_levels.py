@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from raysep.audio.levels import SILENCE_DBFS, is_audible, rms_dbfs
+from raysep.audio.levels import QUIETEST_DBFS, SILENCE_DBFS, is_audible, is_silent, residue_dbfs, rms_dbfs
 
 
 @pytest.mark.parametrize(("amplitude", "expected"), [(1.0, -3.0103), (0.5, -9.0309), (0.001, -63.0103)])
@@ -27,6 +27,17 @@ def test_the_border_of_silence():
     level = 10 ** (SILENCE_DBFS / 20)
     assert is_audible(np.full((1, 100), level * 1.01, np.float32))
     assert not is_audible(np.full((1, 100), level * 0.99, np.float32))
+    assert is_silent(np.full((1, 100), level * 0.99, np.float32))
+    assert not is_silent(np.full((1, 100), level * 1.01, np.float32))
+    assert not is_silent(np.full((1, 100), np.nan, np.float32))
+
+
+def test_a_residue_is_the_level_of_the_estimate_where_the_reference_is_silent():
+    silent, loud = np.zeros((2, 100), np.float32), np.full((2, 100), 0.1, np.float32)
+    assert residue_dbfs(silent, loud) == pytest.approx(-20.0)
+    assert residue_dbfs(silent, silent) == QUIETEST_DBFS
+    assert np.isnan(residue_dbfs(loud, silent))
+    assert np.isnan(residue_dbfs(silent, loud * np.nan))
 
 
 def test_long_quiet_audio_is_summed_in_double_precision():

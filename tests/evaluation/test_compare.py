@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from raysep.evaluation.bootstrap import Interval
-from raysep.evaluation.compare import BETTER, UNDECIDED, WORSE, compare, difference, verdict
+from raysep.evaluation.compare import BETTER, UNDECIDED, WORSE, compare, difference, few_seeds, verdict
 from raysep.evaluation.table import STEMS
 
 
@@ -76,8 +76,42 @@ def test_undefined_tracks_are_left_out_of_both_sides_and_counted(songs):
         if np.isnan(row["sdr"]):
             row["sdr"] = None  # as a table of a failed track reads
     found = {c.stem: c for c in compare(rows, "a", "b", ["sdr"])}
-    assert [(c.tracks, c.undefined) for c in found.values()] == [(18, 2), (19, 1), (19, 1)]
+    assert [(c.tracks, c.undefined, c.left_out) for c in found.values()] == [(20, 0, 2), (19, 1, 0), (19, 1, 0)]
     assert [c.difference.estimate for c in found.values()] == pytest.approx([1.0] * 3)
+
+
+@pytest.mark.parametrize("seeds", [(0, 1), (5, 6, 7)])
+def test_models_are_compared_on_the_songs_and_stems_that_both_have(seeds):
+    """Against loops; a model that lacks the song on which it is bad gains nothing by it."""
+    rng = np.random.default_rng(8)
+    ours, theirs = rng.standard_normal((2, 12, 2)), rng.standard_normal((len(seeds), 12, 2))
+    theirs[:, 3] = 50.0
+    ours[1, 3, 0] = np.nan
+    ours[0, 4] = np.nan
+    theirs[:, 5, 1] = np.nan
+    found = compare(rows_of("a", ours) + rows_of("b", theirs, seeds=seeds), "a", "b", ["sdr"], draws=50)[0]
+    gaps = []
+    for song in range(12):
+        pairs = [(ours[:, song, k], theirs[:, song, k]) for k in range(2)]
+        both = [(a.mean(), b.mean()) for a, b in pairs if np.isfinite(a).all() and np.isfinite(b).all()]
+        if both:
+            gaps.append(np.mean([a for a, _ in both]) - np.mean([b for _, b in both]))
+    assert found.difference.estimate == pytest.approx(np.mean(gaps))
+    assert (found.tracks, found.undefined, found.left_out) == (11, 1, 2)
+    assert found.tracks_better == sum(gap > 0 for gap in gaps)
+
+
+def test_where_lower_is_better_the_lower_one_is(songs):
+    noise = 0.2 * np.random.default_rng(9).standard_normal((3, *songs.shape[1:]))
+    rows = rows_of("a", songs - 1.0 + noise, measure="residue") + rows_of("b", songs + noise, measure="residue")
+    found = compare(rows, "a", "b", ["residue"])[0]
+    assert found.difference.estimate == pytest.approx(-1.0)
+    assert (found.verdict, found.tracks_better) == (BETTER, 20)
+    assert verdict(Interval(1.0, 0.1, 2.0), higher_is_better=False) == WORSE
+
+
+def test_fewer_seeds_than_three_have_a_name():
+    assert [few_seeds(counts) for counts in ([1, 5], [5, 2], [3, 3], [])] == ["one seed", "two seeds", "", ""]
 
 
 def test_a_track_that_only_one_model_has_is_undefined(songs):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from raysep.evaluation.bootstrap import interval_of
-from raysep.evaluation.crossed import crossed_interval, share_interval, widening
+from raysep.evaluation.crossed import common, crossed_interval, share_interval, widening
 
 
 def crossed(rng, seeds: int, songs: int, of_seed: float, of_song: float, of_cell: float) -> np.ndarray:
@@ -104,8 +106,96 @@ def test_what_cannot_be_drawn_has_no_bounds():
     assert widening(1, 0.95) == 0.0
     with pytest.raises(ValueError, match="need the same songs"):
         crossed_interval(np.ones((2, 3)), np.ones((2, 4)))
-    with pytest.raises(ValueError, match="all of them finite"):
-        crossed_interval(np.full((2, 3), np.nan))
+    assert np.isnan(crossed_interval(np.full((2, 3), np.nan)).estimate)
+
+
+# Missing cells
+
+
+def plain(statistic: str, *arms: np.ndarray) -> float:
+    """The estimate by loops: what counts is what every seed of every arm ``(seed, song, stem)`` has."""
+    _, songs, stems = arms[0].shape
+    counts = {
+        (song, stem)
+        for song in range(songs)
+        for stem in range(stems)
+        if all(np.isfinite(arm[seed, song, stem]) for arm in arms for seed in range(len(arm)))
+    }
+    figures = []
+    for arm in arms:
+        of_seeds = []
+        for seed in range(len(arm)):
+            first, second = (songs, stems) if statistic == "mean" else (stems, songs)
+            means = []
+            for a in range(first):
+                cells = [(a, b) if statistic == "mean" else (b, a) for b in range(second)]
+                if held := [arm[seed, song, stem] for song, stem in cells if (song, stem) in counts]:
+                    means.append(np.mean(held) if statistic == "mean" else np.median(held))
+            of_seeds.append(np.mean(means) if means else np.nan)
+        figures.append(np.mean(of_seeds))
+    return figures[0] - figures[1] if len(arms) > 1 else figures[0]
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 4)),
+    missing=st.floats(0, 0.7),
+    statistic=st.sampled_from(["mean", "median"]),
+    paired=st.booleans(),
+)
+@settings(deadline=None, max_examples=150)
+def test_the_estimate_is_that_of_plain_loops_whatever_is_missing(seed, shape, missing, statistic, paired):
+    rng = np.random.default_rng(seed)
+    arms = [rng.standard_normal((shape[0] + extra, *shape[1:])) for extra in (0, 1)][: 1 + paired]
+    for arm in arms:
+        arm[rng.random(arm.shape) < missing] = rng.choice([np.nan, np.inf, -np.inf])
+    found = crossed_interval(*arms, statistic=statistic, draws=20)
+    assert found.estimate == pytest.approx(plain(statistic, *arms), nan_ok=True)
+    # What is in a cell that does not count changes nothing, nor does the order of songs.
+    order = rng.permutation(shape[1])
+    turned = [np.where(common(*arms), arm, np.nan)[:, order] for arm in arms]
+    assert crossed_interval(*turned, statistic=statistic, draws=20).estimate == pytest.approx(
+        found.estimate, nan_ok=True
+    )
+
+
+def test_a_song_without_a_stem_counts_by_the_stems_that_it_has():
+    values = np.array([[[1.0, 3.0], [5.0, np.nan], [np.nan, np.nan]]])
+    assert crossed_interval(values, draws=50).estimate == np.mean([2.0, 5.0])
+    assert crossed_interval(values, statistic="median", draws=50).estimate == np.mean([3.0, 3.0])
+
+
+@pytest.mark.parametrize("songs", [12, 60])
+def test_with_missing_cells_it_is_as_wide_as_students_of_the_songs_means(songs):
+    rng = np.random.default_rng(songs)
+    ratios = []
+    for _ in range(40):
+        values = rng.standard_normal((1, songs, 3))
+        values[0, rng.random(songs) < 0.4, 2] = np.nan
+        of_songs = np.array([row[np.isfinite(row)].mean() for row in values[0]])
+        half = stats.t.ppf(0.975, songs - 1) * of_songs.std(ddof=1) / np.sqrt(songs)
+        found = crossed_interval(values, draws=2000)
+        ratios.append((found.high - found.low) / (2 * half))
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.06)
+
+
+@pytest.mark.parametrize("statistic", ["mean", "median"])
+def test_the_interval_covers_where_every_fourth_song_has_no_singer(statistic):
+    rng = np.random.default_rng(7)
+    worlds = []
+    for _ in range(300):
+        values = crossed(rng, 3, 20, 0.2, 0.3, 0.0)[:, :, None] + 0.3 * rng.standard_normal((3, 20, 2))
+        values[:, rng.permutation(20)[:5], 1] = np.nan
+        worlds.append(values)
+    assert coverage(lambda values: crossed_interval(values, statistic=statistic, draws=300), worlds) >= 0.92
+
+
+def test_a_share_is_of_the_cells_that_both_differences_have():
+    gap = np.array([[[1.0, 2.0], [1.0, np.nan], [2.0, 2.0]]])
+    part = np.array([[[0.5, 1.0], [0.5, 9.0], [1.0, np.inf]]])
+    found = share_interval(part, gap, draws=50)
+    assert found.estimate == pytest.approx(0.5)
+    assert (found.low, found.high) == pytest.approx((0.5, 0.5))
 
 
 def test_a_share_of_a_gap_covers_it_and_pairs_the_arms():

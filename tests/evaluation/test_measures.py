@@ -47,10 +47,31 @@ def test_a_stem_that_is_silent_throughout_leaves_the_framewise_measures_undefine
     references[1] = 0
     found = track_measures(references, references * 0.9, RATE, ("sdr", "framewise_sdr", "sir"))
     assert found.values["sdr"][0] == pytest.approx(20.0, abs=0.01)
+    assert np.isnan(found.values["sdr"][1])
+    assert found.silent.tolist() == [False, True]
     assert np.isnan(found.values["framewise_sdr"]).all()
     assert np.isnan(found.values["sir"]).all()
     assert "silent throughout" in found.note
     assert found.frames == {}
+
+
+def test_a_nearly_silent_reference_has_a_residue_and_the_challenges_sdr_but_no_other():
+    rng = np.random.default_rng(0)
+    references = rng.standard_normal((2, 1, 16000)) * np.array([0.1, 1e-4])[:, None, None]
+    estimates = references + 1e-3 * rng.standard_normal(references.shape)
+    names = ("sdr", "si_sdr", "residue", "challenge_sdr")
+    found = track_measures(references, estimates, RATE, names).values
+    assert [np.isnan(found[name]).tolist() for name in names] == [
+        [False, True],
+        [False, True],
+        [True, False],
+        [False] * 2,
+    ]
+    assert found["residue"][1] == pytest.approx(-60, abs=0.2)
+    assert found["challenge_sdr"][1] == pytest.approx(-20, abs=0.2)
+    assert found["challenge_sdr"][0] == found["sdr"][0]
+    assert "challenge_sdr" not in measures.DEFAULT
+    assert not measures.MEASURES["residue"].higher_is_better
 
 
 def test_only_what_is_asked_for_is_computed(monkeypatch):
@@ -68,7 +89,7 @@ def test_the_backends_agree_to_musevals_own_digits(coloured, names):
     theirs = track_measures(*coloured, RATE, names, backend="museval")
     assert list(own.values) == list(theirs.values) == [name for name in ALL if name in names]
     for name in names:
-        assert np.isfinite(own.values[name]).all()
+        assert np.isfinite(own.values[name]).all() == (name != "residue")  # none of the stems is silent
         np.testing.assert_allclose(own.values[name], theirs.values[name], atol=1.01e-5, err_msg=name)
     assert own.conditioned.all()
     assert theirs.conditioned is None
@@ -119,6 +140,6 @@ def test_an_estimate_that_is_not_finite_has_no_finite_measure(coloured, value):
     estimates[1, 0, 100] = value
     with np.errstate(all="ignore"):
         found = track_measures(references, estimates, RATE, ALL).values
-    for name in ALL:
+    for name in set(ALL) - {"residue"}:
         assert np.isfinite(found[name]).tolist() == [True, False, True], name
         np.testing.assert_allclose(found[name][[0, 2]], whole[name][[0, 2]], atol=1e-9)

@@ -72,8 +72,20 @@ def test_an_undefined_track_is_left_out_and_counted(rows):
     assert (found["vocals", "mean"].tracks, found["vocals", "mean"].undefined) == (3, 0)
     assert (found["bass", "mean"].tracks, found["bass", "mean"].undefined) == (2, 1)
     assert found["bass", "mean"].value.estimate == pytest.approx(np.mean([5, 6, 7, 8]))
-    assert found[STEMS, "mean"].undefined == 1
-    assert found[STEMS, "mean"].value.estimate == pytest.approx(np.mean([1, 5, 2, 6, 3, 7, 4, 8]))
+    # Over stems the track counts by the other one: t0 3 and 5, t1 4 and 6, t2 6 and 8 with the two seeds.
+    overall = found[STEMS, "mean"]
+    assert (overall.tracks, overall.undefined, overall.left_out) == (3, 0, 1)
+    assert overall.value.estimate == pytest.approx(np.mean([3, 5, 4, 6, 6, 8]))
+    assert found[STEMS, "median"].value.estimate == pytest.approx(np.mean([2, 4, 5.5, 7.5]))
+
+
+def test_a_track_without_any_value_is_undefined(rows):
+    for row in rows:
+        if row["track"] == "t2" and row["seed"] == 1:  # as a track that failed with one seed
+            row["sdr"] = None
+    found = next(f for f in figures(rows, ["sdr"], draws=50) if f.stem == STEMS)
+    assert (found.tracks, found.undefined, found.left_out) == (2, 1, 0)
+    assert found.value.estimate == pytest.approx(np.mean([1, 5, 2, 6, 3, 7, 4, 8]))
 
 
 def test_models_with_other_stems_stand_in_one_table(rows):

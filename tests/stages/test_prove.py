@@ -206,6 +206,20 @@ def test_every_arm_and_seed_is_judged_on_every_test_stem(evaluated, here):
     assert len(here) == 1
 
 
+def test_a_silent_test_stem_has_a_residue_and_no_sdr(evaluated):
+    import soundfile
+
+    context, arms, test = evaluated
+    silent = next(s for s in test if s.stem_id == "U/vocals")
+    soundfile.write(silent.uri, np.full(silent.frames, 5e-4), silent.sample_rate, subtype="FLOAT")  # -66 dBFS
+    prove.train_and_evaluate(context, arms, test)
+    for row in context.run.read_table("results.parquet").to_pylist():
+        is_silent = (row["track"], row["stem"]) == ("U", "vocals")
+        assert np.isnan(row["sdr"]) == is_silent
+        assert (row["residue"] is not None) == is_silent
+        assert not is_silent or -100 <= row["residue"] < 0
+
+
 def test_a_killed_evaluation_goes_on(evaluated, here, tmp_path):
     context, arms, test = evaluated
     prove.train_and_evaluate(context, arms, test)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +21,7 @@ from raysep.stages import train
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 from raysep.training.entry import Entry
+from raysep.training.plan import sidecar_of
 
 # The network's arguments
 
@@ -158,11 +161,25 @@ def test_a_plan_does_not_depend_on_the_order_of_its_stems(make_context, make_ste
 
 
 def test_the_measure_is_the_whole_tracks_sdr_and_none_for_silence():
-    references = np.zeros((2, 1, 100), np.float32)
-    references[0] = 0.5
+    references = np.zeros((3, 1, 100), np.float32)
+    references[0], references[2] = 0.5, 5e-4  # the last at -66 dBFS
     found = train.measure(references, references * 0.9)
     assert found[0] == pytest.approx(20.0, abs=1e-3)
-    assert np.isnan(found[1])
+    assert np.isnan(found[1:]).all()
+
+
+def test_silent_validation_stems_are_said_once_with_the_first(make_context, make_stems):
+    context = replace(make_context(), validation=tuple(make_stems(["V", "W"])))
+    plans = [train.plan(context, name, train.whole(make_stems(["A"]))) for name in ("a", "b")]
+    for plan, silent in zip(plans, ({"silent_in_validation": ["V/bass", "W/bass"]}, {}), strict=True):
+        storage.write_bytes(sidecar_of(plan.out), json.dumps({"metadata": silent}).encode())
+    said = []
+    progress = SimpleNamespace(say=said.append)
+    train.say_silent(progress, plans)
+    train.say_silent(progress, plans[1:])
+    assert len(said) == 1
+    assert said[0].startswith("note: 2 of 8 validation stems are silent (first V/bass)")
+    assert train.say_silent(progress, [replace(plans[0], validation=())]) is None
 
 
 # Decisions

@@ -43,14 +43,22 @@ def energy(references, estimates):
     return [float((r.astype(float) ** 2).sum()) or float("nan") for r in references]
 
 
-def test_the_figure_is_the_mean_over_tracks_and_stems_that_have_one(stems):
-    value, by_stem = validate(Halves(), stems, energy, 0, 1)
+def test_the_figure_is_the_mean_over_tracks_of_their_stems_that_have_one(stems):
+    found = validate(Halves(), stems, energy, 0, 1)
     audio = {s.stem_id: soundfile.read(s.uri)[0] for s in stems}
     expected = {name: (samples**2).sum() for name, samples in audio.items() if samples.any()}
     assert len(expected) == 9
-    assert value == pytest.approx(np.mean(list(expected.values())), rel=1e-6)
+    of_tracks = [[e for name, e in expected.items() if name.startswith(f"t{k}/")] for k in range(5)]
+    assert found.value == pytest.approx(np.mean([np.mean(held) for held in of_tracks]), rel=1e-6)
     vocals = [energy for name, energy in expected.items() if name.endswith("vocals")]
-    assert by_stem["vocals"] == pytest.approx(np.mean(vocals), rel=1e-6)
+    assert found.by_stem["vocals"] == pytest.approx(np.mean(vocals), rel=1e-6)
+    # The vocals of the last track are silent, and half of its bass is left there.
+    assert found.silent == ("t4/vocals",)
+    assert found.residue == pytest.approx(10 * np.log10((audio["t4/bass"] ** 2).mean() / 4), abs=1e-3)
+    assert found.figures()["validation/residue"] == found.residue
+    alone = validate(Halves(), [s for s in stems if s.track != "t4"], energy, 0, 1)
+    assert set(alone.figures()) == {"validation/mean", "validation/bass", "validation/vocals"}
+    assert alone.silent == ()
 
 
 def test_estimates_and_references_are_of_the_same_track(stems):
@@ -59,7 +67,8 @@ def test_estimates_and_references_are_of_the_same_track(stems):
         assert np.allclose(estimates, references.sum(axis=0) / 2)
         return [0.0, 0.0]
 
-    assert validate(Halves(), stems, check, 0, 1) == (0.0, {"bass": 0.0, "vocals": 0.0})
+    found = validate(Halves(), stems, check, 0, 1)
+    assert (found.value, found.by_stem) == (0.0, {"bass": 0.0, "vocals": 0.0})
 
 
 @pytest.mark.parametrize("world", [2, 3, 7])

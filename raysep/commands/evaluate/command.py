@@ -24,8 +24,8 @@ def evaluate(
     ] = None,
     baseline: Annotated[bool, typer.Option("--baseline", help="Add the mixture itself as every stem.")] = False,
     metrics: Annotated[
-        str, typer.Option(metavar="NAMES", help="Some of these, with commas between.")
-    ] = "sdr,framewise_sdr,si_sdr,bleedless,fullness",
+        str, typer.Option(metavar="NAMES", help="Some of these, or challenge_sdr, with commas between.")
+    ] = "sdr,framewise_sdr,si_sdr,bleedless,fullness,residue",
     bss_eval: Annotated[bool, typer.Option("--bss-eval", help="ISR, SIR and SAR of BSS Eval v4 too.")] = False,
     backend: Annotated[str, typer.Option(help="own, or museval (slow) for what museval itself computes.")] = "own",
     frames: Annotated[bool, typer.Option("--frames", help="Write frames.parquet: every second by itself.")] = False,

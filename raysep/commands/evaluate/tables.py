@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from raysep.audio.levels import SILENCE_DBFS
 from raysep.commands.evaluate.models import MIXTURE
 from raysep.evaluation import compare
-from raysep.evaluation.measures import MEASURES
+from raysep.evaluation.measures import AUDIBLE, MEASURES, SILENT
 from raysep.evaluation.table import INTERVALS, STEMS, figures
 from raysep.outcome import Outcome
 from raysep.screen import terminal
@@ -22,11 +23,13 @@ def standings(rows: Sequence[dict], measures: Sequence[str], against: str | None
     ``rows`` are those of ``evaluation.parquet``.
     """
     models = list(dict.fromkeys(row["model"] for row in rows))
+    silent = silent_references(rows)
+    judged = [name for name in measures if silent["stems"] or MEASURES[name].references != SILENT]
     compared = [
         found
         for model in models
         if against and model != against
-        for found in compare.compare(rows, model, against, measures, draws=draws)
+        for found in compare.compare(rows, model, against, judged, draws=draws)
     ]
     doubtful = {row["track"] for row in rows if row.get("conditioned") is False}
     failed = {
@@ -39,11 +42,25 @@ def standings(rows: Sequence[dict], measures: Sequence[str], against: str | None
         "tracks": len({row["track"] for row in rows}),
         "failed": sorted({track for tracks in failed.values() for track in tracks}),
         "failed_by_model": failed,
+        "silent": silent,
         "ill_conditioned": sorted(doubtful),
-        "figures": [figure.to_dict() for figure in figures(rows, measures, draws)],
+        "figures": [figure.to_dict() for figure in figures(rows, judged, draws)],
         "against": against,
-        "comparisons": [found.to_dict() for found in compared],
+        "comparisons": [found.to_dict() | {"few_seeds": few_seeds(found)} for found in compared],
     }
+
+
+def silent_references(rows: Sequence[dict]) -> dict[str, Any]:
+    """How many stems of all tracks are silent in the reference, and the first of them."""
+    stems = dict.fromkeys((row["track"], row["stem"]) for row in rows if row["outcome"] != Outcome.FAILED)
+    silent = dict.fromkeys((row["track"], row["stem"]) for row in rows if row.get("silent"))
+    return {"stems": len(silent), "of": len(stems), "first": "/".join(next(iter(silent), ()))}
+
+
+def few_seeds(found: compare.Comparison) -> str:
+    """``one seed`` or ``two seeds`` when the comparison rests on no more; the mixture is not trained and needs none."""
+    pairs = zip((found.model, found.against), found.seeds, strict=True)
+    return compare.few_seeds(seeds for model, seeds in pairs if model != MIXTURE)
 
 
 def show(result: dict[str, Any], root: str) -> None:
@@ -57,10 +74,16 @@ def show(result: dict[str, Any], root: str) -> None:
             f"ISR, SIR and SAR of {len(doubtful)} tracks are ill-conditioned (for example {doubtful[0]}): no tool's digits "
             "of them can be trusted"
         )
+    if result["silent"]["stems"]:
+        console.print(_silence(result))
     if result["against"]:
         console.print(_comparisons(result))
     if single := sorted({row["model"] for row in result["figures"] if row["seeds"] == 1} - {MIXTURE}):
         console.print(f"of one seed, so that the intervals know nothing of seed noise: {', '.join(single)}")
+    if few := sorted({row["few_seeds"] for row in result["comparisons"]} - {""}):
+        console.print(
+            f"verdicts of {' or '.join(few)} are on these networks; on the way in which they were trained a verdict needs three"
+        )
     console.print(f"evaluation: {root}")
 
 
@@ -77,12 +100,41 @@ def _not_counted(failed: dict[str, list[str]]) -> list[str]:
     ]
 
 
+def _silence(result: dict[str, Any]) -> str:
+    """What was left out of which measures because the reference is silent, and where its residue stands."""
+    silent, shown = result["silent"], result["definitions"]
+    titles = [about["title"] for about in shown.values() if about["references"] == AUDIBLE]
+    there = any(about["references"] == SILENT for about in shown.values())
+    return (
+        f"silent in the reference (up to {SILENCE_DBFS:g} dBFS RMS): {silent['stems']} of {silent['of']} stems, first "
+        f"{silent['first']}; "
+        + (f"not in the means of {' and '.join(titles)}; " if titles else "")
+        + (
+            "what the models leave there is the residue"
+            if there
+            else "add residue to --metrics to see what is left there"
+        )
+    )
+
+
+def _shown(result: dict[str, Any]) -> dict[str, Any]:
+    """Measure → definition, of those that have figures."""
+    judged = {row["measure"] for row in result["figures"]}
+    return {name: about for name, about in result["definitions"].items() if name in judged}
+
+
+def _title(about: dict[str, Any]) -> str:
+    lower = "" if about["higher_is_better"] else ", lower is better"
+    return f"{about['title']} ({about['frames'].split(',')[0]}), {about['unit']}{lower}"
+
+
 def _figures(result: dict[str, Any]) -> Table:
     from rich.table import Table
 
     table = Table(
-        title=f"of {result['tracks']} tracks: mean and median over those that count for the model, of each stem, then mean "
-        "over stems and seeds; 95 % interval of the mean; each stem: mean over tracks",
+        title=f"of {result['tracks']} tracks: mean and median over those that count for the model; mean: of a track over its stems, "
+        "then over tracks; median: over tracks of each stem, then mean over stems; then over seeds; 95 % interval of the mean; "
+        "each stem: mean over tracks",
         title_justify="left",
     )
     shown = list(dict.fromkeys(row["stem"] for row in result["figures"] if row["stem"] != STEMS))
@@ -92,15 +144,13 @@ def _figures(result: dict[str, Any]) -> Table:
         table.add_column(column, justify="right")
     cells = {(r["measure"], r["model"], r["stem"], r["track_aggregate"]): r for r in result["figures"]}
     models = list(dict.fromkeys(row["model"] for row in result["figures"]))
-    for measure, definition in result["definitions"].items():
+    for measure, definition in _shown(result).items():
         table.add_section()
         for place, model in enumerate(models):
             mean, median = (cells[measure, model, STEMS, aggregate] for aggregate in ("mean", "median"))
             each = [cells.get((measure, model, stem, "mean")) for stem in shown]
             table.add_row(
-                f"{definition['title']} ({definition['frames'].split(',')[0]}), {definition['unit']}"
-                if not place
-                else "",
+                _title(definition) if not place else "",
                 model,
                 str(mean["tracks"]),
                 str(mean["seeds"]),
@@ -130,9 +180,10 @@ def _comparisons(result: dict[str, Any]) -> Table:
     table.add_column("verdict")
     for column in ("tracks ahead", "seeds", *shown):
         table.add_column(column, justify="right")
-    for place, (model, measure) in enumerate(dict.fromkeys(key[:2] for key in cells)):
+    measures = _shown(result)
+    for model, measure in dict.fromkeys(key[:2] for key in cells if key[1] in measures):
         row = cells[model, measure, STEMS]
-        if place % len(result["definitions"]) == 0:
+        if measure == next(iter(measures)):
             table.add_section()
         ours, theirs = row["seeds"]
         seeds = (
@@ -147,12 +198,18 @@ def _comparisons(result: dict[str, Any]) -> Table:
             result["definitions"][measure]["title"],
             f"{row['difference']:+.2f}",
             f"{row['low']:+.2f} … {row['high']:+.2f}",
-            row["verdict"],
+            _verdict(row),
             f"{row['tracks_better']} of {row['tracks']}",
             seeds,
             *(_signed(cells.get((model, measure, stem))) for stem in shown),
         )
     return table
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    """With what it rests on, when that is less than three seeds."""
+    claims = row["verdict"] != compare.UNDECIDED
+    return f"{row['verdict']} ({row['few_seeds']})" if claims and row["few_seeds"] else row["verdict"]
 
 
 def _signed(row: dict[str, Any] | None) -> str:

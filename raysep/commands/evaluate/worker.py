@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from raysep.audio.levels import SILENCE_DBFS
 from raysep.commands.evaluate.models import Candidate
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RaysepError
-from raysep.evaluation.measures import BSS_EVAL, FRAMEWISE, TrackMeasures, track_measures
+from raysep.evaluation.measures import BSS_EVAL, FRAMEWISE, MEASURES, SILENT, TrackMeasures, track_measures
 from raysep.outcome import Outcome
 from raysep.rundir import table_bytes
 from raysep.stages.passes import Counts, Worker
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 STAGE = "evaluate"
 NETWORKS = 8  # that a worker holds at once
+NO_SDR = f"no SDR: the reference is silent (up to {SILENCE_DBFS:g} dBFS RMS)"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Measuring:
     separation: dict[str, Any] = field(default_factory=dict)  # options of ``inference.separate``
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"silence_dbfs": SILENCE_DBFS}
 
     @property
     def schema(self) -> pa.Schema:
@@ -44,7 +46,8 @@ class Measuring:
         about.insert(1, ("seed", pa.int32()))  # null for a checkpoint whose name tells none
         numbers = [(name, pa.float64()) for name in self.measures]
         conditioned = [("conditioned", pa.bool_())] if set(BSS_EVAL) & set(self.measures) else []
-        return pa.schema([*about, ("seconds", pa.float64()), *numbers, *conditioned, ("frames", pa.int32())])
+        heard = [("seconds", pa.float64()), ("silent", pa.bool_())]  # silent: the reference
+        return pa.schema([*about, *heard, *numbers, *conditioned, ("frames", pa.int32())])
 
     @property
     def frame_schema(self) -> pa.Schema:
@@ -183,13 +186,21 @@ def _about(model: Candidate, track: str, stem: str, outcome: str, message: str) 
 def _rows(model: Candidate, track: str, seconds: float, found: TrackMeasures) -> list[dict[str, Any]]:
     rows = []
     for k, stem in enumerate(model.stems):
-        row = _about(model, track, stem, Outcome.SCORED, found.note) | {"seconds": seconds}
-        row |= {name: float(values[k]) for name, values in found.values.items()}
+        silent = bool(found.silent[k])
+        notes = [NO_SDR] if silent and {"sdr", "si_sdr"} & set(found.values) else []
+        row = _about(model, track, stem, Outcome.SCORED, "; ".join([*notes, *filter(None, [found.note])]))
+        row |= {"seconds": seconds, "silent": silent}
+        row |= {name: _number(name, values[k]) for name, values in found.values.items()}
         row["conditioned"] = None if found.conditioned is None else bool(found.conditioned[k])
         counted = next(iter(found.frames.values()), None)
         row["frames"] = None if counted is None else int(np.isfinite(counted[k]).sum())
         rows.append(row)
     return rows
+
+
+def _number(measure: str, value: float) -> float | None:
+    """Null where the measure is of silent references alone and this one is not: nothing that could be known is missing."""
+    return None if MEASURES[measure].references == SILENT and np.isnan(value) else float(value)
 
 
 def _frame_rows(model: Candidate, track: str, found: TrackMeasures) -> list[dict[str, Any]]:

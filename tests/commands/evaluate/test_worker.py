@@ -144,6 +144,19 @@ def test_what_is_undefined_is_scored_with_a_note(tmp_path, model, write_tracks):
     assert frames == []
 
 
+def test_a_silent_reference_has_a_residue_and_no_sdr_with_the_reason(tmp_path, model, write_tracks):
+    folder = write_tracks(tmp_path / "quiet", ["T"], seconds=1.5)
+    soundfile.write(Path(folder) / "T" / "drums.wav", np.full(12000, 5e-4), 8000, subtype="FLOAT")  # -66 dBFS
+    work = evaluator(tmp_path, model, measures=("sdr", "si_sdr", "residue", "challenge_sdr"))
+    rows = {row["stem"]: row for row in work.track("T", stems_of(folder).stems)[0]}
+    drums, bass = rows["drums"], rows["bass"]
+    assert (drums["outcome"], drums["silent"], bass["silent"]) == ("scored", True, False)
+    assert np.isnan([drums["sdr"], drums["si_sdr"]]).all()
+    assert np.isfinite([drums["residue"], drums["challenge_sdr"], bass["sdr"]]).all()
+    assert drums["message"] == "no SDR: the reference is silent (up to -60 dBFS RMS)"
+    assert (bass["residue"], bass["message"]) == (None, "")
+
+
 def test_stems_that_do_not_belong_together_are_named(tracks, tmp_path, write_tracks):
     with pytest.raises(BadInput, match=r"T: has no vocals, so its mixture is not known"):
         worker.read_track("T", [s for s in tracks["T"] if s.stem != "vocals"], LABELS)
@@ -157,7 +170,7 @@ def test_stems_that_do_not_belong_together_are_named(tracks, tmp_path, write_tra
 def test_the_tables_have_a_column_for_each_measure():
     options = Measuring(("sdr", "framewise_sdr", "sir"), frames=True)
     assert options.schema.names == [
-        *("model", "seed", "track", "stem", "outcome", "message", "seconds"),
+        *("model", "seed", "track", "stem", "outcome", "message", "seconds", "silent"),
         *("sdr", "framewise_sdr", "sir", "conditioned", "frames"),
     ]
     assert options.frame_schema.names == ["model", "seed", "track", "stem", "frame", "sdr", "sir"]
