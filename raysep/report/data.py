@@ -20,8 +20,10 @@ class ReportData:
     - ``share``: the estimated contamination, ``None`` when it could not be estimated, else a dict with ``estimate``,
       ``low``, ``high``, ``storey``, ``bbe`` (shares in 0..1), ``exchangeable`` (bool) and ``warning`` (text);
     - ``gain``: the measured effect, a dict with ``db``, ``low``, ``high`` (SDR in dB, positive = cleaning helped),
-      ``arm`` and ``over`` (the two arms compared) and ``closed``, ``closed_low``, ``closed_high`` (share of the gap to
+      ``arm`` and ``over`` (the two arms compared), ``seeds`` (of the arm with fewer) and ``closed``, ``closed_low``, ``closed_high`` (share of the gap to
       clean training that was closed);
+    - ``reference_alone``: likewise, training on the reference alone against the cleaned arm (``db``, ``low``, ``high``, ``seeds``);
+    - ``silence``: which test stems are silent and in no SDR, as a sentence;
     - ``tracks``: what the arms were tested on, in words ("test tracks" unless given);
     - ``baseline`` and ``cleaned``: arm names, used to mark rows of ``results`` (``gain`` names them too);
     - ``rule`` and ``handling``: how stems were chosen and what was done with them, as text;

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from raysep.evaluation.compare import few_seeds
 from raysep.outcome import Outcome
 from raysep.report.data import ReportData, Row
 from raysep.report.numbers import NARROW, count, decibels, decimal, known, percent, span
@@ -114,6 +115,13 @@ def one_seed(data: ReportData) -> bool:
     return bool(data.results) and all(row.get("seeds") == 1 for row in data.results)
 
 
+def few(data: ReportData, difference: Row) -> str:
+    """``one seed`` or ``two seeds`` where that is all that a difference of two arms rests on, else nothing."""
+    arms = [row for row in data.results if row.get("arm") in (difference.get("arm"), difference.get("over"))]
+    counts = [difference["seeds"]] if known(difference.get("seeds")) else [row.get("seeds") for row in arms]
+    return few_seeds(int(number) for number in counts if known(number))
+
+
 def level_of(data: ReportData) -> str:
     level = data.summary.get("level")
     return f"{100 * (level if known(level) else 0.95):g}{NARROW}%"
@@ -132,18 +140,7 @@ def verdict_of(data: ReportData) -> str:
     """The caller's sentence, or one composed from the summary that claims no more than the intervals allow."""
     if data.verdict:
         return data.verdict
-    gain, counts = gain_of(data), counts_of(data.decision)
-    sentences = {
-        "helped": "Cleaning helped: {db} SDR over {over} ({interval}).",
-        "hurt": "Cleaning hurt: {db} SDR against {over} ({interval}).",
-        "unclear": "No clear effect on separation: {db} SDR against {over} ({interval}).",
-        "unmeasured": "",
-    }
-    first = sentences[effect(gain)].format(
-        db=decibels(gain.get("db"), signed=True),
-        over=gain.get("over") or "the corpus as it was",
-        interval=interval_of(data, gain),
-    )
+    counts = counts_of(data.decision)
     share = share_of(data).get("estimate")
     if known(share):
         second = f"About {percent(share, 0)} of the stems look corrupt; {count(counts.removed)} of"
@@ -154,7 +151,38 @@ def verdict_of(data: ReportData) -> str:
         second = f"{count(counts.total)} stems were ranked by suspicion; none was set aside."
     else:
         second = "Nothing has been judged yet."
-    return f"{first} {second}".strip()
+    return " ".join(part for part in (effect_sentence(data), reference_sentence(data), second) if part)
+
+
+def effect_sentence(data: ReportData) -> str:
+    """What cleaning did to separation, and by how many seeds that is known; empty when it was not measured."""
+    gain = gain_of(data)
+    sentences = {
+        "helped": "Cleaning helped{few}: {db} SDR over {over} ({interval}).",
+        "hurt": "Cleaning hurt{few}: {db} SDR against {over} ({interval}).",
+        "unclear": "No clear effect on separation: {db} SDR against {over} ({interval}).",
+        "unmeasured": "",
+    }
+    return sentences[effect(gain)].format(
+        few=f", with {few(data, gain)} (a verdict needs three)" if few(data, gain) else "",
+        db=decibels(gain.get("db"), signed=True),
+        over=gain.get("over") or "the corpus as it was",
+        interval=interval_of(data, gain),
+    )
+
+
+def reference_sentence(data: ReportData) -> str:
+    """Says so when the reference alone gives a better separator than the cleaned corpus, and what to do; else empty."""
+    alone = data.summary.get("reference_alone") or {}
+    if not (known(alone.get("db")) and alone["db"] > 0):
+        return ""
+    surely = effect(alone) == "helped"
+    rest = few(data, alone) if surely else ""
+    return (
+        f"The reference alone is above the cleaned corpus{f', with {rest}' if rest else ''}: "
+        f"{decibels(alone['db'], signed=True)} SDR ({interval_of(data, alone)}{'' if surely else ': not told from equal'}). "
+        "Use the reference as it is."
+    )
 
 
 def unmeasured(data: ReportData) -> list[str]:

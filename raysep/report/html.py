@@ -69,12 +69,17 @@ def _effect(data: ReportData, present: set[str]) -> str:
         known_arms = "The results do not hold both arms to compare." if data.results else "No test set was given."
         return _answer("Did cleaning help?", "Not measured", f"<p>{known_arms}</p>", "effect", link, "quiet")
     words = {"helped": "Yes", "hurt": "No, it hurt", "unclear": "Not clear"}[outcome]
+    few = findings.few(data, gain) if outcome != "unclear" else ""
+    words += f", with {few}" if few else ""
     body = ""
     if known(low) and known(high):
         bounds = pictures.bounds_of([db, low, high, 0.0])
         said = f"gain {decibels(db, signed=True)}, {span(low, high)} dB; the line is zero"
         body += pictures.interval(db, low, high, bounds, said, 0.0, "drop" if outcome == "hurt" else "keep")
     body += f"<p>SDR, {findings.interval_of(data, gain)}{'; upright line: no change' if body else ''}</p>"
+    body += '<p class="caution">A verdict needs three seeds.</p>' if few else ""
+    if reference := findings.reference_sentence(data):
+        body += f'<p class="caution">{text(reference)}</p>'
     if gain.get("arm") or gain.get("over"):
         body += f"<p><b>{text(gain.get('arm'))}</b> against <b>{text(gain.get('over'))}</b></p>"
     if known(gain.get("closed")):

@@ -8,7 +8,19 @@ from raysep.report.markup import Column, details, facts, figure, heading, keys_o
 from raysep.report.numbers import anything, count, decimal, duration, flatten, known
 
 LISTED = 200  # failures shown; the table beside the report holds all of them
-EXPLAINED = {"share", "gain", "tracks", "baseline", "cleaned", "rule", "handling", "threshold", "level"}
+EXPLAINED = {
+    "share",
+    "gain",
+    "tracks",
+    "baseline",
+    "cleaned",
+    "rule",
+    "handling",
+    "threshold",
+    "level",
+    "reference_alone",
+    "silence",
+}
 
 
 def failures(data: ReportData) -> str:

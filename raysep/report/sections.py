@@ -73,8 +73,12 @@ def results(data: ReportData) -> str:
     caption += f"tracks, stems and seeds; {findings.level_of(data)} intervals over tracks and seeds"
     lead = "One row for each training set."
     lead += " One seed each: the intervals know nothing of seed noise." if findings.one_seed(data) else ""
+    if findings.few(data, gain) == "two seeds":
+        lead += " Two seeds: three are the least that a verdict can rest on."
     lead += " The vertical line marks the baseline." if known(reference) else ""
-    return section("effect", "Did cleaning help?", table(caption, columns, rows, marks), lead)
+    notes = [(findings.reference_sentence(data), "warning"), (data.summary.get("silence") or "", "")]
+    body = "".join(note(text(words), kind) for words, kind in notes if words)
+    return section("effect", "Did cleaning help?", body + table(caption, columns, rows, marks), lead)
 
 
 _ROLES = (("over", "baseline"), ("arm", "cleaned"))

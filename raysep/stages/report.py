@@ -11,7 +11,17 @@ from raysep.errors import AudioError, FinishedWithFailures
 from raysep.outcome import Outcome
 from raysep.rundir import Run
 from raysep.stages.context import Context
-from raysep.stages.results import BASELINE, arm_rows, gain, print_result, rule_text, tested_on
+from raysep.stages.results import (
+    BASELINE,
+    CLEANED,
+    arm_rows,
+    gain,
+    print_result,
+    reference_alone,
+    rule_text,
+    silence_sentence,
+    tested_on,
+)
 
 SUSPECTS = 10
 EXCERPT_SECONDS = 6.0
@@ -81,7 +91,9 @@ def write(run: Run, truth: str | None) -> None:
             "gain": gain(run),
             "tracks": tested_on(run),
             "baseline": BASELINE,
-            "cleaned": "cleaned",
+            "cleaned": CLEANED,
+            "reference_alone": reference_alone(run),
+            "silence": silence_sentence(run),
             "rule": rule_text(summary["rule"]),
             "handling": stages.get("decide", {}).get("handling", "drop"),
         },
@@ -99,7 +111,10 @@ def write(run: Run, truth: str | None) -> None:
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     """An arm's row as the page has it: the column of framewise SDR says how it was made."""
     row = {key: value for key, value in row.items() if not key.startswith("gain")}
-    return row | {"SDR by museval, dB: median over 1 s frames and over tracks": row.pop("framewise_sdr")}
+    shown = row | {"SDR by museval, dB: median over 1 s frames and over tracks": row.pop("framewise_sdr")}
+    return shown | (
+        {"residue of silent stems, dBFS: lower is better": shown.pop("residue")} if "residue" in row else {}
+    )
 
 
 def _detection(run: Run, truth: str) -> dict[str, Any]:

@@ -72,6 +72,33 @@ def test_the_verdict_claims_no_more_than_the_interval(gain, effect, word):
     assert ("helped" in verdict) == (effect == "helped")
 
 
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [(1, "Cleaning helped, with one seed (a verdict needs three): "), (2, "helped, with two seeds"), (3, "helped: ")],
+)
+def test_a_verdict_says_when_it_has_fewer_seeds_than_three(seeds, words):
+    gain = {"db": 0.5, "low": 0.1, "high": 0.9, "arm": "a", "over": "b"}
+    assert words in findings.verdict_of(ReportData("t", summary={"gain": {**gain, "seeds": seeds}}))
+    results = [{"arm": name, "sdr_mean": 1.0, "seeds": seeds + more} for name, more in (("a", 0), ("b", 2))]
+    assert words in findings.verdict_of(ReportData("t", summary={"gain": gain}, results=results))
+
+
+def test_a_reference_above_cleaned_is_in_the_verdict_with_what_to_do():
+    gain = {"db": 0.5, "low": 0.1, "high": 0.9, "seeds": 3}
+
+    def verdict(**alone):
+        return findings.verdict_of(ReportData("t", summary={"gain": gain, "reference_alone": alone or None}))
+
+    sure = verdict(db=0.2, low=0.1, high=0.3, seeds=3)
+    assert "helped: +0.50" in sure
+    assert "The reference alone is above the cleaned corpus: +0.20" in sure
+    assert "Use the reference as it is." in sure
+    assert "not told from equal" in verdict(db=0.2, low=-0.1, high=0.5, seeds=3)
+    assert "with one seed" in verdict(db=0.2, low=0.1, high=0.3, seeds=1)
+    for below in ({"db": -0.2, "low": -0.3, "high": -0.1}, {"db": math.nan}, {}):
+        assert "reference" not in verdict(**below)
+
+
 def test_a_given_verdict_is_left_alone():
     assert findings.verdict_of(ReportData("t", verdict="As written.")) == "As written."
 

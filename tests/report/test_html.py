@@ -165,6 +165,25 @@ def test_the_first_screen_answers_the_three_questions(full):
         assert words in first
 
 
+@pytest.mark.parametrize(("seeds", "words"), [(1, "Yes, with one seed"), (2, "Yes, with two seeds")])
+def test_the_first_screen_says_when_its_verdict_has_fewer_seeds_than_three(full, seeds, words):
+    few = dataclasses.replace(full, results=[{**row, "seeds": seeds} for row in full.results])
+    first = Page(render(few)).text
+    assert words in first
+    assert "A verdict needs three seeds." in first
+    assert "seeds." not in Page(render(full)).text.split("How much")[0]
+
+
+def test_a_reference_above_cleaned_is_in_headline_answer_and_section_and_silent_stems_are_told(full):
+    alone = {"arm": "reference", "over": "fused", "db": 0.31, "low": 0.05, "high": 0.6, "seeds": 3}
+    silence = "3 of 40 test stems are silent"
+    summary = {**full.summary, "reference_alone": alone, "silence": silence}
+    page = Page(render(dataclasses.replace(full, summary=summary))).text
+    assert page.count("Use the reference as it is.") == 3
+    assert page.count(silence) == 1
+    assert "reference as it is" not in Page(render(full)).text
+
+
 def test_the_page_is_well_formed_and_accessible(full):
     page = Page(render(full))
     assert page.tags.count("h1") == page.tags.count("main") == page.tags.count("nav") == 1

@@ -23,7 +23,7 @@ def result_rows(table: dict[tuple[str, int], list[list[float]]], framewise: dict
             for k, sdr in enumerate(track):
                 about = {"arm": arm, "seed": seed, "track": f"t{t}", "stem": ("bass", "vocals")[k], "trained_stems": 40}
                 lower = (framewise or {}).get((arm, seed, t, k), sdr - 1.0)
-                rows.append({**about, "sdr": sdr, "framewise_sdr": lower})
+                rows.append({**about, "sdr": sdr, "framewise_sdr": lower})  # as runs of before, without residue
     return rows
 
 
@@ -101,6 +101,7 @@ def test_undefined_figures_are_left_out_of_the_means(run, write_rows):
     framewise = {("cleaned", 0, 1, k): nan for k in range(2)}  # museval: of a track all stems or none
     write_rows(run, "results.parquet", result_rows({("cleaned", 0): grid}, framewise))
     (row,) = results.arm_rows(run, draws=50)
+    # A track counts by the stems that it has: 1.5, 3 and 4.5.
     assert row["sdr_mean"] == pytest.approx(3.0)
     assert row["per_label"] == pytest.approx({"bass": 3.0, "vocals": 3.0})
     assert row["framewise_sdr"] == pytest.approx(np.mean([0 + 4, 1 + 3]) / 2)
@@ -110,6 +111,80 @@ def test_undefined_figures_are_left_out_of_the_means(run, write_rows):
         result_rows({("cleaned", 0): grid}, {("cleaned", 0, t, k): nan for t in range(3) for k in range(2)}),
     )
     assert math.isnan(results.arm_rows(run, draws=50)[0]["framewise_sdr"])
+
+
+def test_silent_test_stems_are_left_out_counted_and_shown_by_their_residue(run, write_rows, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    before = {row["arm"]: row for row in results.arm_rows(run, draws=50)}
+    assert not any("residue" in row for row in before.values())
+    assert results.silence_sentence(run) == ""
+    rows = run.read_table("results.parquet").to_pylist()
+    for row in rows:
+        silent = (row["track"], row["stem"]) == ("t1", "vocals")
+        row["residue"] = (-40.0 if row["arm"] == "cleaned" else -50.0) if silent else None
+        row["sdr"] = math.nan if silent else row["sdr"]
+    write_rows(run, "results.parquet", rows)
+    found = {row["arm"]: row for row in results.arm_rows(run, draws=50)}
+    # Of t1 the bass alone counts: 2 and 4 dB before, half a decibel more after.
+    assert found["contaminated"]["sdr_mean"] == pytest.approx(np.mean([3, 2, 5, 5, 4, 7]))
+    assert found["cleaned"]["gain"] == pytest.approx(1.5)
+    assert [found[arm]["residue"] for arm in ("cleaned", "contaminated")] == pytest.approx([-40, -50])
+    assert results.gain(run, draws=50)["closed"] == pytest.approx(1.5 / 2.0)
+    assert results.silence_sentence(run).startswith(
+        "1 of 6 test stems are silent (up to -60 dBFS RMS; first t1/vocals): in no SDR"
+    )
+    run.write_json({"stages": {}}, "run.json")
+    summary = {"estimated_share": None, "warning": "few", "counts": {"removed": 1, "stems": 4}}
+    run.write_json(summary, "summary.json")
+    results.print_result(run)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "residue" in shown
+    assert "-40.0" in shown
+    assert "1 of 6 test stems are silent" in shown
+
+
+def with_reference(run, write_rows, above: float, seeds: int, spread: float = 0.0) -> list[str]:
+    """The headline of the run when the arm ``reference`` is so many dB above ``cleaned``, in the mean of its tracks."""
+    rows = [row for row in run.read_table("results.parquet").to_pylist() if row["arm"] != "reference"]
+    rows = [{**row, "seed": seed} for row in rows if row["seed"] == 0 for seed in range(seeds)]
+    shift = {"t0": spread, "t1": -spread, "t2": 0.0}
+    more = [
+        {**row, "arm": "reference", "sdr": row["sdr"] + above + shift[row["track"]]}
+        for row in rows
+        if row["arm"] == "cleaned"
+    ]
+    write_rows(run, "results.parquet", [*rows, *more])
+    return results.headline(run)
+
+
+def test_a_reference_above_cleaned_is_in_the_headline_with_what_to_do(run, write_rows):
+    effect, alone = with_reference(run, write_rows, 0.3, seeds=3)
+    assert effect.startswith(("Cleaning helped: ", "No clear effect"))
+    assert alone.startswith("The reference alone is above the cleaned corpus: +0.30")
+    assert alone.endswith("Use the reference as it is.")
+    assert "not told from equal" not in alone
+    assert "with one seed" in with_reference(run, write_rows, 0.3, seeds=1)[1]
+    doubtful = with_reference(run, write_rows, 0.3, seeds=3, spread=2.0)[1]
+    assert "not told from equal" in doubtful
+    assert doubtful.endswith("Use the reference as it is.")
+    assert len(with_reference(run, write_rows, -0.3, seeds=3)) == 1
+
+
+def test_a_verdict_of_fewer_than_three_seeds_says_so(run, write_rows):
+    rows = run.read_table("results.parquet").to_pylist()
+    for row in rows:
+        if row["arm"] == "cleaned":
+            row["sdr"] += 5.0 - 0.5 * (row["track"] == "t2")
+    for seeds, words in (
+        (1, "with one seed (a verdict needs three)"),
+        (2, "with two seeds (a verdict"),
+        (3, "helped: "),
+    ):
+        some = [{**row, "seed": seed} for row in rows if row["seed"] == 0 for seed in range(seeds)]
+        write_rows(run, "results.parquet", some)
+        (headline,) = results.headline(run)
+        assert headline.startswith("Cleaning helped")
+        assert words in headline
 
 
 def test_rivals_stand_between_the_decision_and_the_worst():
