@@ -157,8 +157,8 @@ def _figures(result: dict[str, Any]) -> Table:
                 f"{mean['estimate']:.2f}",
                 f"{mean['low']:.2f} … {mean['high']:.2f}",
                 f"{median['estimate']:.2f}",
-                *("" if cell is None else f"{cell['estimate']:.2f}" for cell in each),
-                str(mean["undefined"]),
+                *("" if cell is None or _absent(cell) else f"{cell['estimate']:.2f}" for cell in each),
+                "" if definition["references"] == SILENT else str(mean["undefined"]),
             )
     return table
 
@@ -212,7 +212,12 @@ def _verdict(row: dict[str, Any]) -> str:
     return f"{row['verdict']} ({row['few_seeds']})" if claims and row["few_seeds"] else row["verdict"]
 
 
+def _absent(row: dict[str, Any]) -> bool:
+    """Whether a figure is of silent stems, and none of the label is."""
+    return not row["tracks"] and MEASURES[row["measure"]].references == SILENT
+
+
 def _signed(row: dict[str, Any] | None) -> str:
-    if row is None:
+    if row is None or _absent(row):
         return ""
     return f"{row['difference']:+.2f} {({compare.BETTER: '↑', compare.WORSE: '↓'}).get(row['verdict'], ' ')}"

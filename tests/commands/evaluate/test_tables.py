@@ -93,6 +93,7 @@ def test_silent_references_are_counted_left_out_and_shown_by_their_residue(print
         in text
     )
     assert "residue (whole track), dBFS, lower is better" in text
+    assert "nan" not in text
     alone = printed(tables.standings(some, ["sdr"], None, draws=50))
     assert "add residue to --metrics to see what is left there" in " ".join(alone.split())
 
