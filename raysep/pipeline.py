@@ -134,6 +134,8 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     ``decision`` is the URI of a decision table, ``handling`` the one that acts on it (``table`` unless given).
     """
     from raysep.cluster import session
+    from raysep.decision import handling as handlings
+    from raysep.screen import Progress
     from raysep.stages import prove
     from raysep.stages import train as training
 
@@ -144,6 +146,14 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     entries = training.entries_by(found.corpus, decision, handling or "table")
     if decision and not any(entry.weight for entry in entries):
         raise BadInput(f"--decision {decision}: keeps none of the {len(found.corpus)} stems of {request.corpus}")
+    if strange := [entry for entry in entries if entry.label not in config.labels]:
+        raise BadInput(
+            f"--decision {decision}: {strange[0].stem.stem_id} is to be used as {strange[0].label!r}, and the labels are "
+            f"{', '.join(config.labels)}; correct its label, or add it with --set labels=[…]"
+        )
+    none = "no stem is used under another label: the decision names no other" if handling == "relabel" else ""
+    if moved := handlings.relabelled(entries) or none:
+        Progress(request.quiet).say(moved)
     with session.session(request.address) as available:
         more = [(e.stem.stem_id, e.label, e.weight, e.spans) for e in entries] if decision else ()
         context = begin(request, found, config, available, *more)

@@ -27,7 +27,10 @@ def probe_names(table: pa.Table) -> tuple[str, ...]:
 
 
 def per_stem(
-    rows: pa.Table | Iterable[Mapping], probes: Sequence[str] | None = None, oriented: Collection[str] | None = None
+    rows: pa.Table | Iterable[Mapping],
+    probes: Sequence[str] | None = None,
+    oriented: Collection[str] | None = None,
+    likenesses: Sequence[str] = (),
 ) -> pa.Table:
     """One row per stem, in ``stem_id`` order.
 
@@ -36,9 +39,11 @@ def per_stem(
             it has none; ``level_dbfs`` where there is one.
         probes: columns to aggregate; None = all.
         oriented: probes of which the worst segment has a meaning; None = all.
+        likenesses: columns that are lists of a number for each label. Their mean is one of powers, ``10 lg mean 10^(x/10)``:
+            what is loud in a few segments only, as a voice that was merged into a stem, must not drown in the others.
 
     Returns:
-        ``stem_id, track, stem, outcome, segments, audible, level_dbfs, <probe>…, <probe>_worst…``. A stem is failed when
+        ``stem_id, track, stem, outcome, segments, audible, level_dbfs, <probe>…, <probe>_worst…, <likeness>…``. A stem is failed when
         one of its rows is, scored when at least one segment was audible, else silent. A probe without a finite value is null.
     """
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows])
@@ -66,6 +71,8 @@ def per_stem(
     for name, value in values.items():
         if oriented is None or name in oriented:
             columns[name + WORST] = _nullable(_least(value, stem, usable, len(names)))
+    for name in likenesses:
+        columns[name] = _mean_power(table[name].to_pylist(), stem, usable, len(names))
     return pa.table(columns)
 
 
@@ -99,6 +106,19 @@ def _mean(values: np.ndarray, stem: np.ndarray, used: np.ndarray, stems: int) ->
     count = np.bincount(stem[used], minlength=stems)
     total = np.bincount(stem[used], weights=values[used], minlength=stems)
     return np.divide(total, count, out=np.full(stems, np.nan), where=count > 0)
+
+
+def _mean_power(values: list, stem: np.ndarray, used: np.ndarray, stems: int) -> pa.Array:
+    """The lists' mean in the power of decibels by stem; null for a stem without one."""
+    mean: list[list[float] | None] = [None] * stems
+    of_stem: dict[int, list[list[float]]] = {}
+    for row in np.flatnonzero(used):
+        if values[row] is not None:
+            of_stem.setdefault(int(stem[row]), []).append(values[row])
+    for place, lists in of_stem.items():
+        scaled = np.array(lists, dtype=float) * (np.log(10.0) / 10.0)
+        mean[place] = ((np.logaddexp.reduce(scaled, axis=0) - np.log(len(lists))) * (10.0 / np.log(10.0))).tolist()
+    return pa.array(mean, pa.list_(pa.float64()))
 
 
 def _least(values: np.ndarray, stem: np.ndarray, used: np.ndarray, stems: int) -> np.ndarray:

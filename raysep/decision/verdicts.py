@@ -22,6 +22,7 @@ from raysep.decision.features import informative, mean_suspicion, standardise
 from raysep.decision.fusion import FEWEST_STEMS, FEWEST_TRACKS, Fusion, can_fuse, fuse
 from raysep.decision.local_fdr import likelihood_ratio, monotone, posterior, posterior_without_planted
 from raysep.decision.none_removed import why_none_removed
+from raysep.decision.other_label import Evidence, other_labels
 from raysep.decision.rules import (
     FUSED,
     FalseDiscoveryRate,
@@ -50,6 +51,7 @@ SCHEMA = pa.schema(
         ("p_corrupt", pa.float64()),  # null = ranking only
         ("keep", pa.bool_()),
         ("weight", pa.float64()),  # sampling weight: 1 - P(corrupt); 0 for a failed stem
+        ("label", pa.string()),  # which a removed stem belongs to, where it is another one; else null
         ("reason", pa.string()),
     ]
 )
@@ -65,6 +67,7 @@ def verdicts(
     seed: int = 0,
     strict: bool = True,
     fusion: Fusion | None = None,
+    evidence: Evidence | None = None,
 ) -> pa.Table:
     """Decide over the rows of ``stems`` whose role is "corpus".
 
@@ -75,6 +78,7 @@ def verdicts(
         floor: share of each label's stems that is always left (and at least 4, where there are as many).
         probes: columns to fuse; None = all.
         oriented: probes whose score is higher = cleaner (for the ranking without calibration); None = all.
+        evidence: the columns that say what a stem is like, for the label that a removed one belongs to; None = not known.
         strict: refuse to turn an estimate into removals when the calibration is not exchangeable.
 
     Returns:
@@ -129,6 +133,9 @@ def verdicts(
     clean_share = 1 - share.estimate if share else 1.0
     wanted, reasons = apply_rule(rule, judged, clean_share, refusal)
     keep = respect_floor(wanted, judged, floor, reasons)
+    stem_ids = stems["stem_id"].filter(pa.array(corpus)).to_pylist()
+    found = other_labels(stems, evidence) if evidence else {}
+    belongs = [None if kept else found.get(stem_id) for stem_id, kept in zip(stem_ids, keep, strict=True)]
     table = pa.table(
         {
             **{name: stems[name].filter(pa.array(corpus)) for name in ("stem_id", "track", "stem", "outcome")},
@@ -137,25 +144,33 @@ def verdicts(
             "p_corrupt": _nullable(judged.p_corrupt),
             "keep": keep,
             "weight": _weights(judged, keep),
-            "reason": pa.array(reasons, pa.string()),
+            "label": pa.array([other.label if other else None for other in belongs], pa.string()),
+            "reason": pa.array(
+                [f"{why}; {other.words}" if other else why for why, other in zip(reasons, belongs, strict=True)],
+                pa.string(),
+            ),
         },
         schema=SCHEMA,
     )
     scored = judged.outcome == Outcome.SCORED
     why = None
     if scored.any() and wanted[scored].all():
-        evidence = (suspicion[sets[name]] for name in ("calibration", "planted"))
-        why = why_none_removed(rule, judged.p_corrupt[scored], share, refusal, *evidence)
-    found = _summary(rule, floor, judged, keep, wanted, share, refusal, {n: int(m.sum()) for n, m in sets.items()})
-    return table.replace_schema_metadata({METADATA: json.dumps(found | {"none_removed": why}).encode()})
+        against = (suspicion[sets[name]] for name in ("calibration", "planted"))
+        why = why_none_removed(rule, judged.p_corrupt[scored], share, refusal, *against)
+    told = _summary(rule, floor, judged, keep, wanted, share, refusal, {n: int(m.sum()) for n, m in sets.items()})
+    told["counts"]["other_label"] = sum(other is not None for other in belongs)
+    first = next((f"{i} like {other.label}" for i, other in zip(stem_ids, belongs, strict=True) if other), None)
+    told |= {"none_removed": why, "first_other_label": first}
+    return table.replace_schema_metadata({METADATA: json.dumps(told).encode()})
 
 
 def summary(decision: pa.Table) -> dict:
     """What ``decide`` estimated and counted, kept in the table's metadata (Parquet carries it too).
 
     Keys: ``rule, floor, estimated_share`` (None = ranking only), ``estimated_share_interval, share`` (all estimators, or
-    None), ``warning, counts`` (stems, kept, removed, scored, silent, failed, kept_by_floor), ``removed_share,
-    evidence`` (scored stems per role), ``none_removed`` (why no scored stem is removed; None where one is).
+    None), ``warning, counts`` (stems, kept, removed, scored, silent, failed, kept_by_floor, and other_label: removed ones that
+    belong to another label), ``first_other_label`` in words, ``removed_share, evidence`` (scored stems per role),
+    ``none_removed`` (why no scored stem is removed; None where one is).
     """
     metadata = decision.schema.metadata or {}
     if METADATA not in metadata:

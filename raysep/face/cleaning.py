@@ -39,12 +39,12 @@ class Cleaning(Scores):
 
     @property
     def decision(self) -> pa.Table:
-        """A row per stem: suspicion, p_corrupt, keep, weight, reason."""
+        """A row per stem: suspicion, p_corrupt, keep, weight, label (which it belongs to, if not its own), reason."""
         return self.table("decision.parquet")
 
     @property
     def cleaned(self) -> pa.Table:
-        """The manifest of what is kept."""
+        """The manifest of what is used, as ``decision.handling`` says: what is kept."""
         return self.table("cleaned.parquet")
 
     @property

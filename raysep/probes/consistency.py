@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raysep.probes.probe import Probe
-from raysep.probes.readings import Output, Reading, Readings
+from raysep.probes.readings import DELTA, Output, Reading, Readings, energies
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from raysep.separators.base import Separator
 
-DELTA = 1e-10  # power per element: keeps silence finite
 MOST_DB = 100.0
 
 
@@ -37,9 +36,13 @@ def self_consistency(network: Separator, stem_segments: Tensor, label: str) -> T
 
 def own_excess(estimates: Tensor, index: int | Tensor) -> Tensor:
     """``(batch,)`` dB of magnitudes ``(batch, stem, channel, bin, frame)``; ``index`` is one stem, or one per item."""
+    return _excess_of(energies(estimates, keep=2), index)
+
+
+def _excess_of(power: Tensor, index: int | Tensor) -> Tensor:
+    """The same of the powers ``(batch, stem)``."""
     import torch
 
-    power = energies(estimates, keep=2)  # (batch, stem)
     own = torch.zeros_like(power, dtype=torch.bool)
     own[torch.arange(len(power)), index] = True
     others = power.masked_fill(own, -torch.inf).amax(dim=1)
@@ -57,20 +60,6 @@ def agreement(estimate: Tensor, target: Tensor) -> Tensor:
     return (10.0 * torch.log10(ratio)).clamp(-MOST_DB, MOST_DB)
 
 
-def energies(values: Tensor, keep: int = 1) -> Tensor:
-    """Mean square over all but the first ``keep`` dimensions.
-
-    Summed over the last dimension (frames, samples) in float64, over those before it in the values' own type: all in
-    float64 takes three times as long, for decibels that differ in the sixth digit.
-    """
-    import torch
-
-    power = values.square()
-    if power.ndim > keep + 1:
-        power = power.mean(dim=tuple(range(keep, power.ndim - 1)))
-    return power.mean(dim=-1, dtype=torch.float64)
-
-
 # As probes --------------------------------------------------------------------------------------------------------
 
 
@@ -79,7 +68,7 @@ def _agreement(output: Output) -> Tensor:
 
 
 def _own_excess(output: Output) -> Tensor:
-    return own_excess(output.estimates, output.index)
+    return _excess_of(output.powers, output.index)
 
 
 def _each_network(name: str, context: str, source: str, reading: Reading) -> tuple[Probe, ...]:

@@ -18,6 +18,7 @@ from raysep.corpus.manifest import stem_id
 from raysep.corpus.mixing import ReferenceBank, clean_context
 from raysep.corpus.segments import Segment
 from raysep.errors import BadInput
+from raysep.probes.likeness import WIDE, Likeness
 from raysep.probes.losses import loss_change, mean_square
 from raysep.probes.probe import NETWORKS, PER_TRACK, Probe
 from raysep.probes.readings import Output, Reading, Taken, loss
@@ -55,15 +56,19 @@ class Spectra:
         return network(self.audio)
 
 
-def take(kit: ScoringKit, track: Track, probes: Iterable[Probe]) -> Taken:
+def take(kit: ScoringKit, track: Track, probes: Iterable[Probe | Likeness]) -> Taken:
     """Every reading that the probes declare, of every segment that is read, the others NaN.
+
+    Of a wide reading the last dimension is the networks' stems.
 
     Raises ``BadInput`` when networks are to listen to mixtures with clean partners and the kit has none.
     """
     wanted = wanted_by(probes)
     shapes = {PER_TRACK: (len(kit.per_track.networks), *track.read.shape)} if kit.per_track else {}
     taken = {
-        (context, network, reading): np.full(shapes.get(network, track.read.shape), np.nan)
+        (context, network, reading): np.full(
+            shapes.get(network, track.read.shape) + ((len(kit.labels),) if reading in WIDE else ()), np.nan
+        )
         for context, networks in wanted.items()
         for network, readings in networks.items()
         for reading in readings
@@ -73,7 +78,7 @@ def take(kit: ScoringKit, track: Track, probes: Iterable[Probe]) -> Taken:
     return taken
 
 
-def wanted_by(probes: Iterable[Probe]) -> Wanted:
+def wanted_by(probes: Iterable[Probe | Likeness]) -> Wanted:
     """Each network and each reading once, networks in the order of ``NETWORKS``: in own context the first is the start
     that the losses of the others are changes of.
     """

@@ -23,9 +23,9 @@ def _closeness(name: str) -> Probe:
 
 
 def _instrument(stem: WholeStem) -> float:
-    from raysep.probes.fad.reference import instrument
+    from raysep.probes.fad.reference import excess
 
-    return instrument(stem.frames, stem.label, stem.references)
+    return excess(stem.likelihoods, stem.label)
 
 
 PROBES = (

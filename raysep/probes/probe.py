@@ -37,6 +37,7 @@ TAKEN = frozenset(
         "kind",
     }
     | {"group", "fused", "contaminated", "cleaned", "weighted", "random", "reference", "clean", "oracle"}
+    | {"like-final", "like-reference", "like-embedding"}
 )
 STEMS = 4  # of a usual track, which share a pass in own context
 

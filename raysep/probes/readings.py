@@ -14,6 +14,9 @@ if TYPE_CHECKING:  # whoever reads the settings, and so which probes there may b
     from raysep.errors import BadInput
 
 
+DELTA = 1e-10  # power per element: keeps silence finite
+
+
 @dataclass(frozen=True)
 class Output:
     """What a network made of a batch of segments in one context."""
@@ -29,8 +32,19 @@ class Output:
 
         return self.estimates[torch.arange(len(self.index)), self.index]
 
+    @cached_property
+    def powers(self) -> Tensor:
+        """``(batch, stem)`` float64: the mean square of each stem's estimate."""
+        return energies(self.estimates, keep=2)
 
-Reading = Callable[[Output], "Tensor"]  # → (batch,): taken while the output is in memory, at most once
+    @cached_property
+    def target_power(self) -> Tensor:
+        """``(batch,)`` float64: the mean square of the segment."""
+        return energies(self.target)
+
+
+# → (batch,), or (batch, stem) of those in ``likeness.WIDE``
+Reading = Callable[[Output], "Tensor"]  # taken while the output is in memory, at most once
 
 
 def loss(output: Output) -> Tensor:
@@ -40,6 +54,20 @@ def loss(output: Output) -> Tensor:
     from raysep.training.loss import magnitude_mse
 
     return magnitude_mse(output.own, output.target, torch.float64)
+
+
+def energies(values: Tensor, keep: int = 1) -> Tensor:
+    """Mean square over all but the first ``keep`` dimensions.
+
+    Summed over the last dimension (frames, samples) in float64, over those before it in the values' own type: all in
+    float64 takes three times as long, for decibels that differ in the sixth digit.
+    """
+    import torch
+
+    power = values.square()
+    if power.ndim > keep + 1:
+        power = power.mean(dim=tuple(range(keep, power.ndim - 1)))
+    return power.mean(dim=-1, dtype=torch.float64)
 
 
 Taken = dict[tuple[str, str, Reading], "np.ndarray"]  # context, network, reading → (label, segment) float64

@@ -18,6 +18,7 @@ from raysep.errors import BadInput, RaysepError
 from raysep.outcome import Outcome
 from raysep.probes.catalogue import PROBES
 from raysep.probes.contexts import Track, take
+from raysep.probes.likeness import Likeness
 from raysep.probes.probe import PER_TRACK, Probe
 from raysep.probes.readings import Readings
 from raysep.probes.scoring_kit import ScoringKit, ScoringOptions, label_references
@@ -34,21 +35,22 @@ def score_track(
     audio: Mapping[str, np.ndarray],
     track: str,
     choose: Choose | None = None,
-    by_stem: Mapping[str, Mapping[str, float]] | None = None,
+    by_stem: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[dict]:
     """A row per stem and segment of one track: label → float32 ``(channel, time)`` at the kit's rate, all of one shape.
 
     Keys: ``track, stem, stem_id, segment`` (index), ``start`` and ``seconds`` (of the segment, in seconds),
     ``outcome`` ("scored", "silent", or "unread" for an audible one that was not chosen), ``level_dbfs``, and a value per
-    name in ``kit.probes``: NaN where not scored or where a probe does not apply. Probes of the whole stem repeat on each
+    name in ``kit.probes``: NaN where not scored or where a probe does not apply; and a list over ``kit.labels`` for each of
+    ``kit.likenesses``, None where not scored. Probes and likenesses of the whole stem repeat on each
     of its scored rows; given ``by_stem`` (label → probe → value) they are taken from there and not measured again. A row
     is the same whichever others are chosen. Raises ``BadInput`` for a label that the kit cannot score, shapes that
     differ, or a formula that asks for what its probe does not declare.
     """
-    cut_up, probes = cut_track(kit, audio, track, choose), kit.entries
-    by_segment = segment_scores(kit, cut_up, probes)
+    cut_up, probes, likenesses = cut_track(kit, audio, track, choose), kit.entries, kit.likenesses
+    by_segment = segment_scores(kit, cut_up, probes, likenesses)
     if by_stem is None:
-        by_stem = stem_scores(kit, audio, cut_up, probes)
+        by_stem = stem_scores(kit, audio, cut_up, probes, likenesses)
     rows = []
     for row, label in enumerate(cut_up.labels):
         for column, segment in enumerate(cut_up.segments):
@@ -66,15 +68,26 @@ def score_track(
                     "outcome": Outcome.SCORED if scored else unheard,
                     "level_dbfs": float(cut_up.levels[row, column]),
                     **{p.name: float(np.float32(values[p.name])) if scored else float("nan") for p in probes},
+                    **{each.name: _float32(values.get(each.name)) for each in likenesses},
                 }
             )
     return rows
 
 
-def segment_scores(kit: ScoringKit, track: Track, probes: Iterable[Probe]) -> dict[str, np.ndarray]:
-    """name → ``(label, segment)`` scores of the probes that read networks, NaN where a segment is not read."""
+def _float32(values: Any) -> list[float] | None:
+    return None if values is None else np.asarray(values, dtype=np.float32).tolist()
+
+
+def segment_scores(
+    kit: ScoringKit, track: Track, probes: Iterable[Probe], likenesses: Iterable[Likeness] = ()
+) -> dict[str, np.ndarray]:
+    """name → ``(label, segment)`` scores of the probes that read networks, NaN where a segment is not read.
+
+    Of the likenesses that do, ``(label, segment, label)``: the last dimension is the kit's labels.
+    """
     probes = [probe for probe in probes if probe.context != "stem"]
-    taken, options, scores = take(kit, track, probes), kit.options, {}
+    likenesses = [each for each in likenesses if each.context != "stem"]
+    taken, options, scores = take(kit, track, [*probes, *likenesses]), kit.options, {}
     for probe in probes:
         per_track = kit.per_track if PER_TRACK in probe.networks else None
         given = Readings(probe, taken, track.labels, options.rho, options.unlearning_sign, per_track)
@@ -82,25 +95,37 @@ def segment_scores(kit: ScoringKit, track: Track, probes: Iterable[Probe]) -> di
         if values.shape != track.read.shape:
             raise BadInput(f"probe {probe.name!r}: its formula gives shape {values.shape}, not {track.read.shape}")
         scores[probe.name] = values
-    return scores
+    return scores | {each.name: taken[each.context, each.networks[0], each.reading] for each in likenesses}
 
 
 def stem_scores(
-    kit: ScoringKit, audio: Mapping[str, np.ndarray], track: Track, probes: Iterable[Probe]
-) -> dict[str, dict[str, float]]:
+    kit: ScoringKit,
+    audio: Mapping[str, np.ndarray],
+    track: Track,
+    probes: Iterable[Probe],
+    likenesses: Iterable[Likeness] = (),
+) -> dict[str, dict[str, Any]]:
     """label → name → score of the probes of the whole stem, for the stems of which a segment is read.
 
-    NaN for the distances of a label that the reference does not have.
+    NaN for the distances of a label that the reference does not have. A likeness has a number for each of the kit's labels.
     """
     probes, whole = [probe for probe in probes if probe.context == "stem"], WholeTrack(kit, audio)
+    of_frames = [each.name for each in likenesses if each.context == "stem"]
 
     def score(probe: Probe, label: str) -> float:
         if probe.distances and label not in kit.fad:
             return float("nan")
         return float(_by_formula(probe, WholeStem(probe, whole, label)))
 
+    def like(label: str) -> list[float]:
+        found = whole.likelihoods(label)
+        return [found.get(name, float("nan")) for name in kit.labels]
+
     heard = [label for label, read in zip(track.labels, track.read, strict=True) if read.any()]
-    return {label: {probe.name: score(probe, label) for probe in probes} for label in heard}
+    return {
+        label: {probe.name: score(probe, label) for probe in probes} | {name: like(label) for name in of_frames}
+        for label in heard
+    }
 
 
 def try_out(kit: ScoringKit, audio: Mapping[str, np.ndarray], track: str) -> None:

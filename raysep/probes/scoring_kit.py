@@ -16,6 +16,7 @@ from raysep.probes import catalogue
 from raysep.probes.embedders import registry
 from raysep.probes.embedders.base import Embedder, audible_frames
 from raysep.probes.fad.reference import LabelReference
+from raysep.probes.likeness import LIKENESSES, Likeness
 from raysep.probes.per_track import PerTrack
 from raysep.probes.probe import NETWORKS, PER_TRACK, Probe
 from raysep.separators.base import Separator
@@ -97,6 +98,11 @@ class ScoringKit:
     def probes(self) -> tuple[str, ...]:
         """The columns that ``score_track`` gives."""
         return tuple(probe.name for probe in self.entries)
+
+    @property
+    def likenesses(self) -> tuple[Likeness, ...]:
+        """What ``score_track`` can say of what a stem is like, beside its probes."""
+        return tuple(each for each in LIKENESSES.values() if each.available(self.networks, bool(self.fad)))
 
     @property
     def forward_passes(self) -> float:

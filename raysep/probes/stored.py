@@ -6,12 +6,13 @@ The description stands in the metadata of the scores' parts, and of the ``stems.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from raysep.probes.catalogue import PROBES
+from raysep.probes.likeness import Likeness
 from raysep.probes.probe import Probe
 
 KEY = b"raysep"
@@ -22,10 +23,29 @@ class Column(NamedTuple):
     oriented: bool  # higher = cleaner; otherwise only usual or unusual
 
 
-def description(fingerprint: str, probes: Iterable[Probe]) -> dict[str, str]:
-    """Metadata of a part of a run's scores."""
-    about = {"fingerprint": fingerprint, "probes": {probe.name: probe.about() for probe in probes}}
+class Source(NamedTuple):
+    about: str  # who says so
+    unit: str
+    apart: bool  # never saw the corpus
+
+
+def description(
+    fingerprint: str, probes: Iterable[Probe], likenesses: Iterable[Likeness] = (), labels: Sequence[str] = ()
+) -> dict[str, str]:
+    """Metadata of a part of a run's scores; ``labels`` are those of the lists that likenesses are."""
+    about: dict[str, Any] = {"fingerprint": fingerprint, "probes": {probe.name: probe.about() for probe in probes}}
+    if sources := {each.name: {"about": each.about, "unit": each.unit, "apart": each.apart} for each in likenesses}:
+        about["likeness"] = {"labels": list(labels), "sources": sources}
     return {KEY.decode(): json.dumps(about)}
+
+
+def likenesses_in(table: pa.Table) -> tuple[tuple[str, ...], dict[str, Source]]:
+    """The labels that the lists of ``table`` go over, and the columns that are such lists; nothing where it does not say."""
+    about = json.loads((table.schema.metadata or {}).get(KEY, b"{}")).get("likeness")
+    if not about:
+        return (), {}
+    sources = {name: Source(**each) for name, each in about["sources"].items() if name in table.column_names}
+    return tuple(about["labels"]), sources
 
 
 def columns_of(table: pa.Table) -> dict[str, Column]:

@@ -54,6 +54,22 @@ class WholeTrack:
             self._known[key] = measure()
         return self._known[key]
 
+    def frames(self, label: str) -> np.ndarray:
+        """``(n, dimension)`` float32 embeddings of the stem's audible frames; n may be 0."""
+        from raysep.probes.embedders.base import audible_frames
+
+        kit = self.kit
+        return self.once(
+            (audible_frames, label),
+            lambda: audible_frames(kit.embedder, self.audio[label], kit.options.sample_rate, kit.options.silence),
+        )
+
+    def likelihoods(self, label: str) -> dict[str, float]:
+        """How well the stem's frames fit each label of the reference: mean log density per dimension. NaN without frames."""
+        from raysep.probes.fad.reference import log_likelihoods
+
+        return self.once((log_likelihoods, label), lambda: log_likelihoods(self.frames(label), self.kit.fad))
+
 
 @dataclass(frozen=True)
 class WholeStem:
@@ -91,13 +107,14 @@ class WholeStem:
     @property
     def frames(self) -> np.ndarray:
         """``(n, dimension)`` float32 embeddings of the audible frames; n may be 0."""
-        from raysep.probes.embedders.base import audible_frames
+        _ = self.references  # or refused
+        return self.track.frames(self.label)
 
-        _, kit = self.references, self.track.kit
-        return self.track.once(
-            (audible_frames, self.label),
-            lambda: audible_frames(kit.embedder, self.audio, self.sample_rate, kit.options.silence),
-        )
+    @property
+    def likelihoods(self) -> dict[str, float]:
+        """Mean log density of the frames by each label of the reference."""
+        _ = self.references
+        return self.track.likelihoods(self.label)
 
     @property
     def distances(self) -> dict[str, float]:

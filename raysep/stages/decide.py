@@ -32,15 +32,29 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
         handled = handling.resolve(config.decision.handling)
         entries = handling.use(config.decision.handling, rows_of(table), inputs.corpus)
         manifest.write(run.path("cleaned.parquet"), [entry.used for entry in entries if entry.weight > 0])
+        moved = handling.relabelled(entries) or _why_none(config.decision.handling, stems)
         found = summarise(run, table)
         run.write_json(found, "summary.json")
         record.update(
             estimated_share=found["estimated_share"],
             removed=found["counts"]["removed"],
             handling=f"{handled.name}: {handled.about}",
+            relabelled=moved,
         )
     if note := found.get("none_removed") or found["warning"]:
         context.progress.say(f"note: {note}")
+    if moved:
+        context.progress.say(moved)
+
+
+def _why_none(handled: str, stems: pa.Table) -> str:
+    """What to say when nothing was relabelled by a handling that is there to do so; "" for the others."""
+    from raysep.decision.other_label import Evidence, why_none
+    from raysep.probes.stored import likenesses_in
+
+    if handled != "relabel":
+        return ""
+    return f"no stem is used under another label: {why_none(stems, Evidence(*likenesses_in(stems)))}"
 
 
 def check_probe(settings: DecisionSettings, own: tuple[str, ...] = ()) -> None:
@@ -76,18 +90,19 @@ def per_stem(run: Run, corpus: list[Stem], roles: Roles) -> pa.Table:
     """A row per judged, calibration or planted stem, a column per probe, described as in the scores."""
     from raysep.decision.aggregate import per_stem as aggregate
     from raysep.decision.aggregate import with_roles
-    from raysep.probes.stored import columns_of, oriented_in
+    from raysep.probes.stored import columns_of, likenesses_in, oriented_in
 
     rows = read_scores(run)
-    stems = aggregate(rows, list(columns_of(rows)), oriented_in(rows))
+    stems = aggregate(rows, list(columns_of(rows)), oriented_in(rows), list(likenesses_in(rows)[1]))
     return with_roles(stems, {s.stem_id for s in corpus}, roles).replace_schema_metadata(rows.schema.metadata)
 
 
 def by_rule(stems: pa.Table, settings: DecisionSettings, seed: int) -> pa.Table:
     """The decision table by the rule of the settings."""
     from raysep.decision import rules
+    from raysep.decision.other_label import Evidence
     from raysep.decision.verdicts import verdicts
-    from raysep.probes.stored import oriented_in
+    from raysep.probes.stored import likenesses_in, oriented_in
 
     rule: rules.Rule
     if settings.rule == "ratio":
@@ -96,7 +111,8 @@ def by_rule(stems: pa.Table, settings: DecisionSettings, seed: int) -> pa.Table:
         rule = rules.FalseDiscoveryRate(settings.fdr)
     else:
         rule = rules.Threshold(settings.threshold)
-    return verdicts(stems, rule, settings.floor, oriented=oriented_in(stems), seed=seed)
+    evidence = Evidence(*likenesses_in(stems))
+    return verdicts(stems, rule, settings.floor, oriented=oriented_in(stems), seed=seed, evidence=evidence)
 
 
 def summarise(run: Run, table: pa.Table) -> dict[str, Any]:

@@ -76,18 +76,20 @@ class Continuation:
     rows: dict[str, Rows]  # by track
     further: dict[str, int]
     number: int  # of the first look
-    whole: tuple[str, ...]  # probes of the whole stem: measured by the first look, not again
+    whole: tuple[str, ...]  # probes and likenesses of the whole stem: measured by the first look, not again
 
     @classmethod
     def read(cls, run: Run, part: str, further: dict[str, int], number: int) -> Continuation:
-        from raysep.probes.stored import columns_of
+        from raysep.probes.likeness import LIKENESSES
+        from raysep.probes.stored import columns_of, likenesses_in
 
         rows: dict[str, Rows] = {}
         table = run.read_table(FIRST_LOOK, part)
         for row in table.to_pylist():
             rows.setdefault(row["track"], []).append(row)
-        whole = tuple(name for name, column in columns_of(table).items() if column.context == "stem")
-        return cls(rows, further, number, whole)
+        whole = [name for name, column in columns_of(table).items() if column.context == "stem"]
+        whole += [name for name in likenesses_in(table)[1] if LIKENESSES[name].context == "stem"]
+        return cls(rows, further, number, tuple(whole))
 
     def go_on(self, track: str, stems: dict[str, Stem], score: Callable[..., Rows]) -> Rows:
         """All rows of a track in a full pass's order; ``score(track, stems, choose, by_stem)`` gives the further ones.

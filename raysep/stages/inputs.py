@@ -68,6 +68,7 @@ def read_inputs(
     if not any(s.frames for s in found.corpus):
         raise BadInput(f"{corpus}: none of its {len(found.corpus)} stems can be read as audio; replace the files")
     if found.reference:
+        _refuse_twins(found.corpus, corpus)
         _refuse_leak(found.corpus, found.reference, "--reference")
     if found.test:
         _refuse_leak(found.corpus, found.test, "--test")
@@ -99,6 +100,17 @@ def _only(labels: tuple[str, ...], uri: str, stems: list[Stem]) -> list[Stem]:
             "leave them out, or add them with --set labels=[…]"
         )
     return stems
+
+
+def _refuse_twins(corpus: list[Stem], uri: str) -> None:
+    """Two stems of one label in a track, as relabelling leaves them: to train on, not to judge in their own mixture."""
+    twins = [place for place, count in Counter((s.track, s.stem) for s in corpus).items() if count > 1]
+    if twins:
+        track, label = min(twins)
+        raise BadInput(
+            f"{uri}: {len(twins)} times a track has several stems of one label, first {track} of {label!r}; such a manifest is to "
+            "train on: clean the corpus that it was made of, or keep one stem of each label"
+        )
 
 
 def _refuse_leak(corpus: list[Stem], other: list[Stem], option: str, of: str = "corpus") -> None:

@@ -95,7 +95,7 @@ def write(run: Run, truth: str | None) -> None:
             "reference_alone": reference_alone(run),
             "silence": silence_sentence(run),
             "rule": rule_text(summary["rule"]),
-            "handling": stages.get("decide", {}).get("handling", "drop"),
+            "handling": _handling(stages.get("decide", {})),
         },
         results=[_shown(row) for row in arm_rows(run)],
         decision=decision,
@@ -106,6 +106,11 @@ def write(run: Run, truth: str | None) -> None:
         failures=run.read_table("failed.parquet").to_pylist(),
     )
     run.write_bytes(render(data).encode(), "report.html")
+
+
+def _handling(decided: dict[str, Any]) -> str:
+    """What was done with what was found, and how many stems go by another label for it."""
+    return "; ".join(filter(None, (decided.get("handling", "drop"), decided.get("relabelled"))))
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ read no segment twice: see ``raysep.stages.effort``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -26,6 +26,9 @@ from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.passes import AudioWorker, Counts, Pass, split
 from raysep.stages.plant import Planting
+
+if TYPE_CHECKING:
+    from raysep.probes.likeness import Likeness
 
 COLUMNS = [
     ("track", pa.string()),
@@ -136,7 +139,7 @@ class Scorer(AudioWorker):
                 looked = effort.Continuation.read(run, PART.format(shard), further, first)
                 for track, parts in tracks.items():
                     rows += looked.go_on(track, parts, partial(self._track, held))
-            return self.leave(shard, rows, held.probes)
+            return self.leave(shard, rows, held.probes, held.likenesses, held.labels)
 
         return score_shard
 
@@ -155,7 +158,14 @@ class Scorer(AudioWorker):
         except Exception as error:  # one odd track must not end the pass: its stems are reported with the reason
             return rows + [_failed_row(stems[label], type(error).__name__, str(error)) for label in audio]
 
-    def leave(self, shard: int, rows: list[dict], probes: Iterable[str]) -> Counts:
+    def leave(
+        self,
+        shard: int,
+        rows: list[dict],
+        probes: Iterable[str],
+        likenesses: Sequence[Likeness] = (),
+        labels: Sequence[str] = (),
+    ) -> Counts:
         """Write a shard's part and its marker; returns how many stems had which outcome."""
         from raysep.probes import stored
         from raysep.probes.catalogue import probes_of
@@ -164,8 +174,12 @@ class Scorer(AudioWorker):
         known = probes_of(self.config.scoring.probes)
         taken = [known[name] for name in probes]
         schema = pa.schema(
-            [*COLUMNS, *((probe.name, pa.float32()) for probe in taken)],
-            metadata=stored.description(self.fingerprint, taken),
+            [
+                *COLUMNS,
+                *((probe.name, pa.float32()) for probe in taken),
+                *((each.name, pa.list_(pa.float32())) for each in likenesses),
+            ],
+            metadata=stored.description(self.fingerprint, taken, likenesses, labels),
         )
         outcomes: dict[str, set[str]] = {}
         for row in rows:

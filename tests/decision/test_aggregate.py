@@ -82,3 +82,16 @@ def test_roles_drop_what_is_neither_judged_nor_evidence():
         ("a/drums", "corpus", None, "a"),
         ("b/bass", "corpus", None, "b"),
     ]
+
+
+def test_a_likeness_is_the_mean_of_powers_over_the_audible_segments():
+    rows = [
+        row("a", "bass", "scored", like=[0.0, -40.0]),
+        row("a", "bass", "silent", like=None),
+        row("a", "bass", "scored", like=[0.0, 0.0]),
+        row("a", "drums", "silent", like=None),
+    ]
+    found = {r["stem_id"]: r["like"] for r in per_stem(rows, probes=[], likenesses=["like"]).to_pylist()}
+    assert found["a/bass"] == pytest.approx([0.0, 10 * np.log10((1e-4 + 1) / 2)])
+    assert found["a/drums"] is None
+    assert "like" not in probe_names(per_stem(rows, probes=[], likenesses=["like"]))

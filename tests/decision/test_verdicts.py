@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from raysep.decision.other_label import Evidence
 from raysep.decision.verdicts import SCHEMA, FalseDiscoveryRate, Ratio, Threshold, silent_posterior, summary, verdicts
 from raysep.errors import BadInput
 from raysep.evaluation.detection import detection
@@ -185,3 +186,50 @@ def test_no_corpus_stem_is_refused(simulate):
     table = simulate(0, tracks=4).stems
     with pytest.raises(BadInput, match="no corpus stem"):
         verdicts(table.filter(pa.compute.not_equal(table["role"], "corpus")))
+
+
+# The label that a removed stem belongs to
+
+
+LABELS = ("vocals", "drums", "bass", "other")
+EVIDENCE = Evidence(LABELS, {"like-a": ("a", "dB", True), "like-b": ("b", "dB", True)})
+
+
+def with_likeness(stems: pa.Table, elsewhere: dict[str, str]) -> pa.Table:
+    """Every stem plainly like its own label, and these like another one."""
+    likes = [
+        elsewhere.get(i, label)
+        for i, label in zip(stems["stem_id"].to_pylist(), stems["stem"].to_pylist(), strict=True)
+    ]
+    lists = pa.array([[0.0 if label == like else -20.0 - k % 3 for label in LABELS] for k, like in enumerate(likes)])
+    return stems.append_column("like-a", lists).append_column("like-b", lists)
+
+
+@pytest.fixture
+def world(simulate):
+    return simulate(3, share=0.4, strength=2.5, silent=5, failed=3)
+
+
+def test_removed_stems_alone_get_the_label_they_belong_to_and_nothing_else_changes(world):
+    other = dict(zip(LABELS, (*LABELS[1:], LABELS[0]), strict=True))
+    rows = [row for row in world.stems.to_pylist() if row["role"] == "corpus"]
+    stems = with_likeness(world.stems, {row["stem_id"]: other[row["stem"]] for row in rows})
+    before, decision = verdicts(world.stems), verdicts(stems, evidence=EVIDENCE)
+    unchanged = [name for name in SCHEMA.names if name not in ("label", "reason")]
+    assert decision.select(unchanged).equals(before.select(unchanged))
+    for row, plain in zip(check(decision, world), before.to_pylist(), strict=True):
+        moved = not row["keep"] and row["outcome"] == "scored"
+        assert row["label"] == (other[row["stem"]] if moved else None)
+        assert row["reason"].startswith(plain["reason"])
+        assert ("sounds like" in row["reason"]) == moved
+    moved = [row for row in decision.to_pylist() if row["label"]]
+    assert summary(decision)["counts"]["other_label"] == len(moved) > 0
+    assert summary(decision)["first_other_label"] == f"{moved[0]['stem_id']} like {moved[0]['label']}"
+    assert summary(before)["first_other_label"] is None
+    assert summary(before)["counts"]["other_label"] == 0
+
+
+def test_without_evidence_no_label_is_proposed(world):
+    stems = with_likeness(world.stems, {})
+    for evidence in (None, Evidence((), {}), EVIDENCE):
+        assert verdicts(stems, evidence=evidence)["label"].null_count == 240

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 import torch
@@ -105,3 +107,11 @@ def test_an_evaluation_gives_its_tables_also_when_tracks_failed(monkeypatch, mak
 def test_a_handling_without_a_decision_is_refused_before_any_work(tmp_path):
     with pytest.raises(BadInput, match="--handling weight: acts on a decision"):
         face.train("/no/such/corpus", tmp_path / "out", handling="weight")
+
+
+def test_a_label_that_no_separator_has_is_refused_before_any_work(tmp_path, write_tracks):
+    corpus, decision = write_tracks(tmp_path / "corpus", ["A"], seconds=0.5), str(tmp_path / "decision.parquet")
+    row = {"stem_id": "A/bass", "keep": False, "weight": 0.0, "label": "choir"}
+    pq.write_table(pa.Table.from_pylist([row]), decision)
+    with pytest.raises(BadInput, match="A/bass is to be used as 'choir', and the labels are vocals"):
+        face.train(corpus, tmp_path / "out", decision=decision, handling="relabel", preset="smallest")

@@ -16,6 +16,7 @@ from raysep.corpus.mixing import ReferenceBank
 from raysep.errors import BadInput, RaysepError
 from raysep.probes.catalogue import PROBES, probes_of
 from raysep.probes.scoring import ScoringKit, ScoringOptions, score_track, try_out
+from raysep.probes.stored import columns_of
 from raysep.stages import decide, prove, score
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
@@ -103,7 +104,7 @@ def test_it_is_aggregated_fused_and_may_decide_and_be_an_arm(
     inputs, planting = Inputs(corpus, [], []), Planting([], [], [], {})
     score.score(context, inputs, planting)
     scores = rundir.read_scores(context.run)
-    assert scores.column_names[-2:] == ["memorised", "width"]
+    assert list(columns_of(scores))[-2:] == ["memorised", "width"]
     assert scores.schema.field("memorised").type == pa.float32()
     stems = decide.per_stem(context.run, corpus, {})
     assert {"memorised", "memorised_worst", "width"} <= set(stems.column_names)

@@ -295,7 +295,7 @@ def test_what_is_known_of_the_whole_stem_is_not_measured_again(kit, rows, monkey
 
     monkeypatch.setattr("raysep.probes.whole_stem.WholeTrack.once", fail)
     monkeypatch.setattr("raysep.probes.scoring.stem_scores", fail)
-    whole = [name for name in kit.probes if PROBES[name].context == "stem"]
+    whole = [name for name in kit.probes if PROBES[name].context == "stem"] + ["like-embedding"]
     known = {row["stem"]: {name: row[name] for name in whole} for row in rows}
     found = chosen_of(score_track(kit, song(50), "judged", some, known))
     for one, row in zip(found, chosen_of(rows), strict=True):
@@ -323,3 +323,46 @@ def test_per_track_unlearning_is_the_mean_rank_of_its_tracks(kit):
             tau = np.array([[losses[1][number] - losses[0][number]], [losses[2][number] - losses[0][number]]])
             expected = mean_rank(tau, known[row["stem"]])[0]
             assert row["unlearning-per-track"] == pytest.approx(expected, abs=0.06)  # a rank or two by float32 columns
+
+
+# What a stem is like
+
+
+def liked(kit, rows, stem):
+    """What the likenesses put first in the segments of the stem."""
+    return {
+        kit.labels[int(np.argmax(row[each.name]))] for row in rows if row["stem"] == stem for each in kit.likenesses
+    }
+
+
+def test_a_row_says_what_it_is_like_by_outputs_of_the_segment_alone(kit, rows):
+    assert [each.name for each in kit.likenesses] == ["like-final", "like-reference", "like-embedding"]
+    for row in rows[::5]:
+        audio = song(50)[row["stem"]][:, row["segment"] * LENGTH :][:, :LENGTH]
+        for name in ("final", "reference"):
+            with torch.no_grad():
+                out = kit.networks[name](torch.from_numpy(audio)[None])[0]
+                given = kit.networks[name].magnitude(torch.from_numpy(audio)[None])[0]
+            expected = [10 * float(torch.log10(each.square().mean() / given.square().mean())) for each in out]
+            assert row[f"like-{name}"] == pytest.approx(np.maximum(expected, -40), abs=1e-3)
+        own = STEMS.index(row["stem"])
+        others = [value for k, value in enumerate(row["like-embedding"]) if k != own]
+        assert row["instrument"] == pytest.approx(row["like-embedding"][own] - max(others), rel=1e-6, abs=1e-4)
+        consistency = row["like-final"][own] - max(v for k, v in enumerate(row["like-final"]) if k != own)
+        assert row["self-consistency"] == pytest.approx(consistency, abs=1e-2) or min(row["like-final"]) <= -40
+
+
+def test_swapped_stems_are_like_each_other_and_a_clean_one_like_itself(kit, rows):
+    swapped = score_track(kit, song(50, swapped=True), "judged")
+    assert liked(kit, rows, "bass") == {"bass"}
+    assert liked(kit, swapped, "bass") == {"vocals"}
+    assert liked(kit, swapped, "vocals") == {"bass"}
+
+
+def test_a_silent_segment_is_like_nothing_and_a_kit_without_a_reference_has_no_embedding(kit):
+    audio = song(50) | {"drums": np.zeros((1, 4 * RATE), np.float32)}
+    scored = score_track(kit, audio, "judged")
+    assert {row["like-final"] for row in scored if row["stem"] == "drums"} == {None}
+    plain = ScoringKit(kit.networks, kit.bank, kit.options)
+    assert [each.name for each in plain.likenesses] == ["like-final", "like-reference"]
+    assert "like-embedding" not in score_track(plain, song(50), "judged")[0]

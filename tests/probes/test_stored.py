@@ -2,6 +2,7 @@ import pyarrow as pa
 
 from raysep.probes import Probe, stored
 from raysep.probes.catalogue import PROBES
+from raysep.probes.likeness import LIKENESSES
 
 MINE = Probe("mine", "stem", (), False, "here", lambda stem: 0.0)
 
@@ -30,3 +31,14 @@ def test_a_described_probe_without_a_column_is_none_of_the_tables():
 def test_a_table_that_says_nothing_is_read_by_the_catalogue():
     found = stored.columns_of(table("fad-z", "loss", "mine"))
     assert found == {"loss": ("clean", True), "fad-z": ("stem", True)}
+
+
+def test_a_table_says_which_of_its_lists_go_over_which_labels():
+    metadata = stored.description("abc", [MINE], list(LIKENESSES.values())[:1], ("vocals", "drums"))
+    found = table("mine", metadata=metadata)
+    assert stored.likenesses_in(found) == (("vocals", "drums"), {})  # described, and not there
+    found = found.append_column("like-final", pa.array([[0.0, 1.0]]))
+    labels, sources = stored.likenesses_in(found.replace_schema_metadata(metadata))
+    assert (labels, sources) == (("vocals", "drums"), {"like-final": ("the trained network", "dB", False)})
+    assert stored.likenesses_in(table("mine")) == ((), {})
+    assert list(stored.columns_of(found.replace_schema_metadata(metadata))) == ["mine"]

@@ -33,3 +33,38 @@ def test_the_cleaned_manifest_is_what_the_handling_uses(make_context, make_stems
     decide.decide(context, Inputs(corpus, [], []), Planting([], [], [], {}))
     assert manifest.read(context.run.path("cleaned.parquet")) == sorted(s for s in corpus if s.stem_id in left)
     assert context.run.read_json("done", "decide.json")["handling"].startswith(f"{chosen}: ")
+
+
+# Relabelling
+
+
+def decided(context, corpus, monkeypatch, rows, stems=None) -> dict:
+    """The stage's own part, by these decision rows; the record that it leaves."""
+    table = pa.Table.from_pylist(rows)
+    summary = {"estimated_share": 0.5, "counts": {"removed": 3}, "warning": None}
+    for name, value in (("per_stem", table if stems is None else stems), ("by_rule", table), ("summarise", summary)):
+        monkeypatch.setattr(decide, name, lambda *_, value=value: value)
+    decide.decide(context, Inputs(corpus, [], []), Planting([], [], [], {}))
+    return context.run.read_json("done", "decide.json")
+
+
+def swapped(corpus, **labels) -> list[dict]:
+    return [
+        {"stem_id": s.stem_id, "keep": s.stem not in labels, "weight": 0.5, "label": labels.get(s.stem)} for s in corpus
+    ]
+
+
+def test_a_removed_stem_is_in_the_cleaned_manifest_under_the_label_it_belongs_to(make_context, make_stems, monkeypatch):
+    context, corpus = make_context(decision={"handling": "relabel"}), make_stems(["A"])
+    record = decided(context, corpus, monkeypatch, swapped(corpus, bass="drums", drums="bass", other=None))
+    cleaned = {s.stem_id: s.stem for s in manifest.read(context.run.path("cleaned.parquet"))}
+    assert cleaned == {"A/vocals": "vocals", "A/bass": "drums", "A/drums": "bass"}
+    assert record["relabelled"] == "2 stems are used under another label, first A/bass as drums"
+
+
+@pytest.mark.parametrize(("handling", "said"), [("drop", ""), ("relabel", "by two sources that never saw the corpus")])
+def test_a_relabelling_that_found_nothing_says_why(make_context, make_stems, monkeypatch, handling, said):
+    context, corpus = make_context(decision={"handling": handling}), make_stems(["A"])
+    record = decided(context, corpus, monkeypatch, swapped(corpus, other=None))
+    assert said in record["relabelled"]
+    assert bool(record["relabelled"]) == bool(said)

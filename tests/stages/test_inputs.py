@@ -178,3 +178,15 @@ def test_a_small_reference_is_announced(make_stems, capsys):
     assert "too small to calibrate (1 tracks, 9 are needed)" in shown
     inputs.announce(Progress(quiet=True), found, config.preset("tiny"))
     assert capsys.readouterr().err == ""
+
+
+def test_two_stems_of_one_label_are_to_train_on_and_not_to_judge(folders, tmp_path):
+    stems = stems_of(folders[0]).stems
+    moved = [replace(s, stem="drums") if s.stem_id == "corpus 1/bass" else s for s in stems]
+    path = str(tmp_path / "cleaned.parquet")
+    manifest.write(path, moved)
+    assert len(read_inputs(path, None, folders[2], LABELS).corpus) == 8
+    with pytest.raises(
+        BadInput, match=r"1 times a track has several stems of one label, first corpus 1 of 'drums'.*keep one"
+    ):
+        read_inputs(path, folders[1], None, LABELS)

@@ -96,7 +96,9 @@ def decide(
     given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe}
     settings = {name: value for name, value in given.items() if value is not None}
     found = stage.decide_again(existing(run, "stems.parquet"), settings, out)
-    print(f"{found['counts']['removed']} of {found['counts']['stems']} stems removed: {out}")
+    other = found["counts"]["other_label"]
+    moved = f", {other} of them like another label, first {found['first_other_label']}" if other else ""
+    print(f"{found['counts']['removed']} of {found['counts']['stems']} stems removed{moved}: {out}")
     if note := found["none_removed"] or found["warning"]:
         print(f"note: {note}")
 

@@ -20,11 +20,12 @@ from raysep.training.entry import Entry
 if TYPE_CHECKING:
     from raysep.corpus.manifest import Stem
 
-__all__ = ["HANDLINGS", "Decision", "Entry", "Handling", "described", "named", "resolve", "use"]
+__all__ = ["HANDLINGS", "Decision", "Entry", "Handling", "described", "named", "relabelled", "resolve", "use"]
 
 HANDLINGS: dict[str, str] = {  # as text: a new one is a file and a line here
     "drop": "raysep.decision.handling.drop:DROP",
     "weight": "raysep.decision.handling.weight:WEIGHT",
+    "relabel": "raysep.decision.handling.relabel:RELABEL",
     "table": "raysep.decision.handling.table:TABLE",
 }
 
@@ -52,6 +53,15 @@ def use(name: str, decision: Decision, stems: Iterable[Stem]) -> list[Entry]:
                 f"handling {name!r}: weight {entry.weight} of {entry.stem.stem_id}: must be a number of at least 0"
             )
     return entries
+
+
+def relabelled(entries: Iterable[Entry]) -> str:
+    """How many stems are used under another label than their own, and the first one, in words; "" for none."""
+    moved = sorted(entry for entry in entries if entry.weight > 0 and entry.label != entry.stem.stem)
+    if not moved:
+        return ""
+    are = "stem is" if len(moved) == 1 else "stems are"
+    return f"{len(moved)} {are} used under another label, first {moved[0].stem.stem_id} as {moved[0].label}"
 
 
 def described() -> str:

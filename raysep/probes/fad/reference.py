@@ -132,8 +132,17 @@ def instrument(frames: np.ndarray, label: str, references: Mapping[str, LabelRef
     Mean log-likelihood ratio per frame and dimension; higher = cleaner, below zero = another label fits better.
     NaN without frames or without another label.
     """
-    others = [reference for name, reference in references.items() if name != label]
-    if not len(frames) or not others:
-        return float("nan")
-    own = references[label].log_likelihood(frames).mean()
-    return float(own - max(other.log_likelihood(frames).mean() for other in others))
+    return excess(log_likelihoods(frames, references), label)
+
+
+def log_likelihoods(frames: np.ndarray, references: Mapping[str, LabelReference]) -> dict[str, float]:
+    """label → mean log density of the raw frames per dimension; NaN without frames."""
+    if not len(frames):
+        return dict.fromkeys(references, float("nan"))
+    return {name: float(reference.log_likelihood(frames).mean()) for name, reference in references.items()}
+
+
+def excess(of_labels: Mapping[str, float], label: str) -> float:
+    """By how much the label's own figure exceeds the best other one; NaN without another label."""
+    others = [value for name, value in of_labels.items() if name != label]
+    return of_labels[label] - max(others) if others else float("nan")

@@ -16,7 +16,10 @@ from raysep.errors import BadInput
 
 WEIGHTS = st.one_of(st.just(0.0), st.floats(1e-3, 1.0))
 SPANS = st.sampled_from([(), ((0.5, 1.0),), ((0.0, 1.0), (2.0, 2.5))])
-ROWS = st.fixed_dictionaries({"keep": st.booleans(), "weight": WEIGHTS, "spans": SPANS})
+ROWS = st.fixed_dictionaries(
+    {"keep": st.booleans(), "weight": WEIGHTS, "spans": SPANS},
+    optional={"label": st.sampled_from([None, "drums", "vocals", "bass"])},  # a table of a person's own may have none
+)
 DECISIONS = st.dictionaries(st.integers(0, 12).map(lambda k: f"t{k}/bass"), ROWS)
 
 
@@ -69,6 +72,34 @@ def test_table_takes_every_column_at_its_word(decision):
     assert use("table", decision, STEMS) == expected
 
 
+@given(decision=DECISIONS)
+def test_relabel_keeps_what_is_kept_and_moves_what_belongs_elsewhere(decision):
+    expected = []
+    for s in STEMS:
+        row = decision.get(s.stem_id, {"keep": False})
+        if row["keep"]:
+            expected.append(Entry(s))
+        elif row.get("label") in ("drums", "vocals"):
+            expected.append(Entry(s, label=row["label"]))
+    entries = use("relabel", decision, STEMS)
+    assert entries == expected
+    assert {e.stem for e in use("drop", decision, STEMS)} == {e.stem for e in entries if e.label == e.stem.stem}
+    moved = [e for e in entries if e.label != e.stem.stem]
+    assert handling.relabelled(entries).startswith(f"{len(moved)} stem" if moved else "")
+    assert bool(handling.relabelled(entries)) == bool(moved)
+
+
+def test_how_many_are_relabelled_is_said_with_the_first_whatever_the_order():
+    moved = [
+        Entry(STEMS[3], label="drums"),
+        Entry(STEMS[1], label="vocals"),
+        Entry(STEMS[0]),
+        Entry(STEMS[2], 0.0, label="x"),
+    ]
+    assert handling.relabelled(moved) == "2 stems are used under another label, first t1/bass as vocals"
+    assert handling.relabelled(moved[:1]) == "1 stem is used under another label, first t3/bass as drums"
+
+
 # One's own
 
 MORE = """
@@ -98,7 +129,7 @@ def test_one_of_ones_own_by_import_path(own):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("keep", r"'keep': not known; choose one of drop, weight, table, or give .*package\.module:NAME"),
+        ("keep", r"'keep': not known; choose one of drop, weight, relabel, table, or give .*package\.module:NAME"),
         ("no_such:THING", r"'no_such:THING': cannot be imported \(ModuleNotFoundError"),
         ("my_handlings:NONE", r"cannot be imported \(AttributeError"),
         ("my_handlings:gentle", r"not a raysep\.decision\.handling\.Handling"),

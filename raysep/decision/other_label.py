@@ -1,0 +1,151 @@
+"""Which other label a removed stem belongs to, where independent sources agree on one.
+
+    margin of a label = how much the stem is like it - how much like the label that is next    (in the source's own unit)
+
+A stem is taken for another label when every source puts that label first, and each source that never saw the corpus does so
+
+    by more than it draws clean stems to a label that is not theirs, and
+    by as much as nearly all clean stems of that label show for it.
+
+A stem that two instruments share, merged, leaves no label such a margin. The network that learned the stem by its wrong
+label leans to that: its margin is not that of a clean stem, but where it puts another label first all the same, that counts.
+The second bound is not asked where the track's stem of that label belongs here beyond doubt: then the two were exchanged.
+
+Clean stems are those of the calibration; neither the kinds of planted faults nor any truth is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from raysep.decision.roles import CALIBRATION
+from raysep.outcome import Outcome
+
+FOREIGN = 0.99  # quantile of the clean stems' margins for a label that is not theirs: below a hundred stems the largest
+HOME = 0.1  # quantile of the clean stems' margins for their own label
+FEWEST = 3  # clean stems of a label that such a quantile is taken of: as many tracks as a calibration has at least
+FEWEST_APART = 2  # sources that never saw the corpus
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The columns of the stems' table that say what a stem is like: lists of a number for each of ``labels``."""
+
+    labels: tuple[str, ...]
+    # Column → who says so, in words; its unit; whether it never saw the corpus.
+    sources: Mapping[str, tuple[str, str, bool]]
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        return tuple(name for name, (_, _, apart) in self.sources.items() if apart)
+
+    @property
+    def enough(self) -> bool:
+        return len(self.apart) >= FEWEST_APART and len(self.labels) > 1
+
+
+@dataclass(frozen=True)
+class Found:
+    label: str
+    words: str  # for the reason
+
+
+def other_labels(stems: pa.Table, evidence: Evidence) -> dict[str, Found]:
+    """stem_id → the other label that a scored stem of ``stems`` belongs to, of those that belong to one.
+
+    ``stems`` has ``stem_id, track, stem, outcome, role`` and the columns of the evidence. What is found of a stem depends on
+    its track and on the calibration stems alone.
+    """
+    if not evidence.enough or "role" not in stems.column_names:
+        return {}
+    place = {label: k for k, label in enumerate(evidence.labels)}
+    stem_ids, tracks, labels = (stems[name].to_pylist() for name in ("stem_id", "track", "stem"))
+    own = np.array([place.get(label, -1) for label in labels], dtype=int)
+    scored = (np.array(stems["outcome"].to_pylist(), dtype=object) == Outcome.SCORED) & (own >= 0)
+    clean = scored & (np.array(stems["role"].to_pylist(), dtype=object) == CALIBRATION)
+    margin = {name: margins(_values(stems, name, len(place))) for name in evidence.sources}
+    first = np.stack([np.where(np.isnan(each), -np.inf, each).argmax(axis=1) for each in margin.values()])
+    known = np.stack([np.isfinite(each).all(axis=1) for each in margin.values()]).all(axis=0)
+    agreed = scored & known & (first == first[0]).all(axis=0) & (first[0] != own)
+    bound = {name: bounds(margin[name][clean], own[clean]) for name in evidence.apart}
+
+    def exceeds(row: int, alike: bool) -> bool:
+        label = int(first[0, row])
+        return all(each.passed(margin[name][row, label], label, alike) for name, each in bound.items())
+
+    alike = {(tracks[row], own[row], first[0, row]) for row in np.flatnonzero(agreed).tolist() if exceeds(row, True)}
+    told = {}
+    for row in np.flatnonzero(agreed).tolist():
+        label = first[0, row]
+        exchanged = (tracks[row], label, own[row]) in alike
+        if exceeds(row, not exchanged):
+            words = _words(evidence, {name: each[row, label] for name, each in margin.items()}, evidence.labels[label])
+            words += f", and the track's {evidence.labels[label]} like {labels[row]}: exchanged" if exchanged else ""
+            told[stem_ids[row]] = Found(evidence.labels[label], words)
+    return told
+
+
+def why_none(stems: pa.Table, evidence: Evidence) -> str:
+    """What keeps any stem from being taken for another label, or for some; else that none is like one beyond doubt."""
+    if not evidence.enough or "role" not in stems.column_names:
+        return (
+            "the scores do not say what a stem is like by two sources that never saw the corpus (a run of an earlier raysep, or a "
+            "reference too small for distances); score again with more reference"
+        )
+    rows = zip(stems["stem"].to_pylist(), stems["role"].to_pylist(), stems["outcome"].to_pylist(), strict=True)
+    clean = [stem for stem, role, outcome in rows if role == CALIBRATION and outcome == Outcome.SCORED]
+    if few := [f"{clean.count(label)} of {label}" for label in evidence.labels if clean.count(label) < FEWEST]:
+        return (
+            f"too few clean stems to compare with ({', '.join(few)}; {FEWEST} are needed): give more reference tracks"
+        )
+    return "none of the removed ones is like one beyond doubt"
+
+
+def _words(evidence: Evidence, margin: Mapping[str, float], label: str) -> str:
+    by = ", ".join(f"{margin[name]:.3g} {unit} by {about}" for name, (about, unit, _) in evidence.sources.items())
+    return f"sounds like {label} ({by})"
+
+
+def margins(like: np.ndarray) -> np.ndarray:
+    """``(row, label)``: by how much each label exceeds the largest of the others; NaN in a row with a gap."""
+    others = np.stack([np.delete(like, k, axis=1).max(axis=1) for k in range(like.shape[1])], axis=1)
+    return like - others
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What clean stems show in one source."""
+
+    drawn: float  # margin for a label that is not theirs, at most; at least 0
+    home: np.ndarray  # (label,) margin for their own, at least; infinite with too few stems of it
+
+    def passed(self, margin: float, label: int, alike: bool) -> bool:
+        """Whether a margin for the label is no clean stem's of another; ``alike`` = and that of a clean stem of the label."""
+        return bool(self.drawn < margin and np.isfinite(self.home[label]) and (margin >= self.home[label] or not alike))
+
+
+def bounds(margin: np.ndarray, own: np.ndarray) -> Bounds:
+    """From the margins ``(row, label)`` of clean stems, of which ``own (row,)`` is the label's place."""
+    known = np.isfinite(margin).all(axis=1)
+    margin, own = margin[known], own[known]
+    home = np.full(margin.shape[1], np.inf)
+    if not len(own):
+        return Bounds(np.inf, home)
+    foreign = margin.copy()
+    foreign[np.arange(len(own)), own] = -np.inf
+    for label in range(len(home)):
+        values = margin[own == label, label]
+        if len(values) >= FEWEST:
+            home[label] = np.quantile(values, HOME, method="lower")
+    return Bounds(max(0.0, float(np.quantile(foreign.max(axis=1), FOREIGN, method="higher"))), home)
+
+
+def _values(stems: pa.Table, name: str, labels: int) -> np.ndarray:
+    """A column of lists as ``(row, label)``, NaN where there is none."""
+    gap = [np.nan] * labels
+    rows = [gap if row is None else [np.nan if v is None else v for v in row] for row in stems[name].to_pylist()]
+    return np.array(rows, dtype=float).reshape(len(rows), labels)
