@@ -3,7 +3,7 @@ import pytest
 
 from raysep.decision.features import standardise
 from raysep.decision.fusion import Fusion, assign_folds, can_fuse, example_weights, fuse, novelty
-from raysep.evaluation.detection import auroc
+from raysep.evaluation.ranking import auroc
 
 
 def parts(world):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from raysep.evaluation import datamodels
-from raysep.evaluation.detection import auroc
+from raysep.evaluation.ranking import auroc
 
 
 def halves(subsets: int, items: int, seed: int = 0) -> np.ndarray:
