@@ -25,14 +25,17 @@ from raysep.commands.app import (
 def demo(
     out: Annotated[str, typer.Option(help="Run folder; the songs go to its corpus/ folder.")] = "runs/demo",
     seed: Seed = 1,
+    condition: Annotated[str, typer.Option(help="How stems are spoilt: label-noise, bleeding, mixed or ten-kinds.")] = (
+        "label-noise"
+    ),
     settings: Settings = None,
     address: Address = None,
     quiet: Quiet = False,
 ) -> None:
-    """Make songs, spoil half of their stems, clean them, retrain, and print what it brought: minutes on two cores."""
+    """Make songs, spoil a part of their stems, clean them, retrain, and print what it brought: minutes on two cores."""
     from raysep.commands.clean import demo as demonstration
 
-    demonstration.demo(out, seed=seed, overrides=overrides_of(None, settings), address=address, quiet=quiet)
+    demonstration.demo(out, seed, overrides_of(None, settings), address, quiet, condition)
 
 
 @command(app, "clean", "raysep clean s3://music/corpus --reference s3://music/trusted --out s3://music/runs/first")
