@@ -82,7 +82,9 @@ def main() -> None:
         f"{' with local changes' if here['git']['dirty'] else ''}, {datetime.now(UTC):%Y-%m-%d}, "
         f"{os.cpu_count()} cores, Python {here['versions']['python']}, torch {here['versions']['torch']}.\n\n"
         "60 training songs of 12 s at 16 kHz, 40 % of the stems under a wrong name or merged (`label-noise`); 10 reference\n"
-        "and 10 test songs; every arm 800 steps. SDR is of whole tracks, the mean over test stems.\n\n" + table(seeds) + "\n"
+        "and 10 test songs; every arm 800 steps. SDR is of whole tracks, the mean over test stems.\n\n"
+        + table(seeds)
+        + "\n"
     )
     with open(arguments.results, "w", encoding="utf-8") as file:
         file.write(text)

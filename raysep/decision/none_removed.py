@@ -11,14 +11,15 @@ from raysep.decision.share import Share
 AS_CLEAN = 0.005  # a share below half a per cent is written as 0 %
 
 
-def ceiling(calibration: np.ndarray, planted: np.ndarray, share: float) -> float:
+def ceiling(calibration: np.ndarray, planted: np.ndarray, share: float, strong: float | None = None) -> float:
     """The highest P(corrupt) that any stem could have, whatever its score.
 
     Args:
         calibration, planted: their scores ``(n,)`` and ``(k,)``; few of them say little about the tails, and a share that
             is small keeps even a clear stem doubtful.
+        share, strong: of the estimate, see ``share.Share``.
     """
-    return float(posterior(np.array([largest_ratio(calibration, planted)]), share)[0])
+    return float(posterior(np.array([largest_ratio(calibration, planted, strong)]), share)[0])
 
 
 def why_none_removed(
@@ -55,7 +56,7 @@ def why_none_removed(
         )
     highest = float(np.nanmax(p_corrupt, initial=0.0))
     text = f"no stem is removed although about {share.estimate:.0%} look wrong: P(corrupt) of the most suspect is {highest:.2f}"
-    if share.injection is not None and (most := ceiling(calibration, planted, share.estimate)) <= rule.p:
+    if share.injection is not None and (most := ceiling(calibration, planted, share.estimate, share.strong)) <= rule.p:
         text += f", and with {len(calibration)} calibration stems it cannot exceed {most:.2f}, below the threshold {rule.p:g}"
     else:
         text += f", not above the threshold {rule.p:g}"

@@ -4,7 +4,9 @@ Three estimators; higher score = more suspect everywhere:
 
 - *injection*: maximum likelihood of π in ``(1 - π) f₀ + π f₁`` with f₀ from calibration and f₁ from planted stems
   (Saerens, Latinne & Decaestecker 2002). The default where stems were planted: at a few dozen calibration stems it was
-  two to three times as accurate as the others in simulation. Faults unlike anything planted pull it down.
+  two to three times as accurate as the others in simulation. Faults unlike anything planted pull it down; faults that are
+  strong throughout, as wrong labels, push it up, since the weak planted ones then take suspect clean stems for theirs. So f₁
+  is also made of as much of the weak and of the strong half as the corpus itself shows, and the smaller π is taken.
 - *Storey* (2002): how many judged stems lie in the upper half of the clean calibration scores. Biased downwards where
   corrupted stems score like clean ones, and noisy: the calibration median is a single order statistic.
 - *best bin* (Garg et al. 2021, arXiv 2111.00980, BBE): the same at the cut with the smallest upper confidence bound.
@@ -17,7 +19,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from raysep.decision.conformal import p_values
-from raysep.decision.local_fdr import likelihood_ratio
+from raysep.decision.local_fdr import likelihood_ratio, strong_part
 from raysep.evaluation.bootstrap import cluster_weights, interval_of
 
 DISAGREEMENT = 0.1  # between two estimators, and half as much again beyond what 99 in 100 exchangeable corpora show
@@ -35,6 +37,7 @@ class Share:
     storey: float
     bbe: float
     injection: float | None  # None where nothing was planted
+    strong: float | None  # how much of f₁ the more suspect half of the planted stems makes up; None = all alike
     exchangeable: bool
     warning: str | None
 
@@ -79,6 +82,7 @@ def estimate_share(
     else:
         estimate, spread = min(point.values()), table.min(axis=1)
     interval = interval_of(estimate, spread)
+    strong = injected(calibration, planted, judged)[1] if len(planted) else None
     groups = np.arange(len(calibration)) if calibration_groups is None else np.asarray(calibration_groups)
     warning = _warning(calibration, groups, judged, planted, point, float(estimate), draws, seed)
     return Share(
@@ -88,6 +92,7 @@ def estimate_share(
         storey=point["storey"],
         bbe=point["bbe"],
         injection=point.get("injection"),
+        strong=strong,
         exchangeable=warning is None,
         warning=warning,
     )
@@ -149,8 +154,16 @@ def _estimates(calibration: np.ndarray, judged: np.ndarray, planted: np.ndarray 
     """Storey, BBE and, with planted stems, injection."""
     values = [storey(p_values(calibration, judged)), best_bin(calibration, judged)]
     if len(planted):
-        values.append(injection(likelihood_ratio(calibration, planted, judged)))
+        values.append(injected(calibration, planted, judged)[0])
     return values
+
+
+def injected(calibration: np.ndarray, planted: np.ndarray, judged: np.ndarray) -> tuple[float, float | None]:
+    """π by injection, and the part of f₁ that the more suspect half of the planted stems makes up: see ``Share.strong``."""
+    alike = injection(likelihood_ratio(calibration, planted, judged))
+    strong = strong_part(calibration, planted, judged)
+    fitted = injection(likelihood_ratio(calibration, planted, judged, strong))
+    return (fitted, strong) if fitted < alike else (alike, None)
 
 
 def _warning(

@@ -263,7 +263,7 @@ def judged_posterior(calibration: np.ndarray, judged: np.ndarray, planted: np.nd
     """P(corrupt) of the judged stems; without planted ones from the lower end of the share, which is then a rough guess."""
     if share.injection is None:
         return posterior_without_planted(calibration, judged, share.low)
-    return monotone(judged, posterior(likelihood_ratio(calibration, planted, judged), share.estimate))
+    return monotone(judged, posterior(likelihood_ratio(calibration, planted, judged, share.strong), share.estimate))
 
 
 def _everywhere(judged: Judged) -> np.ndarray:

@@ -13,7 +13,7 @@ from raysep.decision.verdicts import summary, verdicts
 
 
 def share_of(estimate: float, injection: float | None = 0.1) -> Share:
-    return Share(estimate, 0.0, 0.4, 0.1, 0.1, injection, True, None)
+    return Share(estimate, 0.0, 0.4, 0.1, 0.1, injection, None, True, None)
 
 
 @given(seed=st.integers(0, 50), clean=st.integers(8, 60), planted=st.integers(8, 40), share=st.floats(0.01, 0.6))

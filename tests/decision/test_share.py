@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from raysep.decision.conformal import p_values
+from raysep.decision.local_fdr import likelihood_ratio, strong_part
 from raysep.decision.share import best_bin, estimate_share, exchangeable_ranges, injection, lower_halves_differ, storey
 
 
@@ -123,3 +124,41 @@ def test_deterministic_and_needs_both_samples():
     assert estimate_share(*scores(3, 0.2), draws=20, seed=4) == estimate_share(*scores(3, 0.2), draws=20, seed=4)
     with pytest.raises(ValueError, match="calibration"):
         estimate_share(np.zeros(0), np.ones(3))
+
+
+def strong_world(seed, share, strong):
+    """Planted faults of two strengths in equal parts; those of the judged stems are strong, or as planted."""
+    rng = np.random.default_rng([seed, 7])
+    corrupt = np.arange(240) < round(share * 240)
+    shift = np.where(rng.random(240) < (1.0 if strong else 0.5), 7.0, 1.5)
+    planted = rng.standard_normal(60) + np.where(np.arange(60) < 30, 7.0, 1.5)
+    return rng.standard_normal(32), rng.standard_normal(240) + shift * corrupt, planted
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4])
+def test_faults_that_are_strong_throughout_do_not_take_clean_stems_for_weak_ones(share):
+    worlds = [strong_world(seed, share, strong=True) for seed in range(12)]
+    found = [estimate_share(*world, draws=0) for world in worlds]
+    plain = [injection(likelihood_ratio(calibration, planted, judged)) for calibration, judged, planted in worlds]
+    assert np.mean([abs(each.injection - share) for each in found]) < 0.05
+    assert np.mean([each.injection for each in found]) < np.mean(plain) - 0.02
+
+
+def test_faults_of_all_strengths_are_still_counted():
+    found = [estimate_share(*strong_world(seed, 0.4, strong=False), draws=0).injection for seed in range(12)]
+    assert np.mean(found) == pytest.approx(0.4, abs=0.06)
+
+
+@pytest.mark.parametrize(("strong", "expected"), [(True, 1.0), (False, 0.5)])
+def test_how_strong_the_corpus_s_faults_are(strong, expected):
+    parts = [
+        strong_part(calibration, planted, judged)
+        for calibration, judged, planted in (strong_world(seed, 0.4, strong) for seed in range(8))
+    ]
+    assert np.mean(parts) == pytest.approx(expected, abs=0.15)
+
+
+def test_halves_that_weigh_the_same_are_no_halves():
+    calibration, judged, planted = strong_world(0, 0.4, strong=True)
+    alike, halved = (likelihood_ratio(calibration, planted, judged, strong) for strong in (None, 0.5))
+    np.testing.assert_allclose(np.log(halved), np.log(alike), atol=0.1)
