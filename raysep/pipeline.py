@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What only a benchmark knows: the truth table, and the same corpus without faults."""
+    """What only a benchmark knows: the truth table, and the same corpus without faults, where there is one."""
 
     truth: str
-    clean_corpus: str
+    clean_corpus: str | None
     condition: str | None = None  # of raysep.corpus.conditions, for the record
 
 
@@ -62,10 +62,10 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     folder belongs to another configuration, ``FinishedWithFailures`` when all is done but some stems failed.
     """
     from raysep.decision import handling
-    from raysep.stages import decide, prove, report, search
+    from raysep.stages import arms, decide, prove, report, search
 
     def check(found: Inputs, config: Config) -> None:
-        prove.check_arms(config.proof.arms, bool(found.test), benchmark is not None, config.scoring.probes)
+        arms.check_arms(config, bool(found.test), benchmark)
         decide.check_probe(config.decision, config.scoring.probes)
         handling.resolve(config.decision.handling)
 
@@ -136,7 +136,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     from raysep.cluster import session
     from raysep.decision import handling as handlings
     from raysep.screen import Progress
-    from raysep.stages import prove
+    from raysep.stages import arms, prove
     from raysep.stages import train as training
 
     if handling and not decision:
@@ -157,7 +157,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     with session.session(request.address) as available:
         more = [(e.stem.stem_id, e.label, e.weight, e.spans) for e in entries] if decision else ()
         context = begin(request, found, config, available, *more)
-        prove.train_and_evaluate(context, [prove.Arm("separator", entries)], found.test)
+        prove.train_and_evaluate(context, [arms.Arm("separator", entries)], found.test)
     return context.run
 
 

@@ -45,17 +45,17 @@ class NetworkSettings:
     ] = field(default_factory=dict)
 
 
-def _at_once(training: TrainingSettings) -> int:
+def at_once(training: TrainingSettings) -> int:
     """Examples that go through a worker's network at once, at least."""
     return training.batch // max(1, training.workers * training.accumulate)
 
 
 def _leaves_some_out(training: TrainingSettings) -> bool:
-    return training.truncate != "stem" or training.truncate_share * _at_once(training) >= 1
+    return training.truncate != "stem" or training.truncate_share * at_once(training) >= 1
 
 
 def _least_share(training: TrainingSettings) -> str:
-    piece = _at_once(training)
+    piece = at_once(training)
     return (
         f"at least {1 / max(1, piece):.3g} with training.truncate = stem, or no example is ever left out: "
         f"a worker takes {piece} at once"
@@ -339,8 +339,9 @@ class ProofSettings:
         tuple[str, ...],
         Range("one or more arms", lambda arms: len(arms) >= 1),
         About(
-            "trainings that are compared: contaminated, cleaned, weighted, random, reference, contaminated+reference, a probe "
-            "that has a direction; where the faults are known, clean and oracle"
+            "trainings that are compared: contaminated, cleaned, cleaned:HANDLING, weighted, random, reference, "
+            "contaminated+reference, small-loss, loss-truncation, a probe that has a direction; where the faults are known, "
+            "clean, oracle and oracle-ratio:PROBE"
         ),
     ] = ("contaminated", "cleaned")
     seeds: Annotated[

@@ -12,7 +12,7 @@ from raysep.corpus.faults import KINDS
 from raysep.errors import BadInput
 from raysep.probes.embedders.registry import DEFAULT
 from raysep.ranges import fields_of
-from raysep.stages.prove import KNOWN, PLAIN
+from raysep.stages.arms import ARMS
 from raysep.training.recipe import Recipe
 
 SECTIONS = {f.name: f.kind for f in fields_of(settings.Config) if dataclasses.is_dataclass(f.kind)}
@@ -45,7 +45,7 @@ def test_a_recipes_own_ranges_are_those_that_are_shown():
 
 def test_the_arms_and_the_kinds_of_fault_are_named_where_they_are_looked_for(raysep):
     named = re.split(r"[\s,:;]+", SETTINGS["proof.arms"].about)
-    assert [arm for arm in PLAIN + KNOWN if arm not in named] == []
+    assert [arm for arm in ARMS if arm.removesuffix(":") not in named] == []
     text = raysep("contaminate", "--help")[1]
     assert [kind for kind in KINDS if not re.search(rf"\b{kind}\b", text)] == []
 

@@ -36,7 +36,19 @@ TAKEN = frozenset(
         "role",
         "kind",
     }
-    | {"group", "fused", "contaminated", "cleaned", "weighted", "random", "reference", "clean", "oracle"}
+    | {
+        "group",
+        "fused",
+        "contaminated",
+        "cleaned",
+        "weighted",
+        "random",
+        "reference",
+        "clean",
+        "oracle",
+        "small-loss",
+        "loss-truncation",
+    }
     | {"like-final", "like-reference", "like-embedding"}
 )
 STEMS = 4  # of a usual track, which share a pass in own context

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from raysep.corpus import manifest, storage
-from raysep.corpus.hashing import fingerprint, generator
-from raysep.corpus.layouts import stems_of
+from raysep.corpus import manifest
+from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
-from raysep.decision import handling
-from raysep.decision.handling.reading import rows_of
-from raysep.errors import BadInput, RaysepError
-from raysep.outcome import Outcome
-from raysep.rundir import Run, table_bytes
+from raysep.errors import RaysepError
+from raysep.rundir import table_bytes
 from raysep.stages import train
+from raysep.stages.arms import Arm, NotScored, make_arm
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.passes import AudioWorker, Counts, Pass
-from raysep.training.entry import Entry
 
 RESULTS = pa.schema(
     [
@@ -37,25 +33,22 @@ RESULTS = pa.schema(
     ]
 )
 MEASURED = ("sdr", "framewise_sdr", "residue")
-PLAIN = ("contaminated", "cleaned", "weighted", "random", "reference", "contaminated+reference")
-TRAINED_ON_REFERENCE = ("reference", "contaminated+reference")
-KNOWN = ("clean", "oracle")  # need a benchmark's truth
-
-
-@dataclass(frozen=True)
-class Arm:
-    name: str
-    entries: list[Entry]
-
-    @property
-    def size(self) -> int:
-        return sum(entry.weight > 0 for entry in self.entries)
 
 
 def prove(context: Context, inputs: Inputs, benchmark: Any = None) -> None:
-    """Train every arm with every seed for the same number of steps, evaluate, write ``results.parquet``."""
-    proof = context.config.proof
-    arms = [arm for name in proof.arms if (arm := make_arm(context, inputs, name, benchmark))]
+    """Train every arm with every seed for the same number of steps, evaluate, write ``results.parquet``.
+
+    An arm by a probe that the run could not score is left out, and that is said: the others are worth their hours.
+    """
+    arms: list[Arm] = []
+    for name in context.config.proof.arms:
+        try:
+            arm = make_arm(context, inputs, name, benchmark)
+        except NotScored as error:
+            context.progress.say(f"note: the arm {name} is left out ({error})")
+            context.run.update({"arms_left_out": {name: str(error)}})
+            continue
+        arms += [arm] if arm else []
     train_and_evaluate(context, arms, inputs.test or inputs.reference)
 
 
@@ -63,7 +56,7 @@ def train_and_evaluate(context: Context, arms: list[Arm], test: list[Stem]) -> N
     """Every arm with every seed, by the same recipe; without test tracks the trained networks are all there is."""
     run, proof = context.run, context.config.proof
     plans = [
-        train.plan(context, trained_as(arm.name, seed), arm.entries, seed=1000 + seed)
+        train.plan(context, trained_as(arm.name, seed), arm.entries, seed=1000 + seed, recipe=arm.recipe)
         for seed in proof.seeds
         for arm in arms
     ]
@@ -76,88 +69,8 @@ def train_and_evaluate(context: Context, arms: list[Arm], test: list[Stem]) -> N
 
 
 def trained_as(arm: str, seed: int) -> str:
-    return f"{arm}-seed{seed}"
-
-
-def check_arms(names: tuple[str, ...], has_test: bool, has_truth: bool, own: tuple[str, ...] = ()) -> None:
-    """Raise ``BadInput`` for an arm that could not be trained or judged: before hours of work, not after.
-
-    ``own`` are import paths of probes beside the catalogue's.
-    """
-    from raysep.probes.catalogue import probes_of
-
-    probes = [name for name, probe in probes_of(own).items() if probe.oriented]
-    for name in names:
-        if name in KNOWN and not has_truth:
-            raise BadInput(f"proof.arms: {name!r} needs to know the faults; only `raysep demo` and the benchmark do")
-        if name in TRAINED_ON_REFERENCE and not has_test:
-            raise BadInput(
-                f"proof.arms: {name!r} trains on the reference, so it needs other tracks to test on: give --test"
-            )
-        if name not in (*PLAIN, *KNOWN, *probes):
-            raise BadInput(
-                f"proof.arms: {name!r} is neither an arm nor a probe; arms: {', '.join(PLAIN + KNOWN)}; "
-                f"probes: {', '.join(probes)}"
-            )
-
-
-def make_arm(context: Context, inputs: Inputs, name: str, benchmark: Any = None) -> Arm | None:
-    """An arm and what it trains on. None for an arm that the run has nothing for.
-
-    ``cleaned`` uses the corpus by ``decision.handling``, ``weighted`` by the handling ``weight``. ``fad``, ``unlearning``
-    and any other probe remove as many stems of each label as the decision does, those with the lowest scores; ``random``
-    as many, drawn by hash.
-    """
-    if name in KNOWN:
-        return _known_arm(context, inputs, name, benchmark) if benchmark else None
-    corpus = [s for s in inputs.corpus if s.frames]
-    if name == "contaminated":
-        return Arm(name, train.whole(corpus))
-    if name in TRAINED_ON_REFERENCE:
-        return Arm(name, train.whole(inputs.reference + (corpus if name != "reference" else [])))
-    decision = rows_of(context.run.read_table("decision.parquet"))
-    if name in ("cleaned", "weighted"):
-        handled = context.config.decision.handling if name == "cleaned" else "weight"
-        return Arm(name, handling.use(handled, decision, corpus))
-    readable = [row for _, row in handling.named(decision, corpus) if row["outcome"] != Outcome.FAILED]
-    kept = _as_many_kept(context, readable, name)
-    return Arm(name, train.whole(s for s in corpus if s.stem_id in kept))
-
-
-def _as_many_kept(context: Context, rows: list[Mapping[str, Any]], name: str) -> set[str]:
-    """The stem_ids that are left when as many of each label are removed as the decision's rows say."""
-    ids = [row["stem_id"] for row in rows]
-    scores = _random_scores(ids, context.config.seed) if name == "random" else _probe_scores(context.run, name)
-    kept: set[str] = set()
-    for label in {row["stem"] for row in rows}:
-        members = [row for row in rows if row["stem"] == label]
-        removed = sum(not row["keep"] for row in members)
-        # A stem without a score (silent) stays: nothing speaks against it.
-        order = sorted((scores.get(row["stem_id"], np.inf), row["stem_id"]) for row in members)
-        kept |= {stem_id for _, stem_id in order[removed:]}
-    return kept
-
-
-def _random_scores(stem_ids: list[str], seed: int) -> dict[str, float]:
-    return {i: float(generator(seed, "random removal", i).random()) for i in stem_ids}
-
-
-def _probe_scores(run: Run, probe: str) -> dict[str, float]:
-    table = run.read_table("stems.parquet")
-    if probe not in table.column_names:
-        raise BadInput(f"proof.arms: the run has no scores of {probe!r}: its networks or its reference were left out")
-    scores = zip(table["stem_id"].to_pylist(), table[probe].to_pylist(), strict=True)
-    return {i: value for i, value in scores if value is not None and np.isfinite(value)}
-
-
-def _known_arm(context: Context, inputs: Inputs, name: str, benchmark: Any) -> Arm:
-    if name == "clean":
-        clean_corpus = stems_of(storage.absolute(benchmark.clean_corpus), usual=context.config.labels).stems
-        return Arm(name, train.whole(clean_corpus))
-    from raysep.corpus import truth
-
-    clean = {row["stem_id"] for row in truth.read(benchmark.truth) if row["kind"] == truth.CLEAN}
-    return Arm(name, train.whole(s for s in inputs.corpus if s.stem_id in clean and s.frames))
+    """The name of a checkpoint; a colon is not allowed in files everywhere."""
+    return f"{arm.replace(':', '.')}-seed{seed}"
 
 
 # Evaluation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,10 +74,11 @@ def plan(
     seed: int = 0,
     steps: int | None = None,
     early: tuple[str, int] | None = None,
+    recipe: Mapping[str, Any] | None = None,
 ) -> Plan:
     """One training of the run's network on the entries; those of weight 0 are not read.
 
-    The context says which tracks to validate on.
+    The context says which tracks to validate on. ``recipe`` is what is changed of the recipe that the settings make.
     """
     config = context.config
     training = config.training
@@ -90,7 +91,9 @@ def plan(
         stems=tuple(entry for entry in sorted(entries) if entry.weight > 0 and entry.stem.frames),
         model=config.network.model,
         arguments=network_arguments(config, context.sample_rate, context.channels),
-        recipe=settings.recipe_of(training, steps, save_steps=tuple(sorted(saves)), seed=seed, **unvalidated),
+        recipe=settings.recipe_of(
+            training, steps, save_steps=tuple(sorted(saves)), seed=seed, **unvalidated, **(recipe or {})
+        ),
         out=checkpoint_path(context, name),
         early_out=checkpoint_path(context, early[0]) if early else None,
         early_step=early[1] if early else 0,

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from raysep import rundir
+from raysep import config, rundir
 from raysep.config import DecisionSettings
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.mixing import ReferenceBank
@@ -17,7 +17,7 @@ from raysep.errors import BadInput, RaysepError
 from raysep.probes.catalogue import PROBES, probes_of
 from raysep.probes.scoring import ScoringKit, ScoringOptions, score_track, try_out
 from raysep.probes.stored import columns_of
-from raysep.stages import decide, prove, score
+from raysep.stages import arms, decide, score
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
@@ -121,17 +121,20 @@ def test_it_is_aggregated_fused_and_may_decide_and_be_an_arm(
         removed = {row["stem_id"] for row in rows if not row["keep"]}
         assert removed == set(sorted((row["stem_id"] for row in rows), key=value.get)[:2])
     context.run.write_table(table, "decision.parquet")
-    arm = prove.make_arm(context, inputs, "memorised")
+    arm = arms.make_arm(context, inputs, "memorised")
     assert {entry.stem.stem_id for entry in arm.entries} == {row["stem_id"] for row in table.to_pylist() if row["keep"]}
 
 
 def test_it_may_be_named_in_the_settings(own):
+    def proving(*names):
+        return config.preset("smallest", {"proof": {"arms": names}, "scoring": {"probes": own}})
+
     decide.check_probe(DecisionSettings(probe="memorised_worst"), own)
-    prove.check_arms(("cleaned", "memorised"), False, False, own)
+    arms.check_arms(proving("cleaned", "memorised"), has_test=False)
     with pytest.raises(BadInput, match="must be fused or one of"):
         decide.check_probe(DecisionSettings(probe="memorised"))
     with pytest.raises(BadInput, match="'width' is neither an arm nor a probe"):
-        prove.check_arms(("width",), False, False, own)  # no direction: nothing to remove by
+        arms.check_arms(proving("width"), has_test=False)  # no direction: nothing to remove by
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from raysep.decision.rules import FUSED
 from raysep.errors import BadInput
 from raysep.probes import Probe
 from raysep.probes.probe import NAME, TAKEN
-from raysep.stages.prove import KNOWN, PLAIN
+from raysep.stages.arms import ARMS
 
 GIVEN = {
     "name": "mine",
@@ -41,7 +41,7 @@ def test_an_entry_that_no_pass_could_take_is_refused_with_its_name(changes, mess
         probe(**changes)
 
 
-@pytest.mark.parametrize("name", sorted({*NOT_PROBES, FUSED, *PLAIN, *KNOWN}))
+@pytest.mark.parametrize("name", sorted({*NOT_PROBES, FUSED, *ARMS}))
 def test_no_probe_can_have_the_name_of_a_column_of_the_fusion_or_of_an_arm(name):
     assert name in TAKEN or not NAME.fullmatch(name)
 

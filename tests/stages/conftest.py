@@ -1,0 +1,30 @@
+"""A run that has decided, without anything having been computed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from raysep.stages.inputs import Inputs
+
+
+@pytest.fixture
+def decided(make_context, make_stems, write_rows):
+    """(context, inputs) of a corpus of six tracks and its decision: two vocals and one drums are removed, one failed."""
+    context = make_context()
+    corpus = make_stems([f"t{k}" for k in range(6)])
+    corpus = [replace(s, frames=0) if s.stem_id == "t5/bass" else s for s in corpus]
+    removed = {"t0/vocals", "t1/vocals", "t2/drums"}
+    decision, scores = [], []
+    for s in corpus:
+        failed, keep = s.frames == 0, s.stem_id not in removed and s.frames > 0
+        outcome = "failed" if failed else "silent" if s.stem_id == "t4/other" else "scored"
+        weight = 0.0 if failed else 0.1 if not keep else 0.9
+        about = {"stem_id": s.stem_id, "track": s.track, "stem": s.stem}
+        decision.append({**about, "outcome": outcome, "keep": keep, "weight": weight})
+        # The probe thinks that the highest track numbers are the worst, and knows nothing of silent stems.
+        scores.append({**about, "fad-z": None if outcome != "scored" else -float(s.track[1:])})
+    write_rows(context.run, "decision.parquet", decision)
+    write_rows(context.run, "stems.parquet", scores)
+    return context, Inputs(corpus, make_stems(["R0", "R1"]), make_stems(["T"]))
