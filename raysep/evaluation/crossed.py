@@ -38,8 +38,8 @@ def crossed_interval(
     difference itself. One song gives no interval (NaN bounds); one seed gives one over songs alone, which says nothing of
     seed noise. A draw in which a stem has no song has no median: it is left out and counted as undefined.
     """
-    arms = _aligned(values) if against is None else _aligned(values, against)
-    estimate, drawn = _draws(arms, statistic, draws, seed, level)
+    arms = aligned(values) if against is None else aligned(values, against)
+    estimate, drawn = resampled(arms, statistic, draws, seed, level)
     return interval_of(estimate, drawn, level)
 
 
@@ -51,7 +51,7 @@ def share_interval(
     The same songs and seeds are drawn for both, of what both have. A share of a whole that is not above 0 means nothing:
     NaN; and where the whole cannot be told from 0 at this level, the share could be anything: NaN bounds.
     """
-    (above, of_part), (below, of_whole) = (_draws([arm], "mean", draws, seed, level) for arm in _aligned(part, whole))
+    (above, of_part), (below, of_whole) = (resampled([arm], "mean", draws, seed, level) for arm in aligned(part, whole))
     if not below > 0:
         return Interval(np.nan, np.nan, np.nan, level)
     # NaN draws, of a lone song, are no evidence either.
@@ -66,17 +66,20 @@ def common(*arms: np.ndarray) -> np.ndarray:
     return np.logical_and.reduce([np.isfinite(arm).all(axis=0) for arm in arms])
 
 
-def widening(count: int, level: float) -> float:
-    """How much wider than a percentile interval a Student interval of ``count`` values is; 0 for one value."""
+def widening(count: int, level: float, groups: int = 1) -> float:
+    """How much wider than a percentile interval a Student interval of ``count`` values is; 0 for one value.
+
+    Of ``groups`` groups of as many values each, whose deviation is known from all of them together.
+    """
     from scipy.stats import norm, t
 
     if count < 2:
         return 0.0
     tail = (1 + level) / 2
-    return float(np.sqrt(count / (count - 1)) * t.ppf(tail, count - 1) / norm.ppf(tail))
+    return float(np.sqrt(count / (count - 1)) * t.ppf(tail, groups * (count - 1)) / norm.ppf(tail))
 
 
-def _aligned(*arms: np.ndarray) -> list[np.ndarray]:
+def aligned(*arms: np.ndarray) -> list[np.ndarray]:
     """The arms ``(seed, song, stem)`` with NaN where one of them misses a value, without songs and stems that have none."""
     arrays = [np.asarray(arm, dtype=float) for arm in arms]
     arrays = [arm[:, :, None] if arm.ndim == 2 else arm for arm in arrays]
@@ -87,8 +90,14 @@ def _aligned(*arms: np.ndarray) -> list[np.ndarray]:
     return [np.where(counted, arm, np.nan)[:, songs][:, :, stems] for arm in arrays]
 
 
-def _draws(arms: list[np.ndarray], statistic: str, draws: int, seed: int, level: float) -> tuple[float, np.ndarray]:
-    """The figure and ``(draw,)`` of it with its wanderings; all NaN when there is no song, and for one song the draws."""
+def resampled(
+    arms: list[np.ndarray], statistic: str, draws: int, seed: int, level: float, corpora: int = 1
+) -> tuple[float, np.ndarray]:
+    """The figure of ``aligned`` arms and ``(draw,)`` of it with its wanderings.
+
+    All NaN when there is no song, and for one song the draws. ``corpora`` is how many corpora of such a shape the figure is
+    to be averaged over: together they know the wandering better than one does, so that each is widened less.
+    """
     songs = arms[0].shape[1]
     nothing = np.full(draws, np.nan)
     if not songs:
@@ -100,8 +109,8 @@ def _draws(arms: list[np.ndarray], statistic: str, draws: int, seed: int, level:
         by_seed = STATISTICS[statistic](arm)  # (seed,)
         centre = by_seed.mean()
         estimate += sign * centre
-        drawn += sign * widening(songs, level) * (_over_songs(arm, drawn_songs, statistic) - centre)
-        drawn += sign * widening(len(arm), level) * (_over_seeds(by_seed, draws, rng) - centre)
+        drawn += sign * widening(songs, level, corpora) * (_over_songs(arm, drawn_songs, statistic) - centre)
+        drawn += sign * widening(len(arm), level, corpora) * (_over_seeds(by_seed, draws, rng) - centre)
     return float(estimate), estimate + drawn if songs > 1 else nothing
 
 
