@@ -80,6 +80,16 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     return context.run
 
 
+def is_finished(request: Request) -> bool:
+    """Whether the output folder holds the finished run of just this request; the inputs are looked at again."""
+    run = Run(request.out)
+    record = run.read_json("run.json") if run.has("run.json") else {}
+    if not record.get("finished"):
+        return False
+    found, config = prepare(request)
+    return hashing.fingerprint(config, found.digest()) in (record["fingerprint"], *record.get("accepts", []))
+
+
 def score(request: Request) -> Run:
     """The same as far as the scores, by segment and by stem: nothing is decided, and nothing retrained to prove it.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, Quiet, Seed, Settings, Workers, benchmark_app, command
+from raysep.commands.app import Address, ConfigFile, Layout, Quiet, Seed, Settings, Workers, benchmark_app, command
 
 
 @command(benchmark_app, "corpus", "raysep benchmark corpus bench --size tiny")
@@ -53,6 +53,75 @@ def benchmark_detection(
     from raysep.rundir import existing
 
     detection.print_detection(existing(run, "decision.parquet", "stems.parquet"), truth)
+
+
+@command(
+    benchmark_app,
+    "run",
+    "raysep benchmark run --size tiny --condition label-noise --draws 2 --seeds 3 --out runs/bench",
+)
+def benchmark_run(
+    out: Annotated[str, typer.Option(help="Folder to write. The same command continues a killed one.")],
+    size: Annotated[str, typer.Option(help="Of the songs that are made: tiny or small.")] = "tiny",
+    condition: Annotated[
+        str, typer.Option(metavar="NAME", help="Their faults: label-noise, bleeding, mixed, or ten-kinds.")
+    ] = "mixed",
+    songs: Annotated[int | None, typer.Option(min=1, help="Training songs (default: the size's).")] = None,
+    reference_songs: Annotated[
+        int | None, typer.Option(min=1, help="Reference songs (default: the size's with ten-kinds, 10 else).")
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(min=1, help="Corpora, each of other songs (default: 2). More can be added to a folder."),
+    ] = None,
+    corpus: Annotated[str | None, typer.Option(help="A corpus of your own instead, as in `raysep clean`.")] = None,
+    clean: Annotated[str | None, typer.Option(help="The same corpus without faults, if there is one.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Its trusted tracks.")] = None,
+    test: Annotated[str | None, typer.Option(help="Its clean test tracks.")] = None,
+    truth: Annotated[str | None, typer.Option(help="Its truth table, as `raysep contaminate` writes one.")] = None,
+    layout: Layout = None,
+    arms: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,…", help="Trainings that are compared, as in proof.arms (default: a dozen). Repeatable."
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each arm on each corpus.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first corpus; each further one has the next.")] = 1,
+    preset: Annotated[
+        str | None, typer.Option(help="smallest, tiny, small or full (default: the size's; auto for your own).")
+    ] = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    workers: Workers = None,
+    address: Address = None,
+    quiet: Quiet = False,
+) -> None:
+    """Does cleaning pay? Every arm with the same steps, seeds and songs, on one corpus after another: what each gains, how
+    much of the gap to clean training it closes, what is found and lost, with intervals and verdicts; resumable."""
+    from raysep.commands.app import overrides_of
+    from raysep.commands.benchmark import run as stage
+    from raysep.commands.benchmark.sources import arms_for, source_of
+
+    made = {"--songs": songs, "--reference-songs": reference_songs}
+    own = {"--clean": clean, "--reference": reference, "--test": test, "--truth": truth, "--layout": layout}
+    source = source_of(corpus, own, size, condition, made)
+    named = [name.strip() for text in arms or () for name in text.split(",") if name.strip()]
+    stage.run(
+        stage.RunRequest(
+            source=source,
+            out=out,
+            draws=draws or (1 if corpus else 2),
+            seeds=seeds,
+            seed=seed,
+            arms=tuple(dict.fromkeys(named)) or arms_for(source),
+            preset=preset,
+            workers=workers,
+            address=address,
+            quiet=quiet,
+            overrides=overrides_of(config, settings),
+        )
+    )
 
 
 @command(benchmark_app, "harm", "raysep benchmark harm bench --out runs/harm --kind swap --kind bleed-one")
