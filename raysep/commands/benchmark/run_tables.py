@@ -13,7 +13,8 @@ from raysep.commands.benchmark.run_detection import Detected, Found
 from raysep.commands.benchmark.run_figures import ArmFigure, Both, Figures
 from raysep.commands.benchmark.sources import Own, arms_for
 from raysep.evaluation.bootstrap import Interval
-from raysep.evaluation.paired import LEAST_SEEDS, Versus
+from raysep.evaluation.compare import ENOUGH_SEEDS
+from raysep.evaluation.paired import Versus
 from raysep.report.forest import Dot, forest
 from raysep.rundir import Run, environment
 from raysep.screen import terminal
@@ -171,17 +172,17 @@ def made_lines(run: Run, request: RunRequest, draws: Sequence[Draw], found: Figu
     ]
     if len(draws) == 1:
         lines.append("one draw: the intervals say nothing of other corpora")
-    if len(found.paired.seeds) < LEAST_SEEDS:
+    if len(found.paired.seeds) < ENOUGH_SEEDS:
         count = len(found.paired.seeds)
-        lines.append(f"{count} seed{'s' * (count != 1)}: a verdict needs {LEAST_SEEDS}")
+        lines.append(f"{count} seed{'s' * (count != 1)}: a verdict needs {ENOUGH_SEEDS}")
     return lines + left_out(draws, found)
 
 
 def left_out(draws: Sequence[Draw], found: Figures) -> list[str]:
-    """Arms and songs that have no place in the tables, with a count and the first reason."""
+    """Arms and stems that have no place in the tables, with a count and the first of them."""
     lines = []
-    if songs := found.paired.songs_left_out:
-        lines.append(f"{len(songs)} test songs left out for all arms, without a figure for some stem: first {songs[0]}")
+    if stems := found.paired.left_out:
+        lines.append(f"{len(stems)} test stems left out for all arms, silent or without a figure: first {stems[0]}")
     reasons = {
         arm: f"draw {draw.number}: {why}"
         for draw in reversed(draws)

@@ -13,6 +13,7 @@ ARMS = (
     "oracle",
     "cleaned",
     "weighted",
+    "cleaned:relabel",
     "contaminated",
     "random",
     "reference",

@@ -47,7 +47,7 @@ def write_run(request: pipeline.Request, known: pipeline.Benchmark, failed: int 
     tracks = sorted({stem.track for stem in found.test})
     of_song = dict(zip(tracks, rng.normal(0, 1, len(tracks)), strict=True))
     rows = [
-        (arm, seed, track, stem, LEVELS[arm] + of_song[track] + 0.01 * rng.normal(), 0.0, 10)
+        (arm, seed, track, stem, LEVELS[arm] + of_song[track] + 0.01 * rng.normal(), 0.0, None, 10)
         for arm in config.proof.arms
         for seed in config.proof.seeds
         for track in tracks
