@@ -20,7 +20,7 @@ STYLE = (
     "circle{fill:#6cabdd;stroke:#6cabdd}.second.mark{stroke:#ef8a4c}circle.second{fill:#14161a;stroke:#ef8a4c}"
     ".paper{fill:#14161a}.reference{stroke:#a2a7b1}}"
 )
-LEFT, RIGHT, WIDTH, ROW, TOP = 190.0, 560.0, 680.0, 26.0, 58.0
+LEFT, RIGHT, WIDTH, ROW, TOP = 250.0, 600.0, 720.0, 26.0, 58.0
 
 
 @dataclass(frozen=True)
