@@ -340,8 +340,8 @@ class ProofSettings:
         Range("one or more arms", lambda arms: len(arms) >= 1),
         About(
             "trainings that are compared: contaminated, cleaned, cleaned:HANDLING, weighted, random, reference, "
-            "contaminated+reference, small-loss, loss-truncation, a probe that has a direction; where the faults are known, "
-            "clean, oracle and oracle-ratio:PROBE"
+            "contaminated+reference, cleaned+reference, small-loss, loss-truncation, a probe that has a direction; where the "
+            "faults are known, clean, oracle and oracle-ratio:PROBE"
         ),
     ] = ("contaminated", "cleaned")
     seeds: Annotated[

@@ -189,6 +189,11 @@ ARMS: dict[str, Kind] = {
         lambda given, _: train.whole(given.inputs.reference + given.corpus),
         needs=(TEST,),
     ),
+    "cleaned+reference": Kind(
+        "the corpus by the decision and decision.handling, and the reference",
+        lambda given, _: _handled(given, given.context.config.decision.handling) + train.whole(given.inputs.reference),
+        needs=(TEST,),
+    ),
     "small-loss": Kind(
         "as many removed as by the decision, those of highest training loss in their own mixture", _by_probe("own-loss")
     ),

@@ -100,6 +100,8 @@ def test_reference_arms_train_on_the_reference(decided):
     context, inputs = decided
     assert {e.stem.track for e in make_arm(context, inputs, "reference").entries} == {"R0", "R1"}
     assert make_arm(context, inputs, "contaminated+reference").size == 23 + 8
+    both = make_arm(context, inputs, "cleaned+reference").entries
+    assert set(both) == {*make_arm(context, inputs, "cleaned").entries, *make_arm(context, inputs, "reference").entries}
 
 
 def proving(*names, **sections):
