@@ -11,6 +11,7 @@ import pytest
 from raysep.corpus import storage
 from raysep.decision.aggregate import WORST
 from raysep.probes.catalogue import PROBES
+from raysep.probes.likeness import LIKENESSES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "run-folder.md").read_text()
 OPTIONAL = re.compile(r"\((only|not when)\b")
@@ -76,8 +77,10 @@ def test_a_part_of_the_scores_has_the_documented_columns_and_every_probe(finishe
     part = next(name for name in files if name.startswith("scores/"))
     columns = finished.read_table(*part.split("/")).column_names
     described = list(documented("scores/part-NNNNN.parquet"))
-    assert columns[: len(described)] == described
-    assert set(columns[len(described) :]) <= set(PROBES)
+    first = [name for name in described if name not in LIKENESSES]
+    assert columns[: len(first)] == first
+    assert set(columns[len(first) :]) <= {*PROBES, *LIKENESSES}
+    assert set(LIKENESSES) <= {*described} & {*columns}
     assert "loss" in columns
 
 
