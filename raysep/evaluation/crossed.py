@@ -51,11 +51,17 @@ def share_interval(
     The same songs and seeds are drawn for both, of what both have. A share of a whole that is not above 0 means nothing:
     NaN; and where the whole cannot be told from 0 at this level, the share could be anything: NaN bounds.
     """
-    (above, of_part), (below, of_whole) = (resampled([arm], "mean", draws, seed, level) for arm in aligned(part, whole))
+    of_part, of_whole = (resampled([arm], "mean", draws, seed, level) for arm in aligned(part, whole))
+    return ratio_interval(of_part, of_whole, level)
+
+
+def ratio_interval(part: tuple[float, np.ndarray], whole: tuple[float, np.ndarray], level: float) -> Interval:
+    """Of two figures with ``(draw,)`` of each, the same draws for both: see ``share_interval`` for where there is none."""
+    (above, of_part), (below, of_whole) = part, whole
     if not below > 0:
         return Interval(np.nan, np.nan, np.nan, level)
     # NaN draws, of a lone song, are no evidence either.
-    told = np.count_nonzero(of_whole > 0) > (1 + level) / 2 * draws
+    told = np.count_nonzero(of_whole > 0) > (1 + level) / 2 * len(of_whole)
     return interval_of(
         above / below, of_part / np.where(of_whole > 0, of_whole, np.nan) if told else of_whole * np.nan, level
     )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from raysep.evaluation.bootstrap import Interval, interval_of
-from raysep.evaluation.crossed import aligned, resampled, widening
+from raysep.evaluation.crossed import aligned, ratio_interval, resampled, widening
 
 
 def hierarchical_interval(
@@ -42,15 +42,8 @@ def hierarchical_share(
     The same are drawn for both. NaN, or NaN bounds, where the whole cannot be told from 0 (``crossed.share_interval``).
     """
     pairs = [aligned(*pair) for pair in zip(part, whole, strict=True)]
-    (above, of_part), (below, of_whole) = (
-        _resampled([pair[side] for pair in pairs], fixed, draws, seed, level) for side in (0, 1)
-    )
-    if not below > 0:
-        return Interval(np.nan, np.nan, np.nan, level)
-    told = np.count_nonzero(of_whole > 0) > (1 + level) / 2 * draws
-    return interval_of(
-        above / below, of_part / np.where(of_whole > 0, of_whole, np.nan) if told else of_whole * np.nan, level
-    )
+    of_part, of_whole = (_resampled([pair[side] for pair in pairs], fixed, draws, seed, level) for side in (0, 1))
+    return ratio_interval(of_part, of_whole, level)
 
 
 def _resampled(
