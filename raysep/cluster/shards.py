@@ -70,12 +70,13 @@ def kept_workers() -> Iterator[None]:
     They hold their CPUs and GPUs until the end, so nothing else that needs the cluster may run within.
     """
     global _kept
-    _kept, before = _Kept(), _kept
+    kept, before = _Kept(), _kept
+    _kept = kept
     try:
         yield
     finally:
-        _kept.let_go()
-        _kept = before
+        _kept = before  # first: a cluster that is gone cannot let go of anything
+        kept.let_go()
 
 
 def run_shards(

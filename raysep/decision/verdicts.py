@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -176,6 +177,12 @@ def summary(decision: pa.Table) -> dict:
     if METADATA not in metadata:
         raise BadInput("not a decision table: it carries no summary")
     return json.loads(metadata[METADATA])
+
+
+def notes(found: Mapping[str, Any]) -> list[str]:
+    """What a person should know of a decision, from its summary; a warning that the first says already is not said twice."""
+    why, warning = found.get("none_removed"), found.get("warning")
+    return [text for text in (why, None if why and warning and warning in why else warning) if text]
 
 
 def silent_posterior(

@@ -21,6 +21,8 @@ from raysep.stages.plant import Planting
 
 def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
     """From the run's scores to its decision and the manifest of what is used of the corpus."""
+    from raysep.decision.verdicts import notes
+
     run, config = context.run, context.config
     if run.is_done("decide"):
         return
@@ -41,7 +43,7 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
             handling=f"{handled.name}: {handled.about}",
             relabelled=moved,
         )
-    if note := found.get("none_removed") or found["warning"]:
+    for note in notes(found):
         context.progress.say(f"note: {note}")
     if moved:
         context.progress.say(moved)

@@ -9,7 +9,7 @@ from raysep.decision.local_fdr import likelihood_ratio, posterior
 from raysep.decision.none_removed import ceiling, why_none_removed
 from raysep.decision.rules import FalseDiscoveryRate, Ratio, Threshold
 from raysep.decision.share import Share
-from raysep.decision.verdicts import summary, verdicts
+from raysep.decision.verdicts import notes, summary, verdicts
 
 
 def share_of(estimate: float, injection: float | None = 0.1) -> Share:
@@ -63,3 +63,12 @@ def test_a_decision_says_it_exactly_when_it_removes_no_scored_stem(simulate):
         decision = verdicts(simulate(3, share=share, failed=2).stems, rule)
         scored = [row for row in decision.to_pylist() if row["outcome"] == "scored"]
         assert (summary(decision)["none_removed"] is None) == any(not row["keep"] for row in scored)
+
+
+def test_a_warning_is_told_beside_the_reason_unless_the_reason_holds_it():
+    assert notes({"none_removed": None, "warning": None}) == []
+    assert notes({"warning": "needs about 90 calibration stems"}) == ["needs about 90 calibration stems"]
+    assert notes({"none_removed": "only ranked: few tracks; give more", "warning": "few tracks"}) == [
+        "only ranked: few tracks; give more"
+    ]
+    assert notes({"none_removed": "none at 0.01", "warning": "needs about 90"}) == ["none at 0.01", "needs about 90"]

@@ -93,6 +93,7 @@ def decide(
     probe: Annotated[str | None, typer.Option(help="What a ratio ranks by: fused, or any probe.")] = None,
 ) -> None:
     """Decide again from stored scores: another rule, ratio or probe, and no audio is touched."""
+    from raysep.decision.verdicts import notes
     from raysep.rundir import existing
     from raysep.stages import decide as stage
 
@@ -102,7 +103,7 @@ def decide(
     other = found["counts"]["other_label"]
     moved = f", {other} of them like another label, first {found['first_other_label']}" if other else ""
     print(f"{found['counts']['removed']} of {found['counts']['stems']} stems removed{moved}: {out}")
-    if note := found["none_removed"] or found["warning"]:
+    for note in notes(found):
         print(f"note: {note}")
 
 
