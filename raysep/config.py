@@ -64,6 +64,11 @@ class Config:
         About("rate at which all is trained and scored, Hz; 0 = the commonest of the corpus"),
     ] = 0
     seed: Annotated[int, Range.least(0), About("everything random follows from it")] = 0
+    rounds: Annotated[
+        int,
+        Range.least(1, most=5),
+        About("times that the corpus is judged; each time by networks trained on what was kept the time before"),
+    ] = 1
     network: NetworkSettings = field(default_factory=NetworkSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     scoring: ScoringSettings = field(default_factory=ScoringSettings)

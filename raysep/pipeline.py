@@ -105,15 +105,25 @@ def score(request: Request) -> Run:
 
 
 def _score(context: Context, found: Inputs) -> Planting:
-    from raysep.cluster import shards
-    from raysep.stages import attribute, plant, score, train
+    """The scores of the last round, and before it every earlier one with its decision."""
+    from raysep.stages import plant, rounds
 
+    before = None
+    for number in range(1, context.config.rounds):
+        before = rounds.play(context, found, number, before, _judge)
     planting = plant.plant(context, found)
-    train.train_probes(context, found, planting)
+    _judge(context, found, planting, before)
+    return planting
+
+
+def _judge(context: Context, found: Inputs, planting: Planting, before: Run | None) -> None:
+    from raysep.cluster import shards
+    from raysep.stages import attribute, rounds, score, train
+
+    train.train_probes(context, found, planting, rounds.kept(context, found, planting, before) if before else None)
     with shards.kept_workers():
         attribute.attribute(context, found, planting)
         score.score(context, found, planting)
-    return planting
 
 
 @contextmanager

@@ -162,7 +162,27 @@ def verdicts(
     told["counts"]["other_label"] = sum(other is not None for other in belongs)
     first = next((f"{i} like {other.label}" for i, other in zip(stem_ids, belongs, strict=True) if other), None)
     told |= {"none_removed": why, "first_other_label": first}
+    told["evidence_removed"] = _evidence_removed(stems, suspicion, corpus, np.array(wanted), columns)
     return table.replace_schema_metadata({METADATA: json.dumps(told).encode()})
+
+
+def _evidence_removed(
+    stems: pa.Table, suspicion: np.ndarray, corpus: np.ndarray, wanted: np.ndarray, columns: Mapping[str, np.ndarray]
+) -> list[str]:
+    """The calibration and planted stems that the rule would remove: as suspect as the least suspect removed of their label.
+
+    Before the floor, as a label's floor is of the corpus. A row's suspicion is of a model that was not fitted on its track.
+    """
+    removed = np.zeros(len(corpus), dtype=bool)
+    removed[np.flatnonzero(corpus)[~wanted]] = True
+    scored = columns["outcome"] == Outcome.SCORED
+    evidence = scored & ~corpus
+    for label in np.unique(columns["stem"].astype(str)):
+        own = columns["stem"] == label
+        against = suspicion[removed & scored & own]
+        limit = against.min() if len(against) else np.inf
+        evidence &= ~own | (suspicion >= limit)
+    return sorted(stems["stem_id"].filter(pa.array(evidence)).to_pylist())
 
 
 def summary(decision: pa.Table) -> dict:
@@ -171,7 +191,8 @@ def summary(decision: pa.Table) -> dict:
     Keys: ``rule, floor, estimated_share`` (None = ranking only), ``estimated_share_interval, share`` (all estimators, or
     None), ``warning, counts`` (stems, kept, removed, scored, silent, failed, kept_by_floor, and other_label: removed ones that
     belong to another label), ``first_other_label`` in words, ``removed_share, evidence`` (scored stems per role),
-    ``none_removed`` (why no scored stem is removed; None where one is).
+    ``none_removed`` (why no scored stem is removed; None where one is), ``evidence_removed`` (calibration and planted stems
+    that the rule would remove).
     """
     metadata = decision.schema.metadata or {}
     if METADATA not in metadata:

@@ -73,6 +73,7 @@ def clean(
     config: Place | None = None,
     settings: Nested | None = None,
     search: bool = False,
+    rounds: int | None = None,
     retry_failed: bool = False,
     workers: int | None = None,
     address: str | None = None,
@@ -86,6 +87,7 @@ def clean(
     run. ``raysep clean --help`` tells what each argument means; ``settings`` are nested, ``{"training": {"steps": 800}}``.
     """
     from raysep import pipeline
+    from raysep.config import merge
 
     request = pipeline.Request(
         corpus=at(corpus),
@@ -93,7 +95,7 @@ def clean(
         out=at(out),
         test=at(test),
         preset=preset,
-        overrides=overrides(config, settings),
+        overrides=merge(overrides(config, settings), {"rounds": rounds} if rounds else {}),
         search=search,
         workers=workers,
         retry_failed=retry_failed,
@@ -115,6 +117,7 @@ def score(
     preset: str = "auto",
     config: Place | None = None,
     settings: Nested | None = None,
+    rounds: int | None = None,
     retry_failed: bool = False,
     workers: int | None = None,
     address: str | None = None,
@@ -125,6 +128,7 @@ def score(
     ``clean`` with the same arguments goes on from here. Raises as ``clean`` does.
     """
     from raysep import pipeline
+    from raysep.config import merge
 
     request = pipeline.Request(
         corpus=at(corpus),
@@ -132,7 +136,7 @@ def score(
         out=at(out),
         test=at(test),
         preset=preset,
-        overrides=overrides(config, settings),
+        overrides=merge(overrides(config, settings), {"rounds": rounds} if rounds else {}),
         workers=workers,
         retry_failed=retry_failed,
         address=address,

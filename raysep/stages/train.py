@@ -36,12 +36,16 @@ def checkpoint_path(context: Context, name: str) -> str:
     return context.run.path("checkpoints", f"{name}.safetensors")
 
 
-def train_probes(context: Context, inputs: Inputs, planting: Planting) -> None:
-    """The separators that score: one on everything, kept early and at its end, and one on the reference alone."""
+def train_probes(context: Context, inputs: Inputs, planting: Planting, entries: list[Entry] | None = None) -> None:
+    """The separators that score: one on everything, kept early and at its end, and one on the reference alone.
+
+    ``entries`` are trained on instead of everything: what an earlier round kept.
+    """
     training = context.config.training
     early = max(1, round(training.early * training.steps))
+    entries = whole(inputs.corpus + planting.trained) if entries is None else entries
     plans = [
-        plan(context, FINAL, whole(inputs.corpus + planting.trained), seed=context.config.seed, early=(EARLY, early)),
+        plan(context, FINAL, entries, seed=context.config.seed, early=(EARLY, early)),
         plan(
             context,
             REFERENCE,

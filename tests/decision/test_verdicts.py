@@ -233,3 +233,22 @@ def test_without_evidence_no_label_is_proposed(world):
     stems = with_likeness(world.stems, {})
     for evidence in (None, Evidence((), {}), EVIDENCE):
         assert verdicts(stems, evidence=evidence)["label"].null_count == 240
+
+
+# The evidence that the rule would remove
+
+
+def test_evidence_goes_the_way_of_the_corpus_stems_that_are_as_suspect(simulate):
+    stems = simulate(share=0.4, seed=3).stems
+    found = summary(verdicts(stems, Ratio(0.4)))["evidence_removed"]
+    roles = {row["stem_id"]: row["role"] for row in stems.to_pylist()}
+    kinds = [roles[stem_id] for stem_id in found]
+    assert found == sorted(set(found))
+    assert set(kinds) <= {"planted", "calibration"}
+    planted = sum(role == "planted" for role in roles.values())
+    assert kinds.count("planted") > planted / 2 > kinds.count("calibration")
+
+
+def test_no_evidence_is_removed_where_nothing_is(simulate):
+    found = summary(verdicts(simulate(share=0.0, seed=3).stems, Ratio(0.0)))
+    assert found["evidence_removed"] == []

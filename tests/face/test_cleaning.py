@@ -33,7 +33,7 @@ def test_decide_takes_what_the_command_takes(options, arguments):
 
 
 def test_clean_asks_for_what_the_command_asks_for(raysep, asked, tmp_path):
-    words = "--test T --preset tiny --set training.steps=7 --search --retry-failed --workers 3 --address auto --layout own:L -q"
+    words = "--test T --preset tiny --set training.steps=7 --search --rounds 2 --retry-failed --workers 3 --address auto --layout own:L -q"
     assert raysep("clean", "C", "--reference", "R", "--out", "O", *words.split())[0] == 0
     more = {
         "test": "T",
@@ -43,13 +43,13 @@ def test_clean_asks_for_what_the_command_asks_for(raysep, asked, tmp_path):
         "address": "auto",
         "layout": "own:L",
     }
-    done = face.clean("C", "R", "O", search=True, retry_failed=True, quiet=True, **more)
+    done = face.clean("C", "R", "O", search=True, rounds=2, retry_failed=True, quiet=True, **more)
     assert asked[0] == asked[1]
     assert raysep("clean", "C", "--reference", "R", "--out", "O")[0] == 0
     face.clean("C", "R", "O")
     assert asked[2] == asked[3]
     assert done.folder.endswith("/O")
-    face.score("C", "R", "O", retry_failed=True, quiet=True, **more)
+    face.score("C", "R", "O", rounds=2, retry_failed=True, quiet=True, **more)
     assert asked[4] == replace(asked[0], search=False)
 
 

@@ -51,6 +51,15 @@ def clean(
     config: ConfigFile = None,
     settings: Settings = None,
     search: Annotated[bool, typer.Option("--search", help="Also search the ratio by retraining (Ray Tune).")] = False,
+    rounds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=5,
+            help="Judge so many times, each time by networks trained on what was kept the time before; "
+            "each costs as much as the first (default: the settings', 1).",
+        ),
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Score again what failed before.")] = False,
     workers: Workers = None,
     address: Address = None,
@@ -62,6 +71,7 @@ def clean(
     report.html into the run folder. Exit code 3: all done, but some stems could not be read (failed.parquet).
     """
     from raysep import pipeline
+    from raysep.config import merge
 
     request = pipeline.Request(
         corpus=corpus,
@@ -69,7 +79,7 @@ def clean(
         out=out,
         test=test,
         preset=preset,
-        overrides=overrides_of(config, settings),
+        overrides=merge(overrides_of(config, settings), {"rounds": rounds} if rounds else {}),
         search=search,
         workers=workers,
         retry_failed=retry_failed,

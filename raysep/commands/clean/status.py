@@ -10,7 +10,8 @@ STAGES = ("plant", "train", "attribute", "score", "decide", "search", "retrain",
 def print_status(run: Run) -> None:
     record = run.read_json("run.json")
     print(f"{run.root}: run {record['fingerprint']}, started {record['started']}")
-    for name in STAGES:
+    earlier = [f"round-{number}" for number in range(1, record.get("config", {}).get("rounds", 1))]
+    for name in (*earlier, *STAGES):
         if name == "search" and not record.get("search"):
             continue
         if name in record["stages"] and run.is_done(name):
