@@ -52,7 +52,7 @@ def test_above_each_setting_stands_what_it_means_and_may_be():
 
 
 def test_every_setting_is_described_with_its_value_in_each_preset():
-    assert list(ROWS)[:3] == ["labels", "sample_rate", "seed"]
+    assert list(ROWS)[:4] == ["labels", "sample_rate", "seed", "rounds"]
     for name, row in ROWS.items():
         for preset, value in {"": row.default, **row.presets}.items():
             made = config.preset(preset) if preset else config.Config()
@@ -62,7 +62,7 @@ def test_every_setting_is_described_with_its_value_in_each_preset():
     values = config.to_dict(config.Config())
     names = [f"{k}.{inner}" for k, v in values.items() if isinstance(v, dict) for inner in v]
     assert set(names) < set(ROWS)
-    assert len(ROWS) == len(names) + 3
+    assert len(ROWS) == len(names) + 4
 
 
 def test_one_setting_is_explained(raysep):
