@@ -20,6 +20,7 @@ __all__ = [
     "decide",
     "evaluate",
     "fad",
+    "prove",
     "read",
     "score",
     "separate",
@@ -29,13 +30,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from raysep.corpus.layouts import Scan, stems_of
-    from raysep.face.cleaning import Cleaning, Scores, clean, decide, read, score
+    from raysep.face.cleaning import Cleaning, Scores, clean, decide, prove, read, score
     from raysep.face.distances import Distances, fad
     from raysep.face.separating import Evaluation, Separation, Training, evaluate, separate, train
 else:
     _HOMES = {
         "raysep.corpus.layouts": ("Scan", "stems_of"),
-        "raysep.face.cleaning": ("Cleaning", "Scores", "clean", "decide", "read", "score"),
+        "raysep.face.cleaning": ("Cleaning", "Scores", "clean", "decide", "prove", "read", "score"),
         "raysep.face.distances": ("Distances", "fad"),
         "raysep.face.separating": ("Evaluation", "Separation", "Training", "evaluate", "separate", "train"),
     }

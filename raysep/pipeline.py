@@ -8,7 +8,7 @@ labels are a ``Benchmark``: nothing before ``prove`` is handed one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from raysep import config as settings
 from raysep.config import Config
 from raysep.corpus import hashing, manifest, storage
+from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
 from raysep.rundir import Run
 
@@ -53,10 +54,16 @@ class Request:
     before: dict[str, float] | None = None  # name → seconds of work that went before, for the record
     validation: str | None = None  # tracks that ``train`` validates on
     layout: str | None = None  # of ``corpus.layouts``, for all of these; None: whichever matches
+    until: str | None = None  # "decide" ends ``clean`` there; None: to the end
+
+
+DECIDE = "decide"
 
 
 def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     """Find the wrong stems, decide what to keep, retrain, and prove it. Returns the finished run.
+
+    With ``until`` it ends at the decision; the same request without it goes on from there.
 
     Raises ``BadInput`` before any work when the inputs cannot give a right answer, ``RunConflict`` when the output
     folder belongs to another configuration, ``FinishedWithFailures`` when all is done but some stems failed.
@@ -72,9 +79,13 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     with _opened(request, check) as (context, found):
         planting = _score(context, found)
         decide.decide(context, found, planting)
-        if request.search:
-            search.search(context, found, planting)
-        prove.prove(context, found, benchmark)
+        if request.until != DECIDE:
+            if request.search:
+                search.search(context, found, planting)
+            prove.prove(context, found, benchmark)
+    if request.until == DECIDE:
+        report.decided(context)
+        return context.run
     report.report(context, benchmark)
     report.finish(context)
     return context.run
@@ -102,6 +113,63 @@ def score(request: Request) -> Run:
         context.run.write_table(decide.per_stem(context.run, found.corpus, planting.roles), "stems.parquet")
     report.refuse_failures(context.run)
     return context.run
+
+
+def prove(
+    root: str,
+    arms: Sequence[str] = (),
+    seeds: int = 0,
+    *,
+    workers: int | None = None,
+    address: str | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Train and judge further arms and seeds of a run that is decided, whether it was proven before or not.
+
+    Without ``arms`` those of its settings; ``seeds`` is how many each arm has in the end, at least (0: as its settings say).
+    Raises ``BadInput`` for a run that is not decided yet, and for arms that it cannot have.
+    """
+    from raysep.cluster import session
+    from raysep.rundir import existing
+    from raysep.screen import Progress
+    from raysep.stages import prove, report
+    from raysep.stages.context import Context
+
+    run = existing(root, "decision.parquet", "stems.parquet")
+    record, found = run.read_json("run.json"), _inputs_of(run)
+    config = settings.from_dict(record["config"])
+    benchmark = None
+    if truth := record.get("truth"):
+        benchmark = Benchmark(truth, record.get("clean_corpus"), record.get("condition"))
+    with session.session(address) as available:
+        session.check_reachable(run.root, available)
+        context = Context(
+            run=run,
+            config=config,
+            available=available,
+            progress=Progress(quiet),
+            fingerprint=record["fingerprint"],
+            workers=workers,
+            sample_rate=config.sample_rate or found.sample_rate,
+            channels=found.channels,
+        )
+        count = prove.prove_further(
+            context, found, benchmark, arms or config.proof.arms, seeds or len(config.proof.seeds)
+        )
+    context.progress.say(f"{count} trainings added" if count else "nothing to add: every arm has every seed")
+    report.report(context, benchmark)
+    report.finish(context)
+    return run
+
+
+def _inputs_of(run: Run) -> Inputs:
+    """What a run works on, from its folder alone."""
+    from raysep.stages.inputs import Inputs
+
+    def stems(name: str) -> list[Stem]:
+        return manifest.read(run.path(f"{name}.parquet")) if run.has(f"{name}.parquet") else []
+
+    return Inputs(stems("manifest"), stems("reference"), stems("test"))
 
 
 def _score(context: Context, found: Inputs) -> Planting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,7 @@ def clean(
     config: Place | None = None,
     settings: Nested | None = None,
     search: bool = False,
+    until: str | None = None,
     rounds: int | None = None,
     retry_failed: bool = False,
     workers: int | None = None,
@@ -102,6 +104,7 @@ def clean(
         address=address,
         layout=layout,
         quiet=quiet,
+        until=until,
     )
     with failures_told():
         pipeline.clean(request)
@@ -146,6 +149,26 @@ def score(
     with failures_told():
         pipeline.score(request)
     return Scores(where(out))
+
+
+def prove(
+    run: Place,
+    arms: Sequence[str] = (),
+    *,
+    seeds: int = 0,
+    workers: int | None = None,
+    address: str | None = None,
+    quiet: bool = False,
+) -> Cleaning:
+    """Train and judge further arms and seeds of a run that has decided; what it has is not done again.
+
+    Without ``arms`` those of its settings; ``seeds`` is how many each has in the end (0: as many as the settings say).
+    """
+    from raysep import pipeline
+
+    with failures_told():
+        pipeline.prove(at(run), tuple(arms), seeds, workers=workers, address=address, quiet=quiet)
+    return read(run)
 
 
 def read(run: Place) -> Cleaning:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,12 +14,13 @@ from raysep.corpus import manifest
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
 from raysep.errors import RaysepError
-from raysep.rundir import table_bytes
+from raysep.rundir import Run, table_bytes
 from raysep.stages import train
-from raysep.stages.arms import Arm, NotScored, make_arm
+from raysep.stages.arms import Arm, NotScored, check_arms, make_arm
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.passes import AudioWorker, Counts, Pass
+from raysep.training.plan import Plan
 
 RESULTS = pa.schema(
     [
@@ -40,6 +42,10 @@ def prove(context: Context, inputs: Inputs, benchmark: Any = None) -> None:
 
     An arm by a probe that the run could not score is left out, and that is said: the others are worth their hours.
     """
+    train_and_evaluate(context, _arms(context, inputs, benchmark), inputs.test or inputs.reference)
+
+
+def _arms(context: Context, inputs: Inputs, benchmark: Any) -> list[Arm]:
     arms: list[Arm] = []
     for name in context.config.proof.arms:
         try:
@@ -49,23 +55,62 @@ def prove(context: Context, inputs: Inputs, benchmark: Any = None) -> None:
             context.run.update({"arms_left_out": {name: str(error)}})
             continue
         arms += [arm] if arm else []
-    train_and_evaluate(context, arms, inputs.test or inputs.reference)
+    return arms
+
+
+def prove_further(context: Context, inputs: Inputs, benchmark: Any, arms: Sequence[str], seeds: int) -> int:
+    """Train and judge what is asked for and not in ``results.parquet`` yet; returns how many trainings that were.
+
+    What is there stays; the arms and seeds that it has are taken together with those asked for, so that every arm has every
+    seed. Resumable by the same request. Raises ``BadInput`` as ``check_arms`` does.
+    """
+    run = context.run
+    before = run.read_table("results.parquet") if run.has("results.parquet") else None
+    there = {(row["arm"], row["seed"]) for row in before.to_pylist()} if before else set()
+    names = list(dict.fromkeys([*(arm for arm, _ in sorted(there)), *arms]))
+    numbers = sorted({seed for _, seed in there} | set(range(seeds)))
+    proof = replace(context.config.proof, arms=tuple(names), seeds=tuple(numbers))
+    config = replace(context.config, proof=proof)
+    check_arms(config, bool(inputs.test), benchmark)
+    chosen = _arms(replace(context, config=config), inputs, benchmark)
+    missing = [(arm, seed) for seed in numbers for arm in chosen if (arm.name, seed) not in there]
+    if not missing:
+        return 0
+    test = inputs.test or inputs.reference
+    plans = [_plan(context, arm, seed) for arm, seed in missing]
+    train.run_plans(context, f"retrain-{_next(run, 'retrain')}", plans)
+    trained = fingerprint(context.fingerprint, [p.fingerprint for p in plans], MEASURED)
+    networks = [Trained(arm.name, seed, arm.size, test) for arm, seed in missing]
+    with run.stage(f"evaluate-{_next(run, 'evaluate')}") as record, context.progress.bar("evaluate") as advance:
+        table = _evaluate(context, dict(enumerate(networks, start=len(there))), trained, advance)
+        record.update(trainings=[trained_as(arm.name, seed) for arm, seed in missing])
+        run.write_table(
+            pa.concat_tables([before, table] if before else [table], promote_options="default"), "results.parquet"
+        )
+    return len(missing)
+
+
+def _next(run: Run, stage: str) -> int:
+    """The number of the first further proof whose stage is not done."""
+    return next(number for number in itertools.count(2) if not run.is_done(f"{stage}-{number}"))
 
 
 def train_and_evaluate(context: Context, arms: list[Arm], test: list[Stem]) -> None:
     """Every arm with every seed, by the same recipe; without test tracks the trained networks are all there is."""
     run, proof = context.run, context.config.proof
-    plans = [
-        train.plan(context, trained_as(arm.name, seed), arm.entries, seed=1000 + seed, recipe=arm.recipe)
-        for seed in proof.seeds
-        for arm in arms
-    ]
+    plans = [_plan(context, arm, seed) for seed in proof.seeds for arm in arms]
     train.run_plans(context, "retrain", plans)
     if test and not run.is_done("evaluate"):
         with run.stage("evaluate") as record, context.progress.bar("evaluate") as advance:
             trained = fingerprint(context.fingerprint, [p.fingerprint for p in plans], MEASURED)
-            _evaluate(context, arms, test, trained, advance)
+            networks = [Trained(arm.name, seed, arm.size, test) for arm in arms for seed in proof.seeds]
+            table = _evaluate(context, dict(enumerate(networks)), trained, advance)
+            run.write_table(table, "results.parquet")
             record.update(arms=[arm.name for arm in arms], seeds=list(proof.seeds))
+
+
+def _plan(context: Context, arm: Arm, seed: int) -> Plan:
+    return train.plan(context, trained_as(arm.name, seed), arm.entries, seed=1000 + seed, recipe=arm.recipe)
 
 
 def trained_as(arm: str, seed: int) -> str:
@@ -87,17 +132,14 @@ class Trained:
 
 
 def _evaluate(
-    context: Context, arms: list[Arm], test: list[Stem], fingerprint: str, advance: Callable[..., None]
-) -> None:
-    """Every trained network on every test track, a shard each; then one table."""
-    run = context.run
-    networks = [Trained(arm.name, seed, arm.size, test) for arm in arms for seed in context.config.proof.seeds]
+    context: Context, networks: dict[int, Trained], fingerprint: str, advance: Callable[..., None]
+) -> pa.Table:
+    """Trained networks on every test track, a shard each, by its number; the rows of all of them."""
     work = replace(Pass.of(context, "evaluate"), fingerprint=fingerprint)
-    done = work.run(Evaluator.of(context, fingerprint=fingerprint), dict(enumerate(networks)), advance)
+    done = work.run(Evaluator.of(context, fingerprint=fingerprint), networks, advance)
     if done.lost:
         raise RaysepError(f"evaluation failed ({done.reason}); start the same command again to go on")
-    parts = [run.read_table("evaluation", f"part-{number:05d}.parquet") for number in range(len(networks))]
-    run.write_table(pa.concat_tables(parts), "results.parquet")
+    return pa.concat_tables(context.run.read_table("evaluation", f"part-{number:05d}.parquet") for number in networks)
 
 
 class Evaluator(AudioWorker):

@@ -19,6 +19,7 @@ from raysep.stages.results import (
     print_result,
     reference_alone,
     rule_text,
+    share_sentence,
     silence_sentence,
     tested_on,
 )
@@ -31,8 +32,8 @@ def report(context: Context, benchmark: Any = None) -> None:
     """Write ``report.html``; with a benchmark's truth, its detection curves too."""
     truth = benchmark.truth if benchmark else None
     if truth:
-        named = {"condition": benchmark.condition} if benchmark.condition else {}
-        context.run.update({"truth": truth, **named})
+        named = {"condition": benchmark.condition, "clean_corpus": benchmark.clean_corpus}
+        context.run.update({"truth": truth, **{name: value for name, value in named.items() if value}})
     write(context.run, truth)
 
 
@@ -48,6 +49,16 @@ def finish(context: Context) -> None:
     run.update({"finished": True})
     if not context.progress.console.quiet:
         print_result(run)
+    refuse_failures(run)
+
+
+def decided(context: Context) -> None:
+    """Print what was decided, of a run that ends there; raise when some stems failed."""
+    run = context.run
+    if not context.progress.console.quiet:
+        print(share_sentence(run.read_json("summary.json")))
+        print(f"decision: {run.path('decision.parquet')}\ncleaned manifest: {run.path('cleaned.parquet')}")
+        print("not retrained: the same command without --until goes on, `raysep prove` trains the arms that you name")
     refuse_failures(run)
 
 

@@ -7,6 +7,7 @@ import pytest
 import raysep as face
 from raysep import pipeline
 from raysep.errors import BadInput, FinishedWithFailures
+from raysep.rundir import Run
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def asked(monkeypatch):
     """The requests that reached the pipeline."""
     found: list[pipeline.Request] = []
     monkeypatch.setattr(pipeline, "clean", found.append)
-    monkeypatch.setattr(pipeline, "score", found.append)
+    monkeypatch.setattr(pipeline, "score", lambda request: found.append(request) or Run(request.out))
     return found
 
 
@@ -22,10 +23,33 @@ def test_clean_takes_what_the_command_takes(options, arguments):
     assert arguments(face.clean) == options("clean")
 
 
-def test_score_takes_what_clean_takes_but_for_the_search(arguments):
+def test_score_takes_what_the_command_takes(options, arguments):
     wanted = arguments(face.clean)
-    del wanted["search"]
-    assert arguments(face.score) == wanted
+    del wanted["search"], wanted["until"]
+    assert arguments(face.score) == options("score") == wanted
+
+
+def test_prove_takes_what_the_command_takes(options, arguments):
+    assert arguments(face.prove) == options("prove") | {"arms": ()}
+
+
+def test_prove_asks_for_what_the_command_asks_for(raysep, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(
+        pipeline, "prove", lambda run, arms, *rest, **more: asked.append((run, tuple(arms), rest, more))
+    )
+    (tmp_path / "run.json").write_text("{}")
+    words = "--arms contaminated,cleaned --arms random --seeds 3 --workers 2 -q"
+    assert raysep("prove", str(tmp_path), *words.split())[0] == 0
+    face.prove(tmp_path, ["contaminated", "cleaned", "random"], seeds=3, workers=2, quiet=True)
+    assert asked[0] == asked[1]
+
+
+def test_an_end_that_there_is_not_is_refused_with_the_ones_there_are(raysep, asked):
+    code, _, error = raysep("clean", "C", "--reference", "R", "--out", "O", "--until", "score")
+    assert code == 2
+    assert error == "raysep: --until score: the only place to end at is decide; `raysep score` ends before it\n"
+    assert asked == []
 
 
 def test_decide_takes_what_the_command_takes(options, arguments):
@@ -33,7 +57,7 @@ def test_decide_takes_what_the_command_takes(options, arguments):
 
 
 def test_clean_asks_for_what_the_command_asks_for(raysep, asked, tmp_path):
-    words = "--test T --preset tiny --set training.steps=7 --search --rounds 2 --retry-failed --workers 3 --address auto --layout own:L -q"
+    words = "--test T --preset tiny --set training.steps=7 --search --until decide --rounds 2 --retry-failed --workers 3 --address auto --layout own:L -q"
     assert raysep("clean", "C", "--reference", "R", "--out", "O", *words.split())[0] == 0
     more = {
         "test": "T",
@@ -43,14 +67,21 @@ def test_clean_asks_for_what_the_command_asks_for(raysep, asked, tmp_path):
         "address": "auto",
         "layout": "own:L",
     }
-    done = face.clean("C", "R", "O", search=True, rounds=2, retry_failed=True, quiet=True, **more)
+    done = face.clean("C", "R", "O", search=True, until="decide", rounds=2, retry_failed=True, quiet=True, **more)
     assert asked[0] == asked[1]
     assert raysep("clean", "C", "--reference", "R", "--out", "O")[0] == 0
     face.clean("C", "R", "O")
     assert asked[2] == asked[3]
     assert done.folder.endswith("/O")
     face.score("C", "R", "O", rounds=2, retry_failed=True, quiet=True, **more)
-    assert asked[4] == replace(asked[0], search=False)
+    assert asked[4] == replace(asked[0], search=False, until=None)
+    assert (
+        raysep("score", "C", "--reference", "R", "--out", "O", *words.replace("--search --until decide ", "").split())[
+            0
+        ]
+        == 0
+    )
+    assert asked[5] == asked[4]
 
 
 def test_a_run_with_failed_stems_is_a_result_and_a_warning(monkeypatch, tmp_path):

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from raysep.corpus import manifest
 from raysep.corpus.layouts import stems_of
-from raysep.errors import RaysepError
+from raysep.errors import BadInput, RaysepError
 from raysep.stages import prove, train
 from raysep.stages.arms import Arm
 
@@ -122,3 +123,73 @@ def test_an_arm_by_a_probe_without_scores_is_left_out_and_that_is_noted(decided,
 
 def test_a_checkpoint_of_an_arm_with_a_colon_is_a_file_anywhere():
     assert prove.trained_as("cleaned:weight", 3) == "cleaned.weight-seed3"
+
+
+# Further arms and seeds
+
+
+@pytest.fixture
+def proven(evaluated, monkeypatch):
+    """A run that has two arms and two seeds; what is trained from now on is in the list."""
+    from raysep.stages.inputs import Inputs
+
+    context, arms, test = evaluated
+    inputs = Inputs([entry.stem for entry in arms[0].entries], [], test)
+    prove.train_and_evaluate(context, arms, test)
+    stages: list[tuple[str, list[str]]] = []
+    fit = train.run_plans
+    monkeypatch.setattr(
+        train,
+        "run_plans",
+        lambda c, stage, plans: stages.append((stage, [p.name for p in plans])) or fit(c, stage, plans),
+    )
+    known = {arm.name: arm for arm in arms} | {"random": Arm("random", arms[0].entries[:2])}
+    monkeypatch.setattr(prove, "make_arm", lambda c, i, name, benchmark: known[name])
+    return context, inputs, stages
+
+
+def test_what_is_there_is_not_trained_again_and_every_arm_gets_every_seed(proven):
+    context, inputs, stages = proven
+    before = context.run.read_table("results.parquet").to_pylist()
+    assert prove.prove_further(context, inputs, None, ["random"], 3) == 5
+    assert stages == [
+        ("retrain-2", ["random-seed0", "random-seed1", "cleaned-seed2", "contaminated-seed2", "random-seed2"])
+    ]
+    rows = context.run.read_table("results.parquet").to_pylist()
+    assert rows[: len(before)] == before
+    assert {(r["arm"], r["seed"]) for r in rows} == {
+        (arm, seed) for arm in ("contaminated", "cleaned", "random") for seed in (0, 1, 2)
+    }
+    assert len(rows) == 9 * 2 * 4
+    assert prove.prove_further(context, inputs, None, ["random"], 3) == 0
+    assert len(stages) == 1
+
+
+def test_a_further_proof_that_was_killed_before_its_table_goes_on(proven, monkeypatch):
+    context, inputs, stages = proven
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once:
+        once.setattr(prove, "_evaluate", killed)
+        with pytest.raises(KeyboardInterrupt):
+            prove.prove_further(context, inputs, None, ["random"], 2)
+    assert prove.prove_further(context, inputs, None, ["random"], 2) == 2
+    assert [names for _, names in stages] == 2 * [["random-seed0", "random-seed1"]]
+    assert len(context.run.read_table("results.parquet")) == 6 * 2 * 4
+
+
+def test_a_run_that_only_decided_is_proven_from_nothing(proven):
+    context, inputs, _stages = proven
+    for name in ("results.parquet", "done/evaluate.json"):
+        (Path(context.run.root) / name).unlink()
+    assert prove.prove_further(context, inputs, None, ["contaminated", "cleaned"], 1) == 2
+    assert len(context.run.read_table("results.parquet")) == 2 * 2 * 4
+
+
+def test_an_arm_that_a_run_cannot_have_is_refused_before_any_training(proven):
+    context, inputs, stages = proven
+    with pytest.raises(BadInput, match=r"'oracle' needs to know the faults"):
+        prove.prove_further(context, inputs, None, ["oracle"], 1)
+    assert stages == []

@@ -20,6 +20,21 @@ from raysep.commands.app import (
     overrides_of,
 )
 
+Corpus = Annotated[str, typer.Argument(help="MUSDB18-HQ folders (track/vocals.wav …), local or s3://, or a manifest.")]
+Reference = Annotated[str, typer.Option(help="Trusted clean tracks, likewise; none of them in the corpus.")]
+RunFolder = Annotated[str, typer.Option(help="Run folder, local or s3://. The same command continues a killed run.")]
+Test = Annotated[str | None, typer.Option(help="Clean tracks to evaluate on (default: the reference).")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Score again what failed before.")]
+Rounds = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=5,
+        help="Judge so many times, each time by networks trained on what was kept the time before; "
+        "each costs as much as the first (default: the settings', 1).",
+    ),
+]
+
 
 @command(app, "demo", "raysep demo --out runs/demo")
 def demo(
@@ -40,27 +55,20 @@ def demo(
 
 @command(app, "clean", "raysep clean s3://music/corpus --reference s3://music/trusted --out s3://music/runs/first")
 def clean(
-    corpus: Annotated[
-        str, typer.Argument(help="MUSDB18-HQ folders (track/vocals.wav …), local or s3://, or a manifest.")
-    ],
-    reference: Annotated[str, typer.Option(help="Trusted clean tracks, likewise; none of them in the corpus.")],
-    out: Annotated[str, typer.Option(help="Run folder, local or s3://. The same command continues a killed run.")],
-    test: Annotated[str | None, typer.Option(help="Clean tracks to evaluate on (default: the reference).")] = None,
+    corpus: Corpus,
+    reference: Reference,
+    out: RunFolder,
+    test: Test = None,
     layout: Layout = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
     search: Annotated[bool, typer.Option("--search", help="Also search the ratio by retraining (Ray Tune).")] = False,
-    rounds: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=5,
-            help="Judge so many times, each time by networks trained on what was kept the time before; "
-            "each costs as much as the first (default: the settings', 1).",
-        ),
+    until: Annotated[
+        str | None, typer.Option(metavar="decide", help="End at the decision: nothing is retrained to prove it.")
     ] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Score again what failed before.")] = False,
+    rounds: Rounds = None,
+    retry_failed: RetryFailed = False,
     workers: Workers = None,
     address: Address = None,
     quiet: Quiet = False,
@@ -72,7 +80,10 @@ def clean(
     """
     from raysep import pipeline
     from raysep.config import merge
+    from raysep.errors import BadInput
 
+    if until not in (None, pipeline.DECIDE):
+        raise BadInput(f"--until {until}: the only place to end at is {pipeline.DECIDE}; `raysep score` ends before it")
     request = pipeline.Request(
         corpus=corpus,
         reference=reference,
@@ -86,8 +97,67 @@ def clean(
         address=address,
         quiet=quiet,
         layout=layout,
+        until=until,
     )
     pipeline.clean(request)
+
+
+@command(app, "score", "raysep score CORPUS --reference REF --out runs/first")
+def score(
+    corpus: Corpus,
+    reference: Reference,
+    out: RunFolder,
+    test: Test = None,
+    layout: Layout = None,
+    preset: Preset = "auto",
+    config: ConfigFile = None,
+    settings: Settings = None,
+    rounds: Rounds = None,
+    retry_failed: RetryFailed = False,
+    workers: Workers = None,
+    address: Address = None,
+    quiet: Quiet = False,
+) -> None:
+    """Score every stem by every probe and end there: `raysep decide` decides by the scores, `raysep clean` goes on."""
+    from raysep import pipeline
+    from raysep.config import merge
+
+    request = pipeline.Request(
+        corpus=corpus,
+        reference=reference,
+        out=out,
+        test=test,
+        preset=preset,
+        overrides=merge(overrides_of(config, settings), {"rounds": rounds} if rounds else {}),
+        workers=workers,
+        retry_failed=retry_failed,
+        address=address,
+        quiet=quiet,
+        layout=layout,
+    )
+    run = pipeline.score(request)
+    print(f"scored: {run.path('stems.parquet')}")
+
+
+@command(app, "prove", "raysep prove runs/first --arms contaminated,cleaned,random --seeds 3")
+def prove(
+    run: Annotated[str, typer.Argument(help="A run that has decided, proven or not.")],
+    arms: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,…", help="Trainings to compare, as in proof.arms (default: those). Repeatable."),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=0, help="Trainings that each arm has in the end (0: as many as the settings say).")
+    ] = 0,
+    workers: Workers = None,
+    address: Address = None,
+    quiet: Quiet = False,
+) -> None:
+    """Add arms and seeds to a run that has decided: trains and judges what is not there yet, and prints all; resumable."""
+    from raysep import pipeline
+
+    names = [name for text in arms or [] for name in text.split(",")]
+    pipeline.prove(run, names, seeds, workers=workers, address=address, quiet=quiet)
 
 
 @command(app, "decide", "raysep decide runs/first --rule ratio --ratio 0.3 --probe fad --out ratio30.parquet")
