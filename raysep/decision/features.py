@@ -88,3 +88,12 @@ def mean_suspicion(features: np.ndarray, oriented: np.ndarray) -> np.ndarray:
     if not features.shape[1]:
         return np.zeros(len(features))
     return -features[:, oriented].mean(axis=1) if oriented.any() else (features**2).mean(axis=1)
+
+
+def mean_shortfall(features: np.ndarray, oriented: np.ndarray) -> np.ndarray:
+    """By how much the oriented standardised scores lie below the usual, on average ``(row,)``; one above it counts as usual.
+
+    A probe that finds a stem better than usual says nothing against what the others find wrong with it.
+    """
+    oriented = np.asarray(oriented, dtype=bool)
+    return np.maximum(-features[:, oriented], 0.0).mean(axis=1) if oriented.any() else np.zeros(len(features))

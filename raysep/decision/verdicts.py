@@ -78,7 +78,7 @@ def verdicts(
             of origin). Without ``role`` every row is corpus.
         floor: share of each label's stems that is always left (and at least 4, where there are as many).
         probes: columns to fuse; None = all.
-        oriented: probes whose score is higher = cleaner (for the ranking without calibration); None = all.
+        oriented: probes whose score is higher = cleaner (the ranking without calibration, and the fusion's prior); None = all.
         evidence: the columns that say what a stem is like, for the label that a removed one belongs to; None = not known.
         strict: refuse to turn an estimate into removals when the calibration is not exchangeable.
 
@@ -250,11 +250,11 @@ def fused_suspicion(
     features = standardise(values, label, fit)
     used = informative(features, fit)
     names, features = tuple(name for name, kept in zip(names, used, strict=True) if kept), features[:, used]
+    known = np.array([oriented is None or name.removesuffix(WORST) in oriented for name in names], dtype=bool)
     if calibrated:
         kind = _column(scored, "kind", None)
-        return fuse(features, role, group, kind, seed, fusion)
-    known = [oriented is None or name.removesuffix(WORST) in oriented for name in names]
-    return mean_suspicion(features, np.array(known, dtype=bool))
+        return fuse(features, role, group, kind, seed, fusion, known)
+    return mean_suspicion(features, known)
 
 
 def trusted_share(

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from raysep.decision.features import standardise
-from raysep.decision.fusion import Fusion, assign_folds, can_fuse, example_weights, fuse, novelty
+from raysep.decision.features import mean_shortfall, standardise
+from raysep.decision.fusion import Fusion, assign_folds, can_fuse, example_weights, fuse, logistic, novelty
 from raysep.evaluation.ranking import auroc
 
 
@@ -57,7 +57,8 @@ def test_a_fault_nobody_planted_is_learnt_from_the_corpus_and_by_novelty():
     groups = np.arange(320) // 4
 
     def found(**settings):
-        return auroc(fuse(features, role, groups, settings=Fusion(**settings))[:240], unplanted[:240])
+        learnt = Fusion(prior=0.0, enough=0.0, **settings)
+        return auroc(fuse(features, role, groups, settings=learnt)[:240], unplanted[:240])
 
     neither = found(unlabelled=0.0, novelty=0.0)
     assert found(unlabelled=0.3, novelty=0.0) > neither + 0.1
@@ -143,3 +144,75 @@ def test_too_little_calibration_is_refused():
     assert not can_fuse(np.array(["corpus"] * 20), np.arange(20))
     with pytest.raises(ValueError, match="calibration"):
         fuse(np.zeros((20, 2)), role, np.zeros(20))
+
+
+# The model itself
+
+
+def made_up(seed: int = 0, rows: int = 90, width: int = 6):
+    rng = np.random.default_rng(seed)
+    columns = rng.standard_normal((rows, width))
+    positive = rng.random(rows) < 1 / (1 + np.exp(-2 * columns[:, 0]))
+    return columns, rng.random(rows) < 0.8, positive, rng.uniform(0.2, 3, rows)
+
+
+@pytest.mark.parametrize("penalty", [0.3, 30.0])
+def test_the_logistic_model_is_scikit_learns_where_there_is_no_prior(penalty):
+    from sklearn.linear_model import LogisticRegression
+
+    columns, used, positive, weights = made_up()
+    model = LogisticRegression(C=1 / penalty, max_iter=5000, tol=1e-10)
+    model.fit(columns[used], positive[used], sample_weight=weights[used])
+    np.testing.assert_allclose(
+        logistic(columns, used, positive, weights, penalty), model.decision_function(columns), atol=1e-4
+    )
+
+
+def test_with_a_prior_nothing_smaller_can_be_found_around_the_solution():
+    """The slope of the penalised loss is zero, by central differences of the loss written out."""
+    columns, used, positive, weights = made_up(1)
+    prior = np.random.default_rng(2).standard_normal(len(columns))
+    added = logistic(columns, used, positive, weights, 3.0, prior) - prior
+    slope = np.linalg.lstsq(np.column_stack([columns, np.ones(len(columns))]), added, rcond=None)[0]
+
+    def loss(slope):
+        odds = columns @ slope[:-1] + slope[-1] + prior
+        each = np.where(positive, np.log1p(np.exp(-odds)), np.log1p(np.exp(odds)))
+        return (weights * each)[used].sum() + 1.5 * (slope[:-1] ** 2).sum()
+
+    for k in range(len(slope)):
+        ahead, behind = slope.copy(), slope.copy()
+        ahead[k] += 1e-4
+        behind[k] -= 1e-4
+        assert abs(loss(ahead) - loss(behind)) / 2e-4 < 1e-5
+
+
+def test_separable_examples_and_a_tiny_penalty_end_in_finite_odds():
+    columns = np.linspace(-1, 1, 40)[:, None]
+    odds = logistic(columns, np.ones(40, dtype=bool), columns[:, 0] > 0, np.ones(40), 1e-3)
+    assert np.isfinite(odds).all()
+    assert (np.diff(odds) > 0).all()
+
+
+def test_without_evidence_to_speak_of_the_prior_decides():
+    """Four calibration tracks that are harder than the corpus's: what is learnt from them alone points the wrong way."""
+    rng = np.random.default_rng(0)
+    role = np.repeat(["corpus", "calibration", "planted"], [200, 16, 24])
+    groups = np.r_[np.arange(200) // 4, 50 + np.arange(16) // 4, 54 + np.arange(24) // 12]
+    features = rng.standard_normal((240, 30)) + 0.3 * np.repeat(rng.standard_normal((60, 1)), 4, axis=0)
+    wrong = np.arange(240) < 60
+    features[wrong] -= 1.0
+    features[200:216] -= 0.4  # harder songs
+    features[216:, :6] -= rng.choice([0.0, 2.0], 24)[:, None]
+
+    def found(**settings):
+        return auroc(fuse(features, role, groups, settings=Fusion(**settings))[:200], wrong[:200])
+
+    assert found() > 0.9
+    assert found(prior=0.0, enough=0.0) < 0.8
+
+
+def test_probes_without_a_direction_are_in_no_prior():
+    features = np.array([[-1.0, 5.0], [-3.0, -5.0], [2.0, 0.0]])
+    np.testing.assert_allclose(mean_shortfall(features, np.array([True, False])), [1.0, 3.0, 0.0])
+    np.testing.assert_allclose(mean_shortfall(features, np.array([False, False])), 0.0)
