@@ -90,10 +90,13 @@ def mean_suspicion(features: np.ndarray, oriented: np.ndarray) -> np.ndarray:
     return -features[:, oriented].mean(axis=1) if oriented.any() else (features**2).mean(axis=1)
 
 
-def mean_shortfall(features: np.ndarray, oriented: np.ndarray) -> np.ndarray:
-    """By how much the oriented standardised scores lie below the usual, on average ``(row,)``; one above it counts as usual.
+def shortfall(features: np.ndarray, oriented: np.ndarray) -> np.ndarray:
+    """By how much the oriented standardised scores lie below the usual, their root mean square ``(row,)``.
 
-    A probe that finds a stem better than usual says nothing against what the others find wrong with it.
+    One above the usual counts as usual: a probe that finds a stem better than others says nothing against what is found
+    wrong with it. Squared, since a fault that only a few probes see moves those far.
     """
     oriented = np.asarray(oriented, dtype=bool)
-    return np.maximum(-features[:, oriented], 0.0).mean(axis=1) if oriented.any() else np.zeros(len(features))
+    if not oriented.any():
+        return np.zeros(len(features))
+    return np.sqrt(np.square(np.minimum(features[:, oriented], 0.0)).mean(axis=1))

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raysep.decision.features import mean_shortfall
+from raysep.decision.features import shortfall
 
 NEWTON_STEPS, TOLERANCE = 50, 1e-8
 ROLES = ("calibration", "planted", "corpus")
@@ -87,13 +87,13 @@ def fuse(
         raise ValueError(f"fusion needs {FEWEST_STEMS} calibration stems of {FEWEST_TRACKS} tracks")
     kind = np.full(len(role), "") if kind is None else np.asarray([name or "" for name in kind])
     oriented = np.ones(features.shape[1], dtype=bool) if oriented is None else np.asarray(oriented, dtype=bool)
-    shortfall = mean_shortfall(features, oriented)
+    lacking = shortfall(features, oriented)
     total = np.zeros(len(role))
     for repeat in range(settings.repeats):
         fold = assign_folds(groups, role, settings.folds, np.random.default_rng([seed, repeat]))
         for index in np.unique(fold):
             held_out = fold == index
-            total[held_out] += _fit_and_score(features, shortfall, role, kind, ~held_out, held_out, settings)
+            total[held_out] += _fit_and_score(features, lacking, role, kind, ~held_out, held_out, settings)
     return total / settings.repeats
 
 
@@ -111,7 +111,7 @@ def assign_folds(groups: np.ndarray, role: np.ndarray, folds: int, rng: np.rando
 
 def _fit_and_score(
     features: np.ndarray,
-    shortfall: np.ndarray,
+    lacking: np.ndarray,
     role: np.ndarray,
     kind: np.ndarray,
     fitted: np.ndarray,
@@ -123,7 +123,7 @@ def _fit_and_score(
     weights = example_weights(np.where(fitted, role, ""), kind, settings.unlabelled)
     used = weights > 0
     columns = expand(features, clean, fitted, settings)
-    prior = settings.prior * _in_deviations(shortfall, clean)
+    prior = settings.prior * _in_deviations(lacking, clean)
     # The weights sum to the number of stems, so that the penalty means the same for any corpus size.
     together = logistic(columns, used, ~clean, weights * used.sum() * trust, settings.penalty, prior)
     suspicion = _in_deviations(together, clean)

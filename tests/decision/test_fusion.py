@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from raysep.decision.features import mean_shortfall, standardise
+from raysep.decision.features import shortfall, standardise
 from raysep.decision.fusion import Fusion, assign_folds, can_fuse, example_weights, fuse, logistic, novelty
 from raysep.evaluation.ranking import auroc
 
@@ -214,5 +214,6 @@ def test_without_evidence_to_speak_of_the_prior_decides():
 
 def test_probes_without_a_direction_are_in_no_prior():
     features = np.array([[-1.0, 5.0], [-3.0, -5.0], [2.0, 0.0]])
-    np.testing.assert_allclose(mean_shortfall(features, np.array([True, False])), [1.0, 3.0, 0.0])
-    np.testing.assert_allclose(mean_shortfall(features, np.array([False, False])), 0.0)
+    np.testing.assert_allclose(shortfall(features, np.array([True, False])), [1.0, 3.0, 0.0])
+    np.testing.assert_allclose(shortfall(features, np.array([True, True])), np.sqrt([0.5, 17.0, 0.0]))
+    np.testing.assert_allclose(shortfall(features, np.array([False, False])), 0.0)
