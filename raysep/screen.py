@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from typing import Any
 
 Advance = Callable[[int, int], None]
+# Names are printed as they are: "Song [remix]" holds no markup, and ":bell:" no picture.
+PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
 
 
 def terminal() -> Any:
     """Where tables are printed. A pipe or a job's log has no width of its own: tables get the one they need."""
     from rich.console import Console
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=150)
+    console = Console(**PLAIN)
+    return console if console.is_terminal else Console(**PLAIN, width=150)
 
 
 class Progress:
@@ -23,7 +25,7 @@ class Progress:
     def __init__(self, quiet: bool = False) -> None:
         from rich.console import Console
 
-        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.console = Console(stderr=True, quiet=quiet, **PLAIN)
 
     def say(self, text: str) -> None:
         self.console.print(text)
@@ -35,12 +37,12 @@ class Progress:
         from rich.progress import Progress as Bars
 
         columns = (
-            TextColumn("{task.description:<12}"),
+            TextColumn("{task.description:<12}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
         )
         if not self.console.is_terminal:
             self.say(f"{title} …")
