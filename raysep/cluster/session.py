@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -37,19 +39,45 @@ def connect(address: str | None = None, cpus: int | None = None) -> Resources:
         os.environ.setdefault(name, value)
     if not ray.is_initialized():
         address = address or os.environ.get("RAY_ADDRESS")
+        _name_paths_in_full()
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
         try:
-            if address and address != "local":
-                ray.init(address=address, **options)
-            else:
-                # Nobody announces that this machine is to go: the process that would listen for it is saved.
-                os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
-                ray.init(address="local", num_cpus=cpus, include_dashboard=False, **options)
+            with _code_of_this_process():
+                if address and address != "local":
+                    ray.init(address=address, **options)
+                else:
+                    # Nobody announces that this machine is to go: the process that would listen for it is saved.
+                    os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+                    ray.init(address="local", num_cpus=cpus, include_dashboard=False, **options)
         except ConnectionError as error:
             raise BadInput(
                 f"Ray at {address}: {error}; start it with `ray start --head`, or unset RAY_ADDRESS"
             ) from None
     return resources()
+
+
+@contextlib.contextmanager
+def _code_of_this_process() -> Iterator[None]:
+    """Workers import what this process does: Ray puts the folder in which it is started before all others on their path.
+
+    Unless this process looks there itself, it is started in the folder that holds this raysep instead: an older clone, or
+    a file of a library's name, where the command happens to be given would else be what the workers run.
+    """
+    here = os.getcwd()
+    if here in map(os.path.abspath, sys.path):
+        yield
+        return
+    os.chdir(Path(__file__).resolve().parents[2])
+    try:
+        yield
+    finally:
+        os.chdir(here)
+
+
+def _name_paths_in_full() -> None:
+    """Workers begin in another folder: what PYTHONPATH names from here must be found from there."""
+    if paths := os.environ.get("PYTHONPATH"):
+        os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in paths.split(os.pathsep))
 
 
 def resources() -> Resources:

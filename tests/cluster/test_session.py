@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import raysep
 from raysep.cluster import session
 from raysep.cluster.session import check_reachable
 from raysep.errors import BadInput
@@ -108,3 +114,52 @@ def test_the_runtime_of_the_tests_has_what_it_was_given(ray_runtime):
     with session.session() as found:
         assert found == ray_runtime
     assert session.ray.is_initialized()
+
+
+def test_workers_look_for_code_where_this_process_does(fake_ray, monkeypatch, tmp_path):
+    """Ray puts the folder in which it is started before all others on the workers' path."""
+    where = []
+    real = session.ray.init
+    monkeypatch.setattr(session.ray, "init", lambda **options: (where.append(os.getcwd()), real(**options)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["own", "/elsewhere"]))
+    with session.session():
+        assert os.getcwd() == str(tmp_path)
+    assert where == [str(Path(raysep.__file__).parents[1])]
+    assert os.environ["PYTHONPATH"] == os.pathsep.join([str(tmp_path / "own"), "/elsewhere"])
+    monkeypatch.setattr(sys, "path", ["", *sys.path])  # as with python -m raysep: this process looks here itself
+    with session.session():
+        pass
+    assert where[1:] == [str(tmp_path)]
+
+
+@pytest.mark.cluster
+def test_a_clone_in_the_folder_is_not_what_workers_run(tmp_path):
+    """A command given where another raysep/ and a file of a library's name lie: the workers run this one."""
+    (tmp_path / "raysep").mkdir()
+    for name in ("raysep/__init__.py", "soundfile.py"):
+        (tmp_path / name).write_text("raise RuntimeError('imported from the current folder')\n")
+    (tmp_path / "script").mkdir()
+    (tmp_path / "script" / "ask.py").write_text(
+        "from raysep.cluster import session\n"
+        "import ray\n"
+        "@ray.remote\n"
+        "def where():\n"
+        "    import raysep, soundfile\n"
+        "    return raysep.__file__\n"
+        "if __name__ == '__main__':\n"
+        "    with session.session(cpus=1):\n"
+        "        print(ray.get(where.remote()))\n"
+    )
+    root = str(Path(raysep.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "script" / "ask.py")],
+        cwd=tmp_path,
+        env={k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | {"PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.strip().splitlines()[-1:] == [raysep.__file__], done.stderr
