@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysep import config as settings
 from raysep.config import Config
-from raysep.corpus import hashing, manifest, storage
+from raysep.corpus import hashing, labels, manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
 from raysep.rundir import Run
@@ -55,9 +55,10 @@ class Request:
     validation: str | None = None  # tracks that ``train`` validates on
     layout: str | None = None  # of ``corpus.layouts``, for all of these; None: whichever matches
     until: str | None = None  # "decide" ends ``clean`` there; None: to the end
+    labels: tuple[str, ...] | None = None  # as ``corpus.labels`` reads them; None: those of the settings
 
 
-DECIDE = "decide"
+DECIDE = \"decide\"
 
 
 def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
@@ -97,7 +98,7 @@ def is_finished(request: Request) -> bool:
     record = run.read_json("run.json") if run.has("run.json") else {}
     if not record.get("finished"):
         return False
-    found, config = prepare(request)
+    found, config = prepare(replace(request, quiet=True))
     return hashing.fingerprint(config, found.digest()) in (record["fingerprint"], *record.get("accepts", []))
 
 
@@ -231,7 +232,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
         raise BadInput(f"--handling {handling}: acts on a decision: give --decision too")
     found, config = prepare(request)
     training.check_validation(config, bool(found.validation))
-    entries = training.entries_by(found.corpus, decision, handling or "table")
+    entries = training.entries_by(found.corpus, decision, handling or "table", Progress(request.quiet).say)
     if decision and not any(entry.weight for entry in entries):
         raise BadInput(f"--decision {decision}: keeps none of the {len(found.corpus)} stems of {request.corpus}")
     if strange := [entry for entry in entries if entry.label not in config.labels]:
@@ -251,16 +252,20 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
 
 def prepare(request: Request) -> tuple[Inputs, Config]:
     """Scan the inputs and settle the configuration."""
+    from raysep.screen import Progress
     from raysep.stages.inputs import read_inputs
     from raysep.stages.train import check_network, network_arguments
 
-    overrides = request.overrides or {}
+    wanted = labels.parse(request.labels) if request.labels else None
+    overrides = settings.merge(request.overrides or {}, {"labels": list(wanted.names)} if wanted else {})
     # Checks every setting before the first file is looked at.
     first = settings.preset("full" if request.preset == "auto" else request.preset, overrides)
     check_network(first)
     others = (request.reference, request.test, request.validation)
     reference, test, validation = (storage.absolute(uri) if uri else None for uri in others)
-    found = read_inputs(storage.absolute(request.corpus), reference, test, first.labels, validation, request.layout)
+    corpus, say = storage.absolute(request.corpus), Progress(request.quiet).say
+    sums = wanted.sums if wanted else None
+    found = read_inputs(corpus, reference, test, first.labels, validation, request.layout, say, sums)
     name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset
     config = settings.preset(name, overrides)
     network_arguments(config, config.sample_rate or found.sample_rate, found.channels)

@@ -9,6 +9,11 @@ import numpy as np
 QUALITY = "HQ"
 
 
+def resampled_frames(frames: int, source_rate: int, target_rate: int) -> int:
+    """How many samples ``resample`` makes of ``frames``: halves are rounded up."""
+    return (2 * frames * target_rate + source_rate) // (2 * source_rate)
+
+
 def resample(audio: np.ndarray, source_rate: int, target_rate: int) -> np.ndarray:
     """``(channel, time)`` at ``source_rate`` Hz to ``(channel, time')`` at ``target_rate`` Hz, float32."""
     if source_rate == target_rate:

@@ -68,7 +68,15 @@ Address = Annotated[
 Layout = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="How folders are laid out: package.module:Class of your own (default: as found)."
+        metavar="NAME",
+        help="How folders are laid out: see docs/layouts.md, or package.module:Class of your own (default: as found).",
+    ),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="The stems, with commas between; guitar+piano=other sums two into one (default: as in the settings).",
     ),
 ]
 
@@ -89,6 +97,11 @@ def main_options(
 ) -> None:
     if debug:
         os.environ["RAYSEP_DEBUG"] = "1"
+
+
+def names_of(text: str | None) -> tuple[str, ...] | None:
+    """Names with commas between; None when they are not given."""
+    return tuple(name.strip() for name in text.split(",")) if text else None
 
 
 def overrides_of(config: str | None, assignments: list[str] | None) -> dict:

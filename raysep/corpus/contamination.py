@@ -20,7 +20,8 @@ from raysep.corpus import storage, truth
 from raysep.corpus.faultplan import Planned, plan
 from raysep.corpus.faults import FAULTS, KINDS, PAIRED, SEVERITIES, WHOLE_TRACK, Stems, check_choices
 from raysep.corpus.hashing import generator
-from raysep.corpus.layouts import LABELS, headers, musdb, stems_of
+from raysep.corpus.layouts import LABELS, headers, stems_of
+from raysep.corpus.layouts.naming import MIXTURE
 from raysep.corpus.manifest import Stem, stem_id, tracks_of
 from raysep.corpus.reading import as_channels
 from raysep.errors import BadInput
@@ -149,6 +150,7 @@ def contaminate(
     progress: Progress | None = None,
     labels: Sequence[str] = LABELS,
     split: str = "train",
+    say: Callable[[str], None] = lambda text: None,
 ) -> list[dict]:
     """Write a copy of a corpus in which ``share`` of the stems is corrupted; returns the truth rows.
 
@@ -161,7 +163,7 @@ def contaminate(
     """
     corpus, out, truth_table = (storage.absolute(uri) for uri in (corpus_uri, out_uri, truth_uri))
     _check_places(corpus, out, truth_table)
-    tracks = tracks_of(stems_of(corpus, labels, split=split, layout="musdb").stems)
+    tracks = tracks_of(stems_of(corpus, labels, split=split, layout="musdb", say=say).stems)
     faults_of = defaultdict(list)
     for fault in plan({track: tuple(stems) for track, stems in tracks.items()}, share, seed, kinds, severities):
         faults_of[fault.track].append(fault)
@@ -257,7 +259,7 @@ def _corrupt_files(task: _Task) -> list[dict]:
     """Decode a track, corrupt it, write what changed, copy the rest."""
     files = {label: storage.read_bytes(stem.uri) for label, stem in task.stems.items()}
     channels = max(stem.channels for stem in task.stems.values())
-    audio = {k: as_channels(decode(files[k], stem.uri), channels) for k, stem in task.stems.items()}
+    audio = {k: _padded(as_channels(decode(files[k], stem.uri), channels), stem) for k, stem in task.stems.items()}
     rate = next(iter(task.stems.values())).sample_rate
     changed, rows = corrupt_track(task.track, audio, task.planned, rate, task.seed)
     for label, stem in task.stems.items():
@@ -266,7 +268,7 @@ def _corrupt_files(task: _Task) -> list[dict]:
             audio[label] = decode(files[label], task.targets[label])  # as written, for the mixture
         storage.write_bytes(task.targets[label], files[label])
     for source, target in task.copies:
-        is_mixture = PurePosixPath(source).stem.lower() == musdb.MIXTURE
+        is_mixture = PurePosixPath(source).stem.lower() == MIXTURE
         if changed and is_mixture and PurePosixPath(source).suffix.lower() in headers.EXTENSIONS:
             total = np.asarray(np.sum([audio[label] for label in sorted(audio)], axis=0, dtype=np.float32))
             original = probe(storage.read_bytes(source), source)
@@ -274,6 +276,10 @@ def _corrupt_files(task: _Task) -> list[dict]:
         else:
             _copy(source, target)
     return rows
+
+
+def _padded(audio: np.ndarray, stem: Stem) -> np.ndarray:
+    return np.pad(audio, ((0, 0), (0, stem.padding))) if stem.padding else audio
 
 
 def _encode_like(audio: np.ndarray, format: str, sample_rate: int) -> bytes:

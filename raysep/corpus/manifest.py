@@ -8,13 +8,16 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from raysep.audio.resample import resampled_frames
 from raysep.corpus import storage
+from raysep.corpus.names import normal
 from raysep.errors import BadInput
 
 SCHEMA = pa.schema(
@@ -30,8 +33,13 @@ SCHEMA = pa.schema(
         ("bytes", pa.int64()),
         ("etag", pa.string()),
         ("split", pa.string()),
+        ("parts", pa.list_(pa.string())),
+        ("padding", pa.int64()),
+        ("has_bleed", pa.bool_()),
+        ("problem", pa.string()),
     ]
 )
+LATER = ("parts", "padding", "has_bleed", "problem")  # columns that older manifests lack
 
 
 @dataclass(frozen=True, order=True)
@@ -49,6 +57,15 @@ class Stem:
     bytes: int
     etag: str  # a fingerprint of the content, the same in every store; changes when the content does
     split: str = "train"
+    parts: tuple[str, ...] = ()  # the URIs of the files whose sum it is, where there are several; ``uri`` is the first
+    padding: int = 0  # samples of silence after its own, among ``frames``
+    has_bleed: bool | None = None  # by the corpus's own word, where it says so
+    problem: str = ""  # why it is not used though its file can be read: then rate, channels and frames are 0
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """Every file that it is made of."""
+        return self.parts or (self.uri,)
 
 
 def stem_id(track: str, stem: str) -> str:
@@ -61,6 +78,36 @@ def tracks_of(stems: Iterable[Stem]) -> dict[str, dict[str, Stem]]:
     for stem in sorted(stems):
         tracks[stem.track][stem.stem] = stem
     return dict(tracks)
+
+
+def summed(track: str, label: str, members: Sequence[Stem]) -> Stem:
+    """The stem that is the sum of several, as long as the longest; of one file it is that one under the label.
+
+    Rate and format are those of the first: parts of other rates are resampled when they are read. It is as unusable as
+    any of its parts.
+    """
+    first = members[0]
+    named = replace(first, stem_id=stem_id(track, label), track=track, stem=label)
+    if len(members) == 1:
+        return named
+    parts = tuple(uri for stem in members for uri in stem.uris)
+    named = replace(named, parts=parts, bytes=sum(s.bytes for s in members), etag=_joined(members), padding=0)
+    if not all(s.frames for s in members):
+        problem = next((s.problem for s in members if s.problem), "")
+        return replace(named, sample_rate=0, channels=0, frames=0, problem=problem)
+    rate = first.sample_rate
+    return replace(
+        named,
+        frames=max(resampled_frames(s.frames - s.padding, s.sample_rate, rate) for s in members),
+        channels=max(s.channels for s in members),
+        has_bleed=None if all(s.has_bleed is None for s in members) else any(s.has_bleed for s in members),
+    )
+
+
+def _joined(members: Sequence[Stem]) -> str:
+    """A content tag of all parts in their order; none when one could not even be opened."""
+    tags = [stem.etag for stem in members]
+    return hashlib.sha256("\n".join(tags).encode()).hexdigest() if all(tags) else ""
 
 
 def labels_of(stems: Iterable[Stem]) -> tuple[str, ...]:
@@ -77,11 +124,18 @@ def write(uri: str, stems: Iterable[Stem]) -> None:
 def read(uri: str) -> list[Stem]:
     try:
         table = storage.read_table(uri)
-        return [Stem(**row) for row in table.select(SCHEMA.names).to_pylist()]
+        names = [name for name in SCHEMA.names if name not in LATER or name in table.column_names]
+        return [_stem(row) for row in table.select(names).to_pylist()]
     except FileNotFoundError as error:
         raise BadInput(f"{uri}: no such manifest; make one with `raysep scan CORPUS --out {uri}`") from error
-    except (pa.ArrowInvalid, KeyError) as error:
+    except (pa.ArrowInvalid, KeyError, TypeError) as error:
         raise BadInput(f"{uri}: not a manifest ({error}); make one with `raysep scan CORPUS --out {uri}`") from error
+
+
+def _stem(row: dict[str, Any]) -> Stem:
+    """Of a row of a table; names in the form that a scan gives them."""
+    names = {key: normal(row[key]) for key in ("stem_id", "track", "stem")}
+    return Stem(**row | names | {"parts": tuple(row.get("parts") or ())})
 
 
 def digest(stems: Iterable[Stem]) -> str:

@@ -2,37 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from itertools import zip_longest
+from operator import or_
+from typing import TypeVar
 
 import numpy as np
 
-from raysep.audio.files import decode
+from raysep.audio import streams
+from raysep.audio.files import decode, probe
 from raysep.audio.resample import resample
 from raysep.corpus import manifest, segments, storage
 from raysep.corpus.manifest import Stem
 from raysep.corpus.segments import Drawn
 from raysep.errors import AudioError
 
+T = TypeVar("T")
+
 
 def read_stem(stem: Stem, sample_rate: int, channels: int = 2) -> np.ndarray:
     """The whole stem as ``(channel, time)`` at ``sample_rate`` Hz. Raises ``AudioError`` naming the URI.
 
-    A file that holds fewer samples than the manifest says is an error, never a shorter or silent stem.
+    A file that holds fewer samples than the manifest says is an error, never a shorter or silent stem. Of several parts
+    it is the sum, each as long as the longest; the silence that the manifest adds follows.
     """
-    try:
-        audio = decode(storage.read_bytes(stem.uri), stem.uri)
-    except OSError as error:
-        raise AudioError(f"{stem.uri}: cannot be read ({error})") from error
+    if stem.problem:
+        raise AudioError(stem.problem)
+    audio = _sum_of_parts(stem) if stem.parts else _read(stem.uri)[0]
     if not stem.frames:  # the scan could not use it either: nothing has changed
         if not audio.shape[1]:
             raise AudioError(f"{stem.uri}: holds no samples; replace or remove the file")
         raise AudioError(f"{stem.uri}: could not be read when the corpus was scanned, but can be now; scan it again")
-    if audio.shape != (stem.channels, stem.frames):
+    if audio.shape != (stem.channels, stem.frames - stem.padding):
         raise AudioError(
             f"{stem.uri}: {audio.shape[0]} channels of {audio.shape[1]} samples, but the manifest says "
-            f"{stem.channels} of {stem.frames}; the file changed since the scan: scan again into a new run"
+            f"{stem.channels} of {stem.frames - stem.padding}; the file changed since the scan: scan again into a new run"
         )
+    if stem.padding:
+        audio = np.pad(audio, ((0, 0), (0, stem.padding)))
     return as_channels(resample(audio, stem.sample_rate, sample_rate), channels)
+
+
+def _read(uri: str) -> tuple[np.ndarray, int]:
+    """All samples of one file as ``(channel, time)``, and its rate in Hz. Raises ``AudioError``."""
+    file, number = streams.file_of(uri)
+    try:
+        data = storage.read_bytes(file)
+    except OSError as error:
+        raise AudioError(f"{uri}: cannot be read ({error})") from error
+    if number is not None:
+        data = streams.wav_of(data, number, uri)
+    return decode(data, uri), probe(data, uri).sample_rate
+
+
+def _sum_of_parts(stem: Stem) -> np.ndarray:
+    """``(channel, time)`` at the stem's rate, with as many channels as the manifest says where a part has one alone."""
+    total = np.zeros((0, 0), np.float32)
+    for uri in stem.parts:
+        part, rate = _read(uri)
+        part = as_channels(resample(part, rate, stem.sample_rate or rate), stem.channels or len(part))
+        short, long = sorted((total, part), key=lambda audio: audio.shape[1])
+        total = long.copy()
+        total[: len(short), : short.shape[1]] += short
+    return total
 
 
 def as_channels(audio: np.ndarray, channels: int) -> np.ndarray:
@@ -44,6 +77,14 @@ def as_channels(audio: np.ndarray, channels: int) -> np.ndarray:
     if audio.shape[0] == 1:
         return np.repeat(audio, channels, axis=0)
     return audio[:channels]
+
+
+def together(singles: Iterable[dict[str, T]]) -> list[dict[str, T]]:
+    """What is of one label each, label → it, put together: the first of each label, then the second, in their order."""
+    by_label: dict[str, list[dict[str, T]]] = {}
+    for each in singles:
+        by_label.setdefault(next(iter(each)), []).append(each)
+    return [reduce(or_, joined) for joined in zip_longest(*by_label.values(), fillvalue={})]
 
 
 def to_int16(audio: np.ndarray) -> np.ndarray:
@@ -59,21 +100,41 @@ def read_segments(
     length: int,
     most: int | None = None,
 ) -> tuple[np.ndarray, int]:
-    """``(n, stem, channel, time)`` drawn segments in track order; and how many tracks could not be read.
+    """``(n, stem, channel, time)`` drawn segments, those of whole tracks in track order; and how many could not be read.
 
-    ``length`` (samples) and ``most`` are what the segments were listed with.
+    ``length`` (samples) and ``most`` are what the segments were listed with. A stem that a track lacks is silent: the
+    mixture is the sum of what is there. Tracks of one stem have no mixture of their own; they are put together, one of
+    each label.
     """
-    found, skipped = [], 0
+    whole: list[dict[str, np.ndarray]] = []
+    single: list[dict[str, np.ndarray]] = []
+    skipped = 0
     for track, parts in manifest.tracks_of(drawn.stems).items():
+        readable = {label: stem for label, stem in parts.items() if stem.frames and label in labels}
         try:
-            audio = [read_stem(parts[label], sample_rate, channels) for label in labels]
+            audio = {label: read_stem(stem, sample_rate, channels) for label, stem in readable.items()}
         except AudioError:
             skipped += 1  # the scoring pass reports the stem as failed
             continue
-        cuts = {s.index: s for s in segments.cut(audio[0].shape[1], length, most)}
-        found += [
-            np.stack([segments.crop(a, cuts[i], length) for a in audio]) for i in drawn.chosen[track] if i in cuts
-        ]
-    if not found:
-        return np.zeros((0, len(labels), channels, length), np.float32), skipped
-    return np.stack(found), skipped
+        (whole if len(audio) > 1 else single).extend(_crops(audio, drawn.chosen[track], length, most))
+    return _stacked(whole + together(single), labels, channels, length), skipped
+
+
+def _crops(
+    audio: Mapping[str, np.ndarray], chosen: Sequence[int], length: int, most: int | None
+) -> Iterator[dict[str, np.ndarray]]:
+    """label → ``(channel, length)`` of each chosen segment."""
+    cuts = {s.index: s for s in segments.cut(min(each.shape[1] for each in audio.values()), length, most)}
+    for index in chosen:
+        if index in cuts:
+            yield {label: segments.crop(each, cuts[index], length) for label, each in audio.items()}
+
+
+def _stacked(
+    examples: Sequence[Mapping[str, np.ndarray]], labels: Sequence[str], channels: int, length: int
+) -> np.ndarray:
+    stacked = np.zeros((len(examples), len(labels), channels, length), np.float32)
+    for example, crops in zip(stacked, examples, strict=True):
+        for place, label in zip(example, labels, strict=True):
+            place[:] = crops.get(label, 0)
+    return stacked

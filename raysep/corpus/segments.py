@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from raysep.audio.resample import resampled_frames
 from raysep.corpus import manifest
 from raysep.corpus.hashing import stable_hash
 from raysep.corpus.manifest import Stem
@@ -49,13 +50,11 @@ Chosen = dict[str, list[int]]  # track → indices of its segments
 def list_segments(
     stems: Iterable[Stem], labels: Sequence[str], sample_rate: int, length: int, most: int | None = None
 ) -> Chosen:
-    """Every segment of ``length`` samples of every track that has all its stems, at ``sample_rate`` Hz."""
+    """Every segment of ``length`` samples of every track of which a stem can be read, at ``sample_rate`` Hz."""
     chosen: Chosen = {}
     for track, parts in manifest.tracks_of(stems).items():
-        if len(parts) == len(labels) and all(s.frames for s in parts.values()):
-            first = next(iter(parts.values()))
-            # What resampling gives, to the sample: halves are rounded up.
-            frames = (2 * first.frames * sample_rate + first.sample_rate) // (2 * first.sample_rate)
+        if readable := [stem for label, stem in parts.items() if stem.frames and label in labels]:
+            frames = resampled_frames(readable[0].frames, readable[0].sample_rate, sample_rate)
             chosen[track] = [s.index for s in cut(frames, length, most)]
     return chosen
 

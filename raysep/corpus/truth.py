@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysep.corpus import storage
+from raysep.corpus.names import normal
 from raysep.errors import BadInput
 
 CLEAN = "clean"
@@ -30,8 +31,9 @@ def write(uri: str, rows: Iterable[dict]) -> None:
 def read(uri: str) -> list[dict]:
     """The rows in ``stem_id`` order. Raises ``BadInput`` when there is no such table, or it holds something else."""
     try:
-        return storage.read_table(uri).select(SCHEMA.names).to_pylist()
+        rows = storage.read_table(uri).select(SCHEMA.names).to_pylist()
     except FileNotFoundError as error:
         raise BadInput(f"{uri}: no such truth table; leave the option out for a corpus without known faults") from error
     except (pa.ArrowInvalid, KeyError) as error:
         raise BadInput(f"{uri}: not a truth table ({error}); its columns are {', '.join(SCHEMA.names)}") from error
+    return [row | {key: normal(row[key]) for key in ("stem_id", "track", "stem")} for row in rows]

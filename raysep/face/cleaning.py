@@ -80,6 +80,7 @@ def clean(
     workers: int | None = None,
     address: str | None = None,
     layout: str | None = None,
+    labels: Sequence[str] | None = None,
     quiet: bool = False,
 ) -> Cleaning:
     """Find the wrong stems of a corpus, decide what to keep, retrain, and compare before with after.
@@ -103,6 +104,7 @@ def clean(
         retry_failed=retry_failed,
         address=address,
         layout=layout,
+        labels=tuple(labels) if labels else None,
         quiet=quiet,
         until=until,
     )
@@ -125,6 +127,7 @@ def score(
     workers: int | None = None,
     address: str | None = None,
     layout: str | None = None,
+    labels: Sequence[str] | None = None,
     quiet: bool = False,
 ) -> Scores:
     """The first half of ``clean``: a score of every stem by every probe, and nothing retrained. ``decide`` decides by them;
@@ -144,6 +147,7 @@ def score(
         retry_failed=retry_failed,
         address=address,
         layout=layout,
+        labels=tuple(labels) if labels else None,
         quiet=quiet,
     )
     with failures_told():

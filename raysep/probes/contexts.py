@@ -141,7 +141,7 @@ def _clean_mixture(bank: ReferenceBank, seed: int, track: Track, row: int, colum
 
 
 def _own(kit: ScoringKit, track: Track, wanted: Mapping[str, tuple[Reading, ...]], taken: Taken) -> None:
-    """One forward pass serves all stems of a track.
+    """One forward pass serves all stems of a track; of a track of one stem nothing is read.
 
     The loss of moved weights is the loss before and ``loss_change``: their difference, which attribution is, has the digits
     of the latter.
@@ -150,7 +150,7 @@ def _own(kit: ScoringKit, track: Track, wanted: Mapping[str, tuple[Reading, ...]
     if PER_TRACK in wanted:
         assert kit.per_track is not None, "a probe of the reference tracks is there only with their networks"
         networks += [(PER_TRACK, network, number) for number, network in enumerate(kit.per_track.networks)]
-    if not networks:
+    if not networks or len(track.labels) < 2:  # a stem alone has no mixture of its own
         return
     audible = np.flatnonzero(track.read.any(axis=0))
     for first in range(0, len(audible), kit.options.batch):

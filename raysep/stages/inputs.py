@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from raysep.audio.levels import is_audible
 from raysep.config import Config
 from raysep.corpus import manifest
 from raysep.corpus.layouts import stems_of
+from raysep.corpus.layouts.remarks import equal_files
 from raysep.corpus.manifest import Stem
-from raysep.errors import BadInput
+from raysep.corpus.pools import mixes_of, pool_note
+from raysep.corpus.reading import read_stem
+from raysep.errors import AudioError, BadInput
 from raysep.screen import Progress
 
+Say = Callable[[str], None]
+Sums = Mapping[str, tuple[str, ...]]
 SEPARATE = "keep the reference apart, or the judgement would rest on the tracks it judges"
+
+
+def nothing(text: str) -> None:
+    """Says it to nobody."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,8 @@ def read_inputs(
     labels: tuple[str, ...],
     validation: str | None = None,
     layout: str | None = None,
+    say: Say = nothing,
+    sums: Sums | None = None,
 ) -> Inputs:
     """Scan all of them. Raises ``BadInput`` for anything that would make the result wrong or the pass pointless.
 
@@ -61,15 +75,21 @@ def read_inputs(
     reference, the test and the validation tracks it is an error, since they are trusted.
     """
     trusted = {"reference": reference, "test": test, "validation": validation}
+    more: dict[str, Any] = {"layout": layout, "say": say, "sums": sums}
     found = Inputs(
-        corpus_stems(corpus, labels, layout),
-        **{role: trusted_stems(uri, labels, role, layout) if uri else [] for role, uri in trusted.items()},
+        corpus_stems(corpus, labels, **more),
+        **{role: trusted_stems(uri, labels, role, **more) if uri else [] for role, uri in trusted.items()},
     )
     if not any(s.frames for s in found.corpus):
         raise BadInput(f"{corpus}: none of its {len(found.corpus)} stems can be read as audio; replace the files")
+    _refuse_lacking(found.corpus, labels, corpus)
     if found.reference:
+        _refuse_lacking(found.reference, labels, f"--reference {reference}")
+        _refuse_copies(found.reference, f"--reference {reference}")
         _refuse_twins(found.corpus, corpus)
         _refuse_leak(found.corpus, found.reference, "--reference")
+    for role, part in (("--test", found.test), ("--validation", found.validation)):
+        _refuse_no_mixture(part, f"{role} {trusted[role.removeprefix('--')]}")
     if found.test:
         _refuse_leak(found.corpus, found.test, "--test")
         _refuse_leak(found.reference, found.test, "--test", "reference")
@@ -79,15 +99,57 @@ def read_inputs(
     return found
 
 
-def corpus_stems(uri: str, labels: tuple[str, ...], layout: str | None = None) -> list[Stem]:
-    """Of what is to be cleaned, or trained on: tracks of a manifest may be incomplete, and files unreadable."""
-    return _only(labels, uri, stems_of(uri, usual=labels, on_problem="keep", layout=layout).stems)
+def corpus_stems(
+    uri: str, labels: tuple[str, ...], layout: str | None = None, say: Say = nothing, sums: Sums | None = None
+) -> list[Stem]:
+    """Of what is to be cleaned, or trained on: files may be unreadable."""
+    found = stems_of(uri, usual=labels, on_problem="keep", layout=layout, say=say, sums=sums)
+    return _only(labels, uri, found.stems)
 
 
-def trusted_stems(uri: str, labels: tuple[str, ...], role: str, layout: str | None = None) -> list[Stem]:
-    """Complete and readable, from folders or a manifest; their split is the role."""
-    stems = _only(labels, uri, stems_of(uri, usual=labels, split=role, layout=layout).stems)
-    return [replace(stem, split=role) for stem in stems]
+def trusted_stems(
+    uri: str,
+    labels: tuple[str, ...],
+    role: str,
+    layout: str | None = None,
+    say: Say = nothing,
+    sums: Sums | None = None,
+) -> list[Stem]:
+    """Readable, from folders or a manifest; their split is the role."""
+    found = stems_of(uri, usual=labels, split=role, layout=layout, say=say, sums=sums)
+    return [replace(stem, split=role) for stem in _only(labels, uri, found.stems)]
+
+
+def _refuse_lacking(stems: list[Stem], labels: tuple[str, ...], where: str) -> None:
+    """Each label needs stems: a separator cannot learn what it never hears."""
+    there = {stem.stem for stem in stems if stem.frames}
+    if lacking := [label for label in labels if label not in there]:
+        raise BadInput(
+            f"{where}: no readable stem of {', '.join(lacking)}; add some, or leave the label out with "
+            f"--labels {','.join(label for label in labels if label in there)}"
+        )
+
+
+def _refuse_copies(stems: list[Stem], where: str) -> None:
+    """The same audio twice in what is trusted would count as two witnesses; two silent stems of one length are no copies."""
+    copies = [group for group in equal_files(s for s in stems if s.frames) if _sounds(group[0])]
+    if copies:
+        first, second = copies[0][:2]
+        raise BadInput(
+            f"{where}: {sum(map(len, copies))} stems are copies of one another, first {first.uri} and {second.uri}; keep one of each"
+        )
+
+
+def _refuse_no_mixture(stems: list[Stem], where: str) -> None:
+    if stems and not any(len(parts) > 1 for parts in mixes_of(stems).values()):
+        raise BadInput(f"{where}: no stems of two labels, so there is no mixture to separate; add the others")
+
+
+def _sounds(stem: Stem) -> bool:
+    try:
+        return is_audible(read_stem(stem, stem.sample_rate, stem.channels))
+    except AudioError:
+        return False  # told where it is used
 
 
 def _only(labels: tuple[str, ...], uri: str, stems: list[Stem]) -> list[Stem]:
@@ -97,7 +159,7 @@ def _only(labels: tuple[str, ...], uri: str, stems: list[Stem]) -> list[Stem]:
     if strange := sorted(set(manifest.labels_of(stems)) - set(labels)):
         raise BadInput(
             f"{uri}: holds stems labelled {', '.join(strange)}, but the labels are {', '.join(labels)}; "
-            "leave them out, or add them with --set labels=[…]"
+            "leave them out, or add them with --labels"
         )
     return stems
 
@@ -132,15 +194,25 @@ def _refuse_leak(corpus: list[Stem], other: list[Stem], option: str, of: str = "
                 )
 
 
+def size_of(reference: list[Stem]) -> int:
+    """Tracks that have the label which the fewest have: a single stem is a track of its own, and no witness for the others."""
+    return min(Counter(stem.stem for stem in reference).values(), default=0)
+
+
 def announce(progress: Progress, found: Inputs, config: Config) -> None:
     """Say what the run is about to work on."""
     count = {name: len(manifest.tracks_of(part)) for name, part in vars(found).items()}
+    for role, part in vars(found).items():
+        if role in ("reference", "test", "validation") and (mixed := pool_note(part)):
+            progress.say(f"note: {role}: {mixed}, where a mixture is needed")
+    if all(len(parts) == 1 for parts in manifest.tracks_of(found.corpus).values()):
+        progress.say("note: no track of the corpus has a mixture of its own: the probes that read it are left out")
     progress.say(
         f"corpus {count['corpus']} tracks ({found.stem_seconds / 3600:.2f} h of stems), reference {count['reference']}, "
         f"test {count['test'] or 'none: the reference'}; {config.network.model}, {config.training.steps} steps"
     )
-    if count["reference"] < config.planting.least_tracks:
+    if (size := size_of(found.reference)) < config.planting.least_tracks:
         progress.say(
-            f"the reference is too small to calibrate ({count['reference']} tracks, {config.planting.least_tracks} are "
+            f"the reference is too small to calibrate ({size} tracks, {config.planting.least_tracks} are "
             "needed): the stems will be ranked, but no share is estimated and none is removed"
         )

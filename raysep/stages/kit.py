@@ -85,7 +85,7 @@ def fill_bank(
             length = next(iter(audio.values())).shape[1]
             cuts = {s.index: s for s in segments.cut(length, frames, scoring.most_segments)}
             for index in indices:
-                for label in wanted:
+                for label in audio.keys() & set(wanted):
                     bank.add(label, segments.crop(audio[label], cuts[index], frames))
 
     add(segments.draw(every, scoring.bank_segments, "bank"), labels)

@@ -10,6 +10,7 @@ calibration stems, whatever the fault.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,13 +22,13 @@ from raysep.config import Config
 from raysep.corpus import contamination, manifest
 from raysep.corpus.hashing import generator, stable_hash
 from raysep.corpus.manifest import Stem
-from raysep.corpus.reading import read_stem
+from raysep.corpus.pools import mixes_of, read_mix
 from raysep.decision.fusion import FEWEST_TRACKS
 from raysep.decision.roles import CALIBRATION, NOISY, PLANTED, Role, Roles
 from raysep.probes.ways import WAYS, Target
 from raysep.screen import Advance
 from raysep.stages.context import Context
-from raysep.stages.inputs import Inputs
+from raysep.stages.inputs import Inputs, size_of
 
 PLANTED_SHARE = 0.9  # of a copy's stems: the copies exist to carry faults, but a plan needs some room
 BITS = {"PCM_16": 16, "ALAC_16": 16, "PCM_24": 24, "ALAC_24": 24}  # a sample's, by libsndfile's names; else float
@@ -68,7 +69,7 @@ def plant(context: Context, inputs: Inputs) -> Planting:
     if not run.is_done("plant"):
         with run.stage("plant") as record, context.progress.bar("plant") as advance:
             planted, roles = _corrupt(context, injected, advance)
-            noisy = noisy_origins({s.track for s in injected}, context.config)
+            noisy = noisy_origins(set(mixes_of(injected)), context.config)
             roles = {i: role._replace(role=NOISY) if role.origin in noisy else role for i, role in roles.items()}
             roles |= {s.stem_id: Role(CALIBRATION, "clean", s.track) for s in calibration}
             manifest.write(run.path("planted.parquet"), planted)
@@ -91,10 +92,9 @@ def split(reference: list[Stem], config: Config) -> tuple[list[Stem], list[Stem]
     Below ``planting.least_tracks`` everything is unlearning target: nothing can be calibrated.
     """
     tracks = manifest.tracks_of(reference)
-    names = sorted(tracks)
-    if len(names) < config.planting.least_tracks:
+    if size_of(reference) < config.planting.least_tracks:
         return reference, [], []
-    order = [names[i] for i in generator(config.seed, "plant").permutation(len(names))]
+    order = _in_order(tracks, config.seed)
     # No track in two parts, one at least to plant, and calibration of no fewer tracks than the fusion accepts.
     second = len(order) - max(1, round((1 - config.planting.unlearning - config.planting.calibration) * len(order)))
     second = max(second, 1 + FEWEST_TRACKS)
@@ -104,6 +104,17 @@ def split(reference: list[Stem], config: Config) -> tuple[list[Stem], list[Stem]
         return [stem for name in part for stem in tracks[name].values()]
 
     return stems_of(order[:first]), stems_of(order[first:second]), stems_of(order[second:])
+
+
+def _in_order(tracks: Mapping[str, Mapping[str, Stem]], seed: int) -> list[str]:
+    """The tracks, drawn; those with the same labels spread evenly, so that each part of a pool of single stems has them all."""
+    names = sorted(tracks)
+    drawn = [names[i] for i in generator(seed, "plant").permutation(len(names))]
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for name in drawn:
+        kinds.setdefault(tuple(sorted(tracks[name])), []).append(name)
+    place = {name: (k + 0.5) / len(each) for each in kinds.values() for k, name in enumerate(each)}
+    return sorted(drawn, key=lambda name: place[name])  # stable: where all have the same labels nothing moves
 
 
 def noisy_origins(injected: set[str], config: Config) -> set[str]:
@@ -122,39 +133,45 @@ def noisy_origins(injected: set[str], config: Config) -> set[str]:
 def _corrupt(context: Context, injected: list[Stem], advance: Advance) -> tuple[list[Stem], Roles]:
     """Write the corrupted copies into the run's folder; returns their stems and roles."""
     config, run = context.config, context.run
-    tracks = manifest.tracks_of(injected)
-    copies = {
-        f"planted-{copy}-{track}": stems for copy in range(config.planting.copies) for track, stems in tracks.items()
-    }
+    mixes = mixes_of(injected)
+    copies = {f"planted-{copy}-{name}": mix for copy in range(config.planting.copies) for name, mix in mixes.items()}
+    origin = {f"planted-{copy}-{name}": name for copy in range(config.planting.copies) for name in mixes}
     labels = {name: tuple(stems) for name, stems in copies.items()}
-    kinds = config.planting.kinds or contamination.KINDS
-    planned = contamination.plan(labels, share=PLANTED_SHARE, seed=config.seed, kinds=kinds)
+    wanted = config.planting.kinds or contamination.KINDS
+    planned = contamination.plan(labels, share=PLANTED_SHARE, seed=config.seed, kinds=wanted)
     written: list[Stem] = []
     roles: Roles = {}
     for done, (name, stems) in enumerate(copies.items()):
         advance(done, len(copies))
         first = next(iter(stems.values()))
         channels = max(s.channels for s in stems.values())
-        audio = {label: read_stem(stem, first.sample_rate, channels) for label, stem in stems.items()}
+        audio = read_mix(stems, first.sample_rate, channels)
         faults = [fault for fault in planned if fault.track == name]
         changed, truth = contamination.corrupt_track(name, audio, faults, first.sample_rate, config.seed)
         audio |= changed
-        roles |= {row["stem_id"]: Role(PLANTED, row["kind"], first.track) for row in truth if row["stem"] in changed}
+        kinds = {row["stem"]: row["kind"] for row in truth if row["stem"] in changed}
         for label, stem in stems.items():
-            uri = run.path("planted", name, f"{label}.wav")
+            track = f"{name.partition(origin[name])[0]}{stem.track}"  # of a mix of single stems each is a track again
+            copy_id = manifest.stem_id(track, label)
+            if label in kinds:
+                roles[copy_id] = Role(PLANTED, kinds[label], origin[name])
             data, written_as = encode_like(audio[label], first.sample_rate, stem.format)
-            run.write_bytes(data, "planted", name, f"{label}.wav")
+            run.write_bytes(data, "planted", track, f"{label}.wav")
             written.append(
                 replace(
                     stem,
-                    stem_id=manifest.stem_id(name, label),
-                    track=name,
-                    uri=uri,
+                    stem_id=copy_id,
+                    track=track,
+                    uri=run.path("planted", track, f"{label}.wav"),
+                    sample_rate=first.sample_rate,
                     channels=channels,
+                    frames=audio[label].shape[1],
                     format=written_as,
                     bytes=len(data),
                     etag="",
                     split="planted",
+                    parts=(),
+                    padding=0,
                 )
             )
     return written, roles

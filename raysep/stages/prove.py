@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from raysep.corpus import manifest
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
 from raysep.errors import RaysepError
@@ -146,18 +145,23 @@ class Evaluator(AudioWorker):
     """Evaluates one trained network."""
 
     def run(self, shard: int, payload: Trained) -> Counts:
-        from raysep.corpus.reading import read_stem
+        from raysep.corpus.pools import mixes_of, read_mix
         from raysep.evaluation.measures import track_measures
         from raysep.separators import checkpoint, inference
 
         name = f"{trained_as(payload.arm, payload.seed)}.safetensors"
         network = checkpoint.network_of(checkpoint.from_bytes(self.folder.read_bytes("checkpoints", name), name))
         rows = []
-        for track, stems in manifest.tracks_of(payload.test).items():
-            references = np.stack([read_stem(stems[label], self.sample_rate, self.channels) for label in network.stems])
+        for track, stems in mixes_of(payload.test).items():
+            there = [label for label in network.stems if label in stems]
+            if len(there) < 2:
+                continue  # a stem alone, left over of a pool: there is nothing to separate
+            audio = read_mix({label: stems[label] for label in there}, self.sample_rate, self.channels)
+            references = np.stack([audio[label] for label in there])
             estimates = inference.separate(network, references.sum(axis=0))
-            found = track_measures(references, estimates, self.sample_rate, MEASURED)
-            for k, label in enumerate(network.stems):
+            own = estimates[[network.stems.index(label) for label in there]]
+            found = track_measures(references, own, self.sample_rate, MEASURED)
+            for k, label in enumerate(there):
                 sdr, framewise, residue = (float(found.values[name][k]) for name in MEASURED)
                 values = (sdr, framewise, residue if found.silent[k] else None)
                 rows.append((payload.arm, payload.seed, track, label, *values, payload.size))

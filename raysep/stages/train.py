@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from raysep.config import Config
 from raysep.corpus import storage
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
+from raysep.corpus.names import unmatched
 from raysep.decision import handling
 from raysep.decision.handling.reading import read_decision
 from raysep.errors import BadInput
@@ -62,12 +63,23 @@ def whole(stems: Iterable[Stem]) -> list[Entry]:
     return [Entry(stem) for stem in stems]
 
 
-def entries_by(stems: list[Stem], decision: str | None, handled: str) -> list[Entry]:
+def entries_by(
+    stems: list[Stem], decision: str | None, handled: str, say: Callable[[str], None] = lambda text: None
+) -> list[Entry]:
     """The stems by the handling ``handled`` of the decision table at a URI; without a table, all of them alike.
 
-    Raises ``BadInput`` for what is no decision table, and for a handling that is not known.
+    ``say`` is told which stems only one of the two names. Raises ``BadInput`` for what is no decision table, and for a handling that is not known.
     """
-    return handling.use(handled, read_decision(decision), stems) if decision else whole(stems)
+    if not decision:
+        return whole(stems)
+    rows, there = read_decision(decision), {stem.stem_id: stem for stem in stems}
+    for text in (
+        unmatched(rows, there, "the decision", "the corpus"),
+        unmatched(there, rows, "the corpus", "the decision: they are left out"),
+    ):
+        if text:
+            say(f"note: {text}")
+    return handling.use(handled, rows, stems)
 
 
 def plan(

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from raysep.audio.levels import residue_dbfs
-from raysep.corpus import manifest
 from raysep.corpus.manifest import Stem
-from raysep.corpus.reading import read_stem
-from raysep.errors import BadInput, RaysepError
+from raysep.corpus.pools import mixes_of, read_mix
+from raysep.errors import RaysepError
 from raysep.training.plan import Measure
 
 if TYPE_CHECKING:
@@ -53,8 +52,8 @@ def validate(network: Separator, stems: Sequence[Stem], measure: Measure, rank: 
     out of the means. Raises ``RaysepError`` when there is no figure at all.
     """
     _share_statistics(network, world)
-    tracks = sorted(manifest.tracks_of(stems).items())
-    mine = {k: _measured(network, *tracks[k], measure) for k in range(rank, len(tracks), world)}
+    tracks = sorted((track, parts) for track, parts in mixes_of(stems).items() if len(parts) > 1)
+    mine = {k: _measured(network, tracks[k][1], measure) for k in range(rank, len(tracks), world)}
     found = {k: row for part in gathered(mine) for k, row in part.items()}
     rows, residues = np.array([found[k] for k in range(len(tracks))], dtype=np.float64).transpose(
         1, 0, 2
@@ -72,18 +71,19 @@ def validate(network: Separator, stems: Sequence[Stem], measure: Measure, rank: 
     )
 
 
-def _measured(
-    network: Separator, track: str, stems: dict[str, Stem], measure: Measure
-) -> tuple[list[float], list[float]]:
-    """The figure of each stem, and the residue of those whose reference is silent (NaN of the others)."""
+def _measured(network: Separator, stems: dict[str, Stem], measure: Measure) -> tuple[list[float], list[float]]:
+    """The figure of each stem, and the residue of those whose reference is silent; NaN of the others, and of what is missing."""
     from raysep.separators import inference
 
-    if missing := [label for label in network.stems if label not in stems]:
-        raise BadInput(f"validation track {track}: has no {', '.join(missing)}; add it, or leave the track out")
-    references = np.stack([read_stem(stems[label], network.sample_rate, network.channels) for label in network.stems])
-    estimates = np.asarray(inference.separate(network, references.sum(axis=0)))
-    figures = [float(value) for value in measure(references, estimates)]
-    return figures, [residue_dbfs(*pair) for pair in zip(references, estimates, strict=True)]
+    there = [label for label in network.stems if label in stems]
+    audio = read_mix({label: stems[label] for label in there}, network.sample_rate, network.channels)
+    references = np.stack([audio[label] for label in there])
+    own = [network.stems.index(label) for label in there]
+    estimates = np.asarray(inference.separate(network, references.sum(axis=0)))[own]
+    figures, residues = np.full((2, len(network.stems)), np.nan)
+    figures[own] = measure(references, estimates)
+    residues[own] = [residue_dbfs(*pair) for pair in zip(references, estimates, strict=True)]
+    return figures.tolist(), residues.tolist()
 
 
 def _share_statistics(network: Separator, world: int) -> None:

@@ -40,4 +40,7 @@ def test_scan_takes_a_layout_or_a_manifest(raysep, tmp_path, write_tracks):
     assert manifest.read(first) == manifest.read(again)
     code, _, error = raysep("scan", folder, "--out", first, "--layout", "mine")
     assert code == 2
-    assert "layout 'mine': not known; choose one of manifest, songs, musdb, or give a class of your own" in error
+    assert (
+        "layout 'mine': not known; choose one of list, manifest, moisesdb, slakh, stem-mp4, msst2, stem-folders, songs, musdb, or give"
+        in error
+    )

@@ -106,3 +106,14 @@ def test_what_is_not_read_has_no_reading(kit, segments):
         taken = contexts.take(kit, cut_track(kit, audio, "silent"), kit.entries)
     assert taken
     assert all(np.isnan(values).all() for values in taken.values())
+
+
+def test_a_stem_alone_has_no_mixture_of_its_own_to_be_read_in(kit, track, runs):
+    audio = {"bass": track.crops[track.labels.index("bass")].swapaxes(0, 1).reshape(1, -1)}
+    alone = cut_track(kit, audio, "judged")
+    with torch.inference_mode():
+        taken = contexts.take(kit, alone, [PROBES["own-loss"], PROBES["agreement"]])
+    assert {context: bool(np.isfinite(values).all()) for (context, *_), values in taken.items()} == {
+        "own": False,
+        "clean": True,
+    }

@@ -143,10 +143,10 @@ def test_whatever_is_read_may_be_a_manifest_and_gets_the_split_of_its_role(folde
 
 
 @pytest.mark.parametrize("place", [1, 2])
-def test_a_manifest_of_what_is_trusted_must_be_whole_and_true(folders, listed, place):
+def test_a_manifest_of_what_is_trusted_must_be_true(folders, listed, place):
     rows = stems_of(folders[place]).stems
-    manifest.write(listed[place], rows[1:])
-    with pytest.raises(BadInput, match=f"{listed[place]}: no 'bass' of {rows[0].track}"):
+    manifest.write(listed[place], [rows[0], *rows])
+    with pytest.raises(BadInput, match=f"2 stems are 'bass' of {rows[0].track}"):
         read_inputs(*listed, LABELS)
     manifest.write(listed[place], rows)
     Path(rows[0].uri).unlink()
@@ -190,3 +190,73 @@ def test_two_stems_of_one_label_are_to_train_on_and_not_to_judge(folders, tmp_pa
         BadInput, match=r"1 times a track has several stems of one label, first corpus 1 of 'drums'.*keep one"
     ):
         read_inputs(path, folders[1], None, LABELS)
+
+
+# Stems that are missing, copies, and what is said
+
+
+def test_a_track_may_lack_stems_wherever_it_lies_but_no_label_may_be_missing_altogether(folders):
+    for folder in folders:
+        next(Path(folder).glob("* 1/bass.wav")).unlink()
+    said = []
+    found = read_inputs(*folders, LABELS, say=said.append)
+    assert [len(part) for part in (found.corpus, found.reference, found.test)] == [7, 7, 7]
+    assert len(said) == 3
+    assert f"note: {folders[0]}: 1 track without a stem of some label, first corpus 1 without bass" in said
+    for place, told in ((0, folders[0]), (1, f"--reference {folders[1]}")):
+        left = next(Path(folders[place]).glob("* 2/bass.wav"))
+        data = left.read_bytes()
+        left.unlink()
+        with pytest.raises(BadInput, match=rf"^{told}: no readable stem of bass; .*--labels vocals,drums,other"):
+            read_inputs(*folders, LABELS)
+        left.write_bytes(data)
+
+
+def test_copies_are_refused_in_the_reference_and_said_in_the_corpus(folders):
+    shutil.copytree(Path(folders[0]) / "corpus 1", Path(folders[0]) / "corpus 1 (copy)")
+    said = []
+    assert len(read_inputs(*folders, LABELS, say=said.append).corpus) == 12
+    assert "8 stems are equal files (silence may be), first corpus 1 (copy)/bass and corpus 1/bass" in said[0]
+    shutil.copytree(Path(folders[1]) / "trusted 1", Path(folders[1]) / "trusted 1 (copy)")
+    with pytest.raises(
+        BadInput, match=r"^--reference .*trusted: 8 stems are copies of one another, first .*bass\.wav and"
+    ):
+        read_inputs(*folders, LABELS)
+
+
+def test_test_tracks_need_a_mixture(folders):
+    for label in ("drums", "bass", "other"):
+        for file in Path(folders[2]).glob(f"*/{label}.wav"):
+            file.unlink()
+    with pytest.raises(BadInput, match=r"^--test .*: no stems of two labels, so there is no mixture to separate"):
+        read_inputs(*folders, LABELS)
+
+
+def test_a_track_whose_stems_differ_in_length_fails_in_the_corpus_and_ends_a_run_elsewhere(folders, write_tracks):
+    for folder in folders[:2]:
+        write_tracks(Path(folder) / "more", ["x"], seconds=0.9, labels=("bass", "drums"), seed=3)
+        write_tracks(Path(folder) / "more" / "y", ["x"], seconds=0.4, labels=("vocals",), seed=4)
+        shutil.move(Path(folder) / "more" / "y" / "x" / "vocals.wav", Path(folder) / "more" / "x" / "vocals.wav")
+    with pytest.raises(BadInput, match=r"trusted: 3 problems\n.*vocals\.wav: 3200 samples, .* has 7200"):
+        read_inputs(*folders, LABELS)
+    shutil.rmtree(Path(folders[1]) / "more")
+    said = []
+    found = read_inputs(*folders, LABELS, say=said.append)
+    lost = [s for s in found.corpus if s.problem]
+    assert [(s.stem_id, s.frames) for s in lost] == [(f"more/x/{label}", 0) for label in ("bass", "drums", "vocals")]
+    assert "1 track not usable: " in said[0]
+
+
+@pytest.mark.parametrize("labels", [("vocals", "other")])
+def test_stems_are_summed_as_the_labels_say(folders, labels):
+    sums = {"other": ("other", "bass", "drums")}
+    found = read_inputs(*folders, labels, sums=sums)
+    assert {s.stem for s in found.corpus} == set(labels)
+    assert {len(s.parts) for s in found.corpus if s.stem == "other"} == {3}
+
+
+def test_the_size_of_a_reference_is_that_of_its_rarest_label(make_stems):
+    stems = make_stems(["A", "B", "C"])
+    assert inputs.size_of(stems) == 3
+    assert inputs.size_of([s for s in stems if s.stem_id != "A/bass"]) == 2
+    assert inputs.size_of([]) == 0

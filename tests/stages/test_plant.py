@@ -106,6 +106,43 @@ def test_the_copies_of_a_track_are_corrupted_differently(reference, make_context
     assert pairs
 
 
+@given(counts=st.tuples(*[st.integers(9, 15)] * 4), seed=st.integers(0, 20))
+def test_every_part_of_a_pool_has_every_label(counts, seed):
+    """Single stems, each a track of its own: dealt label by label."""
+    pool = [
+        Stem(f"{label}/{k}/{label}", f"{label}/{k}", label, "", 8000, 1, 8, "", 0, "")
+        for label, count in zip(LABELS, counts, strict=True)
+        for k in range(count)
+    ]
+    config = settings.preset("smallest", {"seed": seed})
+    parts = plant.split(pool, config)
+    assert [{s.stem for s in part} for part in parts] == [set(LABELS)] * 3
+    few = [s for s in pool if s.stem != "bass" or s.track == "bass/0"]
+    assert plant.split(few, config) == (few, [], [])
+
+
+def test_single_stems_are_planted_as_single_stems(tmp_path, make_context):
+    for place, label in enumerate(LABELS):
+        (tmp_path / "pool" / label).mkdir(parents=True)
+        for k in range(9):
+            noise = 0.1 * np.random.default_rng([place, k]).standard_normal(8000 + 80 * (k + place))
+            soundfile.write(tmp_path / "pool" / label / f"{label[0]}{k}.wav", noise, 8000)
+    pool = stems_of(str(tmp_path / "pool"), LABELS).stems
+    planting = plant.plant(make_context(planting={"kinds": ["swap"], "copies": 1}), Inputs([], pool, []))
+    assert all(len(parts) == 1 for parts in manifest.tracks_of(planting.planted).values())
+    originals = {s.stem_id: s for s in pool}
+    swapped = [s for s in planting.planted if s.stem_id in planting.roles]
+    assert swapped
+    for stem in swapped:
+        role = planting.roles[stem.stem_id]
+        own = stem.track.removeprefix("planted-0-")
+        assert role.kind == "swap"
+        assert own in role.origin.split(" + ")  # whatever came together in a mix is one origin
+        audio = read_stem(stem, 8000, 1)
+        partners = [originals[f"{t}/{t.partition('/')[0]}"] for t in role.origin.split(" + ") if t != own]
+        assert any(np.allclose(audio, read_stem(p, 8000, 1)[:, : audio.shape[1]], atol=1e-3) for p in partners)
+
+
 def test_planting_is_done_once_and_the_same_everywhere(reference, make_context, tmp_path, monkeypatch):
     context = make_context()
     first = plant.plant(context, Inputs([], reference, []))

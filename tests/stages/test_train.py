@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from raysep.errors import BadInput
 from raysep.rundir import table_bytes
 from raysep.separators import registry
 from raysep.stages import train
+from raysep.stages.arms import Arm
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 from raysep.training.entry import Entry
@@ -195,6 +197,26 @@ def test_a_training_goes_by_a_decision_table_or_uses_all_alike(tmp_path, make_st
     assert train.entries_by(stems, str(table), "drop") == [Entry(s) for s in stems[1:]]
     with pytest.raises(BadInput, match="handling 'keep': not known; choose one of drop, weight, relabel, table, or"):
         train.entries_by(stems, str(table), "keep")
+
+
+def test_a_decision_of_other_names_is_joined_by_form_and_the_rest_is_said(tmp_path, make_stems):
+    """A decision made where names are composed, a corpus that lies where they are decomposed, and one of other tracks."""
+    table, said = str(tmp_path / "d.parquet"), []
+    rows = [
+        {"stem_id": unicodedata.normalize("NFD", s.stem_id), "keep": True, "weight": 1.0}
+        for s in make_stems(["Für Elise", "gone"])
+    ]
+    storage.write_bytes(table, table_bytes(pa.Table.from_pylist(rows)))
+    stems = make_stems(["Für Elise", "new"])
+    entries = train.entries_by(stems, table, "table", said.append)
+    assert entries == [Entry(s) for s in stems if s.track == "Für Elise"]
+    assert [len(Arm("separator", entries).entries), Arm("separator", entries).size] == [4, 4]
+    assert said == [
+        "note: 4 of 8 stems named by the decision are not in the corpus, first gone/vocals",
+        "note: 4 of 8 stems named by the corpus are not in the decision: they are left out, first new/vocals",
+    ]
+    assert train.entries_by(stems[:4], str(table), "table", said.append)
+    assert len(said) == 3
 
 
 # The stage

@@ -9,6 +9,7 @@ import typer
 from raysep.commands.app import (
     Address,
     ConfigFile,
+    Labels,
     Layout,
     Preset,
     Quiet,
@@ -17,6 +18,7 @@ from raysep.commands.app import (
     Workers,
     app,
     command,
+    names_of,
     overrides_of,
 )
 
@@ -60,6 +62,7 @@ def clean(
     out: RunFolder,
     test: Test = None,
     layout: Layout = None,
+    labels: Labels = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -134,6 +137,7 @@ def score(
         address=address,
         quiet=quiet,
         layout=layout,
+        labels=names_of(labels),
     )
     run = pipeline.score(request)
     print(f"scored: {run.path('stems.parquet')}")

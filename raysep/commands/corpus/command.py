@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Layout, Quiet, Seed, Workers, app, command
+from raysep.commands.app import Labels, Layout, Quiet, Seed, Workers, app, command
 
 
 @command(app, "scan", "raysep scan CORPUS --out manifest.parquet")
@@ -14,13 +14,18 @@ def scan(
     corpus: Annotated[str, typer.Argument(help="MUSDB18-HQ folders (track/vocals.wav …), local or s3://.")],
     out: Annotated[str, typer.Option(help="The manifest to write (Parquet), local or s3://.")],
     split: Annotated[str, typer.Option(help="Written into the manifest's split column.")] = "train",
+    labels: Labels = None,
     layout: Layout = None,
 ) -> None:
     """List a corpus: one row per stem with its address, rate, channels, length and content tag."""
     from raysep.corpus import manifest, storage
+    from raysep.corpus.labels import parse
     from raysep.corpus.layouts import stems_of
+    from raysep.screen import Progress
 
-    stems = stems_of(storage.absolute(corpus), split=split, layout=layout).stems
+    wanted, place, say = parse(labels) if labels else None, storage.absolute(corpus), Progress().say
+    names, sums = (wanted.names, wanted.sums) if wanted else (None, None)
+    stems = stems_of(place, names, sums=sums, split=split, layout=layout, say=say).stems
     manifest.write(storage.absolute(out), stems)
     hours = sum(s.frames / s.sample_rate for s in stems) / 3600
     print(f"{len(stems)} stems of {len(manifest.tracks_of(stems))} tracks, {hours:.2f} h of audio: {out}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, Layout, Quiet, Workers, app, command
+from raysep.commands.app import Address, Layout, Quiet, Workers, app, command, names_of
 
 
 @command(app, "evaluate", "raysep evaluate runs/first MUSDB18-HQ --out runs/first-evaluation --against contaminated")
@@ -32,7 +32,10 @@ def evaluate(
     filter: Annotated[str, typer.Option(help="ratio, phase or wiener: how magnitudes become audio.")] = "ratio",
     split: Annotated[str, typer.Option(help="Which of the corpus's split folders.")] = "test",
     labels: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="The corpus's stems, with commas between.")
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="The corpus's stems, with commas between; guitar+piano=other sums two into one."
+        ),
     ] = None,
     layout: Layout = None,
     workers: Workers = None,
@@ -54,7 +57,7 @@ def evaluate(
             baseline=baseline,
             frames=frames,
             split=split,
-            labels=tuple(labels.split(",")) if labels else None,
+            labels=names_of(labels),
             separation={"filter": filter},
             workers=workers,
             address=address,

@@ -22,8 +22,10 @@ from raysep.commands.evaluate.models import MIXTURE, Candidate, baseline, find
 from raysep.commands.evaluate.worker import STAGE, Measuring, TrackEvaluator, failed_rows, part
 from raysep.corpus import manifest, storage
 from raysep.corpus.hashing import fingerprint
+from raysep.corpus.labels import parse
 from raysep.corpus.layouts import LABELS, stems_of
 from raysep.corpus.manifest import Stem
+from raysep.corpus.pools import mixes_of, pool_note
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError
 from raysep.evaluation import measures as numbers
 from raysep.outcome import Outcome
@@ -132,10 +134,13 @@ def read_corpus(request: EvaluationRequest, models: list[Candidate]) -> list[Ste
     theirs = list(dict.fromkeys(stem for model in models for stem in model.stems))
     usual = LABELS if set(theirs) <= set(LABELS) else theirs
     uri, split, layout = storage.absolute(request.corpus), request.split, request.layout
-    stems = stems_of(uri, request.labels, usual=usual, split=split, on_problem="keep", layout=layout).stems
+    wanted = parse(request.labels) if request.labels else None
+    names, sums = (wanted.names, wanted.sums) if wanted else (None, None)
+    say = Progress(request.quiet).say
+    stems = stems_of(uri, names, usual=usual, sums=sums, split=split, on_problem="keep", layout=layout, say=say).stems
     if not stems:
         raise BadInput(f"{request.corpus}: holds no stems; give tracks with their stems, or a manifest of them")
-    labels = request.labels or manifest.labels_of(stems)
+    labels = names or manifest.labels_of(stems)
     if missing := [stem for stem in theirs if stem not in labels]:
         raise BadInput(
             f"{request.corpus}: has the stems {', '.join(labels)}, but the models give {', '.join(missing)} too; "
@@ -162,13 +167,15 @@ def _measure(request: EvaluationRequest, run: Run, worker: TrackEvaluator, stems
     """Every track by every model, a shard per group of tracks; leaves the tables."""
     from raysep.cluster import session
 
-    tracks, options = manifest.tracks_of(stems), worker.options
+    tracks, options = mixes_of(stems), worker.options
     groups = deal(list(tracks))
-    work = {number: [s for track in group for s in tracks[track].values()] for number, group in groups.items()}
+    work = {number: {track: tracks[track] for track in group} for number, group in groups.items()}
     # A shard with a failed track is done again: whatever it failed of may have passed.
     if run.has("evaluation.parquet") and not work.keys() - finished(run, STAGE, worker.fingerprint, again=True).keys():
         return
     progress = Progress(request.quiet)
+    if mixed := pool_note(stems):
+        progress.say(f"note: {mixed}")
     with (
         session.session(request.address) as available,
         run.stage(STAGE) as record,

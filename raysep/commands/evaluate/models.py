@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -27,6 +27,10 @@ class Candidate:
     digest: str
     stems: tuple[str, ...]
     network: dict[str, Any]  # what the checkpoint says about itself
+
+    def among(self, labels: Sequence[str]) -> Candidate:
+        """The same, judged on these stems alone."""
+        return replace(self, stems=tuple(stem for stem in self.stems if stem in labels))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from raysep.audio.levels import SILENCE_DBFS
 from raysep.commands.evaluate.models import Candidate
-from raysep.corpus import manifest, storage
+from raysep.corpus import storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RaysepError
 from raysep.evaluation.measures import BSS_EVAL, FRAMEWISE, MEASURES, SILENT, TrackMeasures, track_measures
@@ -72,11 +72,11 @@ class TrackEvaluator(Worker):
     labels: tuple[str, ...]  # of the corpus: their sum is the mixture
     options: Measuring
 
-    def run(self, shard: int, payload: list[Stem]) -> Counts:
-        """Write the rows of the stems' tracks, then the shard's marker. No track's failure is an error."""
+    def run(self, shard: int, payload: Mapping[str, Mapping[str, Stem]]) -> Counts:
+        """Write the rows of the tracks, label → stem each, then the shard's marker. No track's failure is an error."""
         rows, frames = [], []
-        for track, stems in manifest.tracks_of(payload).items():
-            found, of_frames = self.track(track, list(stems.values()))
+        for track, stems in payload.items():
+            found, of_frames = self.track(track, stems)
             rows += found
             frames += of_frames
         counts = {"rows": len(rows), "failed": len({row["track"] for row in rows if row["outcome"] == Outcome.FAILED})}
@@ -85,17 +85,24 @@ class TrackEvaluator(Worker):
             self.folder.write_bytes(table_bytes(table), part(shard, "frames"))
         return self.finish(STAGE, shard, table_bytes(self.options.table(rows)), part(shard), counts)
 
-    def track(self, track: str, stems: list[Stem]) -> tuple[list[dict], list[dict]]:
-        """The rows of one track, and those of its frames (empty unless they are asked for)."""
+    def track(self, track: str, stems: Mapping[str, Stem]) -> tuple[list[dict], list[dict]]:
+        """The rows of one track, and those of its frames (empty unless they are asked for).
+
+        Of a stem that the track lacks there is no row: its mixture is the sum of what is there.
+        """
+        there = tuple(label for label in self.labels if label in stems)
+        models = [(model, model.among(there)) for model in self.models if set(model.stems) & set(there)]
         try:
-            references, rate = read_track(track, stems, self.labels)
+            references, rate = read_track(track, stems, there)
         except RaysepError as error:
-            return failed_rows(track, self.models, str(error)), []
+            return failed_rows(track, [judged for _, judged in models], str(error)), []
         rows, frames = [], []
-        for model in self.models:
+        for whole, model in models:
             try:
-                own = references[[self.labels.index(stem) for stem in model.stems]]
-                estimates = estimate(model, references.sum(axis=0), rate, self.options.separation)
+                own = references[[there.index(stem) for stem in model.stems]]
+                every = estimate(whole, references.sum(axis=0), rate, self.options.separation)
+                given = dict(zip(whole.stems, every, strict=True))
+                estimates = np.stack([given[stem] for stem in model.stems])
                 check_finite(model, track, estimates)
                 found = track_measures(own, estimates, rate, self.options.measures, self.options.backend)
             except Exception as error:  # a track that one model cannot be judged on must not end the evaluation
@@ -108,23 +115,20 @@ class TrackEvaluator(Worker):
         return rows, frames
 
 
-def read_track(track: str, stems: list[Stem], labels: Sequence[str]) -> tuple[np.ndarray, int]:
+def read_track(track: str, stems: Mapping[str, Stem], labels: Sequence[str]) -> tuple[np.ndarray, int]:
     """``(stem, channel, time)`` in the order of ``labels`` at the track's own rate in Hz, and that rate.
 
-    Raises ``BadInput`` when a stem is missing, cannot be read, or differs in rate or length from the others.
+    Raises ``BadInput`` when there is one stem alone, one cannot be read, or the stems are not of one length.
     """
-    from raysep.corpus.reading import read_stem
+    from raysep.corpus.pools import read_mix
 
-    held = {stem.stem: stem for stem in stems}
-    if missing := [label for label in labels if label not in held]:
+    if len(labels) < 2:
         raise BadInput(
-            f"{track}: has no {', '.join(missing)}, so its mixture is not known; add it, or leave the track out"
+            f"{track}: has one stem alone, so its mixture is not known; add the others, or leave the track out"
         )
-    rate, channels = max(s.sample_rate for s in stems), max(s.channels for s in stems)
-    audio = [read_stem(held[label], rate, channels) for label in labels]
-    if odd := [s for s in stems if (s.sample_rate, s.frames) != (stems[0].sample_rate, stems[0].frames)]:
-        raise BadInput(f"{odd[0].uri}: differs in rate or length from the track's other stems; make them alike")
-    return np.stack(audio), rate
+    rate, channels = max(s.sample_rate for s in stems.values()) or 1, max(s.channels for s in stems.values()) or 1
+    audio = read_mix({label: stems[label] for label in labels}, rate, channels)
+    return np.stack([audio[label] for label in labels]), rate
 
 
 def estimate(model: Candidate, mixture: np.ndarray, rate: int, separation: dict[str, Any]) -> np.ndarray:

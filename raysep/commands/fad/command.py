@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, Layout, Quiet, Seed, Workers, app, command
+from raysep.commands.app import Address, Layout, Quiet, Seed, Workers, app, command, names_of
 
 
 @command(app, "fad", "raysep fad CORPUS --reference REF --out distances")
@@ -53,9 +53,6 @@ def fad(
     """
     from raysep.commands.fad import fad as stage
 
-    def names(text: str | None) -> tuple[str, ...] | None:
-        return tuple(name.strip() for name in text.split(",")) if text else None
-
     stage.fad(
         stage.FadRequest(
             corpus=corpus,
@@ -63,9 +60,9 @@ def fad(
             out=out,
             embedder=embedder,
             weights=embedder_weights,
-            measures=names(measures),
+            measures=names_of(measures),
             split=split,
-            labels=names(labels),
+            labels=names_of(labels),
             seed=seed,
             workers=workers,
             address=address,

@@ -67,7 +67,8 @@ def fad(request: FadRequest) -> Run:
     ``FinishedWithFailures`` when all is done but stems failed (rows with outcome ``failed``; the same command tries these
     again, as they are or mended), ``RaysepError`` when all did.
     """
-    compared = read_comparison(request.corpus, request.reference, request.labels, request.split, request.layout)
+    say = Progress(request.quiet).say
+    compared = read_comparison(request.corpus, request.reference, request.labels, request.split, request.layout, say)
     chosen, embedder = choose_embedder(request, compared)
     # The name that was asked for, which for a class of the user's own is not the one it bears.
     about = replace(MadeWith.of(embedder, choose_measures(request, compared), request.seed), embedder=chosen.name)

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from raysep.commands.fad import embedding, tables
 from raysep.corpus import manifest, storage
+from raysep.corpus.labels import parse
 from raysep.corpus.layouts import describe, stems_of
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RunConflict
@@ -16,6 +17,7 @@ from raysep.outcome import Outcome
 from raysep.probes.fad.reference_file import SUFFIX, ReferenceFile
 from raysep.rundir import Run
 
+Say = Callable[[str], None]
 CORPUS, REFERENCE = "corpus.parquet", "reference.parquet"  # of a run: the manifests of what it listens to
 
 
@@ -95,13 +97,14 @@ def read_comparison(
     labels: Sequence[str] | None = None,
     split: str = "train",
     layout: str | None = None,
+    say: Say = lambda text: None,
 ) -> Comparison:
     """Read both, headers only. Raises ``BadInput`` when one cannot be used, or the corpus has labels the reference lacks.
 
     A file of the corpus that cannot be read as audio stays: it will be a row that failed. One of the reference is an
     error. Of the reference only the corpus's labels are kept.
     """
-    stems = read_stems(corpus, labels, split, layout)
+    stems = read_stems(corpus, labels, split, layout, say)
     if reference.endswith(SUFFIX):
         data = _file_bytes(reference)
         found = Comparison(stems, file=ReferenceFile.from_bytes(data, reference), file_bytes=data)
@@ -109,7 +112,7 @@ def read_comparison(
         found = Comparison(stems, stems)
     else:
         # The labels asked for, else its own: a flat folder must not be looked through for vocals and drums.
-        found = Comparison(stems, read_stems(reference, labels, "reference", layout))
+        found = Comparison(stems, read_stems(reference, labels, "reference", layout, say))
     if lacking := [label for label in found.labels if label not in found.reference_labels]:
         raise BadInput(
             f"--reference {reference}: has {', '.join(found.reference_labels)}, but the corpus has {', '.join(lacking)}; "
@@ -165,9 +168,13 @@ def _may_change(run: Run, before: Comparison, now: Comparison) -> set[str]:
     return unused | {name for name in before.files.keys() - now.files.keys() if track_of(name) in tracks} | new
 
 
-def read_stems(uri: str, labels: Sequence[str] | None, split: str, layout: str | None = None) -> list[Stem]:
+def read_stems(
+    uri: str, labels: Sequence[str] | None, split: str, layout: str | None = None, say: Say = lambda text: None
+) -> list[Stem]:
     """From a manifest, folders of tracks, or a folder of songs without stems, which are all of one label."""
-    found = stems_of(uri, labels, split=split, on_problem="collect", layout=layout, songs=True)
+    wanted = parse(labels) if labels else None
+    labels, sums = (wanted.names, wanted.sums) if wanted else (None, None)
+    found = stems_of(uri, labels, sums=sums, split=split, on_problem="collect", layout=layout, songs=True, say=say)
     # Stems of different lengths are no fault here, and what is no audio is a row that fails; the rest is the layout.
     there = {(stem.track, stem.stem) for stem in found.stems}
     if wrong := [p for p in found.problems if not p.unreadable and (p.track, p.stem) not in there]:

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, ConfigFile, Layout, Preset, Quiet, Settings, app, command, overrides_of
+from raysep.commands.app import (
+    Address,
+    ConfigFile,
+    Labels,
+    Layout,
+    Preset,
+    Quiet,
+    Settings,
+    app,
+    command,
+    names_of,
+    overrides_of,
+)
 from raysep.decision.handling import described
 
 
@@ -29,6 +41,7 @@ def train(
         ),
     ] = None,
     layout: Layout = None,
+    labels: Labels = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -50,6 +63,7 @@ def train(
         address=address,
         quiet=quiet,
         layout=layout,
+        labels=names_of(labels),
     )
     run = pipeline.train(request, decision, handling)
     print(f"trained: {run.path('checkpoints')}")

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
+from raysep.audio import streams
 from raysep.audio.files import AudioInfo, probe
 from raysep.corpus import storage
 from raysep.corpus.manifest import Stem, stem_id
+from raysep.corpus.names import normal
 from raysep.errors import AudioError
 
 EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".rf64", ".caf", ".au")
@@ -40,13 +42,24 @@ def fingerprint(stream: BinaryIO, size: int) -> str:
     return digest.hexdigest()
 
 
+def size_of(uri: str) -> int:
+    """Bytes of the file; 0 of one that is not there, which then fails where it is read."""
+    system, path = storage.filesystem(streams.file_of(uri)[0])
+    return system.get_file_info(path).size or 0
+
+
 def header(uri: str, size: int) -> tuple[AudioInfo | None, str, str]:
     """(header, fingerprint, "") or (None, fingerprint or "", what is wrong)."""
     etag = ""
+    uri, number = streams.file_of(whole := uri)
     try:
         # The buffer turns libsndfile's many small reads into one request to the store.
         with storage.open_random(uri) as raw, io.BufferedReader(raw, FINGERPRINT_BLOCK_BYTES) as stream:
             etag = fingerprint(stream, size)
+            if number is not None:
+                stream.seek(0)
+                data = streams.wav_of(stream.read(), number, whole)
+                return probe(data, whole), f"{etag}#{number}", ""
             info = probe(stream, uri)
     except AudioError as error:
         return None, etag, str(error)
@@ -58,7 +71,7 @@ def header(uri: str, size: int) -> tuple[AudioInfo | None, str, str]:
 
 
 def to_stem(track: str, label: str, file: File, info: AudioInfo | None, etag: str, split: str) -> Stem:
-    info = info or AudioInfo(0, 0, 0, "")
+    info, track, label = info or AudioInfo(0, 0, 0, ""), normal(track), normal(label)
     return Stem(
         stem_id=stem_id(track, label),
         track=track,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import PurePosixPath
+from typing import ClassVar, NamedTuple
 
-from raysep.corpus import storage
+from raysep.corpus import manifest, storage
 from raysep.corpus.layouts.headers import EXTENSIONS, File, header, to_stem
+from raysep.corpus.layouts.listing import Listing, listing
+from raysep.corpus.layouts.naming import Naming
+from raysep.corpus.layouts.notes import Note
 from raysep.corpus.layouts.problems import Problem
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
@@ -22,8 +25,22 @@ LABELS = ("vocals", "drums", "bass", "other")
 class Scan:
     stems: list[
         Stem
-    ]  # one per stem, in order (a manifest's is its own); an unreadable one has sample rate, channels and frames 0
+    ]  # one per stem, in order (a manifest's is its own); an unusable one has sample rate, channels and frames 0
     problems: list[Problem] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)  # what was passed over, changed or guessed
+
+
+class NoTracks(BadInput):
+    """A place holds nothing that the layout takes for a track."""
+
+
+class Found(NamedTuple):
+    """A stem that a layout has found: one file, or the sum of several."""
+
+    track: str
+    label: str
+    files: File | Sequence[File]
+    has_bleed: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +53,7 @@ class Place:
     split: str = "train"  # the folder to read where there are split folders, and the name to be recorded
     strict: bool = False  # nothing may be wrong: what is only said of a file shall be checked, at a header a file
     threads: int = 16
+    sums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # label → the names of the files that are summed
 
     @property
     def root(self) -> str:
@@ -47,54 +65,81 @@ class Place:
         return self.usual if self.labels is None else self.labels
 
     @property
+    def is_file(self) -> bool:
+        """Whether it is one file that lists stems, not a folder."""
+        return self.uri.lower().endswith((".parquet", ".csv"))
+
+    @property
     def is_manifest(self) -> bool:
         return self.uri.endswith(".parquet")
 
+    @property
+    def naming(self) -> Naming:
+        """Which label a file's name means."""
+        return Naming(self.wanted, self.sums)
+
     @cached_property
+    def listing(self) -> Listing:
+        """What lies below the folder, links followed once; nothing below a file. Raises ``BadInput`` when it is neither."""
+        return Listing(()) if self.is_file else listing(self.root)
+
+    @property
+    def listed(self) -> tuple[Note, ...]:
+        """What the listing passed over, when there has been one."""
+        return self.listing.notes if "listing" in vars(self) else ()
+
+    @property
     def files(self) -> tuple[File, ...]:
         """Every file below the folder, in path order, hidden ones left out. Raises ``BadInput`` when it is none."""
-        root = self.root
-        try:
-            if not storage.exists(root):
-                raise BadInput(f"{root}: no such folder; give the folder that holds the tracks' folders")
-            infos = storage.list_files(root)
-        except NotADirectoryError:
-            raise BadInput(f"{root}: a file; give the folder that holds the tracks' folders") from None
-        except OSError as error:
-            raise BadInput(
-                f"{root}: cannot be listed ({error}); check the address, the access rights, "
-                f"and for an object store AWS_ENDPOINT_URL and the credentials"
-            ) from error
-        uris = [(storage.uri_of(root, info), info.size) for info in infos]
-        return tuple(File(uri, size, PurePosixPath(uri[len(root) :].lstrip("/"))) for uri, size in uris)
+        return self.listing.files
 
     @property
     def audio(self) -> list[File]:
         """The files that are audio by their name."""
         return [file for file in self.files if file.path.suffix.lower() in EXTENSIONS]
 
-    def read(self, found: Iterable[tuple[str, str, File]]) -> Scan:
-        """Rows of the files that a layout has found, as (track, label, file), from their headers, many at a time.
+    def read(self, found: Iterable[Found | tuple[str, str, File]], notes: Iterable[Note] = ()) -> Scan:
+        """Rows of the files that a layout has found, as (track, label, files), from their headers, many at a time.
 
-        A file that cannot be read as audio is a row too, with sample rate, channels and frames 0, and a problem.
+        A stem of several files is their sum. One that cannot be read as audio is a row too, with sample rate, channels and
+        frames 0, and a problem.
         """
-        found = list(found)
+        those = [Found(*item) for item in found]
+        files = [(number, file) for number, each in enumerate(those) for file in _several(each.files)]
         with ThreadPoolExecutor(max_workers=max(1, self.threads)) as pool:
-            headers = list(pool.map(lambda item: header(item[2].uri, item[2].bytes), found))
-        stems, problems = [], []
-        for (track, label, file), (info, etag, message) in zip(found, headers, strict=True):
-            stems.append(to_stem(track, label, file, info, etag, self.split))
+            headers = list(pool.map(lambda item: header(item[1].uri, item[1].bytes), files))
+        parts: list[list[Stem]] = [[] for _ in those]
+        problems = []
+        for (number, file), (info, etag, message) in zip(files, headers, strict=True):
+            stem = to_stem(those[number].track, those[number].label, file, info, etag, self.split)
+            parts[number].append(stem)
             if message:
-                problems.append(Problem(track, label, file.uri, message, unreadable=True))
-        return Scan(sorted(stems), problems)
+                problems.append(Problem(stem.track, stem.stem, file.uri, message, unreadable=True))
+        stems = [
+            replace(manifest.summed(own[0].track, own[0].stem, own), has_bleed=each.has_bleed)
+            for each, own in zip(those, parts, strict=True)
+        ]
+        return Scan(sorted(stems), problems, list(notes))
+
+
+def _several(files: File | Sequence[File]) -> Sequence[File]:
+    return [files] if isinstance(files, File) else files
 
 
 class Layout(ABC):
     """How stems lie in a place. One of your own is a class that is made without arguments, in a module of your own."""
 
+    as_given: ClassVar[bool] = (
+        False  # the rows are there already: several stems of one label may be meant, as relabelled
+    )
+
     def matches(self, place: Place) -> bool:
         """Whether the place is laid out like this; here any folder. Asked before ``scan``, by name or by listing."""
-        return not place.is_manifest
+        return not place.is_file
+
+    def fits(self, place: Place) -> bool:
+        """Whether the place can be read like this when the user says so, though it looks like another layout as well."""
+        return self.matches(place)
 
     @abstractmethod
     def scan(self, place: Place) -> Scan:

@@ -2,50 +2,59 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from raysep.corpus import manifest
-from raysep.corpus.layouts.headers import header
+from raysep.corpus.layouts import remarks
+from raysep.corpus.layouts.headers import header, size_of
 from raysep.corpus.layouts.layout import Layout, Place, Scan
-from raysep.corpus.layouts.problems import Problem, uneven
+from raysep.corpus.layouts.problems import Problem
 from raysep.corpus.manifest import Stem
 
 
 class ManifestFile(Layout):
-    """It names its labels itself, and its rows keep the split they have. Tracks need not be complete, unless strict."""
+    """It names its labels itself, and its rows keep the split they have."""
+
+    as_given = True
 
     def matches(self, place: Place) -> bool:
         return place.is_manifest
 
     def scan(self, place: Place) -> Scan:
-        stems = [s for s in manifest.read(place.root) if place.labels is None or s.stem in place.labels]
+        stems = _summed(place, manifest.read(place.root))
         return Scan(stems, _problems(place, stems) if place.strict else [])
 
 
+def _summed(place: Place, rows: list[Stem]) -> list[Stem]:
+    """The rows of the labels that are asked for, in their order; with sums, those of their names together."""
+    if not place.sums:
+        return [s for s in rows if place.labels is None or s.stem in place.labels]
+    label_of = {name: label for label in place.wanted for name in place.naming.parts(label)}
+    groups: dict[tuple[str, str], list[Stem]] = defaultdict(list)
+    for stem in rows:
+        if stem.stem in label_of:
+            groups[stem.track, label_of[stem.stem]].append(stem)
+    return [manifest.summed(track, label, members) for (track, label), members in groups.items()]
+
+
 def _problems(place: Place, stems: Sequence[Stem]) -> list[Problem]:
-    """What would be a problem in folders, too: a file that is not what its row says, a track that lacks a stem."""
-    rows = Counter((s.track, s.stem) for s in stems)
-    problems = [
-        Problem(track, label, place.uri, f"{place.uri}: {count} rows are {label!r} of {track}; keep one of them")
-        for (track, label), count in rows.items()
-        if count > 1
-    ]
-    for track in {s.track for s in stems}:
-        for label in place.wanted:
-            if (track, label) not in rows:
-                message = f"{place.uri}: no {label!r} of {track}; add it (silence will do), or remove the track's rows"
-                problems.append(Problem(track, label, place.uri, message))
+    """What would be a problem in folders, too: a file that is not what its row says, a stem with two rows."""
     with ThreadPoolExecutor(max_workers=max(1, place.threads)) as pool:
         told = list(pool.map(_what_is_wrong, stems))
-    problems += [Problem(s.track, s.stem, s.uri, text, True) for s, text in zip(stems, told, strict=True) if text]
-    return sorted(problems + uneven(stems))
+    wrong = [Problem(s.track, s.stem, s.uri, text, True) for s, text in zip(stems, told, strict=True) if text]
+    return sorted(remarks.twins(place.uri, stems) + wrong)
 
 
 def _what_is_wrong(stem: Stem) -> str:
-    """Of the file, in words; nothing when it is as its row says."""
+    """Of its files, in words; nothing when they are as its row says."""
+    if stem.problem:
+        return stem.problem
+    if stem.parts:  # a part's own length and rate are not in the row: only whether it can be read
+        return next((message for uri in stem.parts if (message := header(uri, size_of(uri))[2])), "")
     info, _, message = header(stem.uri, stem.bytes)
-    if info and (info.sample_rate, info.channels, info.frames) != (stem.sample_rate, stem.channels, stem.frames):
+    told = (stem.sample_rate, stem.channels, stem.frames - stem.padding)
+    if info and (info.sample_rate, info.channels, info.frames) != told:
         return f"{stem.uri}: is not what the manifest says; the file changed since the scan: scan again"
     return message

@@ -3,23 +3,32 @@
     corpus/Some Track/{vocals,drums,bass,other,mixture}.wav            flat
     corpus/train/Some Track/…    corpus/test/Some Track/…              split folders: one of them is read
 
-The extension may be any that libsndfile reads; deeper folders give tracks named ``album/track``. Files that are no
-stem (``mixture``, notes, hidden files) are passed over.
+The extension may be any that libsndfile reads; deeper folders give tracks named ``album/track``. A track need not have
+every label. Files that are no stem (``mixture``, notes, hidden files) are passed over.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
-from raysep.corpus import storage
-from raysep.corpus.layouts.headers import File
-from raysep.corpus.layouts.layout import Layout, Place, Scan
-from raysep.corpus.layouts.problems import Problem, uneven
-from raysep.errors import BadInput
+from raysep.corpus.layouts import splits
+from raysep.corpus.layouts.headers import EXTENSIONS, File
+from raysep.corpus.layouts.layout import Found, Layout, NoTracks, Place, Scan
+from raysep.corpus.layouts.naming import Named, Naming, checked, guesses, named, other_audio
+from raysep.corpus.layouts.notes import Note, several
+from raysep.corpus.layouts.problems import Problem
+from raysep.corpus.names import normal
 
-MIXTURE = "mixture"
-SPLITS = ("train", "test", "valid", "validation", "reference")
+UNREADABLE = (
+    ".m4a",
+    ".mp4",
+    ".aac",
+    ".wma",
+    ".part",
+    ".crdownload",
+    ".tmp",
+)  # what audio is also kept in, or half of it
 
 
 class Musdb(Layout):
@@ -28,66 +37,93 @@ class Musdb(Layout):
         return True
 
     def scan(self, place: Place) -> Scan:
-        labels = place.wanted
-        if not labels or len(set(labels)) < len(labels) or MIXTURE in labels:
-            raise BadInput(f"labels {', '.join(labels) or '(none)'}: give different stem labels, without {MIXTURE!r}")
-        problems: list[Problem] = []
-        found: list[tuple[str, str, File]] = []
-        for track, (folder, files) in sorted(_choose_split(place).items()):
-            chosen, wrong = _stems_of(track, folder, files, labels)
-            found += chosen
-            problems += wrong
-        read = place.read(found)
-        return Scan(read.stems, sorted(problems + read.problems + uneven(read.stems)))
-
-
-def _choose_split(place: Place) -> dict[str, tuple[str, list[File]]]:
-    """Track name → (its folder's URI, its audio files)."""
-    root, split = place.root, place.split
-    folders: dict[str, list[File]] = defaultdict(list)
-    for file in place.audio:
-        folders["/".join(file.path.parts[:-1])].append(file)
-    stray = folders.pop("", [])
-    tracks = {name: (storage.join(root, name), files) for name, files in folders.items()}
-    nested: dict[str, dict[str, tuple[str, list[File]]]] = defaultdict(dict)
-    for name, content in tracks.items():
-        first, _, rest = name.partition("/")
-        if first in SPLITS and rest:
-            nested[first][rest] = content
-    if nested and split not in nested:
-        raise BadInput(f"{root}: has the split folders {', '.join(sorted(nested))} but no {split!r}; give one of them")
-    chosen = nested[split] if nested else tracks
-    if not chosen:
-        if any(_label_of(file, place.wanted) for file in stray):
-            raise BadInput(f"{root}: looks like the folder of one track; give the folder above it")
-        raise BadInput(
-            f"{root}: no audio in any track's folder; a corpus is TRACK/LABEL.wav with the labels {', '.join(place.wanted)}"
-        )
-    return chosen
-
-
-def _label_of(file: File, labels: Iterable[str]) -> str | None:
-    name = file.path.stem.lower()
-    return next((label for label in labels if label.lower() == name), None)
-
-
-def _stems_of(
-    track: str, folder: str, files: list[File], labels: Sequence[str]
-) -> tuple[list[tuple[str, str, File]], list[Problem]]:
-    """The stem files of one track, and what is wrong with its layout."""
-    by_label: dict[str, list[File]] = defaultdict(list)
-    for file in files:
-        if label := _label_of(file, labels):
-            by_label[label].append(file)
-    problems = []
-    names = ", ".join(sorted(file.path.name for file in files))
-    for label in labels:
-        held = by_label[label]
+        naming = checked(place.naming)
+        folders = _folders(place.files)
+        every = {name: named(_audio(files), naming, name.rpartition("/")[2]) for name, files in folders.items()}
+        held = {name: each for name, each in every.items() if each.stems and name}
         if not held:
-            message = f"{folder}: no {label!r} (found {names}); add it (silence will do), or remove the track's folder"
-            problems.append(Problem(track, label, folder, message))
-        elif len(held) > 1:
-            twins = ", ".join(sorted(file.path.name for file in held))
-            message = f"{folder}: {twins} are all {label!r}; keep one of them"
-            problems.append(Problem(track, label, folder, message))
-    return [(track, label, by_label[label][0]) for label in labels if len(by_label[label]) == 1], problems
+            raise NoTracks(_no_track(place, every))
+        split = splits.choose(place.root, place.split, held)
+        tracks = {below: each for name, each in held.items() if (below := split.below(name)) is not None}
+        found: list[Found] = []
+        problems: list[Problem] = []
+        for track, each in sorted(tracks.items()):
+            stems, wrong = stems_in(track, each, naming)
+            found += stems
+            problems += wrong
+        notes = [
+            *split.notes,
+            *_without_stems({name: folders[name] for name in every if name and split.below(name) and name not in held}),
+            *_stray(folders.get("", [])),
+            *guesses([file for each in tracks.values() for file in each.guessed]),
+            *other_audio((file for each in tracks.values() for file in each.others), naming),
+        ]
+        read = place.read(found, notes)
+        return Scan(read.stems, sorted(problems + read.problems), read.notes)
+
+
+def stems_in(track: str, each: Named, naming: Naming) -> tuple[list[Found], list[Problem]]:
+    """The stems of one track, and the names of which it has several files."""
+    found, problems = [], []
+    for label in naming.labels:
+        held = [each.stems[name] for name in naming.parts(label) if name in each.stems]
+        clear = [files[0] for files in held if len(files) == 1]
+        for files in held:
+            if len(files) > 1:
+                twins = ", ".join(sorted(file.path.name for file in files))
+                folder = files[0].uri.rpartition("/")[0]
+                message = f"{folder}: {twins} are all {label!r}; keep one of them"
+                problems.append(Problem(normal(track), label, folder, message))
+        if clear and len(clear) == len(held):
+            found.append(Found(track, label, clear))
+    return found, problems
+
+
+def _folders(files: Iterable[File]) -> dict[str, list[File]]:
+    folders: dict[str, list[File]] = defaultdict(list)
+    for file in files:
+        folders["/".join(file.path.parts[:-1])].append(file)
+    return dict(sorted(folders.items()))
+
+
+def _audio(files: Iterable[File]) -> list[File]:
+    return [file for file in files if file.path.suffix.lower() in EXTENSIONS]
+
+
+def _without_stems(folders: Mapping[str, list[File]]) -> list[Note]:
+    """Folders that hold audio, or what may be some, and no stem."""
+    held = {
+        name: sorted(file.path.name for file in files if file.path.suffix.lower() in (*EXTENSIONS, *UNREADABLE))
+        for name, files in folders.items()
+    }
+    held = {name: files for name, files in held.items() if files}
+    if not held:
+        return []
+    first, files = next(iter(held.items()))
+    text = f"{several(len(held), 'folder')} without readable stems, first {first} ({files[0]})"
+    return [Note("no-stems", len(held), first, text)]
+
+
+def _stray(files: Iterable[File]) -> list[Note]:
+    names = sorted(file.path.name for file in _audio(files))
+    if not names:
+        return []
+    text = f"{several(len(names), 'audio file')} beside the tracks' folders, first {names[0]}"
+    return [Note("stray", len(names), names[0], text)]
+
+
+def _no_track(place: Place, every: Mapping[str, Named]) -> str:
+    """Why nothing was found, with what is there."""
+    root, wanted = place.root, ", ".join(place.naming.names)
+    if every.get("", Named()).stems:
+        return f"{root}: looks like the folder of one track; give the folder above it"
+    audio = place.audio
+    if not audio:
+        other = [str(file.path) for file in place.files if file.path.suffix.lower() in UNREADABLE]
+        found = f" (found {other[0]}: make it WAV or FLAC)" if other else ""
+        return f"{root}: no audio in any track's folder{found}; a corpus is TRACK/LABEL.wav with the labels {wanted}"
+    names = list(dict.fromkeys(file.path.name for file in audio))
+    shown = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+    return (
+        f"{root}: no audio in any track's folder is named as a label: {wanted} (found {shown}); name them with --labels"
+    )

@@ -19,7 +19,7 @@ class Songs(Layout):
 
         Stems in folders are a corpus of tracks, and a file beside the folders is passed over, as `raysep clean` does.
         """
-        if place.is_manifest or len(place.labels or ()) > 1:
+        if place.is_file or len(place.labels or ()) > 1:
             return False
         direct, deeper = _songs(place), [file for file in place.audio if len(file.path.parts) > 1]
         if not direct or _named(direct) & set(LABELS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from raysep.corpus.names import normal
 from raysep.decision.handling.base import Decision
 from raysep.errors import BadInput
 
@@ -19,7 +20,7 @@ def rows_of(table: pa.Table) -> Decision:
 
     Raises ``KeyError``, ``TypeError`` or ``ValueError`` for what is no decision table.
     """
-    return {row["stem_id"]: _row(row) for row in table.to_pylist()}
+    return {normal(row["stem_id"]): _row(row) for row in table.to_pylist()}
 
 
 def read_decision(uri: str) -> Decision:
@@ -48,7 +49,8 @@ def read_decision(uri: str) -> Decision:
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     needed = row["keep"] or row["weight"] is not None
-    return row | {"weight": float(row["weight"]) if needed else 0.0, "spans": _spans(row)}
+    names = {key: normal(row[key]) for key in ("stem_id", "track", "stem") if isinstance(row.get(key), str)}
+    return row | names | {"weight": float(row["weight"]) if needed else 0.0, "spans": _spans(row)}
 
 
 def _spans(row: dict[str, Any]) -> Spans:

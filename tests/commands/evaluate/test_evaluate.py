@@ -6,7 +6,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from raysep.cluster import shards
 from raysep.commands.evaluate import evaluate
@@ -220,13 +222,27 @@ def test_an_against_that_is_not_one_rival_is_refused(request_of):
 # On what
 
 
-def test_the_corpus_may_be_a_manifest_of_any_tracks(request_of, alone, tmp_path):
+def test_the_corpus_may_be_a_manifest_of_any_tracks(request_of, alone, tmp_path, capsys):
     stems = stems_of(str(tmp_path / "test")).stems
     manifest.write(str(tmp_path / "some.parquet"), [s for s in stems if s.track != "U" and s.stem_id != "V/bass"])
-    request = request_of(corpus=str(tmp_path / "some.parquet"))
-    with pytest.raises(FinishedWithFailures, match=r"first V \(V: has no bass, so its mixture is not known"):
-        evaluate.evaluate(request)
-    assert {(r["track"], r["outcome"]) for r in table(request).to_pylist()} == {("T", "scored"), ("V", "failed")}
+    request = replace(request_of(corpus=str(tmp_path / "some.parquet")), quiet=False)
+    evaluate.evaluate(request)
+    assert "1 track without a stem of some label, first V without bass" in " ".join(capsys.readouterr().err.split())
+    found = {(r["track"], r["stem"]) for r in table(request).to_pylist() if r["outcome"] == "scored"}
+    assert found == {("T", label) for label in LABELS} | {("V", label) for label in LABELS if label != "bass"}
+
+
+def test_single_stems_are_mixed_with_one_another(request_of, alone, tmp_path):
+    for number, label in enumerate(LABELS):
+        (tmp_path / "pool" / label).mkdir(parents=True)
+        audio = 0.1 * np.random.default_rng(number).standard_normal(9000 + 100 * number)
+        soundfile.write(tmp_path / "pool" / label / f"{number}.wav", audio, 8000)
+    request = request_of(corpus=str(tmp_path / "pool"), split="train")
+    evaluate.evaluate(request)
+    rows = table(request).to_pylist()
+    assert {row["track"] for row in rows} == {"bass/2 + drums/1 + other/3 + vocals/0"}
+    assert [row["stem"] for row in rows] == 3 * list(LABELS)
+    assert {round(row["seconds"], 4) for row in rows} == {9000 / 8000}
 
 
 def test_the_split_is_the_test_tracks_unless_another_is_asked_for(request_of, tmp_path, write_tracks):

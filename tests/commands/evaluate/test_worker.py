@@ -27,9 +27,12 @@ def model(make_context, save_network):
 
 @pytest.fixture
 def tracks(tmp_path, write_tracks):
-    """track → stems of a corpus at the network's rate, in mono."""
-    stems = stems_of(write_tracks(tmp_path / "test", ["T", "U"], seconds=2.5)).stems
-    return {track: list(held.values()) for track, held in manifest.tracks_of(stems).items()}
+    """track → label → stem of a corpus at the network's rate, in mono."""
+    return manifest.tracks_of(stems_of(write_tracks(tmp_path / "test", ["T", "U"], seconds=2.5)).stems)
+
+
+def by_label(place, track: str = "T") -> dict:
+    return manifest.tracks_of(stems_of(str(place)).stems)[track]
 
 
 def evaluator(tmp_path, model, **options) -> TrackEvaluator:
@@ -40,7 +43,7 @@ def evaluator(tmp_path, model, **options) -> TrackEvaluator:
 def test_the_numbers_are_those_of_the_separated_sum_of_stems(tmp_path, model, tracks):
     rows, frames = evaluator(tmp_path, model, frames=True).track("T", tracks["T"])
     network = checkpoint.network_of(checkpoint.from_bytes(Path(model.uri).read_bytes(), model.uri))
-    held = {stem.stem: stem for stem in tracks["T"]}
+    held = tracks["T"]
     references = np.stack([read_stem(held[label], 8000, 1) for label in LABELS])
     estimates = np.asarray(inference.separate(network, references.sum(axis=0)))
     references, estimates = references.transpose(0, 2, 1), estimates.transpose(0, 2, 1)
@@ -61,7 +64,7 @@ def test_a_track_is_judged_at_its_own_rate_and_channels(tmp_path, model):
     folder.mkdir(parents=True)
     for label in LABELS:
         soundfile.write(folder / f"{label}.wav", 0.1 * rng.standard_normal((16001, 2)), 16000)
-    stems = stems_of(str(tmp_path / "wide")).stems
+    stems = by_label(tmp_path / "wide")
     references, rate = worker.read_track("T", stems, LABELS)
     assert (references.shape, rate) == ((4, 2, 16001), 16000)
     found = worker.estimate(model, references.sum(axis=0), rate, {})
@@ -93,9 +96,9 @@ def test_a_model_of_one_stem_separates_the_whole_mixture(tmp_path, model, tracks
 
 
 def test_a_track_that_cannot_be_read_is_rows_with_the_reason(tmp_path, model, tracks):
-    broken = [replace(tracks["T"][0], uri="/no/gone.wav"), *tracks["T"][1:]]
+    broken = tracks["T"] | {"bass": replace(tracks["T"]["bass"], uri="/no/gone.wav")}
     work = evaluator(tmp_path, model, frames=True)
-    counts = work.run(7, [*broken, *tracks["U"]])
+    counts = work.run(7, {"T": broken, "U": tracks["U"]})
     assert counts == {"rows": 8, "failed": 1}
     run = Run(str(tmp_path / "out"))
     rows = run.read_table(worker.part(7)).to_pylist()
@@ -137,7 +140,7 @@ def test_an_estimate_that_is_not_finite_fails_the_track_and_names_model_track_an
 def test_what_is_undefined_is_scored_with_a_note(tmp_path, model, write_tracks):
     folder = write_tracks(tmp_path / "quiet", ["T"], seconds=1.5)
     soundfile.write(Path(folder) / "T" / "drums.wav", np.zeros(12000), 8000)
-    rows, frames = evaluator(tmp_path, model, frames=True).track("T", stems_of(folder).stems)
+    rows, frames = evaluator(tmp_path, model, frames=True).track("T", by_label(folder))
     assert {row["outcome"] for row in rows} == {"scored"}
     assert np.isnan([row["framewise_sdr"] for row in rows]).all()
     assert "silent throughout" in rows[0]["message"]
@@ -148,7 +151,7 @@ def test_a_silent_reference_has_a_residue_and_no_sdr_with_the_reason(tmp_path, m
     folder = write_tracks(tmp_path / "quiet", ["T"], seconds=1.5)
     soundfile.write(Path(folder) / "T" / "drums.wav", np.full(12000, 5e-4), 8000, subtype="FLOAT")  # -66 dBFS
     work = evaluator(tmp_path, model, measures=("sdr", "si_sdr", "residue", "challenge_sdr"))
-    rows = {row["stem"]: row for row in work.track("T", stems_of(folder).stems)[0]}
+    rows = {row["stem"]: row for row in work.track("T", by_label(folder))[0]}
     drums, bass = rows["drums"], rows["bass"]
     assert (drums["outcome"], drums["silent"], bass["silent"]) == ("scored", True, False)
     assert np.isnan([drums["sdr"], drums["si_sdr"]]).all()
@@ -157,14 +160,22 @@ def test_a_silent_reference_has_a_residue_and_no_sdr_with_the_reason(tmp_path, m
     assert (bass["residue"], bass["message"]) == (None, "")
 
 
-def test_stems_that_do_not_belong_together_are_named(tracks, tmp_path, write_tracks):
-    with pytest.raises(BadInput, match=r"T: has no vocals, so its mixture is not known"):
-        worker.read_track("T", [s for s in tracks["T"] if s.stem != "vocals"], LABELS)
-    longer = stems_of(write_tracks(tmp_path / "longer", ["T"], seconds=3)).stems
-    with pytest.raises(BadInput, match=r"differs in rate or length"):
-        worker.read_track("T", [*tracks["T"][:3], next(s for s in longer if s.stem == tracks["T"][3].stem)], LABELS)
+def test_a_track_is_judged_over_the_stems_that_it_has(tmp_path, model, tracks):
+    there = {label: stem for label, stem in tracks["T"].items() if label != "vocals"}
+    rows, frames = evaluator(tmp_path, model, frames=True).track("T", there)
+    assert [row["stem"] for row in rows] == ["drums", "bass", "other"] == list(dict.fromkeys(f["stem"] for f in frames))
+    network = checkpoint.network_of(checkpoint.from_bytes(Path(model.uri).read_bytes(), model.uri))
+    references = np.stack([read_stem(there[label], 8000, 1) for label in LABELS[1:]])
+    estimates = np.asarray(inference.separate(network, references.sum(axis=0)))[1:]
+    expected = global_sdr(references.transpose(0, 2, 1), estimates.transpose(0, 2, 1))
+    assert [row["sdr"] for row in rows] == list(expected)
+
+
+def test_what_cannot_be_a_track_is_named(tracks, tmp_path):
+    with pytest.raises(BadInput, match=r"T: has one stem alone, so its mixture is not known"):
+        worker.read_track("T", tracks["T"], ("vocals",))
     with pytest.raises(AudioError, match=r"gone\.wav"):
-        worker.read_track("T", [replace(tracks["T"][0], uri="/gone.wav"), *tracks["T"][1:]], LABELS)
+        worker.read_track("T", tracks["T"] | {"bass": replace(tracks["T"]["bass"], uri="/gone.wav")}, LABELS)
 
 
 def test_the_tables_have_a_column_for_each_measure():

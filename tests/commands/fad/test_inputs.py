@@ -100,14 +100,15 @@ def test_the_folder_of_one_track_is_not_taken_for_songs(corpus):
         read_stems(f"{corpus}/A", None, "train")
 
 
-def test_stems_of_other_lengths_and_no_audio_stay_but_a_missing_one_is_refused(corpus, tmp_path):
+def test_stems_of_other_lengths_and_no_audio_stay_and_a_missing_one_is_said(corpus, tmp_path):
     soundfile.write(tmp_path / "corpus" / "A" / "bass.wav", np.zeros(123), RATE)
     (tmp_path / "corpus" / "B" / "bass.wav").write_bytes(b"no audio")
     frames = {s.stem_id: s.frames for s in read_stems(corpus, None, "train")}
     assert (len(frames), frames["A/bass"], frames["B/bass"]) == (8, 123, 0)
     (tmp_path / "corpus" / "B" / "drums.wav").unlink()
-    with pytest.raises(BadInput, match="no 'drums'"):
-        read_stems(corpus, None, "train")
+    said = []
+    assert len(read_stems(corpus, None, "train", say=said.append)) == 7
+    assert said == [f"note: {corpus}: 1 track without a stem of some label, first B without drums"]
 
 
 def test_a_reference_that_is_no_audio_is_refused(corpus, clean, tmp_path):

@@ -68,7 +68,9 @@ def test_every_command_takes_a_layout_of_ones_own(dashed, places):
         corpus_of_evaluate(corpus, own),
     ):
         assert [stem.stem_id for stem in stems] == expected
-    with pytest.raises(BadInput, match="no audio in any track's folder"):
+    with pytest.raises(
+        BadInput, match=r"no audio in any track's folder is named as a label: .* \(found bass - A\.flac"
+    ):
         stems_of(corpus)
 
 
@@ -101,7 +103,9 @@ def test_stems_that_are_nowhere_are_named_by_every_command(places):
             evaluate.EvaluationRequest((), place, "", split="train", labels=("piano",)), []
         ),
     ):
-        with pytest.raises(BadInput, match=r"2 problems\n.*corpus 1: no 'piano' \(found bass\.wav, .*\); add it"):
+        with pytest.raises(
+            BadInput, match=r"is named as a label: piano \(found bass\.wav, .*\); name them with --labels"
+        ):
             ask(places["corpus"])
 
 
@@ -112,7 +116,10 @@ def test_every_registered_layout_can_be_found():
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("mustb", "layout 'mustb': not known; choose one of manifest, songs, musdb, or give a class of your own"),
+        (
+            "mustb",
+            "layout 'mustb': not known; choose one of list, manifest, moisesdb, slakh, stem-mp4, msst2, stem-folders, songs, musdb, or give a class of your own",
+        ),
         ("no_such_module:X", r"cannot be imported \(ModuleNotFoundError"),
         ("my_layout:Other", r"cannot be imported \(AttributeError"),
         ("my_layout:not_a_layout", "not a subclass of raysep.corpus.layouts.Layout"),
@@ -135,3 +142,48 @@ def test_the_face_imports_no_layout_before_it_is_used():
 def test_what_to_do_with_problems_is_one_of_three(places):
     with pytest.raises(ValueError, match="raise, keep or collect"):
         stems_of(places["corpus"], on_problem="ignore")
+
+
+def test_what_is_to_be_said_is_said_in_one_line(places, write_tracks, tmp_path):
+    write_tracks(tmp_path / "corpus", ["lone"], 0.2, labels=("vocals", "drums", "bass"))
+    write_tracks(tmp_path / "corpus", ["other audio"], 0.2, labels=("guitar",))
+    said = []
+    found = stems_of(places["corpus"], say=said.append)
+    assert said == [
+        f"note: {places['corpus']}: 1 folder without readable stems, first other audio (guitar.wav); "
+        "1 track without a stem of some label, first lone without other"
+    ]
+    assert [note.kind for note in found.notes] == ["no-stems", "missing"]
+    stems_of(places["trusted"], say=said.append)
+    assert len(said) == 1
+
+
+def test_a_layout_that_does_not_fit_is_said(places):
+    said = []
+    stems_of(places["corpus"], layout="slakh", say=said.append)
+    assert said == [f"note: {places['corpus']}: not laid out as slakh, and read as ever"]
+
+
+def test_names_of_layouts_that_are_alike(places):
+    for name in layouts.ALSO:
+        assert isinstance(find_layout(name), Layout)
+    assert stems_of(places["corpus"], layout="msst4").stems == stems_of(places["corpus"]).stems
+
+
+def test_stems_whose_names_differ_in_their_unicode_form_alone_are_one_name(tmp_path, write_tracks):
+    import unicodedata
+
+    forms = [unicodedata.normalize(form, "Für Elise") for form in ("NFC", "NFD")]
+    write_tracks(tmp_path / "one", forms[1:], 0.2)
+    assert {s.track for s in stems_of(str(tmp_path / "one")).stems} == {forms[0]}
+    write_tracks(tmp_path / "both", forms, 0.2)
+    with pytest.raises(BadInput, match=r"4 problems\n.*2 stems are 'bass' of Für Elise; keep one"):
+        stems_of(str(tmp_path / "both"), on_problem="keep")
+
+
+def test_a_place_that_may_be_something_else_names_it(tmp_path):
+    for label in ("vocals", "drums"):
+        (tmp_path / label).mkdir()
+        soundfile.write(tmp_path / label / "a.wav", np.zeros(800), 8000)
+    with pytest.raises(BadInput, match=r"it looks like msst2 or stem-folders: use --layout msst2"):
+        stems_of(str(tmp_path), layout="musdb")

@@ -3,7 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
+import soundfile
 
 from raysep.corpus import manifest
 from raysep.corpus.layouts import stems_of
@@ -58,21 +61,54 @@ def test_files_are_looked_at_only_when_nothing_may_be_wrong(folder, listed):
     assert "A/vocals.wav: is not what the manifest says; the file changed since the scan" in told[3]
 
 
-def test_tracks_may_lack_stems_unless_nothing_may_be_wrong(folder, listed):
+def test_tracks_may_lack_stems_and_have_two_of_a_label_unless_nothing_may_be_wrong(folder, listed):
     stems = stems_of(folder).stems
-    path = listed(stems[1:])
-    assert len(stems_of(path, on_problem="keep").stems) == 7
-    with pytest.raises(BadInput, match=r"m\.parquet: no 'bass' of A; add it"):
+    assert len(stems_of(listed(stems[1:])).stems) == 7
+    path = listed([*stems, stems[0]])
+    assert len(stems_of(path, on_problem="keep").stems) == 9
+    with pytest.raises(BadInput, match=r"m\.parquet: 2 stems are 'bass' of A; keep one"):
         stems_of(path)
-    with pytest.raises(BadInput, match=r"m\.parquet: 2 rows are 'bass' of A; keep one"):
-        stems_of(listed([*stems, stems[0]]))
 
 
 def test_lengths_must_agree_within_a_track_when_nothing_may_be_wrong(folder, listed, write_tracks, tmp_path):
-    other = stems_of(write_tracks(tmp_path / "other", ["A"], seconds=0.3)).stems[0]
+    other = stems_of(write_tracks(tmp_path / "other", ["A"], seconds=0.4)).stems[0]
     path = listed([other, *stems_of(folder).stems[1:]])
-    with pytest.raises(BadInput, match="2400 samples where the track's other stems have 1600"):
+    with pytest.raises(BadInput, match=r"1600 samples, and the track's bass has 3200, which is 0\.2 s more"):
         stems_of(path)
+
+
+def test_a_manifest_of_before_has_fewer_columns(folder, listed):
+    from raysep.corpus import storage
+
+    path = listed()
+    table = storage.read_table(path)
+    pq.write_table(table.drop_columns(list(manifest.LATER)), path)
+    assert stems_of(path).stems == stems_of(folder).stems
+
+
+def test_what_a_scan_padded_summed_and_gave_up_is_in_the_manifest(folder, listed):
+    audio, rate = soundfile.read(f"{folder}/A/bass.wav")
+    soundfile.write(f"{folder}/A/bass.wav", audio[:-100], rate)
+    audio, rate = soundfile.read(f"{folder}/B/bass.wav")
+    soundfile.write(f"{folder}/B/bass.wav", np.concatenate([audio, audio]), rate)
+    found = stems_of(folder, on_problem="keep", usual=("vocals", "other"), sums={"other": ("bass", "drums", "other")})
+    again = stems_of(listed(found.stems), on_problem="keep")
+    assert again.stems == found.stems
+    assert [(s.stem_id, len(s.parts), bool(s.problem)) for s in again.stems] == [
+        ("A/other", 3, False),
+        ("A/vocals", 0, False),
+        ("B/other", 3, True),
+        ("B/vocals", 0, True),
+    ]
+
+
+def test_rows_are_summed_as_the_labels_say(folder, listed):
+    sums = {"rest": ("bass", "drums", "other")}
+    here = stems_of(folder, ("vocals", "rest"), sums=sums).stems
+    assert sorted(stems_of(listed(), ("vocals", "rest"), sums=sums).stems) == here
+    Path(folder, "A", "drums.wav").unlink()
+    with pytest.raises(BadInput, match=r"A/drums\.wav: cannot be read"):
+        stems_of(listed(here))
 
 
 def test_a_row_that_could_not_be_read_is_tried_again(folder, listed):

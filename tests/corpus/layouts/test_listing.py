@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from raysep.corpus.layouts import stems_of
+from raysep.corpus.layouts.listing import listing
+from raysep.errors import BadInput
+
+
+def tracks(place) -> list[str]:
+    return sorted({s.track for s in stems_of(str(place)).stems})
+
+
+@pytest.fixture
+def corpus(tmp_path, write_tracks):
+    write_tracks(tmp_path / "corpus", ["song"], 0.2)
+    return tmp_path / "corpus"
+
+
+def test_a_link_is_followed_once(corpus, tmp_path, write_tracks):
+    os.symlink(".", corpus / "all")
+    os.symlink("song", corpus / "favourite")
+    write_tracks(tmp_path / "elsewhere", ["far"], 0.2)
+    os.symlink(tmp_path / "elsewhere" / "far", corpus / "linked")
+    os.symlink(tmp_path / "elsewhere", corpus / "again")
+    os.symlink(tmp_path / "nowhere", corpus / "broken")
+    assert tracks(corpus) == ["again/far", "song"]
+    notes = {note.kind: note for note in listing(str(corpus)).notes}
+    assert (notes["link"].count, notes["link"].first) == (3, "all")
+    assert notes["dangling"].text == "1 link to nothing, first broken"
+
+
+def test_stems_may_be_links(corpus, tmp_path):
+    (corpus / "made").mkdir()
+    for label in ("vocals", "drums"):
+        shutil.copy(corpus / "song" / f"{label}.wav", tmp_path / f"{label}-far.wav")
+        os.symlink(tmp_path / f"{label}-far.wav", corpus / "made" / f"{label}.wav")
+    os.symlink(corpus / "song" / "bass.wav", corpus / "made" / "bass.wav")
+    found = listing(str(corpus))
+    assert sum(str(f.path).startswith("made/") for f in found.files) == 2
+    assert found.notes[0].text == "1 link to what is listed already, first made/bass.wav"
+
+
+def test_a_link_out_of_the_place_and_back(corpus):
+    os.symlink("..", corpus / "song" / "up")
+    assert tracks(corpus) == ["song"]
+
+
+def test_hidden_files_are_left_out(corpus):
+    (corpus / ".cache").mkdir()
+    shutil.copy(corpus / "song" / "bass.wav", corpus / ".cache" / "bass.wav")
+    shutil.copy(corpus / "song" / "bass.wav", corpus / "song" / "._bass.wav")
+    assert len(listing(str(corpus)).files) == 4
+
+
+def test_a_name_that_is_no_text(corpus):
+    with open(os.path.join(os.fsencode(corpus), b"caf\xe9.txt"), "w"):
+        pass
+    assert tracks(corpus) == ["song"]
+    os.rename(corpus / "song", os.path.join(os.fsencode(corpus), b"caf\xe9"))
+    with pytest.raises(BadInput, match=r"4 names not text in UTF-8, first b'.*caf\\xe9/bass\.wav'; rename them"):
+        listing(str(corpus))
+
+
+@pytest.mark.parametrize(
+    "name", ["a  b", " lead", "trail ", "[x] (1)", "100 %", "a#b?c", "a'b\"c", "new\nline", "é", "a\\b"]
+)
+def test_names_are_read_as_they_are(corpus, name):
+    os.rename(corpus / "song", corpus / name)
+    assert tracks(corpus) == [name]
