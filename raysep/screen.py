@@ -28,7 +28,7 @@ class Progress:
         self.console = Console(stderr=True, quiet=quiet, **PLAIN)
 
     def say(self, text: str) -> None:
-        self.console.print(text)
+        self.console.print(text, soft_wrap=True)  # one line stays one line, in a log as well
 
     @contextmanager
     def bar(self, title: str) -> Iterator[Callable[..., None]]:

@@ -224,6 +224,17 @@ def test_copies_are_refused_in_the_reference_and_said_in_the_corpus(folders):
         read_inputs(*folders, LABELS)
 
 
+def test_a_single_stem_of_the_corpus_is_refused_by_its_content(tmp_path, write_tracks):
+    corpus = write_tracks(tmp_path / "corpus", ["A", "B"], seconds=0.2)
+    pool = tmp_path / "pool"
+    for label in LABELS:
+        write_tracks(pool, [label], seconds=0.2, labels=(f"take {label}",), seed=7)
+    assert len(read_inputs(corpus, str(pool), None, LABELS).reference) == 4
+    shutil.copy(Path(corpus) / "B" / "drums.wav", pool / "drums" / "leak.wav")
+    with pytest.raises(BadInput, match=r"^--reference: track drums/leak holds the same audio as B of the corpus"):
+        read_inputs(corpus, str(pool), None, LABELS)
+
+
 def test_test_tracks_need_a_mixture(folders):
     for label in ("drums", "bass", "other"):
         for file in Path(folders[2]).glob(f"*/{label}.wav"):
