@@ -35,6 +35,16 @@ def judge(run: Run, truth_uri: str) -> Detection:
     return detection(run.read_table("decision.parquet"), rows, harm=harm.stored().weight)
 
 
+def unjoined(run: Run, truth_uri: str) -> str:
+    """How many stems the truth table names and the run does not, in words; "" for none. The reverse is an error of ``judge``."""
+    from raysep.corpus import storage, truth
+    from raysep.corpus.names import unmatched
+
+    known = [row["stem_id"] for row in truth.read(storage.absolute(truth_uri))]
+    decided = set(run.read_table("decision.parquet")["stem_id"].to_pylist())
+    return unmatched(known, decided, "the truth table", "the run")
+
+
 def probe_detection(run: Run, truth_uri: str, draws: int = 1000) -> dict[str, ScoreDetection]:
     """What every oriented probe finds alone, ranked within each label; best macro AUROC first."""
     return pooled_probe_detection([(run, truth_uri)], draws)

@@ -268,3 +268,14 @@ def test_a_truncated_clean_stem_stops_it_by_name_in_any_process(tmp_path, write_
     with pytest.raises(BadInput, match=r"A/bass\.wav: truncated"):
         contaminate(clean, f"{tmp_path}/out", f"{tmp_path}/truth.parquet", 1.0, 0, kinds=("noise",), workers=workers)
     assert not (tmp_path / "truth.parquet").exists()
+
+
+def test_tracks_that_lack_a_stem_or_are_padded_are_spoilt_as_they_are(tmp_path, write_corpus):
+    corpus = write_corpus(str(tmp_path / "corpus"), mixture=False)
+    storage.delete(f"{corpus}/A/bass.wav")
+    storage.write_bytes(f"{corpus}/B/bass.wav", wav(tones_and_noise("bass", 1, 1.0)[:, :-80]))
+    said = []
+    rows = contaminate(corpus, str(tmp_path / "out"), str(tmp_path / "t.parquet"), 0.7, 3, workers=1, say=said.append)
+    assert len(rows) == 11
+    assert "1 track without a stem of some label, first A without bass; 1 stem padded" in said[0]
+    assert len(stems_of(str(tmp_path / "out")).stems) == 11

@@ -53,3 +53,19 @@ def test_nothing_that_cleans_imports_it():
         for f in (package / room).rglob("*.py")
     ]
     assert not [f for f in files if "corpus.truth" in f.read_text() or "corpus import truth" in f.read_text()]
+
+
+def test_names_are_read_in_one_form(tmp_path):
+    import unicodedata
+
+    name = unicodedata.normalize("NFD", "Für Elise")
+    row = {
+        "stem_id": f"{name}/bass",
+        "track": name,
+        "stem": "bass",
+        "kind": "clean",
+        "severity": "",
+        "parameters": "{}",
+    }
+    truth.write(str(tmp_path / "t.parquet"), [row])
+    assert truth.read(str(tmp_path / "t.parquet"))[0]["stem_id"] == unicodedata.normalize("NFC", f"{name}/bass")

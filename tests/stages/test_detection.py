@@ -109,3 +109,14 @@ def test_over_several_runs_stems_are_ranked_within_their_own(judged, write_rows,
         assert both[name].macro.estimate == pytest.approx(found.macro.estimate)
     spread_alone, spread = (np.nanstd(each["loss"].drawn) for each in (alone, both))
     assert spread < spread_alone  # twice as many songs
+
+
+def test_stems_that_only_the_truth_names_are_said(judged, tmp_path, capsys):
+    run, uri = judged
+    assert detection.unjoined(run, uri) == ""
+    other, rows = str(tmp_path / "other.parquet"), truth.read(uri)
+    truth.write(other, rows + [row | {"stem_id": f"x/{row['stem']}", "track": "x"} for row in rows[:2]])
+    told = "2 of 34 stems named by the truth table are not in the run, first x/bass"
+    assert detection.unjoined(run, other) == told
+    print_detection(run, other)
+    assert f"note: {told}" in " ".join(capsys.readouterr().out.split())

@@ -105,6 +105,17 @@ def test_a_label_that_the_draw_missed_is_looked_for_in_all_of_the_reference(make
     assert np.array_equal(bank.arrays()["drums"][0], lazy[name]["drums"][:, index * 8000 : (index + 1) * 8000])
 
 
+def test_clean_partners_are_those_that_the_tracks_have(make_context, tracks):
+    context = make_context(scoring={"bank_segments": 8})
+    (first, *_) = sorted({s.track for s in tracks})
+    less = [s for s in tracks if (s.track, s.stem) != (first, "bass")]
+    bank = kit.fill_bank(
+        kit.LazyTracks(less, 8000, 1), context.segments_of(less), context.config.labels, 8000, context.config.scoring
+    )
+    counts = {label: bank.count(label) for label in context.config.labels}
+    assert 0 < counts["bass"] < counts["drums"] == counts["vocals"]
+
+
 def test_a_label_that_the_reference_has_nowhere_is_named_before_any_stem_is_scored(make_context, tracks):
     """Otherwise every track would fail by itself, and with P = 1 the whole corpus would be removed."""
     context = make_context()

@@ -12,7 +12,7 @@ from raysep.evaluation.weighted import HarmWeighted
 from raysep.probes.stored import Column, columns_of
 from raysep.rundir import Run
 from raysep.screen import terminal
-from raysep.stages.detection import judge, probe_detection
+from raysep.stages.detection import judge, probe_detection, unjoined
 
 
 def print_detection(run: Run, truth_uri: str) -> None:
@@ -21,6 +21,8 @@ def print_detection(run: Run, truth_uri: str) -> None:
 
     found = judge(run, truth_uri)
     console = terminal()
+    if lost := unjoined(run, truth_uri):
+        console.print(f"note: {lost}")
     table = Table(title="Detection: AUROC of suspicion, 95 % intervals over tracks", title_justify="left")
     for column in ("", "AUROC", "interval", "average precision", "stems"):
         table.add_column(column, justify="left" if not column else "right")

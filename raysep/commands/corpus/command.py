@@ -97,9 +97,19 @@ def contaminate(
     if share is None:
         share = chosen.share if condition else 0.4
     truth = truth or out.rstrip("/") + "-truth.parquet"
-    with Progress(quiet).bar("contaminate") as advance:
+    progress = Progress(quiet)
+    with progress.bar("contaminate") as advance:
         contamination.contaminate(
-            corpus, out, truth, share, seed, kinds=kinds, severities=severities, workers=workers, progress=advance
+            corpus,
+            out,
+            truth,
+            share,
+            seed,
+            kinds=kinds,
+            severities=severities,
+            workers=workers,
+            progress=advance,
+            say=progress.say,
         )
     # A condition that was changed is not the one of that name.
     same = (kinds, severities, share) == (chosen.kinds, chosen.severities, chosen.share)
