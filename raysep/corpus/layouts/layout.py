@@ -73,7 +73,7 @@ class Place:
     def is_manifest(self) -> bool:
         return self.uri.endswith(".parquet")
 
-    @property
+    @cached_property
     def naming(self) -> Naming:
         """Which label a file's name means."""
         return Naming(self.wanted, self.sums)

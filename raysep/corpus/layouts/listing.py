@@ -98,7 +98,7 @@ class _Walk:
         elif os.path.isdir(target):
             self._enter(link)
         else:
-            self._add(link)
+            self._add(link, target, os.path.getsize(link))
 
     def _enter(self, folder: str) -> None:
         waiting = [folder]
@@ -117,8 +117,8 @@ class _Walk:
                     elif entry.is_dir():
                         waiting.append(entry.path)
                     elif entry.is_file():
-                        self._add(entry.path)
+                        self._add(entry.path, os.path.join(real, entry.name), entry.stat().st_size)
 
-    def _add(self, path: str) -> None:
-        self.files[path] = os.path.getsize(path)
-        self._seen.add(os.path.realpath(path))
+    def _add(self, path: str, real: str, size: int) -> None:
+        self.files[path] = size
+        self._seen.add(real)

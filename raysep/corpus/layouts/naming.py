@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from raysep.corpus.layouts.headers import File
@@ -26,7 +27,9 @@ ALIASES = {
     "other": ("others",),
     "instrumental": ("instrumentals", "instrum", "accompaniment", "no_vocals"),
 }
-SEPARATORS = r"[\s._-]+"
+SEPARATORS = " ._-"
+NUMBERED = re.compile(r"^\d+[ ._-]+")
+IN_BRACKETS = re.compile(r"[(\[]([^()\[\]]+)[)\]]$")
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,20 @@ class Naming:
         ``folder`` is the name of the folder that it lies in, most often the track.
         """
         given = folded(name)
-        if exact := next((each for each in self.names if folded(each) == given), None):
-            return exact, False
-        guess = next((each for each in self.names if self._means(given, each, folded(folder))), None)
+        if given in self._exact:
+            return self._exact[given], False
+        guess = next((self._meant[word] for word in _words_in(given, folded(folder)) if word in self._meant), None)
         return (guess, True) if guess else None
 
-    def _means(self, given: str, name: str, folder: str) -> bool:
-        return any(_written(given, re.escape(folded(word)), folder) for word in (name, *self._aliases(name)))
+    @cached_property
+    def _exact(self) -> dict[str, str]:
+        return {folded(name): name for name in self.names}
+
+    @cached_property
+    def _meant(self) -> dict[str, str]:
+        """What a name may be written as → the name; the names themselves win."""
+        aliases = {word: name for name in self.names for word in self._aliases(name)}
+        return aliases | self._exact
 
     def _aliases(self, name: str) -> tuple[str, ...]:
         own = ALIASES.get(folded(name), ())
@@ -65,9 +75,14 @@ class Naming:
         return own
 
 
-def _written(given: str, word: str, folder: str) -> bool:
-    before = rf"(\d+{SEPARATORS}|{re.escape(folder)}{SEPARATORS})?" if folder else rf"(\d+{SEPARATORS})?"
-    return bool(re.fullmatch(rf"{before}{word}|.*[(\[]{word}[)\]]", given))
+def _words_in(given: str, folder: str) -> Iterator[str]:
+    """What of a file's name may be its label: all, what follows a number or the folder's name, what ends it in brackets."""
+    yield given
+    yield NUMBERED.sub("", given)
+    if folder and given.startswith(folder) and given[len(folder) :][:1] in SEPARATORS:
+        yield given[len(folder) :].lstrip(SEPARATORS)
+    if bracketed := IN_BRACKETS.search(given):
+        yield bracketed[1]
 
 
 def checked(naming: Naming) -> Naming:
