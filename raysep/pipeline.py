@@ -58,7 +58,7 @@ class Request:
     labels: tuple[str, ...] | None = None  # as ``corpus.labels`` reads them; None: those of the settings
 
 
-DECIDE = \"decide\"
+DECIDE = "decide"
 
 
 def clean(request: Request, benchmark: Benchmark | None = None) -> Run:

@@ -100,6 +100,7 @@ def clean(
         address=address,
         quiet=quiet,
         layout=layout,
+        labels=names_of(labels),
         until=until,
     )
     pipeline.clean(request)
@@ -112,6 +113,7 @@ def score(
     out: RunFolder,
     test: Test = None,
     layout: Layout = None,
+    labels: Labels = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
