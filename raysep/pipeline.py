@@ -111,7 +111,7 @@ def score(request: Request) -> Run:
 
     with _opened(request) as (context, found):
         planting = _score(context, found)
-        context.run.write_table(decide.per_stem(context.run, found.corpus, planting.roles), "stems.parquet")
+        context.run.write_table(decide.per_stem(context.run, found.corpus, planting), "stems.parquet")
     report.refuse_failures(context.run)
     return context.run
 

@@ -267,15 +267,27 @@ class PlantingSettings:
     unlearning: Annotated[
         float,
         SHARE,
-        About("share of the reference's tracks that is unlearned, trains the reference network, and is mixed with"),
+        About(
+            "with planting.folds = 1, share of the reference's tracks that is unlearned, trains the reference network, and "
+            "is mixed with"
+        ),
     ] = 0.4
     calibration: Annotated[
         float,
         Rule("leaving a part to plant", _leaves_some_to_plant),
         About(
-            "share of the reference's tracks that shows how clean stems score; what is left is corrupted and planted"
+            "with planting.folds = 1, share of the reference's tracks that shows how clean stems score; what is left is "
+            "corrupted and planted"
         ),
     ] = 0.35
+    folds: Annotated[
+        int,
+        Rule("from 1 to planting.least_tracks", lambda p: 1 <= p.folds <= p.least_tracks),
+        About(
+            "1 = the reference is split in the three parts once; 2 or more = its tracks are dealt to so many folds, each of "
+            "which is evidence, clean and corrupted, where the networks and distances are made of the others"
+        ),
+    ] = 1
     copies: Annotated[int, COUNT, About("differently corrupted copies of each planted track")] = 3
     least_tracks: Annotated[
         int,

@@ -17,7 +17,7 @@ WORST = "_worst"
 # What a row of the scoring pass, or a stem row, holds beside its probes.
 NOT_PROBES = frozenset(
     {"track", "stem", "stem_id", "segment", "start", "seconds", "outcome", "error", "message", "level_dbfs"}
-    | {"segments", "audible", "role", "kind", "group"}
+    | {"segments", "audible", "role", "kind", "group", "fold"}
 )
 
 
@@ -76,13 +76,19 @@ def per_stem(
     return pa.table(columns)
 
 
-def with_roles(stems: pa.Table, corpus: Collection[str], roles: Mapping[str, Role] | None = None) -> pa.Table:
-    """The stem rows that a decision needs, with ``role``, ``kind`` (planted ones) and ``group`` (track of origin).
+def with_roles(
+    stems: pa.Table,
+    corpus: Collection[str],
+    roles: Mapping[str, Role] | None = None,
+    fold_of: Mapping[str, int] | None = None,
+) -> pa.Table:
+    """The stem rows that a decision needs, with ``role``, ``kind`` (planted ones), ``group`` (track of origin) and ``fold``.
 
     Args:
         corpus: the stem_ids to judge.
         roles: by stem_id, of calibration and planted stems. Rows that are in neither are dropped: an untouched stem of a
             planted copy is no corpus stem, and a second copy of a calibration stem no new evidence.
+        fold_of: by track, of what a stem was scored with; None or empty = all with one thing.
     """
     corpus, roles = set(corpus), roles or {}
     stem_ids, tracks = stems["stem_id"].to_pylist(), stems["track"].to_pylist()
@@ -93,7 +99,8 @@ def with_roles(stems: pa.Table, corpus: Collection[str], roles: Mapping[str, Rol
     table = stems.take(pa.array(kept, pa.int64()))
     for index, name in enumerate(("role", "kind", "group")):
         table = table.append_column(name, pa.array([row[index] for row in found], pa.string()))
-    return table
+    folds = [fold_of[tracks[i]] for i in kept] if fold_of else [0] * len(kept)
+    return table.append_column("fold", pa.array(folds, pa.int64()))
 
 
 def numbers(table: pa.Table, name: str) -> np.ndarray:

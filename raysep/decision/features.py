@@ -8,9 +8,30 @@ through the same map, fitted on both together, so that they stay exchangeable.
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+
+from raysep.decision.roles import PLANTED
 
 LIMIT = 4.0  # robust standard deviations; 8 and 15 were worse in simulation: outliers then outvote the rest
 FEWEST = 8  # finite values below which a label borrows the spread of all labels
+
+
+def peers(table: pa.Table) -> np.ndarray:
+    """What each row's scores are compared with: its label's, and of these its ``fold``'s, where there is such a column ``(row,)``.
+
+    The folds' networks differ, and so do the levels of what they give.
+    """
+    labels = table["stem"].to_pylist()
+    folds = table["fold"].to_pylist() if "fold" in table.column_names else [0] * len(labels)
+    return np.array([f"{fold}/{label}" for fold, label in zip(folds, labels, strict=True)], dtype=object)
+
+
+def on_one_scale(table: pa.Table, score: np.ndarray) -> np.ndarray:
+    """A score of the rows of a stems' table, comparable within a label over all folds ``(row,)``; of one fold, as it is."""
+    if "fold" not in table.column_names or len(table["fold"].unique()) == 1:
+        return score
+    judged = np.array([role != PLANTED for role in table["role"].to_pylist()])
+    return np.where(np.isfinite(score), standardise(score[:, None], peers(table), judged, limit=np.inf)[:, 0], np.nan)
 
 
 def standardise(values: np.ndarray, labels: np.ndarray, fit: np.ndarray, limit: float = LIMIT) -> np.ndarray:
@@ -18,7 +39,7 @@ def standardise(values: np.ndarray, labels: np.ndarray, fit: np.ndarray, limit: 
 
     Args:
         values: ``(row, feature)``, NaN or infinite where a probe has no value.
-        labels: stem label of each row.
+        labels: stem label of each row, or ``peers``.
         fit: bool ``(row,)``, the rows that give centre and spread (corpus and calibration, never planted).
     """
     values = np.where(np.isfinite(values), np.asarray(values, dtype=float), np.nan)

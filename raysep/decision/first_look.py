@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from raysep.decision.aggregate import WORST, numbers, probe_names
 from raysep.decision.effort import allocate, segment_variance
-from raysep.decision.features import standardise
+from raysep.decision.features import peers, standardise
 from raysep.decision.fusion import can_fuse
 from raysep.decision.rules import Threshold
 from raysep.decision.verdicts import fused_suspicion, judged_posterior, trusted_share
@@ -98,9 +98,9 @@ def _squares(stems: pa.Table, rows: pa.Table, suspicion: np.ndarray) -> np.ndarr
     place = {name: i for i, name in enumerate(stems["stem_id"].to_pylist())}
     owner = np.array([place[name] for name in rows["stem_id"].to_pylist()], dtype=np.int64)
     values = np.vstack([np.stack([numbers(part, name) for name in names], axis=1) for part in (stems, rows)])
-    label = np.array(stems["stem"].to_pylist() + rows["stem"].to_pylist(), dtype=object)
+    among = peers(stems)
     fit = np.arange(len(values)) < len(stems)
-    scores = standardise(values, label, fit)
+    scores = standardise(values, np.concatenate([among, among[owner]]), fit)
     known, single = scores[fit], scores[~fit]
     gram = known.T @ known + RIDGE * len(known) * np.eye(len(names))
     slope = np.linalg.solve(gram, known.T @ (suspicion - suspicion.mean()))

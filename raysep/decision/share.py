@@ -73,6 +73,14 @@ def estimate_share(
         cluster_weights(np.arange(len(scores)) if groups is None else groups, draws, seed + offset)
         for offset, (scores, groups) in enumerate(samples)
     ]
+    if (
+        calibration_groups is not None
+        and planted_groups is not None
+        and np.intersect1d(calibration_groups, planted_groups).size
+    ):
+        # Tracks that are evidence both clean and corrupted are drawn, or not, as both.
+        both = cluster_weights(np.concatenate([calibration_groups, planted_groups]), draws, seed)
+        drawn[0], drawn[2] = np.split(both, [len(calibration)], axis=1)
     table = np.empty((draws, len(names)))
     for draw in range(draws):
         redrawn = (np.repeat(scores, counts[draw]) for (scores, _), counts in zip(samples, drawn, strict=True))

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from raysep.decision.aggregate import WORST, numbers, probe_names
 from raysep.decision.conformal import calibration_needed, p_values
-from raysep.decision.features import informative, mean_suspicion, standardise
+from raysep.decision.features import informative, mean_suspicion, peers, standardise
 from raysep.decision.fusion import FEWEST_STEMS, FEWEST_TRACKS, Fusion, can_fuse, fuse
 from raysep.decision.local_fdr import likelihood_ratio, monotone, posterior, posterior_without_planted
 from raysep.decision.none_removed import why_none_removed
@@ -75,7 +75,7 @@ def verdicts(
     Args:
         stems: a row per stem (``aggregate.per_stem``, ``aggregate.with_roles``): ``stem_id, track, stem, outcome``, probe
             columns, and, optional: ``role`` ("corpus", "calibration", "planted"), ``kind`` of planted rows, ``group`` (track
-            of origin). Without ``role`` every row is corpus.
+            of origin), ``fold`` (see ``features.peers``). Without ``role`` every row is corpus.
         floor: share of each label's stems that is always left (and at least 4, where there are as many).
         probes: columns to fuse; None = all.
         oriented: probes whose score is higher = cleaner (the ranking without calibration, and the fusion's prior); None = all.
@@ -239,15 +239,15 @@ def fused_suspicion(
     fusion: Fusion | None,
 ) -> np.ndarray:
     """Suspicion of the scored rows: the fusion; without calibration the mean of the probes; or the rule's own probe."""
-    label = np.array(scored["stem"].to_pylist(), dtype=object)
+    among = peers(scored)
     fit = np.isin(role, ("corpus", "calibration"))
     if isinstance(rule, Ratio) and rule.probe != FUSED:
         if rule.probe not in scored.column_names:
             raise BadInput(f"ratio by probe {rule.probe!r}: the scores have {', '.join(probe_names(scored))}")
-        return -standardise(numbers(scored, rule.probe)[:, None], label, fit, limit=np.inf)[:, 0]
+        return -standardise(numbers(scored, rule.probe)[:, None], among, fit, limit=np.inf)[:, 0]
     names = tuple(probes) if probes is not None else probe_names(scored)
-    values = np.stack([numbers(scored, name) for name in names], axis=1) if names else np.zeros((len(label), 0))
-    features = standardise(values, label, fit)
+    values = np.stack([numbers(scored, name) for name in names], axis=1) if names else np.zeros((len(among), 0))
+    features = standardise(values, among, fit)
     used = informative(features, fit)
     names, features = tuple(name for name, kept in zip(names, used, strict=True) if kept), features[:, used]
     known = np.array([oriented is None or name.removesuffix(WORST) in oriented for name in names], dtype=bool)

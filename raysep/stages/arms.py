@@ -20,6 +20,8 @@ from raysep.corpus.hashing import generator
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.decision import handling
+from raysep.decision.aggregate import numbers
+from raysep.decision.features import on_one_scale
 from raysep.decision.handling.reading import rows_of
 from raysep.errors import BadInput
 from raysep.outcome import Outcome
@@ -74,14 +76,14 @@ class Given:
         return {row["stem_id"] for row in truth.read(self.benchmark.truth) if row["kind"] == truth.CLEAN}
 
     def scores(self, probe: str) -> dict[str, float]:
-        """stem_id → score, higher = cleaner, of the stems that have one. Raises ``NotScored``."""
+        """stem_id → score, higher = cleaner, of the stems that have one; over folds on one scale. Raises ``NotScored``."""
         table = self.context.run.read_table("stems.parquet")
         if probe not in table.column_names:
             raise NotScored(
                 f"proof.arms: the run has no scores of {probe!r}: its networks or its reference were left out"
             )
-        scores = zip(table["stem_id"].to_pylist(), table[probe].to_pylist(), strict=True)
-        return {i: value for i, value in scores if value is not None and np.isfinite(value)}
+        score = on_one_scale(table, numbers(table, probe))
+        return {i: float(s) for i, s in zip(table["stem_id"].to_pylist(), score, strict=True) if np.isfinite(s)}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,14 @@ import numpy as np
 
 from raysep.audio.levels import SILENCE_DBFS
 from raysep.config import ScoringSettings
+from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_segments
 from raysep.corpus.segments import Chosen, Drawn, draw
 from raysep.errors import RaysepError
 from raysep.probes.ways import WAYS, Target, Way
 from raysep.stages import train
 from raysep.stages.context import Context
+from raysep.stages.folds import Fold, place
 from raysep.stages.inputs import Inputs
 from raysep.stages.passes import AudioWorker, Counts, Done, Pass, finished, split
 from raysep.stages.plant import Planting
@@ -39,10 +42,11 @@ FISHER = "fisher"  # what is summed over a shard: this, or the gradient of a ``T
 
 @dataclass(frozen=True)
 class Sum:
-    """What a shard sums, and over which segments."""
+    """What a shard sums, and over which segments; of the corpus for all folds, else for one."""
 
     kind: str
     over: Drawn
+    fold: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,12 @@ class Directions:
     risen: Drawn  # of what is unlearned: whose loss must rise
     ascent: list[Drawn]  # all that is unlearned
     total: int  # segments of the corpus
-    shards: int  # of the sums
+    shards: Mapping[str, list[int]]  # kind → those that sum it
+    fold: int | None
 
 
 def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
-    """Leaves ``attribution/{plus,minus,unlearned}.safetensors`` and ``attribution/record.json``.
+    """Leaves ``attribution/{plus,minus,unlearned}.safetensors`` and ``attribution/record.json``, for each fold.
 
     With a way of unlearning that takes each track by itself an ``unlearned-NNNNN`` for each instead, and ``ranks``.
     """
@@ -67,32 +72,49 @@ def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
     with run.stage(STAGE) as record, context.progress.bar(STAGE) as advance:
         every = context.segments_of(inputs.corpus)
         corpus = draw(every, settings.fisher_segments, f"{context.config.seed}/fisher")
-        target = draw(context.segments_of(planting.unlearning), settings.fisher_segments, "reference")
-        wanted = {FISHER: (inputs.corpus, corpus)} if needs_fisher(settings) else {}
-        wanted[Target.REFERENCE] = (planting.unlearning, target)
-        if _target(settings) is Target.PLANTED:
-            noisy = draw(context.segments_of(planting.noisy_tracks), settings.fisher_segments, "noisy")
-            wanted[Target.PLANTED] = (planting.noisy_tracks, noisy)
-        sums = [
-            Sum(kind, Drawn.of(part, stems))
-            for kind, (stems, chosen) in wanted.items()
-            for part in _deal(chosen, settings.fisher_shards)
-        ]
+        folds = planting.folds
+        sums = _sums_over(FISHER, corpus, inputs.corpus, settings) if needs_fisher(settings) else []
+        sums += [each for fold in folds for each in _of_reference(context, fold)]
         work, last = Pass.of(context, STAGE), len(sums)
-        _require(work.run(Summer.of(context), dict(enumerate(sums)), advance, gpu=True, of=last + 1))
-        checked = draw(every, CHECKED_SEGMENTS, f"{context.config.seed}/checked")
-        stems, unlearned = wanted[_target(settings)]
-        directions = Directions(
-            judged=Drawn.of(checked, inputs.corpus),
-            risen=Drawn.of(draw(unlearned, CHECKED_SEGMENTS, "checked"), stems),
-            ascent=[each.over for each in sums if each.kind == _target(settings)],
-            total=sum(len(indices) for indices in every.values()),
-            shards=len(sums),
-        )
-        _require(work.run(Mover.of(context), {last: directions}, advance, gpu=True, of=last + 1))
-        record.update(run.read_json("attribution", "record.json"))
-        if record["unlearning_left_out"]:
-            context.progress.say(f"unlearning probe left out: {record['unlearning_left_out']}")
+        of = last + len(folds)
+        _require(work.run(Summer.of(context), dict(enumerate(sums)), advance, gpu=True, of=of))
+        checked = Drawn.of(draw(every, CHECKED_SEGMENTS, f"{context.config.seed}/checked"), inputs.corpus)
+        total = sum(len(indices) for indices in every.values())
+        directions = [_directions(context, fold, sums, checked, total) for fold in folds]
+        _require(work.run(Mover.of(context), dict(enumerate(directions, last)), advance, gpu=True, of=of))
+        records = [run.read_json(fold.place("attribution"), "record.json") for fold in folds]
+        record.update(records[0] if len(folds) == 1 else {"folds": records})
+        for fold, each in zip(folds, records, strict=True):
+            if each["unlearning_left_out"]:
+                context.progress.say(fold.says(f"unlearning probe left out: {each['unlearning_left_out']}"))
+
+
+def _of_reference(context: Context, fold: Fold) -> list[Sum]:
+    """The gradients that are summed over what a fold is made of."""
+    settings = context.config.scoring
+    wanted = {Target.REFERENCE: (fold.target, "reference")}
+    if _target(settings) is Target.PLANTED:
+        wanted[Target.PLANTED] = (fold.noisy, "noisy")
+    return [
+        replace(each, fold=fold.number)
+        for kind, (stems, name) in wanted.items()
+        for each in _sums_over(kind, draw(context.segments_of(stems), settings.fisher_segments, name), stems, settings)
+    ]
+
+
+def _directions(context: Context, fold: Fold, sums: list[Sum], checked: Drawn, total: int) -> Directions:
+    own = [number for number, each in enumerate(sums) if each.fold == fold.number or each.kind == FISHER]
+    ascent = [sums[number].over for number in own if sums[number].kind == _target(context.config.scoring)]
+    unlearned: Chosen = {track: indices for drawn in ascent for track, indices in drawn.chosen.items()}
+    stems = [s for drawn in ascent for s in drawn.stems]
+    return Directions(
+        judged=checked,
+        risen=Drawn.of(draw(unlearned, CHECKED_SEGMENTS, "checked"), stems),
+        ascent=ascent,
+        total=total,
+        shards={kind: [n for n in own if sums[n].kind == kind] for kind in (FISHER, *Target)},
+        fold=fold.number,
+    )
 
 
 def needs_fisher(settings: ScoringSettings) -> bool:
@@ -104,6 +126,10 @@ def needs_fisher(settings: ScoringSettings) -> bool:
 def _target(settings: ScoringSettings) -> Target:
     way = WAYS[settings.unlearning]
     return way.target if way else Target.REFERENCE
+
+
+def _sums_over(kind: str, chosen: Chosen, stems: list[Stem], settings: ScoringSettings) -> list[Sum]:
+    return [Sum(kind, Drawn.of(part, stems)) for part in _deal(chosen, settings.fisher_shards)]
 
 
 def _deal(chosen: Chosen, count: int) -> list[Chosen]:
@@ -148,8 +174,8 @@ class Summer(SegmentWorker):
             batch = self.config.scoring.batch
             part = reference_gradient(network, zip(mixtures.split(batch), targets.split(batch), strict=True))
         counts = {"segments": len(mixtures), "skipped_tracks": skipped}
-        place = f"attribution/{payload.kind}-{shard:05d}.safetensors"
-        return self.finish(STAGE, shard, part.to_bytes(), place, counts)
+        folder = place("attribution", payload.fold)
+        return self.finish(STAGE, shard, part.to_bytes(), f"{folder}/{payload.kind}-{shard:05d}.safetensors", counts)
 
 
 class Mover(SegmentWorker):
@@ -160,7 +186,7 @@ class Mover(SegmentWorker):
         from raysep.probes.gradients import weights_of
         from raysep.separators import checkpoint
 
-        scoring, run = self.config.scoring, self.folder
+        scoring, run, folder = self.config.scoring, self.folder, place("attribution", payload.fold)
         network, trained = load_network(run, train.FINAL)
         sums = self._sums(payload.shards)
         gradient = sums[Target.REFERENCE].mean()
@@ -192,19 +218,18 @@ class Mover(SegmentWorker):
         for name, weights in moved.items():
             changed = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
             result = replace(trained, weights={**trained.weights, **changed}, second_moment=None)
-            run.write_bytes(checkpoint.to_bytes(result), "attribution", f"{name}.safetensors")
-        return self.finish(STAGE, shard, json.dumps(record, indent=2).encode(), "attribution/record.json", {})
+            run.write_bytes(checkpoint.to_bytes(result), folder, f"{name}.safetensors")
+        return self.finish(STAGE, shard, json.dumps(record, indent=2).encode(), f"{folder}/record.json", {})
 
-    def _sums(self, shards: int) -> dict[str, ParameterSum]:
-        """Kind → ``ParameterSum`` of all shards, merged in the order of their files' names."""
+    def _sums(self, shards: Mapping[str, list[int]]) -> dict[str, ParameterSum]:
+        """Kind → ``ParameterSum`` of its shards, merged in the order of their files' names; without shards, none."""
         from raysep.probes.gradients import ParameterSum, merge_all
 
         markers = finished(self.folder, STAGE, self.fingerprint)
-        names = [markers[number]["part"] for number in range(shards)]
+        names = {kind: [markers[number]["part"] for number in own] for kind, own in shards.items() if own}
         return {
-            kind: merge_all({n: ParameterSum.from_bytes(self.folder.read_bytes(n)) for n in own})
-            for kind in (FISHER, *Target)
-            if (own := [n for n in names if f"/{kind}-" in n])
+            kind: merge_all({name: ParameterSum.from_bytes(self.folder.read_bytes(name)) for name in own})
+            for kind, own in names.items()
         }
 
     def _load_audible(self, drawn: Drawn, network: Separator, what: str) -> tuple[Tensor, Tensor]:
@@ -274,10 +299,12 @@ class Mover(SegmentWorker):
             if not len(self.load(only, network)[0]):
                 continue  # it cannot be read: counted when the joint gradient was taken
             found[ONE_TRACK.format(len(found))] = moved(self._gradient_at(network, [only], start), [only])
-        self._leave_ranks(network, list(found.values()), judged)
+        self._leave_ranks(network, list(found.values()), judged, place("attribution", payload.fold))
         return found, record | {"unlearned_tracks": len(found)}
 
-    def _leave_ranks(self, network: Separator, moved: list[Weights], judged: tuple[Tensor, Tensor]) -> None:
+    def _leave_ranks(
+        self, network: Separator, moved: list[Weights], judged: tuple[Tensor, Tensor], folder: str
+    ) -> None:
         """The τ of corpus segments at each set of weights: the ranks that scores are read against."""
         from safetensors.numpy import save
 
@@ -290,7 +317,7 @@ class Mover(SegmentWorker):
         before = losses_of(network, *judged).cpu().numpy()
         found = [tau(before, losses_of(with_weights(network, weights), *judged).cpu().numpy()) for weights in moved]
         known = known_of(np.stack(found), audible_stems(judged[1]), network.stems)
-        self.folder.write_bytes(save(known), "attribution", RANKS)
+        self.folder.write_bytes(save(known), folder, RANKS)
 
     def _gradient_at(self, network: Separator, ascent: list[Drawn], weights: Weights) -> Weights:
         """The mean gradient of the segments that are unlearned at other weights, a part of them in memory at a time."""

@@ -11,10 +11,10 @@ from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
-from raysep.decision.roles import Roles
 from raysep.errors import BadInput
 from raysep.rundir import Run, read_scores, table_bytes
 from raysep.stages.context import Context
+from raysep.stages.folds import place
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
@@ -27,7 +27,7 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
     if run.is_done("decide"):
         return
     with run.stage("decide") as record:
-        stems = per_stem(run, inputs.corpus, planting.roles)
+        stems = per_stem(run, inputs.corpus, planting)
         run.write_table(stems, "stems.parquet")
         table = by_rule(stems, config.decision, config.seed)
         run.write_table(table, "decision.parquet")
@@ -88,7 +88,7 @@ def judge_again(run: Run, settings: dict[str, Any]) -> pa.Table:
     return by_rule(run.read_table("stems.parquet"), config.decision, config.seed)
 
 
-def per_stem(run: Run, corpus: list[Stem], roles: Roles) -> pa.Table:
+def per_stem(run: Run, corpus: list[Stem], planting: Planting) -> pa.Table:
     """A row per judged, calibration or planted stem, a column per probe, described as in the scores."""
     from raysep.decision.aggregate import per_stem as aggregate
     from raysep.decision.aggregate import with_roles
@@ -96,7 +96,8 @@ def per_stem(run: Run, corpus: list[Stem], roles: Roles) -> pa.Table:
 
     rows = read_scores(run)
     stems = aggregate(rows, list(columns_of(rows)), oriented_in(rows), list(likenesses_in(rows)[1]))
-    return with_roles(stems, {s.stem_id for s in corpus}, roles).replace_schema_metadata(rows.schema.metadata)
+    stems = with_roles(stems, {s.stem_id for s in corpus}, planting.roles, planting.fold_of)
+    return stems.replace_schema_metadata(rows.schema.metadata)
 
 
 def by_rule(stems: pa.Table, settings: DecisionSettings, seed: int) -> pa.Table:
@@ -123,12 +124,11 @@ def summarise(run: Run, table: pa.Table) -> dict[str, Any]:
 
     found = summary(table)
     scored = run.read_json("run.json")["stages"].get("score", {})
+    kit = next((kit for kit in (place("kit", None), place("kit", 0)) if run.has(kit, "made.json")), None)
     stages = run.read_json("run.json")["stages"]
     found["costs"] = {
         "segments_scored": scored.get("segments"),
-        "forward_passes_per_segment": run.read_json("kit", "made.json")["passes"]
-        if run.has("kit", "made.json")
-        else None,
+        "forward_passes_per_segment": run.read_json(kit, "made.json")["passes"] if kit else None,
         "seconds": {name: stage["seconds"] for name, stage in stages.items() if "seconds" in stage},
     }
     return found

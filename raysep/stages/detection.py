@@ -75,17 +75,19 @@ def judged_stems(run: Run, truth_uri: str) -> Judged:
 def pooled_detection(judged: Sequence[Judged], names: Sequence[str], draws: int = 1000) -> dict[str, ScoreDetection]:
     """What the columns ``names``, higher = cleaner, find in the tables of ``judged_stems`` of several runs.
 
-    Stems are ranked within the labels of their run, and songs are drawn from all runs. Empty when no stem has a fault.
+    Stems are ranked within the labels of their run, and there within their fold; songs are drawn from all runs. Empty when no
+    stem has a fault.
     """
     from raysep.corpus import harm
     from raysep.decision.aggregate import numbers
+    from raysep.decision.features import peers
 
     kind, severity = (np.concatenate([getattr(each, name) for each in judged]) for name in ("kind", "severity"))
     if not (kind != CLEAN).any():
         return {}
     label, track = (
-        np.array([f"{i}/{value}" for i, each in enumerate(judged) for value in each.table[column].to_pylist()])
-        for column in ("stem", "track")
+        np.array([f"{i}/{value}" for i, each in enumerate(judged) for value in named(each.table)])
+        for named in (peers, lambda table: table["track"].to_pylist())
     )
     weight = harm.stored().weight
 

@@ -19,16 +19,16 @@ import pyarrow as pa
 
 from raysep.corpus.manifest import Stem
 from raysep.decision.effort import first_of
-from raysep.decision.roles import Roles
 from raysep.outcome import Outcome
 from raysep.rundir import FIRST_LOOK, Run
 from raysep.stages.context import Context
+from raysep.stages.plant import Planting
 
 PLAN = "effort.parquet"
 Rows = list[dict[str, Any]]
 
 
-def plan(context: Context, rows: pa.Table, corpus: Iterable[Stem], roles: Roles) -> None:
+def plan(context: Context, rows: pa.Table, corpus: Iterable[Stem], planting: Planting) -> None:
     """Leaves ``effort.parquet``: how many further segments each judged, calibration and planted stem gets.
 
     A stem that could only be read by a later attempt (``--retry-failed``) is added; what the others got stands.
@@ -40,7 +40,7 @@ def plan(context: Context, rows: pa.Table, corpus: Iterable[Stem], roles: Roles)
     run, settings = context.run, context.config
     outcome = np.array(rows["outcome"].to_pylist(), dtype=object)
     stems = per_stem(rows, list(columns_of(rows)), oriented_in(rows))
-    stems = with_roles(stems, {s.stem_id for s in corpus}, roles)
+    stems = with_roles(stems, {s.stem_id for s in corpus}, planting.roles, planting.fold_of)
     stems = stems.filter(pa.compute.equal(stems["outcome"], Outcome.SCORED))
     names = stems["stem_id"].to_pylist()
     before = run.read_table(PLAN) if run.has(PLAN) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from raysep.probes.ways import WAYS
 from raysep.rundir import Run
 from raysep.stages import attribute, train
 from raysep.stages.context import Context
+from raysep.stages.folds import Fold
 from raysep.stages.passes import AudioWorker, Counts, Pass
 from raysep.stages.plant import Planting
 
@@ -35,16 +36,44 @@ def check_embedder(scoring: Any, sample_rate: int) -> None:
 
 
 def make_kit(context: Context, planting: Planting) -> None:
-    """Networks, clean partners and references, written once; workers read them from the run's folder."""
-    run = context.run
-    if run.has("kit", "made.json"):
-        return
-    every = context.segments_of(planting.unlearning)
-    done = Pass.of(context, "kit").run(KitMaker.of(context), {0: Drawn(planting.unlearning, every)})
-    if done.lost:
-        raise RaysepError(f"preparing the scoring pass failed ({done.reason})")
-    if left_out := run.read_json("kit", "made.json")["distances_left_out"]:
-        context.progress.say(f"distances to the reference left out: {left_out}")
+    """Networks, clean partners and references for each fold, written once; workers read them from the run's folder."""
+    run, folds = context.run, planting.folds
+    missing = {fold.number or 0: fold for fold in folds if not run.has(fold.place("kit"), "made.json")}
+    if missing:
+        work = {shard: Drawn(fold.target, context.segments_of(fold.target)) for shard, fold in missing.items()}
+        done = Pass.of(context, "kit").run(KitMaker.of(context, rotates=folds[0].number is not None), work)
+        if done.lost:
+            raise RaysepError(f"preparing the scoring pass failed ({done.reason})")
+    for fold in missing.values():
+        if left_out := run.read_json(fold.place("kit"), "made.json")["distances_left_out"]:
+            context.progress.say(fold.says(f"distances to the reference left out: {left_out}"))
+    if len(folds) > 1:
+        places = [fold.place("kit") for fold in folds]
+        for place, made in zip(places, in_common([run.read_json(place, "made.json") for place in places]), strict=True):
+            run.write_json(made, place, "made.json")
+
+
+def in_common(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records of kits without what some kit lacks: a probe that one fold has and another has not tells folds apart.
+
+    Of the distances and of the networks for each track, whose files differ in number, whether there are any.
+    """
+    shared = set.intersection(*({_part(name) for name in each["files"]} for each in made))
+    fewest = min(made, key=lambda each: each["passes"])
+    return [
+        each
+        | {
+            "files": [name for name in each["files"] if _part(name) in shared],
+            "probes": [name for name in each["probes"] if all(name in other["probes"] for other in made)],
+            "passes": fewest["passes"],
+        }
+        for each in made
+    ]
+
+
+def _part(file: str) -> str:
+    folder = file.partition("/")[0]
+    return folder if folder in ("fad", "per-track") else file
 
 
 class LazyTracks(Mapping[str, Mapping[str, np.ndarray]]):
@@ -101,29 +130,34 @@ def fill_bank(
     return bank.thinned(scoring.bank_segments)
 
 
+@dataclass(frozen=True, kw_only=True)
 class KitMaker(AudioWorker):
-    """Makes the kit from the whole reference."""
+    """Makes the kit of a fold, whose number is the shard's, from all that it is derived from."""
+
+    rotates: bool = False  # whether there are others
 
     def run(self, shard: int, payload: Drawn) -> Counts:
         from raysep.probes.embedders import weight_files
         from raysep.probes.scoring import ScoringKit, ScoringOptions, label_references, try_out
 
         run, scoring = self.folder, self.config.scoring
+        fold = Fold(shard if self.rotates else None, payload.stems, [])
+        moved = fold.place("attribution")
         frames = round(scoring.segment_seconds * self.sample_rate)
         tracks = LazyTracks(payload.stems, self.sample_rate, self.channels)
         bank = fill_bank(tracks, payload.chosen, self.config.labels, frames, scoring)
         networks = {
             "final": train.load_network(run, train.FINAL)[0],
             "early": train.load_network(run, train.EARLY)[0],
-            "reference": train.load_network(run, train.REFERENCE)[0],
-            "plus": train.load_network(run, attribute.PLUS, "attribution")[0],
-            "minus": train.load_network(run, attribute.MINUS, "attribution")[0],
+            "reference": train.load_network(run, fold.named(train.REFERENCE))[0],
+            "plus": train.load_network(run, attribute.PLUS, moved)[0],
+            "minus": train.load_network(run, attribute.MINUS, moved)[0],
         }
-        if run.has("attribution", f"{attribute.UNLEARNED}.safetensors"):
-            unlearned = train.load_network(run, attribute.UNLEARNED, "attribution")[0]
+        if run.has(moved, f"{attribute.UNLEARNED}.safetensors"):
+            unlearned = train.load_network(run, attribute.UNLEARNED, moved)[0]
             names = {"own": ["unlearned"], "clean": ["unlearned-clean"], "both": ["unlearned", "unlearned-clean"]}
             networks |= dict.fromkeys(names[scoring.unlearning_context], unlearned)
-        per_track, way = self._per_track(run), WAYS[scoring.unlearning]
+        per_track, way = self._per_track(run, moved), WAYS[scoring.unlearning]
         options = ScoringOptions(
             segment_frames=frames,
             sample_rate=self.sample_rate,
@@ -148,7 +182,7 @@ class KitMaker(AudioWorker):
             try_out(kit, tracks[track], track)
         files = kit.to_files()
         for name, data in files.items():
-            run.write_bytes(data, "kit", name)
+            run.write_bytes(data, fold.place("kit"), name)
         made = {
             "files": sorted(files),
             "probes": kit.probes,
@@ -156,18 +190,18 @@ class KitMaker(AudioWorker):
             "embedder": {"name": embedder.name, "weights_digest": embedder.weights_digest},
             "distances_left_out": left_out,
         }
-        run.write_json(made, "kit", "made.json")
+        run.write_json(made, fold.place("kit"), "made.json")
         return {}
 
-    def _per_track(self, run: Run) -> Any:
+    def _per_track(self, run: Run, moved: str) -> Any:
         from safetensors.numpy import load
 
         from raysep.probes.per_track import PerTrack
 
         way = WAYS[self.config.scoring.unlearning]
-        if way is None or not way.each_track or not run.has("attribution", attribute.RANKS):
+        if way is None or not way.each_track or not run.has(moved, attribute.RANKS):
             return None
-        count = run.read_json("attribution", "record.json")["unlearned_tracks"]
+        count = run.read_json(moved, "record.json")["unlearned_tracks"]
         names = [attribute.ONE_TRACK.format(number) for number in range(count)]
-        networks = tuple(train.load_network(run, name, "attribution")[0] for name in names)
-        return PerTrack(networks, load(run.read_bytes("attribution", attribute.RANKS)))
+        networks = tuple(train.load_network(run, name, moved)[0] for name in names)
+        return PerTrack(networks, load(run.read_bytes(moved, attribute.RANKS)))

@@ -10,8 +10,8 @@ calibration stems, whatever the fault.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from raysep.decision.roles import CALIBRATION, NOISY, PLANTED, Role, Roles
 from raysep.probes.ways import WAYS, Target
 from raysep.screen import Advance
 from raysep.stages.context import Context
+from raysep.stages.folds import Fold, deal
 from raysep.stages.inputs import Inputs, size_of
 
 PLANTED_SHARE = 0.9  # of a copy's stems: the copies exist to carry faults, but a plan needs some room
@@ -41,6 +42,7 @@ class Planting:
 
     ``unlearning``: target of unlearning, training set of the reference model, Fréchet reference, and
     validation. ``calibration`` and ``planted`` are trained on and scored as if they were corpus.
+    Where folds rotate, all of the reference is each of these, in one fold or the other: see ``folds``.
     """
 
     unlearning: list[Stem]
@@ -48,6 +50,7 @@ class Planting:
     planted: list[Stem]  # whole tracks
     roles: Roles  # only what the fusion may use
     noisy: frozenset[str] = frozenset()  # stem_ids of the planted ones that are unlearned, and are then no evidence
+    fold_of: Mapping[str, int] = field(default_factory=dict)  # of every track that is scored; empty: nothing rotates
 
     @property
     def trained(self) -> list[Stem]:
@@ -58,18 +61,29 @@ class Planting:
     @property
     def noisy_tracks(self) -> list[Stem]:
         """What is unlearned instead of the reference, if anything: whole planted tracks, of other songs than the evidence."""
-        tracks = {s.track for s in self.planted if s.stem_id in self.noisy}
-        return [s for s in self.planted if s.track in tracks]
+        return _whole(self.planted, self.noisy)
+
+    @property
+    def folds(self) -> list[Fold]:
+        """What each judgement is derived from: of no track that is judged by it, or is its evidence."""
+        if not self.fold_of:
+            return [Fold(None, self.unlearning, self.noisy_tracks)]
+        faulty = _whole(self.planted, self.roles)
+        return [
+            Fold(number, *([s for s in part if self.fold_of[s.track] != number] for part in (self.unlearning, faulty)))
+            for number in sorted(set(self.fold_of.values()))
+        ]
 
 
 def plant(context: Context, inputs: Inputs) -> Planting:
     """Done once per run; afterwards read back from ``planted.parquet`` and ``roles.parquet``."""
     run = context.run
     unlearning, calibration, injected = split(inputs.reference, context.config)
+    fold_of = folds_of(inputs, context.config)
     if not run.is_done("plant"):
         with run.stage("plant") as record, context.progress.bar("plant") as advance:
             planted, roles = _corrupt(context, injected, advance)
-            noisy = noisy_origins(set(mixes_of(injected)), context.config)
+            noisy = set() if fold_of else noisy_origins(set(mixes_of(injected)), context.config)
             roles = {i: role._replace(role=NOISY) if role.origin in noisy else role for i, role in roles.items()}
             roles |= {s.stem_id: Role(CALIBRATION, "clean", s.track) for s in calibration}
             manifest.write(run.path("planted.parquet"), planted)
@@ -79,21 +93,26 @@ def plant(context: Context, inputs: Inputs) -> Planting:
             record.update(
                 tracks={name: len(manifest.tracks_of(part)) for name, part in parts.items()},
                 **{name: sum(role.role == name for role in roles.values()) for name in (PLANTED, NOISY)},
+                folds=len(set(fold_of.values())) or 1,
             )
     roles = {row.pop("stem_id"): Role(**row) for row in run.read_table("roles.parquet").to_pylist()}
     unlearned = frozenset(stem_id for stem_id, role in roles.items() if role.role == NOISY)
     evidence = {stem_id: role for stem_id, role in roles.items() if stem_id not in unlearned}
-    return Planting(unlearning, calibration, manifest.read(run.path("planted.parquet")), evidence, unlearned)
+    planted = manifest.read(run.path("planted.parquet"))
+    return Planting(unlearning, calibration, planted, evidence, unlearned, fold_of)
 
 
 def split(reference: list[Stem], config: Config) -> tuple[list[Stem], list[Stem], list[Stem]]:
     """Unlearning target, calibration, to be corrupted: by track, drawn once under the seed.
 
-    Below ``planting.least_tracks`` everything is unlearning target: nothing can be calibrated.
+    Below ``planting.least_tracks`` everything is unlearning target: nothing can be calibrated. Where folds rotate, every
+    part is the whole.
     """
     tracks = manifest.tracks_of(reference)
     if size_of(reference) < config.planting.least_tracks:
         return reference, [], []
+    if rotates(reference, config):
+        return reference, reference, reference
     order = _in_order(tracks, config.seed)
     # No track in two parts, one at least to plant, and calibration of no fewer tracks than the fusion accepts.
     second = len(order) - max(1, round((1 - config.planting.unlearning - config.planting.calibration) * len(order)))
@@ -117,6 +136,32 @@ def _in_order(tracks: Mapping[str, Mapping[str, Stem]], seed: int) -> list[str]:
     return sorted(drawn, key=lambda name: place[name])  # stable: where all have the same labels nothing moves
 
 
+def rotates(reference: list[Stem], config: Config) -> bool:
+    """Whether folds rotate: not where nothing can be calibrated, nor with single stems, whose mixtures would join two folds."""
+    enough = size_of(reference) >= config.planting.least_tracks
+    return config.planting.folds > 1 and enough and set(mixes_of(reference)) == set(manifest.tracks_of(reference))
+
+
+def folds_of(inputs: Inputs, config: Config) -> dict[str, int]:
+    """Track → the fold that judges it, of corpus, reference and planted copies; empty where nothing rotates."""
+    count, seed, names = config.planting.folds, config.seed, manifest.tracks_of(inputs.reference)
+    if not rotates(inputs.reference, config):
+        return {}
+    reference = deal(names, count, f"{seed}/reference fold")
+    copies = {copy_name(k, track): fold for track, fold in reference.items() for k in range(config.planting.copies)}
+    return deal((s.track for s in inputs.corpus), count, f"{seed}/fold") | copies | reference
+
+
+def copy_name(number: int, track: str) -> str:
+    return f"planted-{number}-{track}"
+
+
+def _whole(stems: list[Stem], chosen: Collection[str]) -> list[Stem]:
+    """All stems of the tracks of which one, by its stem_id, is chosen."""
+    tracks = {s.track for s in stems if s.stem_id in chosen}
+    return [s for s in stems if s.track in tracks]
+
+
 def noisy_origins(injected: set[str], config: Config) -> set[str]:
     """The tracks whose corrupted copies are unlearned, where the way does that: half, rounded down; none otherwise.
 
@@ -133,9 +178,9 @@ def noisy_origins(injected: set[str], config: Config) -> set[str]:
 def _corrupt(context: Context, injected: list[Stem], advance: Advance) -> tuple[list[Stem], Roles]:
     """Write the corrupted copies into the run's folder; returns their stems and roles."""
     config, run = context.config, context.run
-    mixes = mixes_of(injected)
-    copies = {f"planted-{copy}-{name}": mix for copy in range(config.planting.copies) for name, mix in mixes.items()}
-    origin = {f"planted-{copy}-{name}": name for copy in range(config.planting.copies) for name in mixes}
+    mixes, count = mixes_of(injected), config.planting.copies
+    copies = {copy_name(copy, name): mix for copy in range(count) for name, mix in mixes.items()}
+    origin = {copy_name(copy, name): name for copy in range(count) for name in mixes}
     labels = {name: tuple(stems) for name, stems in copies.items()}
     wanted = config.planting.kinds or contamination.KINDS
     planned = contamination.plan(labels, share=PLANTED_SHARE, seed=config.seed, kinds=wanted)

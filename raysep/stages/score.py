@@ -58,27 +58,46 @@ def score(context: Context, inputs: Inputs, planting: Planting) -> None:
         return
     with run.stage("score") as record:
         kit.make_kit(context, planting)
-        plan = split(tracks, context.config.scoring.shards)
-        work = {number: [s for name in names for s in tracks[name].values()] for number, names in plan.items()}
+        plan = deal_shards(tracks, planting, context.config.scoring.shards)
+        work = {
+            place: {number: [s for name in names for s in tracks[name].values()] for number, names in shards.items()}
+            for place, shards in plan.items()
+        }
         if context.config.scoring.first_segments:
             _run(context, FIRST_LOOK, work)
-            effort.plan(context, read_scores(run, FIRST_LOOK), inputs.corpus, planting.roles)
+            effort.plan(context, read_scores(run, FIRST_LOOK), inputs.corpus, planting)
         scored_now = _run(context, SCORE, work)
-        record.update(_count(context, sum(map(len, tracks.values())), len(plan), scored_now))
+        record.update(_count(context, sum(map(len, tracks.values())), sum(map(len, plan.values())), scored_now))
 
 
-def _run(context: Context, stage: str, work: dict[int, list[Stem]]) -> int:
-    """Do the shards of a pass that are not done; returns how many those were."""
+def deal_shards(tracks: Iterable[str], planting: Planting, count: int) -> dict[str, dict[int, list[str]]]:
+    """Folder of a kit → its shards → their tracks: each shard is of one fold, so that a worker holds one kit at a time."""
+    folds, names = planting.folds, sorted(tracks)
+    each = max(1, count // len(folds))
+    return {
+        fold.place("kit"): {
+            position * each + number: part
+            for number, part in split((t for t in names if planting.fold_of.get(t) == fold.number), each).items()
+        }
+        for position, fold in enumerate(folds)
+    }
+
+
+def _run(context: Context, stage: str, work: dict[str, dict[int, list[Stem]]]) -> int:
+    """Do the shards of a pass that are not done, one kit after another; returns how many those were."""
     run, todo = context.run, Pass.of(context, stage, again=context.retry_failed)
     if context.retry_failed and run.shards_done(stage, context.fingerprint):
         for later in LATER:
             storage.delete(run.path("done", f"{later}.json"))
-    scorer = Scorer.of(context, stage=stage)
+    now, of = 0, sum(map(len, work.values())) if len(work) > 1 else None
     with context.progress.bar(stage) as advance:
-        done = todo.run(scorer, work, advance, gpu=True)
-    for number, reason in done.lost.items():
-        scorer.leave(number, [_failed_row(stem, "WorkerDied", reason) for stem in work[number]], ())
-    return done.now
+        for place, shards in work.items():
+            scorer = Scorer.of(context, stage=stage, kit=place)
+            done = todo.run(scorer, shards, advance, gpu=True, of=of)
+            for number, reason in done.lost.items():
+                scorer.leave(number, [_failed_row(stem, "WorkerDied", reason) for stem in shards[number]], ())
+            now += done.now
+    return now
 
 
 def _count(context: Context, stems_in: int, shard_count: int, scored_now: int) -> dict[str, Any]:
@@ -116,6 +135,7 @@ class Scorer(AudioWorker):
 
     exact = True
     stage: str = SCORE  # or the first look
+    kit: str = "kit"  # the folder of what it scores with
 
     def start(self) -> Callable[[int, list[Stem]], Counts]:
         import torch
@@ -123,7 +143,7 @@ class Scorer(AudioWorker):
         from raysep.probes.scoring import ScoringKit
 
         run = self.folder
-        files = {name: run.read_bytes("kit", name) for name in run.read_json("kit", "made.json")["files"]}
+        files = {name: run.read_bytes(self.kit, name) for name in run.read_json(self.kit, "made.json")["files"]}
         held = ScoringKit.from_files(files).to("cuda" if torch.cuda.is_available() else "cpu")
         first = self.config.scoring.first_segments
         further = effort.read_plan(run) if first and self.stage == SCORE else None

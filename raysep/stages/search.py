@@ -57,7 +57,7 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
         trial = Trial(
             root=run.root,
             stems=tuple(s for s in inputs.corpus if s.frames),
-            validation=tuple(planting.unlearning),
+            validation=tuple(planting.folds[0].target),
             sample_rate=context.sample_rate,
             channels=context.channels,
             training=context.config.training,

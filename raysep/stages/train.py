@@ -38,7 +38,7 @@ def checkpoint_path(context: Context, name: str) -> str:
 
 
 def train_probes(context: Context, inputs: Inputs, planting: Planting, entries: list[Entry] | None = None) -> None:
-    """The separators that score: one on everything, kept early and at its end, and one on the reference alone.
+    """The separators that score: one on everything, kept early and at its end, and one on the reference alone for each fold.
 
     ``entries`` are trained on instead of everything: what an earlier round kept.
     """
@@ -47,12 +47,15 @@ def train_probes(context: Context, inputs: Inputs, planting: Planting, entries: 
     entries = whole(inputs.corpus + planting.trained) if entries is None else entries
     plans = [
         plan(context, FINAL, entries, seed=context.config.seed, early=(EARLY, early)),
-        plan(
-            context,
-            REFERENCE,
-            whole(planting.unlearning),
-            seed=context.config.seed,
-            steps=max(1, round(training.reference_steps * training.steps)),
+        *(
+            plan(
+                context,
+                fold.named(REFERENCE),
+                whole(fold.target),
+                seed=context.config.seed,
+                steps=max(1, round(training.reference_steps * training.steps)),
+            )
+            for fold in planting.folds
         ),
     ]
     run_plans(context, "train", plans)

@@ -107,8 +107,12 @@ def make_world(
     strength: float = 1.5,
     silent: int = 0,
     failed: int = 0,
+    folds: int = 1,
 ) -> World:
-    """``tracks`` × 4 corpus stems of which ``share`` are corrupted, calibration and planted ones; some without a score."""
+    """``tracks`` × 4 corpus stems of which ``share`` are corrupted, calibration and planted ones; some without a score.
+
+    With several ``folds`` the planted tracks are calibration tracks too, and every fold has other levels of all probes.
+    """
     rng = np.random.default_rng([seed, 11])
     simulator = Simulator(rng, strength)
     rows: list[tuple[str, str, str, str]] = []  # track, label, role, origin
@@ -119,7 +123,7 @@ def make_world(
     rows += [(f"ref-{t:02}", label, "calibration", f"ref-{t:02}") for t in range(calibration) for label in LABELS]
     kinds += ["clean"] * (len(rows) - len(kinds))
     copied = [
-        (f"planted-{c}-{t}", label, "planted", f"in-{t}")
+        (f"planted-{c}-{t}", label, "planted", f"in-{t}" if folds == 1 else f"ref-{t:02}")
         for t in range(planted)
         for c in range(copies)
         for label in LABELS
@@ -128,6 +132,11 @@ def make_world(
     rows += copied
 
     values, severities = simulator.probes([row[3] for row in rows], [row[1] for row in rows], kinds)
+    songs = sorted({row[3] for row in rows})
+    fold = np.array([songs.index(row[3]) % folds for row in rows])
+    levels = np.random.default_rng([seed, 12]).standard_normal((folds, len(PROBES)))
+    levels[:, [PROBES.index(name) for name in SPARSE]] = 0.0
+    values += (levels - levels[0])[fold] * simulator.spread.mean(axis=0)
     outcome = np.array(["scored"] * len(rows), dtype=object)
     unscored = rng.permutation(tracks * len(LABELS))[: silent + failed]
     outcome[unscored[:silent]], outcome[unscored[silent:]] = "silent", "failed"
@@ -142,6 +151,7 @@ def make_world(
             "role": [row[2] for row in rows],
             "kind": [kind if row[2] == "planted" else None for kind, row in zip(kinds, rows, strict=True)],
             "group": [row[3] for row in rows],
+            "fold": fold,
             **{name: pa.array(values[:, i], mask=~np.isfinite(values[:, i])) for i, name in enumerate(PROBES)},
         }
     )

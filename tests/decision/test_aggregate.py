@@ -95,3 +95,14 @@ def test_a_likeness_is_the_mean_of_powers_over_the_audible_segments():
     assert found["a/bass"] == pytest.approx([0.0, 10 * np.log10((1e-4 + 1) / 2)])
     assert found["a/drums"] is None
     assert "like" not in probe_names(per_stem(rows, probes=[], likenesses=["like"]))
+
+
+def test_a_row_has_the_fold_that_its_track_is_judged_in():
+    stems = per_stem(ROWS)
+    judged = [name for name in stems["stem_id"].to_pylist() if name != "a/bass"]
+    roles = {"a/bass": ("planted", "clip", "origin")}
+    folds = {"a": 1, "b": 0, "c": 0}
+    table = with_roles(stems, judged, roles, folds)
+    assert table["fold"].to_pylist() == [folds[track] for track in table["track"].to_pylist()]
+    assert set(with_roles(stems, judged, roles)["fold"].to_pylist()) == {0}
+    assert "fold" not in probe_names(table)

@@ -1,8 +1,9 @@
 import numpy as np
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raysep.decision.features import centre_and_spread, informative, mean_suspicion, standardise
+from raysep.decision.features import centre_and_spread, informative, mean_suspicion, on_one_scale, peers, standardise
 
 
 def drawn(seed, rows=80, columns=4):
@@ -80,3 +81,30 @@ def test_ranking_without_calibration():
     np.testing.assert_array_equal(mean_suspicion(features, np.array([True, False])), [-1.0, 2.0])
     assert mean_suspicion(features, np.array([False, False])).argmax() == 0
     assert mean_suspicion(np.zeros((2, 0)), np.zeros(0)).tolist() == [0, 0]
+
+
+def test_levels_of_two_folds_do_not_tell_them_apart():
+    values, labels = drawn(3, 160, 1)
+    fold = np.arange(160) // 80
+    table = pa.table({"stem": labels.tolist(), "fold": fold, "role": ["corpus"] * 150 + ["planted"] * 10})
+    moved = np.where(fold == 1, 7 + 3 * values[:, 0], values[:, 0])
+    fit = np.arange(160) < 150
+    np.testing.assert_allclose(
+        standardise(moved[:, None], peers(table), fit), standardise(values, peers(table), fit), atol=1e-9
+    )
+    scaled = on_one_scale(table, moved)
+    for group in np.unique(peers(table)):
+        rows = peers(table) == group
+        assert (np.argsort(scaled[rows]) == np.argsort(moved[rows])).all()
+        assert abs(np.median(scaled[rows & fit])) < 1e-9
+    assert np.isnan(on_one_scale(table, np.where(np.arange(160) == 5, np.nan, moved))[5])
+
+
+def test_of_one_fold_or_none_named_peers_are_the_label_and_a_score_is_as_it_was():
+    values, labels = drawn(4)
+    for columns in ({}, {"fold": [0] * 80}):
+        table = pa.table({"stem": labels.tolist(), **columns})
+        assert len(set(peers(table))) == 2
+        assert np.array_equal(on_one_scale(table, values[:, 0]), values[:, 0])
+        every = np.ones(80, dtype=bool)
+        assert np.array_equal(standardise(values, peers(table), every), standardise(values, labels, every))

@@ -217,3 +217,16 @@ def test_probes_without_a_direction_are_in_no_prior():
     np.testing.assert_allclose(shortfall(features, np.array([True, False])), [1.0, 3.0, 0.0])
     np.testing.assert_allclose(shortfall(features, np.array([True, True])), np.sqrt([0.5, 17.0, 0.0]))
     np.testing.assert_allclose(shortfall(features, np.array([False, False])), 0.0)
+
+
+def test_clean_and_planted_copies_of_a_track_are_never_parted():
+    """Else a model that saw the one would score the other, which is nearly the same audio."""
+    role = np.repeat(["corpus", "calibration", "planted"], [40, 20, 60])
+    tracks = np.r_[[f"song {k // 4}" for k in range(40)], [f"ref {k // 2}" for k in range(20)]]
+    groups = np.r_[tracks, [f"ref {k % 10}" for k in range(60)]]
+    for seed in range(5):
+        fold = assign_folds(groups, role, 5, np.random.default_rng(seed))
+        assert all(len(set(fold[groups == name])) == 1 for name in np.unique(groups))
+        for name in ("corpus", "calibration", "planted"):
+            count = np.bincount([fold[groups == track][0] for track in np.unique(groups[role == name])], minlength=5)
+            assert (count == 2).all()

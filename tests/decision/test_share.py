@@ -162,3 +162,17 @@ def test_halves_that_weigh_the_same_are_no_halves():
     calibration, judged, planted = strong_world(0, 0.4, strong=True)
     alike, halved = (likelihood_ratio(calibration, planted, judged, strong) for strong in (None, 0.5))
     np.testing.assert_allclose(np.log(halved), np.log(alike), atol=0.1)
+
+
+def test_a_track_that_is_evidence_clean_and_corrupted_is_drawn_as_both():
+    """Planted stems that score as their clean originals do show no fault, whichever tracks are drawn."""
+    calibration, judged, _ = scores(3, 0.3)
+    tracks = np.arange(40) // 4
+    shared = estimate_share(
+        calibration, judged, calibration, calibration_groups=tracks, planted_groups=tracks, draws=40
+    )
+    apart = estimate_share(
+        calibration, judged, calibration, calibration_groups=tracks, planted_groups=100 + tracks, draws=40
+    )
+    assert (shared.estimate, shared.low, shared.high) == (0, 0, 0)
+    assert apart.estimate == 0 < apart.high

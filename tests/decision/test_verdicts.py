@@ -252,3 +252,27 @@ def test_evidence_goes_the_way_of_the_corpus_stems_that_are_as_suspect(simulate)
 def test_no_evidence_is_removed_where_nothing_is(simulate):
     found = summary(verdicts(simulate(share=0.0, seed=3).stems, Ratio(0.0)))
     assert found["evidence_removed"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_folds_of_a_small_reference_decide_no_worse_than_its_parts(simulate, share):
+    """Ten tracks, each clean and planted, against four that are clean and two that are planted in three copies."""
+    errors: dict[str, list[float]] = {"parts": [], "folds": []}
+    lost, seen = [], []
+    for seed in range(4):
+        worlds = {
+            "parts": simulate(seed, share=share, calibration=4, planted=2, copies=3),
+            "folds": simulate(seed, share=share, calibration=10, planted=10, copies=1, folds=2),
+        }
+        for name, world in worlds.items():
+            decision = verdicts(world.stems, strict=False)
+            errors[name].append(abs(summary(decision)["estimated_share"] - share))
+            if name == "folds":
+                found = detection(decision, world.truth, draws=2)
+                lost.append(found.removal.clean_lost)
+                seen.append(found.macro.estimate)
+                assert summary(decision)["evidence"]["calibration"] == 40
+    assert np.mean(errors["folds"]) < max(0.08, np.mean(errors["parts"]))
+    assert np.mean(lost) < (0.02 if share == 0 else 0.12)
+    assert share == 0 or np.mean(seen) > 0.8

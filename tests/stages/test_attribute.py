@@ -13,6 +13,7 @@ from safetensors import safe_open
 from raysep.corpus import reading, segments
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.segments import Drawn
+from raysep.decision.roles import Role
 from raysep.errors import RaysepError
 from raysep.probes.gradients import ParameterSum, merge_all
 from raysep.probes.unlearning import damped
@@ -341,3 +342,39 @@ def test_adams_second_moment_can_stand_for_the_fisher(prepared):
     for name, gradient in merge_all({str(k): part for k, part in enumerate(parts)}).mean().items():
         expected = trained.weights[name].double() + 1e-7 / 8 * gradient / curvature[name]
         assert np.allclose(unlearned(context)[name], expected, rtol=1e-6, atol=1e-7), name
+
+
+def test_a_fold_is_moved_as_if_its_part_of_the_reference_were_all_of_it(prepared, here):
+    """And the Fisher information of the corpus, which no fold is made of, is summed once."""
+    context, inputs, planting = changed(prepared, alpha=1e-7)
+    folds = {"A": 0, "B": 1, "C": 0, "D": 1, "R": 0, "S": 1}
+    attribute.attribute(context, inputs, replace(planting, calibration=inputs.reference, fold_of=folds))
+    fishers = len(list(Path(context.run.path("attribution")).glob("fisher-*")))
+    assert fishers
+    assert not list(Path(context.run.path("attribution")).glob("*/fisher-*"))
+    record = context.run.read_json("done", "attribute.json")["folds"]
+    assert [each["reference_segments"] for each in record] == [2, 2]
+    assert here[-1] == [fishers + 2, fishers + 3]  # after a sum for each fold
+    names = (attribute.PLUS, attribute.MINUS, attribute.UNLEARNED)
+    for fold, track in enumerate("SR"):
+        found = {name: weights(context.run, f"attribution/fold-{fold}", f"{name}.safetensors") for name in names}
+        Path(context.run.path("done", "attribute.json")).unlink()
+        alone = replace(context, fingerprint=f"alone {fold}")
+        part = [s for s in inputs.reference if s.track == track]
+        attribute.attribute(alone, replace(inputs, reference=part), Planting(part, [], [], {}))
+        for name in names:
+            expected = weights(context.run, "attribution", f"{name}.safetensors")
+            assert all(np.array_equal(found[name][key], value) for key, value in expected.items()), name
+
+
+def test_a_fold_unlearns_the_planted_faults_that_another_judges(prepared, tmp_path, write_tracks):
+    context, inputs, planting = changed(prepared, unlearning="noisy", alpha=1e-7)
+    copies = ["planted-0-R", "planted-0-S"]
+    planted = stems_of(write_tracks(tmp_path / "planted", copies, seconds=3.0)).stems
+    roles = {s.stem_id: Role("planted", "noise", s.track[-1]) for s in planted if s.stem == "bass"}
+    folds = {"A": 0, "B": 1, "C": 0, "D": 1, "R": 0, "S": 1, "planted-0-R": 0, "planted-0-S": 1}
+    planting = replace(planting, planted=planted, roles=roles, fold_of=folds)
+    assert [{s.track for s in fold.noisy} for fold in planting.folds] == [{"planted-0-S"}, {"planted-0-R"}]
+    attribute.attribute(context, inputs, planting)
+    first, second = (weights(context.run, f"attribution/fold-{k}", "unlearned.safetensors") for k in (0, 1))
+    assert moved(first, second) > 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,10 @@ from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_stem
 from raysep.decision.fusion import FEWEST_TRACKS
+from raysep.decision.roles import Role
 from raysep.stages import plant
 from raysep.stages.inputs import Inputs
+from raysep.stages.plant import Planting
 
 LABELS = settings.LABELS
 
@@ -289,3 +292,59 @@ def test_which_faults_are_unlearned_follows_from_seed_and_names():
     assert plant.noisy_origins(origins, other) != chosen
     assert plant.noisy_origins({"one"}, config) == set()  # evidence comes first
     assert plant.noisy_origins(origins, settings.preset("smallest")) == set()
+
+
+# Folds that rotate
+
+
+@given(count=st.integers(5, 24), tracks=st.integers(1, 30), folds=st.integers(2, 5), seed=st.integers(0, 99))
+def test_every_reference_stem_is_evidence_once_and_made_into_nothing_that_judges_it(count, tracks, folds, seed):
+    config = settings.preset("smallest", {"seed": seed, "planting": {"folds": folds, "least_tracks": 5, "copies": 2}})
+    reference = reference_of(count)
+    corpus = [replace(s, track=f"c{s.track}", stem_id=f"c{s.stem_id}") for s in reference_of(tracks)]
+    inputs = Inputs(corpus, reference, [])
+    target, calibration, injected = plant.split(reference, config)
+    assert target == calibration == injected == reference
+    fold_of = plant.folds_of(inputs, config)
+    assert plant.folds_of(Inputs(corpus[::-1], reference[::-1], []), config) == fold_of
+    copies = [
+        replace(s, track=name, stem_id=manifest.stem_id(name, s.stem))
+        for s in reference
+        for name in (plant.copy_name(0, s.track), plant.copy_name(1, s.track))
+    ]
+    roles = {s.stem_id: Role("calibration", "clean", s.track) for s in reference}
+    roles |= {s.stem_id: Role("planted", "noise", s.track.split("-", 2)[2]) for s in copies if s.stem != "bass"}
+    planting = Planting(target, calibration, copies, roles, frozenset(), fold_of)
+    assert fold_of.keys() == names([*corpus, *reference, *copies])
+    assert {s.stem_id for s in planting.trained} == set(roles)
+    judged = [{track for track, fold in fold_of.items() if fold == each.number} for each in planting.folds]
+    assert sum(map(len, judged)) == len(fold_of)
+    for each, own in zip(planting.folds, judged, strict=True):
+        assert names(each.target) == names(reference) - own
+        assert names(each.noisy) == names(copies) - own
+        assert names(each.target)
+        assert own & names(reference)
+        # A copy is judged where its song is: neither the song nor any copy of it made what judges them.
+        assert {track.split("-", 2)[2] for track in own if track.startswith("planted-")} == own & names(reference)
+    sizes = [len(own & names(corpus)) for own in judged]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_where_folds_rotate_every_track_is_planted_and_every_stem_calibrates(reference, make_context):
+    context = make_context(planting={"kinds": ["noise"], "copies": 1, "folds": 2}, scoring={"unlearning": "noisy"})
+    planting = plant.plant(context, Inputs([], reference, []))
+    assert planting.calibration == planting.unlearning == reference
+    assert names(planting.planted) == {f"planted-0-{track}" for track in names(reference)}
+    assert {s.stem_id for s in reference} <= set(planting.roles)
+    # What is unlearned in one fold is evidence in the other: nothing need be kept from the decision.
+    assert planting.noisy == frozenset()
+    assert {role.origin for role in planting.roles.values() if role.role == "planted"} == names(reference)
+    assert context.run.read_json("done", "plant.json")["folds"] == 2
+    assert plant.plant(context, Inputs([], reference, [])) == planting
+
+
+def test_a_reference_too_small_to_calibrate_does_not_rotate(reference, make_context):
+    small = [s for s in reference if s.track in ("ref0", "ref1")]
+    planting = plant.plant(make_context(planting={"folds": 2}), Inputs([], small, []))
+    assert (planting.calibration, planting.fold_of) == ([], {})
+    assert [(fold.number, fold.target) for fold in planting.folds] == [(None, small)]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 
 from raysep import rundir
 from raysep.corpus import manifest
@@ -15,6 +17,7 @@ from raysep.probes import scoring
 from raysep.probes.catalogue import PROBES
 from raysep.stages import kit, score
 from raysep.stages.inputs import Inputs
+from raysep.stages.passes import split
 from raysep.stages.plant import Planting
 
 NOTHING = Planting([], [], [], {})
@@ -253,3 +256,48 @@ def test_parts_with_and_without_probes_make_one_table(worker, make_stems):
     assert table["track"].to_pylist() == ["B"] * 4 + ["A"] * 4
     assert table["loss"].to_pylist() == [None] * 4 + [1.0] * 4
     assert pa.types.is_float32(table.schema.field("loss").type)
+
+
+# Folds that rotate
+
+
+@drawn(tracks=st.dictionaries(st.text("abcde", min_size=1), st.integers(0, 2)), count=st.integers(1, 9))
+def test_a_shard_is_of_one_fold_and_a_track_of_one_shard(tracks, count):
+    planting = Planting([], [], [], {}, frozenset(), tracks)
+    plan = score.deal_shards(tracks, planting, count)
+    numbers = [number for shards in plan.values() for number in shards]
+    assert len(set(numbers)) == len(numbers)
+    dealt = {t: place for place, shards in plan.items() for part in shards.values() for t in part}
+    assert dealt == {track: f"kit/fold-{fold}" for track, fold in tracks.items()} or not tracks
+    assert len(numbers) <= max(count, len(plan))
+    assert score.deal_shards([*tracks][::-1], planting, count) == plan
+
+
+def test_without_folds_shards_are_dealt_as_ever():
+    tracks = [f"t{k}" for k in range(20)]
+    assert score.deal_shards(tracks, NOTHING, 7) == {"kit": split(tracks, 7)}
+
+
+def test_every_track_is_scored_by_the_kit_of_its_fold(given, scored, here, monkeypatch):
+    context, inputs, planting = given()
+    folds = {"A": 0, "B": 1, "C": 0, "R": 1, "planted-0-S": 0}
+    seen = {}
+
+    class Scorer(score.Scorer):
+        def run(self, shard, payload):
+            seen.update({stem.track: self.kit for stem in payload})
+            return super().run(shard, payload)
+
+    monkeypatch.setattr(score, "Scorer", Scorer)
+    score.score(context, inputs, replace(planting, fold_of=folds))
+    assert seen == {track: f"kit/fold-{fold}" for track, fold in folds.items()}
+    record = context.run.read_json("done", "score.json")
+    assert (record["stems"], record["shards"]) == (20, sum(map(len, here)))
+    # A killed pass goes on where it stopped, in the one fold and in the other.
+    Path(context.run.path("done", "score.json")).unlink()
+    lost = [calls[-1] for calls in here]
+    for number in lost:
+        Path(context.run.path("done", "score", f"{number:05d}.json")).unlink()
+    before = len(here)
+    score.score(context, inputs, replace(planting, fold_of=folds))
+    assert here[before:] == [[number] for number in lost]

@@ -254,6 +254,21 @@ def test_the_probe_networks_are_trained_on_what_they_should_be(make_context, mak
     assert group.measure is train.measure
 
 
+def test_where_folds_rotate_each_has_a_network_of_the_others_tracks(make_context, make_stems, trained):
+    context = make_context(training={"steps": 10, "reference_steps": 0.6})
+    corpus, reference, copies = (make_stems(tracks) for tracks in (["C"], ["R", "S"], ["planted-0-R", "planted-0-S"]))
+    roles = {s.stem_id: Role("calibration", "clean", s.track) for s in reference}
+    roles |= {s.stem_id: Role("planted", "noise", s.track[-1]) for s in copies}
+    folds = {"C": 0, "R": 0, "S": 1, "planted-0-R": 0, "planted-0-S": 1}
+    planting = Planting(reference, reference, copies, roles, frozenset(), folds)
+    train.train_probes(context, Inputs(corpus, reference, []), planting)
+    ((final, *others), _) = trained[0]
+    assert {e.stem.stem_id for e in final.stems} == {s.stem_id for s in (*corpus, *reference, *copies)}
+    assert [plan.name for plan in others] == [f"{train.REFERENCE}-0", f"{train.REFERENCE}-1"]
+    assert [{e.stem.track for e in plan.stems} for plan in others] == [{"S"}, {"R"}]
+    assert [plan.recipe.steps for plan in others] == [6, 6]
+
+
 def test_a_finished_stage_trains_nothing_again(make_context, make_stems, trained):
     context = make_context()
     plans = [train.plan(context, "x", train.whole(make_stems(["A"])))]
