@@ -77,6 +77,8 @@ def test_overrides_win_over_the_preset_and_leave_the_rest():
         "search.learning_rate=0",
         "planting.unlearning=1",
         "planting.calibration=0.7",  # with 0.4 nothing is left to plant
+        "planting.folds=0",
+        "planting.folds=10",  # a fold has one of the nine tracks at least
         "planting.copies=0",
         "planting.least_tracks=4",
         "decision.rule=guess",

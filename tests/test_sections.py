@@ -75,6 +75,7 @@ def test_a_share_of_whole_examples_that_leaves_none_out_is_refused():
         ({"training": {"batch": 1}}, "training.batch = 1: must be at least one example per training worker"),
         ({"training": {"least_workers": 3}}, "training.least_workers = 3: must be from 0 to training.workers"),
         ({"training": {"least_workers": -1}}, "training.least_workers = -1: must be from 0 to training.workers"),
+        ({"planting": {"folds": 10}}, "planting.folds = 10: must be from 1 to planting.least_tracks"),
         ({"planting": {"calibration": 0.6}}, "planting.calibration = 0.6: must be leaving a part to plant"),
         ({"planting": {"kinds": ["nope"]}}, "must be kinds of fault that `raysep contaminate --help` names"),
         ({"scoring": {"alpha": 0}}, "scoring.alpha = 0.0: must be above 0, or null to have it chosen"),

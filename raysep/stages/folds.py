@@ -34,8 +34,8 @@ class Fold:
         return name if self.number is None else f"{name}-{self.number}"
 
     def says(self, text: str) -> str:
-        """A message, with the fold that it is of."""
-        return text if self.number is None else f"fold {self.number}: {text}"
+        """A message of what is left out, with the fold that lacks it: then no fold has it."""
+        return text if self.number is None else f"fold {self.number}, and so of all: {text}"
 
 
 def place(name: str, fold: int | None) -> str:

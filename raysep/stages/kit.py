@@ -48,9 +48,15 @@ def make_kit(context: Context, planting: Planting) -> None:
         if left_out := run.read_json(fold.place("kit"), "made.json")["distances_left_out"]:
             context.progress.say(fold.says(f"distances to the reference left out: {left_out}"))
     if len(folds) > 1:
-        places = [fold.place("kit") for fold in folds]
-        for place, made in zip(places, in_common([run.read_json(place, "made.json") for place in places]), strict=True):
-            run.write_json(made, place, "made.json")
+        _agree(run, [fold.place("kit") for fold in folds])
+
+
+def _agree(run: Run, places: list[str]) -> None:
+    """Leave in the kits of several folds what all have; a start that was killed before is made up for by the next."""
+    made = [run.read_json(place, "made.json") for place in places]
+    for place, before, after in zip(places, made, in_common(made), strict=True):
+        if before != after:
+            run.write_json(after, place, "made.json")
 
 
 def in_common(made: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -106,7 +106,7 @@ def test_it_is_aggregated_fused_and_may_decide_and_be_an_arm(
     scores = rundir.read_scores(context.run)
     assert list(columns_of(scores))[-2:] == ["memorised", "width"]
     assert scores.schema.field("memorised").type == pa.float32()
-    stems = decide.per_stem(context.run, corpus, {})
+    stems = decide.per_stem(context.run, corpus, planting)
     assert {"memorised", "memorised_worst", "width"} <= set(stems.column_names)
     assert "width_worst" not in stems.column_names  # no direction, no worst segment
     # Without calibration the ranking is by the mean of the oriented probes: the module is not needed any more.

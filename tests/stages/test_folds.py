@@ -28,4 +28,4 @@ def test_a_fold_that_is_the_only_one_has_no_place_of_its_own():
     alone, second = Fold(None, [], []), Fold(1, [], [])
     assert [fold.place("kit") for fold in (alone, second)] == ["kit", "kit/fold-1"]
     assert [fold.named("probe-reference") for fold in (alone, second)] == ["probe-reference", "probe-reference-1"]
-    assert [fold.says("why") for fold in (alone, second)] == ["why", "fold 1: why"]
+    assert [fold.says("why") for fold in (alone, second)] == ["why", "fold 1, and so of all: why"]
