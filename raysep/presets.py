@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# For references of ten or twenty tracks: split in three, too few stems would calibrate.
+ROTATED = {"folds": 2, "copies": 1}
+
 PRESETS: dict[str, dict[str, Any]] = {
     # Seconds on two cores: what the tests run.
     "smallest": {
@@ -35,6 +38,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "fisher_segments": 192,
             "fisher_shards": 4,
         },
+        "planting": ROTATED,
         "search": {"ratios": (0.0, 0.2, 0.4, 0.6), "steps": 60, "rungs": 3},
     },
     # An hour or two on two cores.
@@ -42,6 +46,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "network": {"hidden": 128, "layers": 2},
         "training": {"steps": 2000, "batch": 8, "segment_seconds": 3.0, "learning_rate": 3e-3},
         "scoring": {"segment_seconds": 4.0, "most_segments": 6, "batch": 4, "shards": 64, "fisher_segments": 512},
+        "planting": ROTATED,
     },
     # A GPU or several, full-band stereo.
     "full": {},

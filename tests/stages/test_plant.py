@@ -56,10 +56,10 @@ def test_the_parts_are_whole_tracks_that_never_overlap(count, seed, unlearning, 
 
 
 def test_the_split_follows_from_seed_and_names_alone():
-    config = settings.preset("tiny")
+    config = settings.preset("full")
     first = [names(p) for p in plant.split(reference_of(20), config)]
     assert [names(p) for p in plant.split(reference_of(20)[::-1], config)] == first
-    other = settings.preset("tiny", {"seed": 1})
+    other = settings.preset("full", {"seed": 1})
     assert [names(p) for p in plant.split(reference_of(20), other)] != first
     assert [len(p) for p in first] == [8, 7, 5]  # 40 %, 35 % and the rest of twenty
 
