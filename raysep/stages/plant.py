@@ -81,6 +81,10 @@ def plant(context: Context, inputs: Inputs) -> Planting:
     unlearning, calibration, injected = split(inputs.reference, context.config)
     fold_of = folds_of(inputs, context.config)
     if not run.is_done("plant"):
+        if context.config.planting.folds > 1 and injected and not fold_of:
+            context.progress.say(
+                "note: the reference holds single stems, so its folds do not rotate: planting.folds counts as 1"
+            )
         with run.stage("plant") as record, context.progress.bar("plant") as advance:
             planted, roles = _corrupt(context, injected, advance)
             noisy = set() if fold_of else noisy_origins(set(mixes_of(injected)), context.config)
