@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -13,17 +14,17 @@ from raysep.report.pictures import Bounds, bounds_of, svg
 
 # Classes of the page's own style sheet, for the file that stands alone.
 STYLE = (
-    "text{font:11px system-ui,sans-serif;fill:#5a606b}.value{fill:#1c1f24;font-weight:600}.paper{fill:#fbfaf7}"
+    "text{font:11px system-ui,sans-serif;fill:#5a606b}.value{fill:#1c1f24;font-weight:600;paint-order:stroke;stroke:#fbfaf7;stroke-width:3px}.paper{fill:#fbfaf7}"
     "line{stroke:#dfdcd4}line.axis{stroke:#5a606b}line.whisker{stroke-width:2}.grid{stroke-dasharray:2 4}"
     "circle.keep{fill:#2c6a9b}circle.drop{fill:#bf4f14}circle.plain{fill:#767c86}"
     "line.keep{stroke:#2c6a9b}line.drop{stroke:#bf4f14}line.plain{stroke:#767c86}circle.ring{fill:none;stroke:#1c1f24}"
-    "@media(prefers-color-scheme:dark){text{fill:#a2a7b1}.value{fill:#e8e5de}.paper{fill:#14161a}line{stroke:#31353d}"
+    "@media(prefers-color-scheme:dark){text{fill:#a2a7b1}.value{fill:#e8e5de;stroke:#14161a}.paper{fill:#14161a}line{stroke:#31353d}"
     "circle.keep{fill:#6cabdd}circle.drop{fill:#ef8a4c}circle.plain{fill:#8e949e}"
     "line.keep{stroke:#6cabdd}line.drop{stroke:#ef8a4c}line.plain{stroke:#8e949e}circle.ring{stroke:#e8e5de}}"
 )
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560.0, 300.0, 52.0, 540.0, 24.0, 252.0
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560.0, 320.0, 52.0, 540.0, 44.0, 272.0
 NAMED = ("automatic", "nothing removed", "random removal")
-GAP = 13.0  # between the baselines of two names
+GAP, BROAD, LETTER = 13.0, 110.0, 6.5  # baselines of two names; a name; a letter of it
 
 
 def picture(rows: Sequence[Row]) -> str:
@@ -78,16 +79,16 @@ def _label(rows: Sequence[Row]) -> str:
 def _body(rows: Sequence[Row]) -> str:
     shown = [row for row in rows if known(row["sdr"]) and known(row["left_out"])]
     vertical = bounds_of(edge for row in shown for edge in _ends(row))
-    most = max([0.1, *(row["left_out"] for row in shown)]) * 1.05
-    body = _axes(vertical, most)
-    places: list[float] = []
+    most = math.ceil(10 * max([0.1, *(row["left_out"] for row in shown)]) + 0.2) / 10
+    body, names = _axes(vertical, most), ""
+    places: list[tuple[float, float]] = []
     for row in sorted(shown, key=lambda row: (row["left_out"], -row["sdr"])):
         x = LEFT + (RIGHT - LEFT) * row["left_out"] / most
         body += _mark(row, x, vertical)
         if row["chosen"] or row["trial"] in NAMED:
-            places.append(_free(_height(row["sdr"], vertical) - 8, places))
-            body += _name(row, x, places[-1])
-    return body
+            places.append(_free(x, _height(_ends(row)[1], vertical) - 5, places))
+            names += _name(row, *places[-1])
+    return body + names  # which no whisker crosses
 
 
 def _axes(vertical: Bounds, most: float) -> str:
@@ -97,9 +98,10 @@ def _axes(vertical: Bounds, most: float) -> str:
         y = _height(value, vertical)
         body += f'<line class="grid" x1="{LEFT:g}" x2="{RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
         body += f'<text class="tick" x="{LEFT - 6:g}" y="{y + 4:.1f}" text-anchor="end">{decimal(value)}</text>'
-        x = LEFT + (RIGHT - LEFT) * k / 4
+    for tenth in range(round(10 * most) + 1):
+        x = LEFT + (RIGHT - LEFT) * tenth / (10 * most)
         body += (
-            f'<text class="tick" x="{x:.1f}" y="{BOTTOM + 18:g}" text-anchor="middle">{percent(most * k / 4, 0)}</text>'
+            f'<text class="tick" x="{x:.1f}" y="{BOTTOM + 18:g}" text-anchor="middle">{percent(tenth / 10, 0)}</text>'
         )
     body += f'<line class="axis" x1="{LEFT:g}" x2="{RIGHT:g}" y1="{BOTTOM:g}" y2="{BOTTOM:g}"/>'
     body += (
@@ -123,18 +125,16 @@ def _mark(row: Row, x: float, vertical: Bounds) -> str:
 def _name(row: Row, x: float, y: float) -> str:
     words = row["trial"] if row["trial"] in NAMED else ""
     words = ", ".join(filter(None, (words, "chosen" if row["chosen"] else "")))
-    left = x > (LEFT + RIGHT) / 2
-    return (
-        f'<text class="value" x="{x - 12 if left else x + 12:.1f}" y="{y:.1f}" '
-        f'text-anchor="{"end" if left else "start"}">{escape(words)}</text>'
-    )
+    half = LETTER * len(words) / 2
+    x = min(max(x, LEFT + half), WIDTH - half)
+    return f'<text class="value" x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{escape(words)}</text>'
 
 
-def _free(y: float, taken: Sequence[float]) -> float:
-    """The height nearest below ``y`` at which no other name stands."""
-    while any(abs(y - other) < GAP for other in taken):
-        y += GAP / 2
-    return y
+def _free(x: float, y: float, taken: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The place nearest above ``(x, y)`` at which no other name stands."""
+    while any(abs(x - across) < BROAD and abs(y - height) < GAP for across, height in taken):
+        y -= GAP
+    return x, y
 
 
 def _ends(row: Row) -> list[float]:
