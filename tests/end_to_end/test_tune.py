@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -49,16 +50,18 @@ def test_a_run_is_searched_and_a_second_search_trains_only_what_is_new(finished,
 
 
 @pytest.mark.slow
-def test_what_the_proof_trained_is_taken_over(finished, ray_runtime, tmp_path):
-    run = copied(finished, str(tmp_path / "run"))
-    raysep.tune(run.root, trials=1, full=1, probes=["fused"], quiet=True)
-    notes = [
-        json.loads(storage.read_bytes(info.path))
-        for info in storage.list_files(run.path("tune", "checkpoints"))
-        if info.path.endswith(".json")
-    ]
-    plans = {note["metadata"]["plan"] for note in notes}
-    assert {"contaminated-seed0", "cleaned-seed0"} & plans  # what it says of itself: where it was trained
+def test_what_the_proof_trained_is_taken_over(finished, ray_runtime):
+    """In the run's own folder: a plan is known by where its checkpoint is, too."""
+    try:
+        raysep.tune(finished.root, trials=1, full=1, probes=["fused"], quiet=True)
+        files = storage.list_files(finished.path("tune", "checkpoints"))
+        notes = [json.loads(storage.read_bytes(info.path)) for info in files if info.path.endswith(".json")]
+        plans = {note["metadata"]["plan"] for note in notes}
+        assert plans & {"contaminated-seed0", "cleaned-seed0"}  # what it says of itself: where it was trained
+    finally:
+        shutil.rmtree(finished.path("tune"), ignore_errors=True)
+        for name in ("tune.parquet", "tune.json", "tune.svg"):
+            storage.delete(finished.path(name))
 
 
 def modified(run: Run) -> dict[str, object]:
