@@ -137,6 +137,25 @@ def costs_of(
     }
 
 
+def marked(rows: Sequence[Row], mark: str) -> Row:
+    """The trial that is ``chosen`` or ``automatic``: what it used and what it reached; None for what is not known."""
+    names = (
+        "trial",
+        "ratio",
+        "probe",
+        "handling",
+        "left_out",
+        "sdr",
+        "standard_error",
+        "below_best",
+        "below_best_error",
+    )
+    one = next(row for row in rows if row[mark])
+    return {
+        name: None if isinstance(one[name], float) and not math.isfinite(one[name]) else one[name] for name in names
+    }
+
+
 def sentences(rows: Sequence[Row], costs: Row, songs: int) -> list[str]:
     """The findings, in words."""
     full = {row["trial"]: row for row in rows if row["fidelity"] == FULL}

@@ -177,7 +177,8 @@ def _write(
     found = figures.sentences(rows, costs, len(tracks)) + ([why] if why else [])
     about = {"trials": request.trials, "full": request.full, "seeds": list(context.config.proof.seeds)}
     scores = storage.digest(run.read_bytes("stems.parquet"))
-    run.write_json({"scores": scores, **about, "tracks": tracks, "costs": costs, "found": found}, RECORD)
+    marked = {mark: figures.marked(rows, mark) for mark in ("chosen", "automatic")}
+    run.write_json({"scores": scores, **about, "tracks": tracks, **marked, "costs": costs, "found": found}, RECORD)
     if run.has("summary.json") and run.has("results.parquet"):
         report.write(run, record.get("truth"))
 

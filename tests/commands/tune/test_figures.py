@@ -157,3 +157,5 @@ def test_one_track_has_no_standard_error_and_says_so(made):
     told = "\n".join(figures.sentences(rows, figures.costs_of([], [], {}, 0.0), 1))
     assert "7.20 dB (one track: no standard error)" in told
     assert "nan" not in told
+    assert figures.marked(rows, "automatic")["standard_error"] is None
+    assert figures.marked(rows, "chosen")["sdr"] == pytest.approx(7.2)

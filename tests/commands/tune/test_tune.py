@@ -121,6 +121,8 @@ def test_a_search_is_shown_written_and_trains_nothing_twice(faked, raysep):
         "trainings": 4,
     }
     assert (record["tracks"], record["full"]) == (["R", "S"], 1)
+    assert record["chosen"]["trial"] == "15% by fad, drop"
+    assert record["automatic"]["below_best"] == automatic["below_best"]
     assert "chosen: 15% by fad, drop (17% left out)" in out
     assert f"raysep decide {run.root} --rule ratio --ratio 0.15 --probe fad" in out
     assert not run.has("report.html")  # a run that is only scored has no page
