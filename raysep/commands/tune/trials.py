@@ -68,8 +68,11 @@ def ranked_by(decision: DecisionSettings) -> str:
     return decision.probe if decision.rule == "ratio" else FUSED
 
 
-def survivors(run: Run, rows: Sequence[dict[str, Any]], stems: Sequence[Stem], count: int) -> list[Candidate]:
-    """The best ``count`` of the short trainings that use the corpus each in its own way."""
+def survivors(
+    run: Run, rows: Sequence[dict[str, Any]], stems: Sequence[Stem], count: int, beside: Sequence[Candidate] = ()
+) -> list[Candidate]:
+    """The best ``count`` of the short trainings that use the corpus each in its own way, and not as one of ``beside``."""
+    there = {one.content for one in beside}
     found: dict[str, Candidate] = {}
     for row in ranked(rows):
         if len(found) == count:
@@ -77,7 +80,8 @@ def survivors(run: Run, rows: Sequence[dict[str, Any]], stems: Sequence[Stem], c
         entries = entries_at(run, row, stems)
         point = (row["ratio"], row["probe"], row["handling"])
         one = Candidate(name_of(row), *point, entries, len(stems))
-        found.setdefault(one.content, one)
+        if one.content not in there:
+            found.setdefault(one.content, one)
     return list(found.values())
 
 

@@ -71,7 +71,7 @@ def tune(request: TuneRequest) -> Run:
         deciding = decide_automatically(context)
         warm, rows = _warm(context, inputs, planting, request)
         candidates = trials.controls(_inside(context), inputs)
-        candidates += trials.survivors(run, warm, usable(inputs), request.full)
+        candidates += trials.survivors(run, warm, usable(inputs), request.full, candidates)
         plans = _full(context, candidates, held_out)
     _write(context, request, candidates, rows, plans, deciding, held_out, why)
     if not request.quiet:

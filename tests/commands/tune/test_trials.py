@@ -88,6 +88,8 @@ def test_the_best_that_differ_survive(decided, monkeypatch):
     found = trials.survivors(context.run, rows, inputs.corpus, 2)
     assert [c.name for c in found] == ["50% by fad, drop", "25% by fad, drop"]
     assert asked == [0.5, 0.7, 0.25]
+    [beside] = trials.survivors(context.run, rows, inputs.corpus, 1)
+    assert [c.name for c in trials.survivors(context.run, rows, inputs.corpus, 1, [beside])] == ["25% by fad, drop"]
     assert [c.name for c in trials.survivors(context.run, rows, inputs.corpus, 9)][2:] == ["10% by fad, drop"]
 
 
