@@ -15,6 +15,7 @@ __all__ = [
     "Scores",
     "Separation",
     "Training",
+    "Tuning",
     "__version__",
     "clean",
     "decide",
@@ -26,6 +27,7 @@ __all__ = [
     "separate",
     "stems_of",
     "train",
+    "tune",
 ]
 
 if TYPE_CHECKING:
@@ -33,12 +35,14 @@ if TYPE_CHECKING:
     from raysep.face.cleaning import Cleaning, Scores, clean, decide, prove, read, score
     from raysep.face.distances import Distances, fad
     from raysep.face.separating import Evaluation, Separation, Training, evaluate, separate, train
+    from raysep.face.tuning import Tuning, tune
 else:
     _HOMES = {
         "raysep.corpus.layouts": ("Scan", "stems_of"),
         "raysep.face.cleaning": ("Cleaning", "Scores", "clean", "decide", "prove", "read", "score"),
         "raysep.face.distances": ("Distances", "fad"),
         "raysep.face.separating": ("Evaluation", "Separation", "Training", "evaluate", "separate", "train"),
+        "raysep.face.tuning": ("Tuning", "tune"),
     }
 
     def __getattr__(name):

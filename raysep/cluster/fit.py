@@ -83,7 +83,7 @@ class Group:
 
 
 def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Callable[[str, int, int], None]) -> None:
-    """Train every plan; returns when all checkpoints are written.
+    """Train every plan that is not trained; returns when all checkpoints are written.
 
     A dead worker is replaced and the group goes on from its last state; a killed driver goes on when ``fit``
     is called again with the same plans. Raises ``RaysepError`` with the worker's own words when training fails.
@@ -98,6 +98,7 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
             train_loop_config={
                 "plans": [replace(plan, stems=()) for plan in plans],
                 "notes": {plan.name: {"fingerprint": plan.fingerprint, "manifest": plan.digest} for plan in plans},
+                "trained": [plan.name for plan in plans if plan.is_trained()],
                 "group": group,
                 "board": progress,
             },
@@ -153,7 +154,8 @@ def _train_worker(config: dict[str, Any]) -> None:
     plans: list[Plan] = config["plans"]
     saved = _resume()
     for number in range(saved.get("next", 0), len(plans)):
-        _train_plan(plans[number], number, saved, config)
+        if plans[number].name not in config["trained"]:
+            _train_plan(plans[number], number, saved, config)
         saved = {}
         _report({"plan": plans[number].name}, {"next": number + 1})
 

@@ -1,52 +1,64 @@
-"""Ray Tune searches the filter ratio: short trainings from a warm start, judged on held-out reference tracks.
+"""Ray Tune searches what of a corpus to use: short trainings from a warm start, judged on held-out reference tracks.
 
-This is the paper's way of finding the ratio, kept as the check on the estimate that needs no training.
+Optuna draws the trials, a batch after the other; what falls behind is stopped (``halving``). The same seed gives the same
+trials and the same results on any number of workers, and a search that was killed goes on inside the trials that ran.
 """
 
 from __future__ import annotations
 
-import itertools
+import os
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import optuna
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search import ConcurrencyLimiter
+from ray.tune.search.optuna import OptunaSearch
 
+from raysep.cluster.halving import HISTORY, Halving
 from raysep.corpus import storage
 from raysep.resources import Resources
 
-Trial = Callable[[dict[str, Any], Callable[[dict[str, float]], None]], None]
+Point = dict[str, Any]
+State = dict[str, Any]  # of a trial that is under way: tensors, numbers and strings
+Report = Callable[[dict[str, Any], State], None]
+Trial = Callable[[Point, State | None, Report], None]
+Space = Callable[[Any], Point | None]  # of an Optuna trial: draws the point, or what of it Optuna did not draw
+
+BATCH = 4  # trials drawn together: the next ones are drawn when all of them are judged, and may be stopped by them
+RANDOM_SHARE = 3  # one in so many trials is drawn at random, before the sampler goes by what they gave
+MOST_FAILURES = 1  # of a trial, which goes on from its last rung
 
 
 def search(
     trial: Trial,
-    space: dict[str, list[Any]],
+    space: Space,
     *,
+    samples: int,
+    first: Sequence[Point] = (),
+    seed: int = 0,
     metric: str,
     also: Sequence[str] = (),
-    rungs: int,
     name: str,
     storage_path: str,
     available: Resources,
+    most: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[dict[str, Any]]:
-    """Every point of the grid as one trial, stopped early by ASHA when it falls behind; higher ``metric`` is better.
+    """``samples`` points, ``first`` those given in Optuna's own values; higher ``metric`` is better.
 
-    ``trial(point, report)`` reports its metrics once a rung and must be picklable. Returns a row per trial: the point, of the last
-    metrics ``metric`` and ``also``, ``rung`` reached, and ``error`` (empty unless the trial failed). A search of the same name goes on
-    where it was killed.
+    ``trial(point, state, report)`` and ``space`` must be picklable. A trial calls ``report(metrics, state)`` once a rung, and is
+    given the last ``state`` when it was interrupted, else None. At most ``most`` run at once. Returns a row per trial: its
+    point, of the last metrics ``metric`` and ``also``, the ``rung`` reached, and ``error`` (empty unless the trial failed). A
+    search of the same name goes on where it was killed.
     """
     filesystem, path = storage.filesystem(storage_path)
-    points = 1
-    for values in space.values():
-        points *= len(values)
-
-    def run(point: dict[str, Any]) -> None:
-        rung = itertools.count(1)
-        trial(point, lambda metrics: tune.report({**metrics, "rung": next(rung)}))
-
-    each = {"cpu": min(1.0, available.cpus / 2)} | ({"gpu": 1} if available.gpus else {})
-    trainable = tune.with_resources(run, each)
+    # A batch is there as a whole before the first of it ends: else how quick it is would decide what is in a batch.
+    os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(BATCH))
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    trainable = tune.with_resources(_trainable(trial, metric), _each(available, most))
     uri = storage.join(storage_path, name)
     if storage.exists(storage.join(uri, "tuner.pkl")):
         tuner = tune.Tuner.restore(
@@ -55,28 +67,78 @@ def search(
     else:
         tuner = tune.Tuner(
             trainable,
-            param_space={key: tune.grid_search(values) for key, values in space.items()},
             tune_config=tune.TuneConfig(
-                metric=metric,
-                mode="max",
-                scheduler=ASHAScheduler(time_attr="rung", max_t=rungs, grace_period=1, reduction_factor=2),
-                max_concurrent_trials=max(1, int(available.gpus or available.cpus)),
+                num_samples=samples,
+                search_alg=ConcurrencyLimiter(_drawn(space, metric, samples, first, seed), BATCH, batch=True),
+                scheduler=Halving(BATCH),
             ),
             run_config=tune.RunConfig(
                 name=name,
                 storage_path=path,
                 storage_filesystem=filesystem,
                 verbose=0,
-                callbacks=[_Progress(points, on_progress)],
+                failure_config=tune.FailureConfig(max_failures=MOST_FAILURES),
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+                callbacks=[_Progress(samples, on_progress)],
             ),
         )
-    rows = []
     results = tuner.fit()
-    for number in range(len(results)):
-        result = results[number]
-        metrics = {key: value for key, value in (result.metrics or {}).items() if key in (metric, *also, "rung")}
-        rows.append({**(result.config or {}), **metrics, "error": str(result.error or "")})
-    return sorted(rows, key=lambda row: str([row.get(key) for key in space]))
+    found = sorted((results[number] for number in range(len(results))), key=_point_of)
+    return [_row(result, (metric, *also, "rung")) for result in found]
+
+
+def _drawn(space: Space, metric: str, samples: int, first: Sequence[Point], seed: int) -> OptunaSearch:
+    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(BATCH, samples // RANDOM_SHARE))
+    return OptunaSearch(space, metric=metric, mode="max", points_to_evaluate=[dict(p) for p in first], sampler=sampler)
+
+
+def _each(available: Resources, most: int | None) -> dict[str, float]:
+    """What a trial reserves, so that as many run at once as there is room for, and no more than ``most``."""
+    least = available.cpus / most if most else 0.0
+    return {"cpu": max(min(1.0, available.cpus / 2), least)} | ({"gpu": 1} if available.gpus else {})
+
+
+def _trainable(trial: Trial, metric: str) -> Callable[[Point], None]:
+    def run(point: Point) -> None:
+        saved = _resume()
+        history: list[float] = saved.get(HISTORY, [])
+
+        def report(metrics: dict[str, Any], state: State) -> None:
+            history.append(float(metrics[metric]))
+            _report(metrics | {"rung": len(history), HISTORY: list(history)}, {"trial": state, HISTORY: history})
+
+        trial(point, saved.get("trial"), report)
+
+    return run
+
+
+def _report(metrics: dict[str, Any], content: dict[str, Any]) -> None:
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        torch.save(content, Path(folder) / "state.pt")
+        tune.report(metrics, checkpoint=tune.Checkpoint.from_directory(folder))
+
+
+def _resume() -> dict[str, Any]:
+    """What the trial reported last, if it has run before."""
+    import torch
+
+    last = tune.get_checkpoint()
+    if last is None:
+        return {}
+    with last.as_directory() as folder:
+        content: dict[str, Any] = torch.load(Path(folder) / "state.pt", weights_only=True, map_location="cpu")
+    return content
+
+
+def _point_of(result: tune.Result) -> list[str]:
+    return [str(value) for _, value in sorted((result.config or {}).items())]
+
+
+def _row(result: tune.Result, names: Sequence[str]) -> dict[str, Any]:
+    metrics = {key: value for key, value in (result.metrics or {}).items() if key in names}
+    return {**(result.config or {}), **metrics, "error": str(result.error or "")}
 
 
 class _Progress(tune.Callback):

@@ -47,3 +47,5 @@ class ReportData:
     stages: list[Row] = field(default_factory=list)  # name, seconds; further keys become columns
     memory_gib: float | None = None  # peak, GiB
     failures: list[Row] = field(default_factory=list)  # stem_id, error, message
+    # of a search by retraining: rows (as tune.parquet), found (sentences), or stale (why it is not shown)
+    tuning: Row | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-from raysep.report import findings, pictures, record, sections
+from raysep.report import findings, pictures, record, sections, tuning
 from raysep.report.data import ReportData
 from raysep.report.markup import stem_name, text
 from raysep.report.numbers import count, decibels, known, percent, probability, span
@@ -23,6 +23,7 @@ SECTIONS = (
     ("suspects", "Which stems", sections.suspects),
     ("distributions", "Suspicion", sections.distributions),
     ("detection", "Detection", sections.detection),
+    ("search", "Search", tuning.tuning),
     ("failures", "Failures", record.failures),
     ("costs", "Cost", record.costs),
     ("provenance", "Provenance", record.provenance),

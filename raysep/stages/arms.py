@@ -31,7 +31,7 @@ from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.training.entry import Entry
 
-CONTAMINATED, CLEANED, CLEAN = "contaminated", "cleaned", "clean"
+CONTAMINATED, CLEANED, CLEAN, RANDOM = "contaminated", "cleaned", "clean", "random"
 TEST, TRUTH, CLEAN_CORPUS = "test", "truth", "clean corpus"  # what an arm can need
 
 Row = Mapping[str, Any]
@@ -184,7 +184,7 @@ ARMS: dict[str, Kind] = {
         _handled,
         check=lambda config, name: handling.resolve(name),
     ),
-    "random": Kind("as many stems of each label removed as by the decision, drawn by hash", _random),
+    RANDOM: Kind("as many stems of each label removed as by the decision, drawn by hash", _random),
     "reference": Kind("the reference alone", lambda given, _: train.whole(given.inputs.reference), needs=(TEST,)),
     "contaminated+reference": Kind(
         "the corpus as it is, and the reference",

@@ -109,7 +109,12 @@ def train_and_evaluate(context: Context, arms: list[Arm], test: list[Stem]) -> N
 
 
 def _plan(context: Context, arm: Arm, seed: int) -> Plan:
-    return train.plan(context, trained_as(arm.name, seed), arm.entries, seed=1000 + seed, recipe=arm.recipe)
+    return train.plan(context, trained_as(arm.name, seed), arm.entries, seed=seed_of(seed), recipe=arm.recipe)
+
+
+def seed_of(seed: int) -> int:
+    """What a training of this seed of the proof draws by: not by what the probes' did."""
+    return 1000 + seed
 
 
 def trained_as(arm: str, seed: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from raysep.corpus import manifest
+from raysep.corpus import manifest, storage
 from raysep.errors import AudioError, FinishedWithFailures
 from raysep.outcome import Outcome
 from raysep.rundir import Run
@@ -40,6 +40,8 @@ def report(context: Context, benchmark: Any = None) -> None:
 def again(run: Run) -> None:
     write(run, run.read_json("run.json").get("truth"))
     print_result(run)
+    for line in (tuned(run) or {}).get("found", []):
+        print(f"search: {line}")
     print(f"report: {run.path('report.html')}")
 
 
@@ -115,8 +117,19 @@ def write(run: Run, truth: str | None) -> None:
         stages=[{"name": name, "seconds": stage["seconds"]} for name, stage in stages.items() if "seconds" in stage],
         memory_gib=record.get("peak_memory_gib"),
         failures=run.read_table("failed.parquet").to_pylist(),
+        tuning=tuned(run),
     )
     run.write_bytes(render(data).encode(), "report.html")
+
+
+def tuned(run: Run) -> dict[str, Any] | None:
+    """What `raysep tune` found, if it was asked; of other scores than those that are there now, only that it is."""
+    if not run.has("tune.json"):
+        return None
+    record = run.read_json("tune.json")
+    if record["scores"] != storage.digest(run.read_bytes("stems.parquet")):
+        return {"stale": "the scores have changed since the search: start raysep tune again"}
+    return {"rows": run.read_table("tune.parquet").to_pylist(), "found": record["found"]}
 
 
 def _handling(decided: dict[str, Any]) -> str:

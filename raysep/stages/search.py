@@ -1,12 +1,13 @@
-"""The ratio by search: short trainings from θ0 with more and more suspects left out, judged on reference tracks.
+"""What to leave out of the corpus, by search: short trainings from θ0, judged on reference tracks that θ0 never saw.
 
-It finds by retraining what ``decide`` estimates without; both costs are recorded side by side.
+It finds by retraining what ``decide`` estimates without; both costs are recorded side by side. ``clean --search`` tries
+some ratios, ``raysep tune`` goes on from the same trials to full trainings.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,14 @@ import numpy as np
 import pyarrow as pa
 
 from raysep.config import TrainingSettings, recipe_of
-from raysep.corpus import manifest, storage
+from raysep.corpus import storage
 from raysep.corpus.hashing import fingerprint, stable_hash
 from raysep.corpus.manifest import Stem
+from raysep.decision import handling
+from raysep.decision.handling.reading import rows_of
 from raysep.errors import RaysepError
 from raysep.rundir import Run
-from raysep.stages import train
+from raysep.stages import decide, train
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
@@ -28,8 +31,11 @@ from raysep.training.entry import Entry
 if TYPE_CHECKING:
     from raysep.training.pool import SegmentPool
 
+Point = Mapping[str, Any]  # ratio, probe and handling
+
 METRIC = "validation_sdr"
 SILENT, RESIDUE = "silent", "residue"  # stems that the metric leaves out, and the level in dBFS of what is left on them
+ERROR, SECONDS = "standard_error", "seconds"  # of the metric over tracks, in dB; of the trial
 COLUMNS = pa.schema(
     [
         ("ratio", pa.float64()),
@@ -47,59 +53,133 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
 
     Raises ``RaysepError`` with the first trial's own words when all failed: the next call tries them again.
     """
-    from raysep.cluster import search as tune  # here: a trial's worker needs none of it
-
     run, settings = context.run, context.config.search
     if run.is_done("search"):
         return
     with run.stage("search") as record, context.progress.bar("search") as advance:
         begin = time.perf_counter()
-        trial = Trial(
-            root=run.root,
-            stems=tuple(s for s in inputs.corpus if s.frames),
-            validation=tuple(planting.folds[0].target),
-            sample_rate=context.sample_rate,
-            channels=context.channels,
-            training=context.config.training,
-            steps=settings.steps,
-            rungs=settings.rungs,
-            learning_rate=settings.learning_rate,
-            seed=context.config.seed,
-        )
-        rows = tune.search(
+        trial = trial_of(context, inputs, planting)
+        space = Space(settings.ratios, (context.config.decision.probe,), ("drop",))
+        rows = warm_starts(
+            context,
             trial,
-            {"ratio": list(settings.ratios)},
-            metric=METRIC,
-            also=(SILENT, RESIDUE),
-            rungs=settings.rungs,
-            name=f"search-{fingerprint(context.fingerprint, storage.digest(run.read_bytes('decision.parquet')))}",
+            space,
+            samples=len(settings.ratios),
+            first=[space.at(ratio) for ratio in settings.ratios],
+            name=f"search-{fingerprint(context.fingerprint, storage.digest(run.read_bytes('stems.parquet')))}",
             storage_path=run.path("search"),
-            available=context.available,
-            on_progress=advance,
+            advance=advance,
         )
         run.write_table(
             pa.table({key: [row.get(key) for row in rows] for key in COLUMNS.names}, schema=COLUMNS), "search.parquet"
         )
-        judged = [row for row in rows if row.get(METRIC) is not None and not row["error"]]
-        failed = [row for row in rows if row["error"]]
-        if failed and not judged:
-            reason = failed[0]["error"].strip().splitlines()[-1]  # what comes before is the worker's traceback
-            raise RaysepError(
-                f"search: all {len(rows)} trials failed, the first, of ratio {failed[0]['ratio']}, with: {reason}; "
-                "start the same command again to try them once more"
-            )
-        # Trials that ASHA stopped were judged after fewer steps: only the furthest are comparable.
-        furthest = max((row["rung"] for row in judged), default=0)
-        best = max((row for row in judged if row["rung"] == furthest), key=lambda row: row[METRIC], default=None)
+        refuse_failures(rows)
+        judged = ranked(rows)
+        best = judged[0] if judged else None
         removed = [row["keep"] for row in run.read_table("decision.parquet").to_pylist()]
         record.update(
             best_ratio=best and best["ratio"],
             best_sdr=best and best[METRIC],
             silent_references=max((row.get(SILENT) or 0 for row in judged), default=0),
             decided_ratio=round(1 - float(np.mean(removed)), 4),
-            steps=sum(int(row["rung"]) * settings.steps // settings.rungs for row in judged),
+            steps=sum(trial.steps_at(row["rung"]) for row in judged),
             search_seconds=round(time.perf_counter() - begin, 1),
         )
+
+
+def warm_starts(
+    context: Context,
+    trial: Trial,
+    space: Space,
+    *,
+    samples: int,
+    first: Sequence[dict[str, Any]],
+    name: str,
+    storage_path: str,
+    advance: Callable[..., None],
+) -> list[dict[str, Any]]:
+    """A row per trial: its point, what it reached, and how far it came."""
+    from raysep.cluster import search as tune  # here: a trial's worker needs none of it
+
+    return tune.search(
+        trial,
+        space,
+        samples=samples,
+        first=first,
+        seed=context.config.seed,
+        metric=METRIC,
+        also=(ERROR, SILENT, RESIDUE, SECONDS),
+        name=name,
+        storage_path=storage_path,
+        available=context.available,
+        most=context.workers,
+        on_progress=advance,
+    )
+
+
+def refuse_failures(rows: Sequence[dict[str, Any]]) -> None:
+    """Raise ``RaysepError`` when all trials failed."""
+    failed = [row for row in rows if row["error"]]
+    if failed and not ranked(rows):
+        reason = failed[0]["error"].strip().splitlines()[-1]  # what comes before is the worker's traceback
+        raise RaysepError(
+            f"search: all {len(rows)} trials failed, the first, of ratio {failed[0]['ratio']}, with: {reason}; "
+            "start the same command again to try them once more"
+        )
+
+
+def ranked(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The trials that were judged, the best first. One that was stopped had fewer steps: the furthest come before it."""
+    judged = [row for row in rows if row.get(METRIC) is not None and not row["error"]]
+    return sorted(judged, key=lambda row: (-row["rung"], -row[METRIC]))
+
+
+@dataclass(frozen=True)
+class Space:
+    """What trials are drawn from. Called with an Optuna trial it draws a point; picklable."""
+
+    ratios: tuple[float, ...]  # in order: neighbours are alike
+    probes: tuple[str, ...]
+    handlings: tuple[str, ...]
+
+    def __call__(self, draw: Any) -> dict[str, Any]:
+        return {
+            "ratio": self.ratios[draw.suggest_int("ratio", 0, len(self.ratios) - 1)],
+            "probe": draw.suggest_categorical("probe", self.probes),
+            "handling": draw.suggest_categorical("handling", self.handlings),
+        }
+
+    def at(self, ratio: float) -> dict[str, Any]:
+        """The point of this ratio, by the first probe and handling, in Optuna's own values."""
+        return {"ratio": self.ratios.index(ratio), "probe": self.probes[0], "handling": self.handlings[0]}
+
+
+def entries_at(run: Run, point: Point, stems: Sequence[Stem]) -> list[Entry]:
+    """The corpus without the most suspect ``ratio`` of each label by ``probe``, which the ``handling`` acts on.
+
+    Decided as `raysep decide --rule ratio` does, floor and all: so many as are asked for are not always left out.
+    """
+    return handling.use(point["handling"], decided_at(run, point["ratio"], point["probe"]), stems)
+
+
+def decided_at(run: Run, ratio: float, probe: str) -> handling.Decision:
+    return rows_of(decide.judge_again(run, {"rule": "ratio", "ratio": ratio, "probe": probe}))
+
+
+def trial_of(context: Context, inputs: Inputs, planting: Planting) -> Trial:
+    settings = context.config.search
+    return Trial(
+        root=context.run.root,
+        stems=tuple(s for s in inputs.corpus if s.frames),
+        validation=tuple(planting.folds[0].target),
+        sample_rate=context.sample_rate,
+        channels=context.channels,
+        training=context.config.training,
+        steps=settings.steps,
+        rungs=settings.rungs,
+        learning_rate=settings.learning_rate,
+        seed=context.config.seed,
+    )
 
 
 @dataclass(frozen=True)
@@ -117,23 +197,36 @@ class Trial:
     learning_rate: float
     seed: int
 
-    def __call__(self, point: dict[str, Any], report: Callable[[dict[str, float]], None]) -> None:
-        """Train in ``rungs`` parts; after each, report the validation's mean SDR in dB, and what of it is silent."""
+    def steps_at(self, rung: int) -> int:
+        return int(rung) * max(1, self.steps // self.rungs)
+
+    def __call__(
+        self,
+        point: Point,
+        saved: Mapping[str, Any] | None,
+        report: Callable[[dict[str, float], dict[str, Any]], None],
+    ) -> None:
+        """Train in ``rungs`` parts, from the ``saved`` state if there is one.
+
+        After each part, report the validation's mean SDR in dB, and what of it is silent, with the state to go on from.
+        """
         import torch
 
+        from raysep.evaluation.one_error import standard_error
         from raysep.separators import checkpoint
         from raysep.stages.train import load_network
         from raysep.training import loop
         from raysep.training.pool import SegmentPool
         from raysep.training.validate import validate
 
+        begin = time.perf_counter() - (saved["seconds"] if saved else 0.0)
         torch.set_num_threads(self.training.threads)
         run = Run(self.root)
         network, _ = load_network(run, train.FINAL)
         pool = SegmentPool(network.stems, int(self.training.memory_gib * 2**30))
-        self._fill(pool, self._kept(run, point["ratio"]))
+        self._fill(pool, [entry for entry in entries_at(run, point, self.stems) if entry.weight > 0])
         frames = round(self.training.segment_seconds * self.sample_rate)
-        part = max(1, self.steps // self.rungs)
+        part = self.steps_at(1)
         recipe = recipe_of(
             self.training,
             part * self.rungs,
@@ -146,23 +239,25 @@ class Trial:
         )
 
         def judge(step: int, state: loop.TrainingState) -> None:
-            averaged = checkpoint.network_of(loop.to_checkpoint(state, network))
+            averaged = checkpoint.network_of(loop.to_checkpoint(state, network)).to(next(network.parameters()).device)
             found = validate(averaged, self.validation, train.measure, rank=0, world=1)
             left = {RESIDUE: found.residue} if found.silent else {}
-            report({METRIC: found.value, SILENT: len(found.silent)} | left)
+            seconds = time.perf_counter() - begin
+            error = standard_error(np.array([found.by_track]))
+            metrics = {METRIC: found.value, ERROR: error, SILENT: len(found.silent), SECONDS: seconds}
+            report(metrics | left, {"training": state.state_dict(), "seconds": seconds})
             network.train()
 
-        loop.train(network, lambda step: pool.draw(self.training.batch, frames, step, self.seed), recipe, on_save=judge)
-
-    def _kept(self, run: Run, ratio: float) -> list[Entry]:
-        """The corpus without the most suspect ``ratio`` of each label."""
-        decision = {row["stem_id"]: row for row in run.read_table("decision.parquet").to_pylist()}
-        kept: list[Entry] = []
-        for label in manifest.labels_of(self.stems):
-            members = [s for s in self.stems if s.stem == label and decision[s.stem_id]["outcome"] != "failed"]
-            members.sort(key=lambda s: (decision[s.stem_id]["suspicion"], s.stem_id))
-            kept += train.whole(members[: max(1, round(len(members) * (1 - ratio)))])
-        return kept
+        state = loop.TrainingState(network, recipe)
+        if saved:
+            state.load_state_dict(saved["training"])
+        loop.train(
+            network,
+            lambda step: pool.draw(self.training.batch, frames, step, self.seed),
+            recipe,
+            state=state,
+            on_save=judge,
+        )
 
     def _fill(self, pool: SegmentPool, entries: list[Entry]) -> None:
         """Add pieces of each label until its share is full, of stems in an order that hashes decide.

@@ -26,6 +26,7 @@ class Validated:
     by_stem: dict[str, float]  # mean over tracks
     silent: tuple[str, ...] = ()  # track/stem whose reference is silent, so that they count in neither
     residue: float = np.nan  # dBFS, the mean of what is left on those; lower is better
+    by_track: tuple[float, ...] = ()  # the mean over the stems of each track that counts, in the order of tracks
 
     def figures(self) -> dict[str, float]:
         """Name → number, as curves and checkpoints have them; of silent stems only where there are some."""
@@ -63,11 +64,13 @@ def validate(network: Separator, stems: Sequence[Stem], measure: Measure, rank: 
     if not some.any():
         raise RaysepError("validation: no stem of any track has a figure; are they silent?")
     silent = np.argwhere(~np.isnan(residues))
+    by_track = np.nanmean(rows[some.any(axis=1)], axis=1)
     return Validated(
-        value=float(np.nanmean(rows[some.any(axis=1)], axis=1).mean()),
+        value=float(by_track.mean()),
         by_stem={label: float(np.nanmean(rows[:, k])) for k, label in enumerate(network.stems) if some[:, k].any()},
         silent=tuple(f"{tracks[track][0]}/{network.stems[k]}" for track, k in silent),
         residue=float(np.nanmean(residues)) if len(silent) else np.nan,
+        by_track=tuple(by_track.tolist()),
     )
 
 

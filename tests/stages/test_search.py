@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from raysep import config as settings
 from raysep.cluster import search as tune
 from raysep.corpus import storage
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RaysepError
-from raysep.stages import search, train
+from raysep.stages import decide, search, train
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 from raysep.training.pool import SegmentPool
@@ -22,22 +23,21 @@ STEM_BYTES = 2 * 9600  # of 1.2 s at 8 kHz: one piece
 
 @pytest.fixture
 def prepared(tmp_path, make_context, write_tracks, write_rows):
-    """(context, inputs, planting, decision): suspicion grows with the track's number; one stem failed."""
-    context = make_context(search={"steps": 4, "rungs": 2, "ratios": [0.0, 0.4]}, training={"batch": 2})
+    """(context, inputs, planting): suspicion grows with the track's number, however it is asked for; one stem failed."""
+    context = make_context(
+        search={"steps": 4, "rungs": 2, "ratios": [0.0, 0.4]}, training={"batch": 2}, decision={"floor": 0.0}
+    )
+    context.run.open("abc", {"config": settings.to_dict(context.config)})
     corpus = stems_of(write_tracks(tmp_path / "corpus", [f"t{k}" for k in range(5)], seconds=1.2)).stems
     reference = stems_of(write_tracks(tmp_path / "reference", ["R", "S"], seconds=1.2)).stems
-    decision = []
+    decision, scores = [], []
     for s in corpus:
         failed = s.stem_id == "t0/bass"
-        decision.append(
-            {
-                "stem_id": s.stem_id,
-                "outcome": "failed" if failed else "scored",
-                "suspicion": 1.0 if failed else 0.1 * int(s.track[1:]),
-                "keep": not failed and s.track != "t4",
-            }
-        )
+        about = {"stem_id": s.stem_id, "outcome": "failed" if failed else "scored"}
+        decision.append({**about, "keep": not failed and s.track != "t4"})
+        scores.append({**about, "track": s.track, "stem": s.stem, "fad": None if failed else -float(s.track[1:])})
     write_rows(context.run, "decision.parquet", decision)
+    write_rows(context.run, "stems.parquet", scores)
     return context, Inputs(corpus, reference, []), Planting(reference, [], [], {})
 
 
@@ -57,23 +57,53 @@ def trial_of(context, inputs, planting, **changes) -> search.Trial:
     return search.Trial(**settings | changes)
 
 
+def point(ratio: float, probe: str = "fad", handling: str = "drop") -> dict:
+    return {"ratio": ratio, "probe": probe, "handling": handling}
+
+
 @pytest.mark.parametrize(
     ("ratio", "left"),
     [
         (0.0, {"vocals": 5, "drums": 5, "bass": 4, "other": 5}),
-        (0.4, {"vocals": 3, "drums": 3, "bass": 2, "other": 3}),
-        (0.99, {"vocals": 1, "drums": 1, "bass": 1, "other": 1}),
+        (0.2, {"vocals": 4, "drums": 4, "bass": 4, "other": 4}),  # the one that failed is the most suspect of its label
+        (0.8, {"vocals": 4, "drums": 4, "bass": 4, "other": 4}),  # four are always left
     ],
 )
-def test_a_ratio_leaves_the_least_suspect_of_each_label(prepared, ratio, left):
-    context, inputs, planting = prepared
-    kept = trial_of(context, inputs, planting)._kept(context.run, ratio)
+def test_a_point_uses_what_a_decision_by_it_would_keep(prepared, ratio, left):
+    context, inputs, _ = prepared
+    kept = search.entries_at(context.run, point(ratio), inputs.corpus)
     assert {label: sum(e.label == label for e in kept) for label in left} == left
     assert "t0/bass" not in {e.stem.stem_id for e in kept}
     worst_kept = max(int(e.stem.track[1:]) for e in kept if e.label == "vocals")
     assert worst_kept == left["vocals"] - 1
-    turned = trial_of(context, Inputs(inputs.corpus[::-1], [], []), planting)
-    assert turned._kept(context.run, ratio) == kept
+    again = decide.judge_again(context.run, {"rule": "ratio", "ratio": ratio, "probe": "fad"}).to_pylist()
+    assert {e.stem.stem_id for e in kept} == {row["stem_id"] for row in again if row["keep"]}
+
+
+def test_a_point_is_acted_on_by_its_handling(prepared):
+    context, inputs, _ = prepared
+    weighted = search.entries_at(context.run, point(0.2, handling="weight"), inputs.corpus)
+    assert {e.weight for e in weighted} == {1.0}  # without a P(corrupt) there is nothing between
+    assert len(weighted) == 16
+
+
+class Draw:
+    """What Optuna hands to a space: here the values that were enqueued, else the middle."""
+
+    def __init__(self, **values) -> None:
+        self.values = values
+
+    def suggest_int(self, name, low, high):
+        return self.values.get(name, (low + high) // 2)
+
+    def suggest_categorical(self, name, among):
+        return self.values.get(name, among[0])
+
+
+def test_a_space_draws_every_ratio_and_begins_where_it_is_told_to():
+    space = search.Space((0.0, 0.2, 0.5), ("fused", "fad"), ("drop", "relabel"))
+    assert [space(Draw(**space.at(ratio)))["ratio"] for ratio in space.ratios] == [0.0, 0.2, 0.5]
+    assert space(Draw(probe="fad", handling="relabel")) == point(0.2, "fad", "relabel")
 
 
 def test_a_trial_reports_once_a_rung_and_the_same_again(prepared, save_network):
@@ -82,10 +112,37 @@ def test_a_trial_reports_once_a_rung_and_the_same_again(prepared, save_network):
     trial = trial_of(context, inputs, planting)
     reports: list[list[dict]] = [[], []]
     for made in reports:
-        trial({"ratio": 0.4}, made.append)
+        trial(point(0.2), None, lambda metrics, state, made=made: made.append(timeless(metrics)))
     assert len(reports[0]) == 2
     assert all(np.isfinite(row[search.METRIC]) for row in reports[0])
     assert reports[0] == reports[1]
+
+
+def timeless(metrics: dict) -> dict:
+    return {name: value for name, value in metrics.items() if name != search.SECONDS}
+
+
+def test_a_trial_that_was_interrupted_ends_as_one_in_one_go(prepared, save_network):
+    context, inputs, planting = prepared
+    save_network(context, train.FINAL)
+    trial, whole, rest = trial_of(context, inputs, planting), [], []
+    trial(point(0.2), None, lambda metrics, state: whole.append((metrics, state)))
+    trial(point(0.2), whole[0][1], lambda metrics, state: rest.append((metrics, state)))
+    assert [timeless(metrics) for metrics, _ in rest] == [timeless(whole[1][0])]
+    assert rest[0][1]["training"]["step"] == 4
+    assert rest[0][0]["seconds"] > whole[0][0]["seconds"]  # with those of before
+
+
+def test_the_error_of_a_trial_is_that_over_its_tracks(prepared, save_network, monkeypatch):
+    from raysep.training import validate
+
+    context, inputs, planting = prepared
+    save_network(context, train.FINAL)
+    found = validate.Validated(2.0, {}, by_track=(1.0, 3.0))
+    monkeypatch.setattr(validate, "validate", lambda *arguments, **named: found)
+    reports: list[dict] = []
+    trial_of(context, inputs, planting)(point(0.2), None, lambda metrics, state: reports.append(metrics))
+    assert [row["standard_error"] for row in reports] == [pytest.approx(np.std([1, 3], ddof=1) / np.sqrt(2))] * 2
 
 
 def test_a_trial_is_judged_by_the_mean_sdr_of_the_audible_stems_of_whole_reference_tracks(
@@ -101,7 +158,7 @@ def test_a_trial_is_judged_by_the_mean_sdr_of_the_audible_stems_of_whole_referen
     soundfile.write(silent.uri, hiss, silent.sample_rate, subtype="FLOAT")
     monkeypatch.setattr(inference, "separate", lambda network, mixture: np.stack([mixture / 2] * len(LABELS)))
     reports: list[dict] = []
-    trial_of(context, inputs, planting)({"ratio": 0.0}, reports.append)
+    trial_of(context, inputs, planting)(point(0.0), None, lambda metrics, state: reports.append(metrics))
 
     expected = []
     for track in ("R", "S"):
@@ -125,7 +182,7 @@ def test_every_label_gets_its_share_of_the_pool_whatever_the_order(prepared, mon
     trial, decoded = trial_of(context, inputs, planting), []
     original = pieces.pieces
     monkeypatch.setattr(pieces, "pieces", lambda stem, *rest: decoded.append(stem.stem_id) or original(stem, *rest))
-    kept = trial._kept(context.run, 0.0)  # label by label, the least suspect first
+    kept = search.entries_at(context.run, point(0.0), inputs.corpus)
     held = []
     for stems in (kept, kept[::-1]):
         pool = SegmentPool(LABELS, len(LABELS) * 2 * STEM_BYTES)
@@ -133,23 +190,25 @@ def test_every_label_gets_its_share_of_the_pool_whatever_the_order(prepared, mon
         held.append(set(pool._pieces))
     assert {label: sum(key[2] == label for key in held[0]) for label in LABELS} == dict.fromkeys(LABELS, 2)
     assert held[0] == held[1]
-    assert len(decoded) == 2 * 3 * len(LABELS)  # the two that fit, and the one that shows that no more do
+    # The two that fit, and the one that shows that no more do.
+    assert len(decoded) == 2 * 3 * len(LABELS)
 
 
 def test_a_pool_full_of_silence_is_filled_until_every_label_sounds(prepared):
     context, inputs, planting = prepared
     trial = trial_of(context, inputs, planting)
+    kept = search.entries_at(context.run, point(0.0), inputs.corpus)
     drums = [s for s in inputs.corpus if s.stem == "drums"]
     for audible in drums:
         for s in drums:
             noise = 0.1 * np.random.default_rng(0).standard_normal(s.frames)
             soundfile.write(s.uri, noise * (s == audible), s.sample_rate)
         pool = SegmentPool(LABELS, len(LABELS) * STEM_BYTES)
-        trial._fill(pool, trial._kept(context.run, 0.0))
+        trial._fill(pool, kept)
         assert (audible.stem_id, 0, "drums") in pool._pieces
     soundfile.write(drums[-1].uri, np.zeros(drums[-1].frames), drums[-1].sample_rate)
     with pytest.raises(BadInput, match="train drums with"):
-        trial._fill(SegmentPool(LABELS, len(LABELS) * STEM_BYTES), trial._kept(context.run, 0.0))
+        trial._fill(SegmentPool(LABELS, len(LABELS) * STEM_BYTES), kept)
 
 
 # The stage
@@ -185,7 +244,9 @@ def test_the_best_of_the_trials_that_got_furthest_wins(searched):
     assert (record["best_ratio"], record["best_sdr"]) == (0.4, 4.0)
     assert record["steps"] == 2 * 4 + 2
     assert record["decided_ratio"] == pytest.approx(1 - 15 / 20)  # the four of t4 and the failed one
-    assert record["given"]["space"] == {"ratio": [0.0, 0.4]}
+    assert record["given"]["space"] == search.Space((0.0, 0.4), ("fused",), ("drop",))
+    assert [first["ratio"] for first in record["given"]["first"]] == [0, 1]  # in Optuna's terms: their places
+    assert record["given"]["samples"] == 2
     assert record["silent_references"] == 3
     assert searched.context.run.read_table("search.parquet").to_pylist() == rows
     record["given"].clear()
@@ -219,13 +280,13 @@ def test_a_search_in_which_all_failed_says_why_and_is_not_done(searched):
     assert searched([{"ratio": 0.0, "validation_sdr": 3.0, "rung": 2, "error": ""}])["best_ratio"] == 0.0
 
 
-def test_another_decision_is_another_search(prepared, monkeypatch, write_rows):
+def test_other_scores_are_another_search(prepared, monkeypatch, write_rows):
     context, inputs, planting = prepared
     names = []
     monkeypatch.setattr(tune, "search", lambda trial, space, **options: names.append(options["name"]) or [])
     search.search(context, inputs, planting)
-    rows = context.run.read_table("decision.parquet").to_pylist()
-    write_rows(context.run, "decision.parquet", [{**row, "suspicion": 0.5} for row in rows])
+    rows = context.run.read_table("stems.parquet").to_pylist()
+    write_rows(context.run, "stems.parquet", [{**row, "fad": 0.5} for row in rows])
     storage.delete(context.run.path("done", "search.json"))
     search.search(context, inputs, planting)
     assert names[0] != names[1]

@@ -50,6 +50,7 @@ def test_the_figure_is_the_mean_over_tracks_of_their_stems_that_have_one(stems):
     assert len(expected) == 9
     of_tracks = [[e for name, e in expected.items() if name.startswith(f"t{k}/")] for k in range(5)]
     assert found.value == pytest.approx(np.mean([np.mean(held) for held in of_tracks]), rel=1e-6)
+    assert found.by_track == pytest.approx([np.mean(held) for held in of_tracks], rel=1e-6)
     vocals = [energy for name, energy in expected.items() if name.endswith("vocals")]
     assert found.by_stem["vocals"] == pytest.approx(np.mean(vocals), rel=1e-6)
     # The vocals of the last track are silent, and half of its bass is left there.
