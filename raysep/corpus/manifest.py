@@ -6,15 +6,14 @@ Truth labels live in a table of their own, which no code path of cleaning opens.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from raysep.corpus import storage
+from raysep.corpus.tables import marked, parquet_bytes
 from raysep.errors import BadInput
 
 SCHEMA = pa.schema(
@@ -67,11 +66,10 @@ def labels_of(stems: Iterable[Stem]) -> tuple[str, ...]:
     return tuple(sorted({stem.stem for stem in stems}))
 
 
-def write(uri: str, stems: Iterable[Stem]) -> None:
+def write(uri: str, stems: Iterable[Stem], by: str = "") -> None:
+    """``by``: the command that writes it, and may therefore replace it."""
     table = pa.Table.from_pylist([asdict(stem) for stem in sorted(stems)], schema=SCHEMA)
-    stream = io.BytesIO()
-    pq.write_table(table, stream)
-    storage.write_bytes(uri, stream.getvalue())
+    storage.write_bytes(uri, parquet_bytes(marked(table, by) if by else table))
 
 
 def read(uri: str) -> list[Stem]:
