@@ -24,18 +24,19 @@ __all__ = [
     "score",
     "separate",
     "stems_of",
+    "suspects",
     "train",
 ]
 
 if TYPE_CHECKING:
     from raysep.corpus.layouts import Scan, stems_of
-    from raysep.face.cleaning import Cleaning, Scores, clean, decide, read, score
+    from raysep.face.cleaning import Cleaning, Scores, clean, decide, read, score, suspects
     from raysep.face.distances import Distances, fad
     from raysep.face.separating import Evaluation, Separation, Training, evaluate, separate, train
 else:
     _HOMES = {
         "raysep.corpus.layouts": ("Scan", "stems_of"),
-        "raysep.face.cleaning": ("Cleaning", "Scores", "clean", "decide", "read", "score"),
+        "raysep.face.cleaning": ("Cleaning", "Scores", "clean", "decide", "read", "score", "suspects"),
         "raysep.face.distances": ("Distances", "fad"),
         "raysep.face.separating": ("Evaluation", "Separation", "Training", "evaluate", "separate", "train"),
     }

@@ -14,6 +14,7 @@ import raysep.commands.evaluate.command
 import raysep.commands.fad.command
 import raysep.commands.separate.command
 import raysep.commands.submit.command
+import raysep.commands.suspects.command
 import raysep.commands.train.command  # noqa: F401 - each registers its commands
 from raysep.commands.app import app
 
