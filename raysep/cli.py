@@ -11,6 +11,7 @@ import raysep.commands.config.command
 import raysep.commands.convert.command
 import raysep.commands.corpus.command
 import raysep.commands.evaluate.command
+import raysep.commands.export.command
 import raysep.commands.fad.command
 import raysep.commands.separate.command
 import raysep.commands.submit.command

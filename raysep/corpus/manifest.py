@@ -67,9 +67,13 @@ def labels_of(stems: Iterable[Stem]) -> tuple[str, ...]:
 
 
 def write(uri: str, stems: Iterable[Stem], by: str = "") -> None:
-    """``by``: the command that writes it, and may therefore replace it."""
+    storage.write_bytes(uri, to_bytes(stems, by))
+
+
+def to_bytes(stems: Iterable[Stem], by: str = "") -> bytes:
+    """A manifest as the bytes of its file. ``by``: the command that writes it, and may therefore replace it."""
     table = pa.Table.from_pylist([asdict(stem) for stem in sorted(stems)], schema=SCHEMA)
-    storage.write_bytes(uri, parquet_bytes(marked(table, by) if by else table))
+    return parquet_bytes(marked(table, by) if by else table)
 
 
 def read(uri: str) -> list[Stem]:

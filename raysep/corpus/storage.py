@@ -111,14 +111,16 @@ def write_bytes(uri: str, data: bytes) -> None:
                 temporary.write_bytes(data)
 
 
+def _named(uri: str) -> Path:
+    """A local file by its own name. A link of that name is not followed: what it leads to is somebody else's."""
+    path = Path(os.path.abspath(Path(uri.removeprefix("file://")).expanduser()))
+    return path.parent.resolve() / path.name
+
+
 @contextmanager
 def _replacing(uri: str) -> Iterator[Path]:
-    """A path beside a local file; what is written to it is on the disk, and under the file's name, when the block ends well.
-
-    A link of that name is replaced, not followed: what it leads to is somebody else's.
-    """
-    named = Path(os.path.abspath(Path(uri.removeprefix("file://")).expanduser()))
-    target = named.parent.resolve() / named.name
+    """A path beside a local file; what is written to it is on the disk, and under the file's name, when the block ends well."""
+    target = _named(uri)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
@@ -149,10 +151,24 @@ def copy(source: str, target: str) -> None:
         write_bytes(target, read_bytes(source))
 
 
+def link(source: str, target: str) -> None:
+    """A local link to a local file, in place of whatever has that name. Raises ``OutputError``."""
+    place = _named(target)
+    with writing(target):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}")
+        temporary.symlink_to(absolute(source))
+        temporary.replace(place)
+
+
 def delete(uri: str) -> None:
-    system, path = filesystem(uri)
-    if system.get_file_info(path).type == fs.FileType.File:
-        system.delete_file(path)
+    """Of a link, the link itself. What is not there, and what is no file, is left alone."""
+    if is_remote(uri):
+        system, path = filesystem(uri)
+        if system.get_file_info(path).type == fs.FileType.File:
+            system.delete_file(path)
+    elif (named := _named(uri)).is_symlink() or named.is_file():
+        named.unlink(missing_ok=True)
 
 
 def list_files(uri: str, recursive: bool = True) -> list[fs.FileInfo]:

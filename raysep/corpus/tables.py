@@ -35,6 +35,24 @@ def marked(table: pa.Table, by: str) -> pa.Table:
     return table.replace_schema_metadata({**(table.schema.metadata or {}), MAKER: by.encode()})
 
 
+def read_table(uri: str, types: pa.Schema) -> pa.Table:
+    """A table by its ending; a CSV's columns are of ``types``, as far as these name them, and an empty cell is null.
+
+    Raises ``FileNotFoundError``, ``pyarrow.ArrowInvalid``.
+    """
+    from raysep.corpus import storage
+
+    if not uri.lower().endswith(CSV):
+        return storage.read_table(uri)
+    from pyarrow import BufferReader
+    from pyarrow import csv as reader
+
+    options = reader.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""])
+    settings = reader.ReadOptions(use_threads=False)
+    quoted = reader.ParseOptions(newlines_in_values=True)
+    return reader.read_csv(BufferReader(storage.read_bytes(uri)), settings, quoted, options)
+
+
 def file_bytes(table: pa.Table, uri: str) -> bytes:
     """The table as the ending of ``uri`` says: CSV for ``.csv``, else Parquet."""
     return csv_bytes(table) if uri.lower().endswith(CSV) else parquet_bytes(table)
