@@ -110,7 +110,7 @@ def claim(out: str, maker: str, made_from: Mapping[str, Any], targets: Collectio
     """
     known, about = _makers(out), dict(made_from)
     if not overwrite and known.get(maker) != about and (there := _present(out, targets)):
-        by = f"made from {_told(known[maker])}, not {_told(about)}" if maker in known else f"not made by {maker}"
+        by = f"made from {_other(known[maker], about)}" if maker in known else f"not made by {maker}"
         raise RunConflict(f"{out}: holds {there[0]}{_more(there)}, {by}; choose another folder, or --overwrite")
     record = json.dumps({"made": known | {maker: about}}, indent=2)
     storage.write_bytes(storage.join(out, MARKER), record.encode() + b"\n")
@@ -131,8 +131,9 @@ def _present(out: str, targets: Collection[str]) -> list[str]:
     return [path for info in storage.list_files(out) if (path := storage.uri_of(out, info)[below:]) in wanted]
 
 
-def _told(about: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in about.items())
+def _other(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """What is not the same, in words."""
+    return ", ".join(f"{name} {there.get(name)} and not {here[name]}" for name in here if there.get(name) != here[name])
 
 
 def _more(names: list[str]) -> str:

@@ -146,7 +146,7 @@ def test_what_somebody_else_made_is_not_replaced(tmp_path):
         outputs.claim(out, "raysep synth a", {"seed": 1}, PIECES, overwrite=False)
     assert not (tmp_path / outputs.MARKER).exists()
     outputs.claim(out, "raysep synth a", {"seed": 1}, PIECES, overwrite=True)
-    with pytest.raises(RunConflict, match=r"holds A/bass\.wav, made from seed 1, not seed 2"):
+    with pytest.raises(RunConflict, match=r"holds A/bass\.wav, made from seed 1 and not 2"):
         outputs.claim(out, "raysep synth a", {"seed": 2}, PIECES, overwrite=False)
 
 
@@ -161,3 +161,17 @@ def test_below_is_the_folder_or_in_it():
     assert outputs.below("/a/b", "/a")
     assert outputs.below("/a", "/a")
     assert not outputs.below("/ab", "/a")
+
+
+def test_a_disk_that_fills_up_is_told_of_the_file_and_the_one_before_stays(tmp_path, file_limit):
+    uri = str(tmp_path / "t.parquet")
+    storage.write_bytes(uri, b"before")
+    (tmp_path / "source").write_bytes(bytes(50_000))
+    for write in (lambda: storage.write_bytes(uri, bytes(50_000)), lambda: storage.copy(str(tmp_path / "source"), uri)):
+        with (
+            file_limit(20_000),
+            pytest.raises(OutputError, match=r"t\.parquet: cannot be written \(File too large\); make room"),
+        ):
+            write()
+    assert (tmp_path / "t.parquet").read_bytes() == b"before"
+    assert files_in(tmp_path) == ["source", "t.parquet"]
