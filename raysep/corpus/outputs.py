@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,10 @@ def _try_folder(uri: str, told: str) -> None:
     trial = storage.join(uri, TRIAL)
     try:
         storage.write_bytes(trial, b"")
-        storage.delete(trial)
     except OutputError as error:
         raise OutputError(str(error).replace(trial, told, 1)) from error
+    with suppress(OSError):  # who may write may not always delete
+        storage.delete(trial)
 
 
 def _nearest(uri: str) -> str:
