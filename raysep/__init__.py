@@ -11,6 +11,7 @@ __all__ = [
     "Cleaning",
     "Distances",
     "Evaluation",
+    "Exported",
     "Scan",
     "Scores",
     "Separation",
@@ -20,27 +21,31 @@ __all__ = [
     "clean",
     "decide",
     "evaluate",
+    "export",
     "fad",
     "prove",
     "read",
     "score",
     "separate",
     "stems_of",
+    "suspects",
     "train",
     "tune",
 ]
 
 if TYPE_CHECKING:
     from raysep.corpus.layouts import Scan, stems_of
-    from raysep.face.cleaning import Cleaning, Scores, clean, decide, prove, read, score
+    from raysep.face.cleaning import Cleaning, Scores, clean, decide, prove, read, score, suspects
     from raysep.face.distances import Distances, fad
+    from raysep.face.exporting import Exported, export
     from raysep.face.separating import Evaluation, Separation, Training, evaluate, separate, train
     from raysep.face.tuning import Tuning, tune
 else:
     _HOMES = {
         "raysep.corpus.layouts": ("Scan", "stems_of"),
-        "raysep.face.cleaning": ("Cleaning", "Scores", "clean", "decide", "prove", "read", "score"),
+        "raysep.face.cleaning": ("Cleaning", "Scores", "clean", "decide", "prove", "read", "score", "suspects"),
         "raysep.face.distances": ("Distances", "fad"),
+        "raysep.face.exporting": ("Exported", "export"),
         "raysep.face.separating": ("Evaluation", "Separation", "Training", "evaluate", "separate", "train"),
         "raysep.face.tuning": ("Tuning", "tune"),
     }

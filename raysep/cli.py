@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import raysep.commands.benchmark.command
 import raysep.commands.clean.command
@@ -11,9 +13,11 @@ import raysep.commands.config.command
 import raysep.commands.convert.command
 import raysep.commands.corpus.command
 import raysep.commands.evaluate.command
+import raysep.commands.export.command
 import raysep.commands.fad.command
 import raysep.commands.separate.command
 import raysep.commands.submit.command
+import raysep.commands.suspects.command
 import raysep.commands.train.command
 import raysep.commands.tune.command  # noqa: F401 - each registers its commands
 from raysep.commands.app import app
@@ -24,7 +28,11 @@ def main() -> None:
     from raysep.errors import RaysepError
 
     try:
-        app(standalone_mode=True)
+        try:
+            with _outputs_named():
+                app(standalone_mode=True)
+        finally:
+            _flush()
     except RaysepError as error:
         if os.environ.get("RAYSEP_DEBUG"):
             raise
@@ -34,6 +42,33 @@ def main() -> None:
         if end.code == 130:  # how typer ends on Ctrl-C
             print("raysep: stopped; the same command goes on where this one ended", file=sys.stderr)
         raise
+
+
+@contextmanager
+def _outputs_named() -> Iterator[None]:
+    """A full disk that no one has put the name of an output to; without a name it is the terminal's end."""
+    from raysep.errors import FULL, writing
+
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        with writing(str(error.filename or "standard output")):
+            raise
+
+
+def _flush() -> None:
+    """Standard output to its end, here and not when the interpreter is gone. A reader that has seen enough is no error."""
+    from raysep.errors import writing
+
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left goes nowhere: the interpreter flushes once more
+        if not isinstance(error, BrokenPipeError):
+            with writing("standard output"):
+                raise
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysep import config as settings
 from raysep.config import Config
-from raysep.corpus import hashing, labels, manifest, storage
+from raysep.corpus import hashing, labels, manifest, outputs, storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
 from raysep.rundir import Run
@@ -205,6 +205,7 @@ def _opened(
     from raysep.screen import Progress
     from raysep.stages import inputs, kit, train
 
+    outputs.try_folder(request.out)
     with PeakMemory() as memory:
         found, config = prepare(request)
         train.check_validation(config, has_tracks=False)
@@ -230,6 +231,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
 
     if handling and not decision:
         raise BadInput(f"--handling {handling}: acts on a decision: give --decision too")
+    outputs.try_folder(request.out)
     found, config = prepare(request)
     training.check_validation(config, bool(found.validation))
     entries = training.entries_by(found.corpus, decision, handling or "table", Progress(request.quiet).say)

@@ -13,7 +13,6 @@ a finished piece with its marker, or work that is done again with the same resul
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import platform
@@ -29,6 +28,7 @@ from typing import Any
 import pyarrow as pa
 
 from raysep.corpus import storage
+from raysep.corpus.tables import parquet_bytes
 from raysep.errors import BadInput, RunConflict
 
 FIRST_LOOK = "first-look"  # a stage's name, and its folder's
@@ -162,11 +162,7 @@ def existing(root: str, *files: str) -> Run:
 
 
 def table_bytes(table: pa.Table) -> bytes:
-    import pyarrow.parquet as pq
-
-    stream = io.BytesIO()
-    pq.write_table(table, stream)
-    return stream.getvalue()
+    return parquet_bytes(table)
 
 
 def environment() -> dict[str, Any]:

@@ -336,3 +336,20 @@ def noise_stems(tmp_path) -> list[Stem]:
             noise = rng.integers(-9000, 9000, round(2.3 * RATE)).astype(np.int16)
             soundfile.write(tmp_path / track / f"{label}.wav", noise, RATE, subtype="PCM_16")
     return stems_of(str(tmp_path)).stems
+
+
+@pytest.fixture
+def file_limit():
+    """``with file_limit(bytes):`` no file of this process may grow beyond that, as on a disk that is full."""
+    import resource
+
+    @contextlib.contextmanager
+    def limit(size: int):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit

@@ -75,6 +75,49 @@ def test_an_error_is_one_line_and_an_exit_code_of_its_kind(raysep, monkeypatch, 
     assert raysep(*arguments) == (code, "", "raysep: x.wav: broken; replace it\n")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("clean", "no-such-corpus", "--reference", "R", "--out"),
+        ("train", "no-such-corpus", "--out"),
+        ("evaluate", "no-such-model", "no-such-corpus", "--out"),
+        ("fad", "no-such-corpus", "--reference", "R", "--out"),
+        ("separate", "no-such-model", "no-such-song", "--out"),
+        ("scan", "no-such-corpus", "--out"),
+        ("contaminate", "no-such-corpus", "--out"),
+        ("synth",),
+        ("benchmark", "run", "--out"),
+        ("benchmark", "harm", "no-such-bench", "--out"),
+        ("benchmark", "attribution", "no-such-bench", "--out"),
+        ("benchmark", "corpus"),
+    ],
+    ids=" ".join,
+)
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_read(raysep, tmp_path, arguments):
+    (tmp_path / "file").write_text("")
+    place = f"{tmp_path}/file/out" + (".parquet" if "scan" in arguments else "")
+    code, output, error = raysep(*arguments, place)
+    assert (code, output) == (1, "")
+    lines = [line for line in error.splitlines() if not line.endswith("…")]  # a bar that has begun
+    assert len(lines) == 1
+    assert place.removesuffix("out") in lines[0]
+    assert "cannot be written" in lines[0]
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_a_standard_output_that_is_full_is_one_line():
+    script = "import sys\nsys.argv = ['raysep', '--version']\nfrom raysep import cli\ncli.main()"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == "raysep: standard output: cannot be written (No space left on device); make room there, or choose another place\n"
+    )
+
+
 def test_debug_shows_the_traceback(monkeypatch):
     monkeypatch.setenv("RAYSEP_DEBUG", "")
     monkeypatch.setattr(sys, "argv", ["raysep", "--debug", "status", "/no/such/run"])

@@ -12,6 +12,7 @@ import soundfile
 
 from raysep import cli
 from raysep import config as settings
+from raysep.commands.export import forms
 from raysep.corpus import benchmark, conditions, faults, harm, manifest, truth
 from raysep.decision import handling
 from raysep.probes.catalogue import PROBES
@@ -116,6 +117,11 @@ def test_the_table_of_handlings_is_the_registry():
     rows = table(doc("how-the-ratio-is-found.md"), "| handling |")
     found = {row[0].split("`")[1]: row[1] for row in rows}
     assert found == {name: handling.resolve(name).about for name in handling.HANDLINGS}
+
+
+def test_the_table_of_forms_is_the_registry():
+    rows = {row[0].strip("`"): row[1] for row in table(doc("export.md"), "| form |")}
+    assert rows == {name: forms.resolve(name).about for name in forms.FORMS}
 
 
 def test_the_table_of_presets_is_the_configuration():

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import raysep
+from raysep.corpus import manifest
 from raysep.rundir import Run
 
 HEAVY = (
@@ -41,7 +42,7 @@ def command(*words: str) -> str:
 
 
 @pytest.fixture
-def scored(make_context, write_rows) -> Run:
+def scored(make_context, make_stems, write_rows) -> Run:
     """A run with calibrated scores of forty stems by one probe, a quarter of the judged ones far off."""
     context = make_context(decision={"rule": "ratio", "ratio": 0.25, "probe": "fad"})
     from raysep import config as settings
@@ -63,6 +64,8 @@ def scored(make_context, write_rows) -> Run:
         for label in context.config.labels
     ]
     write_rows(context.run, "stems.parquet", rows)
+    manifest.write(context.run.path("manifest.parquet"), make_stems([f"{track:02d}" for track in range(10)]))
+    context.run.write_table(raysep.decide(context.run.root), "decision.parquet")
     return context.run
 
 
@@ -108,5 +111,13 @@ def test_deciding_again_loads_neither_ray_nor_torch(scored, tmp_path):
     for script in (
         f"import raysep; assert raysep.decide({scored.root!r}, ratio=0.5).num_rows == 40",
         f"{command('decide', scored.root, '--ratio', '0.5', '--out', str(out))}\nimport os\nassert os.path.getsize({str(out)!r})",
+    ):
+        assert loaded(script) & {"ray", "torch", "torchaudio", "transformers", "soundfile"} == set()
+
+
+def test_listing_the_suspects_loads_neither_ray_nor_torch(scored):
+    for script in (
+        f"import raysep; assert raysep.suspects({scored.root!r}, top=3).num_rows == 3",
+        command("suspects", scored.root),
     ):
         assert loaded(script) & {"ray", "torch", "torchaudio", "transformers", "soundfile"} == set()

@@ -15,6 +15,7 @@ from raysep.errors import AudioError
 
 BLOCK_FRAMES = 1 << 16
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
+FLOATING = ("FLOAT", "DOUBLE")
 UNKNOWN_SIZE = 0x7FFF0000  # a WAV written to a pipe carries a size about this or 0xFFFFFFFF: it was not known
 
 
@@ -74,7 +75,7 @@ def encode(
     subtype: str = "PCM_16",
     compression: float | None = None,
 ) -> bytes:
-    """Encode float32 ``(channel, time)`` as one file's bytes; samples outside [-1, 1] are clipped.
+    """Encode float32 ``(channel, time)`` as one file's bytes; samples outside [-1, 1] are clipped, but in floating point.
 
     In 16 and 24 bits they are rounded to the nearest step; libsndfile itself rounds down, half a step off on average.
 
@@ -82,7 +83,7 @@ def encode(
     """
     import soundfile
 
-    samples = np.clip(audio.T, -1.0, 1.0)
+    samples = audio.T if subtype in FLOATING else np.clip(audio.T, -1.0, 1.0)
     if subtype in PCM_BITS:
         samples = nearest_steps(samples, PCM_BITS[subtype])
     stream = io.BytesIO()

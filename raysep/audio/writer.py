@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from pathlib import Path
 
 import numpy as np
 
 from raysep.audio.files import BLOCK_FRAMES, nearest_steps
-from raysep.errors import BadInput
+from raysep.errors import BadInput, OutputError, writing
 
 ENCODINGS = {  # (format, bits of a sample) -> libsndfile's names
     ("wav", 16): ("WAV", "PCM_16"),
@@ -27,7 +28,8 @@ class AudioWriter:
     The file appears under its name when the block ends well, replacing one that was there; after an exception there is
     nothing new. ``frames`` is how many samples per channel will come, if that is known. Samples are rounded to the
     nearest step (libsndfile itself rounds down, half a step off on average) and those outside [-1, 1] are cut, except
-    in 32 bits, which are floating point. Raises ``BadInput`` for an encoding that does not exist.
+    in 32 bits, which are floating point. Raises ``BadInput`` for an encoding that does not exist, ``OutputError`` when the
+    disk is full.
     """
 
     def __init__(
@@ -65,21 +67,50 @@ class AudioWriter:
             samples = nearest_steps(audio, self.bits)
             written = (samples / 2.0 ** (8 * samples.itemsize - 1)).astype(np.float32)
         for first in range(0, samples.shape[1], BLOCK_FRAMES):
-            self._file.write(np.ascontiguousarray(samples[:, first : first + BLOCK_FRAMES].T))
+            self._append(np.ascontiguousarray(samples[:, first : first + BLOCK_FRAMES].T))
         return written
+
+    def _append(self, samples: np.ndarray) -> None:
+        """``(n, channel)`` into the file. What libsndfile could not write it tells by a count, or by an error without a reason."""
+        import soundfile
+
+        try:
+            self._file.write(samples)
+        except (soundfile.LibsndfileError, AssertionError) as error:
+            raise self._full(error) from error
+
+    def _full(self, error: BaseException) -> OutputError:
+        """What is known of a failed write: how much room is left where it goes."""
+        free = shutil.disk_usage(self.path.parent).free
+        reason = getattr(error, "error_string", "") or "fewer samples were written than were given"
+        return OutputError(
+            f"{self.path}: cannot be written ({reason} {free / 2**20:.0f} MiB are free there); make room there, or choose another "
+            "place"
+        )
 
     def __enter__(self) -> AudioWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            self._file.close()
+            self._close(failed=kind is not None)
             if kind is None:
-                with self._temporary.open("rb") as file:
-                    os.fsync(file.fileno())
-                self._temporary.replace(self.path)
+                with writing(str(self.path)):
+                    with self._temporary.open("rb") as file:
+                        os.fsync(file.fileno())
+                    self._temporary.replace(self.path)
         finally:
             self._temporary.unlink(missing_ok=True)
+
+    def _close(self, failed: bool) -> None:
+        """The rest goes to the disk now, and a header that says how much: which fails where nothing fits any more."""
+        import soundfile
+
+        try:
+            self._file.close()
+        except soundfile.LibsndfileError as error:
+            if not failed:
+                raise self._full(error) from error
 
 
 def check_encoding(format: str, bits: int) -> None:

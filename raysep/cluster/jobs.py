@@ -12,6 +12,7 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from raysep.cluster import session
+from raysep.cluster.upload import upload_of
 from raysep.errors import BadInput, RaysepError
 
 # What workers need to reach the storage; the values travel in the job's environment, never in a file.
@@ -26,7 +27,6 @@ PASSED_ON = (
     "RAYSEP_SHARED_FOLDERS",
 )
 STARTING_SECONDS = 60.0  # how long a head may take to accept its first job
-EXCLUDES = [".venv", ".git", "runs", "docs", "tests", "benchmarks", "**/*.wav", "**/*.flac"]
 
 
 def checkout() -> Path | None:
@@ -57,7 +57,7 @@ def submit(address: str, arguments: list[str], submission_id: str | None = None,
     An id is unique for the cluster's life, so giving one guards against submitting twice.
     """
     root = checkout()
-    code = {"working_dir": str(root), "excludes": EXCLUDES} if root else {}
+    code = {"working_dir": str(root), "excludes": upload_of(root).excludes} if root else {}
     passed = {name: os.environ[name] for name in PASSED_ON if pass_credentials and name in os.environ}
     jobs, begin = client(address), time.monotonic()
     while True:

@@ -14,7 +14,7 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError, RayTaskError
 
-from raysep.errors import RaysepError
+from raysep.errors import OutputError, RaysepError
 from raysep.resources import Resources
 
 RESTARTS = 3
@@ -166,6 +166,8 @@ def run_shards(
             try:
                 on_done(shard, ray.get(answer))
             except RayTaskError as error:
+                if isinstance(error.cause, OutputError):  # no shard is to blame, and none would fare better
+                    raise OutputError(str(error.cause)) from error
                 failed[shard] = _last_line(error.cause or error)
             except RayError as error:  # the worker died, was killed for its memory, or its node is gone
                 bury(worker, error)

@@ -53,6 +53,7 @@ def command(
 Workers = Annotated[int | None, typer.Option(min=1, help="Most processes at once (default: as many as fit).")]
 Seed = Annotated[int, typer.Option(min=0, help="Everything random follows from it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there, whoever made it.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change one setting, for example training.steps=800. Repeatable."),

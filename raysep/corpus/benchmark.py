@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from raysep.corpus import conditions, storage
+from raysep.corpus import conditions, outputs, storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
 
@@ -50,6 +50,7 @@ def make_corpus(
     condition: str = conditions.TEN_KINDS,
     songs: int | None = None,
     reference: int | None = None,
+    overwrite: bool = False,
 ) -> Corpora:
     """Write ``clean/``, ``train/``, ``reference/``, ``test/``, ``truth.parquet`` and a note, ``corpus.json``.
 
@@ -57,7 +58,8 @@ def make_corpus(
     condition's). Songs are nested: more of them begin with those that fewer are, so that a curve over their number is of
     one draw. Depends on these, the condition and the seed only. Can be repeated: the same files come out again.
     ``progress(done, total)`` counts songs rendered and songs contaminated. Raises ``BadInput`` for an unknown size or
-    condition, or when a folder already holds other songs.
+    condition, or when a folder already holds other songs; without ``overwrite`` ``RunConflict`` when files are there that were not
+    made from the same.
     """
     from raysep.corpus.contamination import contaminate
     from raysep.corpus.songs.synthesis import synthesise
@@ -74,6 +76,7 @@ def make_corpus(
     )
     for folder, count, prefix in sets:
         _refuse_other_songs(folder, count, prefix)
+    outputs.claim(out, "raysep benchmark corpus", {"condition": condition, "seed": seed}, [NOTE], overwrite=overwrite)
     total = 2 * plan.train + plan.reference + plan.test
     finished = 0
 
@@ -82,10 +85,12 @@ def make_corpus(
             progress(finished + done, total)
 
     for folder, count, prefix in sets:
-        synthesise(folder, count, plan.seconds, plan.sample_rate, seed, workers, advance, prefix)
+        synthesise(folder, count, plan.seconds, plan.sample_rate, seed, workers, advance, prefix, overwrite=overwrite)
         finished += count
     chosen = (faults.kinds, faults.severities)
-    contaminate(places.clean, places.train, places.truth, faults.share, seed, *chosen, workers, advance)
+    contaminate(
+        places.clean, places.train, places.truth, faults.share, seed, *chosen, workers, advance, overwrite=overwrite
+    )
     about = {"size": size if isinstance(size, str) else None, **vars(plan)}
     note = {**about, **conditions.note(condition, *chosen, faults.share, seed)}
     storage.write_bytes(storage.join(out, NOTE), json.dumps(note, indent=2).encode() + b"\n")

@@ -6,9 +6,11 @@ out. Kinds are in equal parts, by the stems that they touch.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+from raysep.corpus import storage
 from raysep.corpus.faults import KINDS, SEVERITIES
 from raysep.errors import BadInput
 
@@ -56,6 +58,14 @@ def condition(name: str) -> Condition:
     if name not in CONDITIONS:
         raise BadInput(f"--condition {name}: there is no such condition; choose one of {', '.join(CONDITIONS)}")
     return CONDITIONS[name]
+
+
+def is_note(uri: str) -> bool:
+    """Whether a file is a corpus's note, as ``note`` gives it."""
+    try:
+        return set(note(None, (), (), 0.0, 0)) <= set(json.loads(storage.read_bytes(uri)))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def note(

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from raysep.audio.files import decode, encode, probe
-from raysep.corpus import storage, truth
+from raysep.corpus import outputs, storage, truth
 from raysep.corpus.faultplan import Planned, plan
 from raysep.corpus.faults import FAULTS, KINDS, PAIRED, SEVERITIES, WHOLE_TRACK, Stems, check_choices
 from raysep.corpus.hashing import generator
@@ -24,6 +24,7 @@ from raysep.corpus.layouts import LABELS, headers, stems_of
 from raysep.corpus.layouts.naming import MIXTURE
 from raysep.corpus.manifest import Stem, stem_id, tracks_of
 from raysep.corpus.reading import as_channels
+from raysep.corpus.tables import made_by
 from raysep.errors import BadInput
 
 __all__ = ["KINDS", "SEVERITIES", "Corruption", "Planned", "contaminate", "corrupt", "corrupt_track", "plan"]
@@ -151,6 +152,7 @@ def contaminate(
     labels: Sequence[str] = LABELS,
     split: str = "train",
     say: Callable[[str], None] = lambda text: None,
+    overwrite: bool = False,
 ) -> list[dict]:
     """Write a copy of a corpus in which ``share`` of the stems is corrupted; returns the truth rows.
 
@@ -158,17 +160,21 @@ def contaminate(
     format; the ``mixture`` of a touched track, where there is one, becomes the sum of its stems as written (clipped
     where that leaves [-1, 1]). Tracks are processed in parallel (``workers`` processes, the processor count by
     default) and the result does not depend on how many. The truth table is written last, and outside ``out_uri``.
-    Can be repeated: the same files come out again.
+    Can be repeated: the same files come out again. Without ``overwrite`` ``RunConflict`` is raised, before any work, when one of
+    them is there and was not made from the same corpus and the same faults.
     A script that calls this with more than one worker needs the usual ``if __name__ == "__main__":``.
     """
     corpus, out, truth_table = (storage.absolute(uri) for uri in (corpus_uri, out_uri, truth_uri))
     _check_places(corpus, out, truth_table)
+    outputs.try_file(truth_uri, "--truth", overwrite=overwrite, ours=lambda uri: made_by(uri) == truth.MAKER)
+    outputs.try_folder(out_uri)
     tracks = tracks_of(stems_of(corpus, labels, split=split, layout="musdb", say=say).stems)
     faults_of = defaultdict(list)
     for fault in plan({track: tuple(stems) for track, stems in tracks.items()}, share, seed, kinds, severities):
         faults_of[fault.track].append(fault)
     tasks = _tasks(corpus, out, tracks, faults_of, seed)
     _check_leftovers(out, tasks)
+    _claim(out, tasks, overwrite)
 
     rows: list[dict] = []
     for done, task_rows in enumerate(_run(tasks, workers), start=1):
@@ -198,6 +204,17 @@ def _check_leftovers(out: str, tasks: Sequence[_Task]) -> None:
         raise BadInput(
             f"{out}: already holds {len(strange)} other files ({strange[0]}, …); give an empty folder for the copy"
         )
+
+
+def _claim(out: str, tasks: Sequence[_Task], overwrite: bool) -> None:
+    """Room for the copy, and the word of who makes it. Of the faults no more than a digest: cleaning may read it."""
+    files = {to: 0 for task in tasks for _, to in task.copies}
+    files |= {task.targets[label]: stem.bytes for task in tasks for label, stem in task.stems.items()}
+    there = {storage.uri_of(out, info): info.size for info in storage.list_files(out)}
+    outputs.try_folder(out, needs_bytes=sum(size for uri, size in files.items() if uri not in there))
+    plan_of = [(task.track, {k: s.etag for k, s in task.stems.items()}, task.planned, task.seed) for task in tasks]
+    made_from = {"plan": storage.digest(repr(plan_of).encode())[:12]}
+    outputs.claim(out, "raysep contaminate", made_from, [uri[len(out) + 1 :] for uri in files], overwrite=overwrite)
 
 
 def _tasks(

@@ -6,18 +6,17 @@ Truth labels live in a table of their own, which no code path of cleaning opens.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from raysep.audio.resample import resampled_frames
 from raysep.corpus import storage
 from raysep.corpus.names import normal
+from raysep.corpus.tables import marked, parquet_bytes
 from raysep.errors import BadInput
 
 SCHEMA = pa.schema(
@@ -114,11 +113,14 @@ def labels_of(stems: Iterable[Stem]) -> tuple[str, ...]:
     return tuple(sorted({stem.stem for stem in stems}))
 
 
-def write(uri: str, stems: Iterable[Stem]) -> None:
+def write(uri: str, stems: Iterable[Stem], by: str = "") -> None:
+    storage.write_bytes(uri, to_bytes(stems, by))
+
+
+def to_bytes(stems: Iterable[Stem], by: str = "") -> bytes:
+    """A manifest as the bytes of its file. ``by``: the command that writes it, and may therefore replace it."""
     table = pa.Table.from_pylist([asdict(stem) for stem in sorted(stems)], schema=SCHEMA)
-    stream = io.BytesIO()
-    pq.write_table(table, stream)
-    storage.write_bytes(uri, stream.getvalue())
+    return parquet_bytes(marked(table, by) if by else table)
 
 
 def read(uri: str) -> list[Stem]:

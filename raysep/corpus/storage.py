@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +20,12 @@ from urllib.parse import urlparse
 
 from pyarrow import fs
 
-from raysep.errors import BadInput
+from raysep.errors import BadInput, writing
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+COPY_BYTES = 8 << 20
 
 
 def is_remote(uri: str) -> bool:
@@ -96,28 +101,74 @@ def write_bytes(uri: str, data: bytes) -> None:
     Locally: a temporary file in the same folder, flushed to disk, then renamed. In an object store a
     single PUT is already atomic. Two writers of the same bytes do no harm; the last one wins.
     """
-    system, path = filesystem(uri)
-    if is_remote(uri):
-        with system.open_output_stream(path) as stream:
-            stream.write(data)
-        return
-    target = Path(path)
+    with writing(uri):
+        if is_remote(uri):
+            system, path = filesystem(uri)
+            with system.open_output_stream(path) as stream:
+                stream.write(data)
+        else:
+            with _replacing(uri) as temporary:
+                temporary.write_bytes(data)
+
+
+def _named(uri: str) -> Path:
+    """A local file by its own name. A link of that name is not followed: what it leads to is somebody else's."""
+    path = Path(os.path.abspath(Path(uri.removeprefix("file://")).expanduser()))
+    return path.parent.resolve() / path.name
+
+
+@contextmanager
+def _replacing(uri: str) -> Iterator[Path]:
+    """A path beside a local file; what is written to it is on the disk, and under the file's name, when the block ends well."""
+    target = _named(uri)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
+        yield temporary
+        with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def copy(source: str, target: str) -> None:
+    """The same bytes at another place, as ``write_bytes`` leaves them; within one store they do not pass through here.
+
+    Raises what reading raises, and ``OutputError``.
+    """
+    if not is_remote(source) and not is_remote(target):
+        # Left in the reverse order: the copy is closed before it is made sure of and gets its name.
+        with open(absolute(source), "rb") as stream, writing(target), _replacing(target) as new, new.open("wb") as out:
+            shutil.copyfileobj(stream, out, COPY_BYTES)
+    elif is_remote(source) and is_remote(target) and filesystem(source)[0] == filesystem(target)[0]:
+        (system, path), (_, to) = filesystem(source), filesystem(target)
+        if system.get_file_info(path).type != fs.FileType.File:
+            raise FileNotFoundError(f"{source}: no such file")
+        with writing(target):
+            system.copy_file(path, to)
+    else:
+        write_bytes(target, read_bytes(source))
+
+
+def link(source: str, target: str) -> None:
+    """A local link to a local file, in place of whatever has that name. Raises ``OutputError``."""
+    place = _named(target)
+    with writing(target):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}")
+        temporary.symlink_to(absolute(source))
+        temporary.replace(place)
+
+
 def delete(uri: str) -> None:
-    system, path = filesystem(uri)
-    if system.get_file_info(path).type == fs.FileType.File:
-        system.delete_file(path)
+    """Of a link, the link itself. What is not there, and what is no file, is left alone."""
+    if is_remote(uri):
+        system, path = filesystem(uri)
+        if system.get_file_info(path).type == fs.FileType.File:
+            system.delete_file(path)
+    elif (named := _named(uri)).is_symlink() or named.is_file():
+        named.unlink(missing_ok=True)
 
 
 def list_files(uri: str, recursive: bool = True) -> list[fs.FileInfo]:

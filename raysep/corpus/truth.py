@@ -6,26 +6,24 @@ Columns: ``stem_id, track, stem, kind`` (``"clean"`` for an untouched stem), ``s
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from raysep.corpus import storage
 from raysep.corpus.names import normal
+from raysep.corpus.tables import marked, parquet_bytes
 from raysep.errors import BadInput
 
 CLEAN = "clean"
+MAKER = "contaminate"  # whose tables these are: it may replace them
 SCHEMA = pa.schema([(name, pa.string()) for name in ("stem_id", "track", "stem", "kind", "severity", "parameters")])
 
 
 def write(uri: str, rows: Iterable[dict]) -> None:
     """Rows as dicts with exactly the columns above, in any order; the same rows give the same bytes."""
     table = pa.Table.from_pylist(sorted(rows, key=lambda row: row["stem_id"]), schema=SCHEMA)
-    stream = io.BytesIO()
-    pq.write_table(table, stream)
-    storage.write_bytes(uri, stream.getvalue())
+    storage.write_bytes(uri, parquet_bytes(marked(table, MAKER)))
 
 
 def read(uri: str) -> list[dict]:

@@ -54,6 +54,7 @@ SCHEMA = pa.schema(
         ("weight", pa.float64()),  # sampling weight: 1 - P(corrupt); 0 for a failed stem
         ("label", pa.string()),  # which a removed stem belongs to, where it is another one; else null
         ("reason", pa.string()),
+        ("verdict", pa.string()),  # a person's word: keep, remove or a label; null = nothing was said
     ]
 )
 
@@ -150,6 +151,7 @@ def verdicts(
                 [f"{why}; {other.words}" if other else why for why, other in zip(reasons, belongs, strict=True)],
                 pa.string(),
             ),
+            "verdict": pa.nulls(len(stem_ids), pa.string()),
         },
         schema=SCHEMA,
     )
@@ -192,7 +194,7 @@ def summary(decision: pa.Table) -> dict:
     None), ``warning, counts`` (stems, kept, removed, scored, silent, failed, kept_by_floor, and other_label: removed ones that
     belong to another label), ``first_other_label`` in words, ``removed_share, evidence`` (scored stems per role),
     ``none_removed`` (why no scored stem is removed; None where one is), ``evidence_removed`` (calibration and planted stems
-    that the rule would remove).
+    that the rule would remove), ``verdicts`` (``by_hand.obey``; only where some were given).
     """
     metadata = decision.schema.metadata or {}
     if METADATA not in metadata:

@@ -186,23 +186,43 @@ def decide(
     run: Place,
     out: Place | None = None,
     *,
+    manifest: Place | None = None,
+    verdicts: Place | None = None,
     rule: str | None = None,
     threshold: float | None = None,
     fdr: float | None = None,
     ratio: float | None = None,
     probe: str | None = None,
+    overwrite: bool = False,
 ) -> pa.Table:
     """A decision by the stored scores of a run, a row per stem: no audio is touched, and neither Ray nor torch loaded.
 
-    What is not given is as in the run. With ``out`` the table is written too, for ``train``. Raises ``BadInput`` when
-    the run has no scores yet, or for a setting that cannot be.
+    What is not given is as in the run. ``verdicts`` is a CSV of your own, above the rule. With ``out`` the table is written
+    too, for ``train``, and the manifest of what is used, to ``manifest`` or beside it. Raises ``BadInput`` when the run has no
+    scores yet, or for a setting or a verdict that cannot be, and ``RunConflict`` for an output that is somebody else's.
     """
-    from raysep.corpus import storage
-    from raysep.rundir import existing, table_bytes
-    from raysep.stages.decide import judge_again
+    from raysep.rundir import existing
+    from raysep.stages.decide import decide_again
 
     given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe}
-    table = judge_again(existing(at(run), "stems.parquet"), {k: v for k, v in given.items() if v is not None})
-    if out is not None:
-        storage.write_bytes(where(out), table_bytes(table))
-    return table
+    return decide_again(
+        existing(at(run), "stems.parquet", "manifest.parquet"),
+        {name: value for name, value in given.items() if value is not None},
+        at(out),
+        verdicts=at(verdicts),
+        to_manifest=at(manifest),
+        overwrite=overwrite,
+    ).table
+
+
+def suspects(run: Place, *, label: str | Sequence[str] | None = None, top: int | None = None) -> pa.Table:
+    """The most suspect stems of a run that has decided, the worst first: why, by which probes, and where each lies.
+
+    Of one label or of some only, and ``top`` of them at most; without audio, Ray or torch. Raises ``BadInput`` when the run has
+    not decided yet, or has no such label.
+    """
+    from raysep.commands.suspects import suspects as command
+    from raysep.rundir import existing
+
+    found = existing(at(run), "decision.parquet", "stems.parquet", "manifest.parquet")
+    return command.suspects(found, [label] if isinstance(label, str) else label, top)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from raysep.config import DecisionSettings, from_dict, merge
-from raysep.corpus import manifest, storage
+from raysep.corpus import manifest, outputs, storage
 from raysep.corpus.manifest import Stem
+from raysep.corpus.tables import CSV, PARQUET, file_bytes, made_by, marked
 from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
 from raysep.errors import BadInput
-from raysep.rundir import Run, read_scores, table_bytes
+from raysep.rundir import Run, read_scores
 from raysep.stages.context import Context
 from raysep.stages.folds import place
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
+
+COMMAND = "decide"
 
 
 def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
@@ -73,19 +78,81 @@ def check_probe(settings: DecisionSettings, own: tuple[str, ...] = ()) -> None:
         raise BadInput(f"decision.probe = {settings.probe!r}: must be {FUSED} or one of {', '.join(known)}")
 
 
-def decide_again(run: Run, settings: dict[str, Any], out: str) -> dict[str, Any]:
-    """Another decision of a scored run, written to ``out``; returns its summary (``verdicts.summary``)."""
-    from raysep.decision.verdicts import summary
+@dataclass(frozen=True)
+class Again:
+    """Another decision of a scored run, and what of its corpus is used by it."""
 
-    table = judge_again(run, settings)
-    storage.write_bytes(storage.absolute(out), table_bytes(table))
-    return summary(table)
+    table: pa.Table
+    used: list[Stem]  # under the label that each is used as
+    handling: str
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        from raysep.decision.verdicts import summary
+
+        return summary(self.table)
 
 
-def judge_again(run: Run, settings: dict[str, Any]) -> pa.Table:
+@dataclass(frozen=True)
+class Outputs:
+    """Where another decision goes: its table, and the manifest of what is used. Absolute."""
+
+    table: str
+    manifest: str
+
+    @classmethod
+    def tried(cls, out: str, manifest: str | None, overwrite: bool) -> Outputs:
+        """The places, once it is sure that they can be written. Raises ``BadInput``, ``OutputError``, ``RunConflict``."""
+
+        def ours(uri: str) -> bool:
+            return made_by(uri) == COMMAND
+
+        option = "--manifest" if manifest else "--out"
+        return cls(
+            outputs.try_file(out, "--out", (PARQUET, CSV), overwrite=overwrite, ours=ours),
+            outputs.try_file(beside(out, manifest), option, (PARQUET,), overwrite=overwrite, ours=ours),
+        )
+
+
+def beside(out: str, manifest: str | None = None) -> str:
+    """Where the manifest goes unless it is said: beside the decision."""
+    return manifest or re.sub(r"\.(parquet|csv)$", "", out, flags=re.IGNORECASE) + "-cleaned.parquet"
+
+
+def decide_again(
+    run: Run,
+    settings: dict[str, Any],
+    out: str | None = None,
+    *,
+    verdicts: str | None = None,
+    to_manifest: str | None = None,
+    overwrite: bool = False,
+) -> Again:
+    """Another decision of a scored run; with ``out`` it is written there, and the manifest of what is used beside it.
+
+    ``verdicts``: a CSV of a person's own, which stand above the rule (``decision.by_hand``).
+    """
+    if to_manifest and not out:
+        raise BadInput(f"--manifest {to_manifest}: comes with a decision: give --out too")
+    places = Outputs.tried(out, to_manifest, overwrite) if out else None
+    again = judge_again(run, settings, verdicts)
+    if places:
+        storage.write_bytes(places.table, file_bytes(marked(again.table, COMMAND), places.table))
+        manifest.write(places.manifest, again.used, by=COMMAND)
+    return again
+
+
+def judge_again(run: Run, settings: dict[str, Any], verdicts: str | None = None) -> Again:
     """Another decision from a scored run's ``stems.parquet``: by the run's own settings, but for these."""
+    from raysep.decision.by_hand import obey, read_verdicts
+
     config = from_dict(merge(run.read_json("run.json")["config"], {"decision": settings}))
-    return by_rule(run.read_table("stems.parquet"), config.decision, config.seed)
+    said = read_verdicts(verdicts, config.labels) if verdicts else []
+    table = by_rule(run.read_table("stems.parquet"), config.decision, config.seed)
+    table = obey(table, said) if verdicts else table
+    corpus = manifest.read(run.path("manifest.parquet"))
+    entries = handling.use(config.decision.handling, rows_of(table), corpus)
+    return Again(table, [entry.used for entry in entries if entry.weight > 0], config.decision.handling)
 
 
 def per_stem(run: Run, corpus: list[Stem], planting: Planting) -> pa.Table:

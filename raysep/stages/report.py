@@ -184,11 +184,12 @@ def _detection(run: Run, truth: str) -> dict[str, Any]:
 
 def _suspects(run: Run, decision: list[dict]) -> list[dict[str, Any]]:
     """The most suspect stems with what speaks against them and an excerpt to listen to."""
+    from raysep.decision.strongest import standings, strongest
     from raysep.probes.stored import oriented_in
 
     stems = {s.stem_id: s for s in manifest.read(run.path("manifest.parquet"))}
     table = run.read_table("stems.parquet")
-    scores, oriented = {row["stem_id"]: row for row in table.to_pylist()}, oriented_in(table)
+    scores, standing = {row["stem_id"]: row for row in table.to_pylist()}, standings(table, oriented_in(table))
     worst = sorted(
         (r for r in decision if r["outcome"] == Outcome.SCORED), key=lambda r: (-r["suspicion"], r["stem_id"])
     )
@@ -196,22 +197,9 @@ def _suspects(run: Run, decision: list[dict]) -> list[dict[str, Any]]:
     for row in worst[:SUSPECTS]:
         audio, mime = _excerpt(run, stems[row["stem_id"]])
         keys = ("stem_id", "stem", "suspicion", "p_corrupt", "reason")
-        strongest = _strongest(scores, row, oriented)
-        rows.append({**{key: row[key] for key in keys}, "probes": strongest, "audio": audio, "mime": mime})
+        probes = {name: scores[row["stem_id"]][name] for name in strongest(standing[row["stem_id"]])}
+        rows.append({**{key: row[key] for key in keys}, "probes": probes, "audio": audio, "mime": mime})
     return rows
-
-
-def _strongest(scores: dict[str, dict], row: dict, oriented: list[str], count: int = 4) -> dict[str, float]:
-    """The oriented probes by which a stem stands lowest among the stems of its label."""
-    own = scores[row["stem_id"]]
-    peers = [s for s in scores.values() if s["stem"] == row["stem"] and s["outcome"] == Outcome.SCORED]
-    standings = {}
-    for name in oriented:
-        if own[name] is not None:
-            values = np.array([np.nan if peer[name] is None else peer[name] for peer in peers], dtype=float)
-            standings[name] = float(np.nanmean(values <= own[name]))
-    chosen = sorted(standings, key=lambda name: (standings[name], name))[:count]
-    return {name: own[name] for name in chosen}
 
 
 def _excerpt(run: Run, stem: manifest.Stem) -> tuple[bytes | None, str]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from raysep.audio import writer as module
 from raysep.audio.writer import ENCODINGS, AudioWriter
-from raysep.errors import BadInput
+from raysep.errors import BadInput, OutputError
 
 RATE = 16_000
 
@@ -99,4 +99,25 @@ def test_unknown_encodings_are_refused(tmp_path, format, bits):
 def test_more_channels_than_the_format_has_are_refused_and_leave_nothing(tmp_path):
     with pytest.raises(BadInput, match="9 channels at 16000 Hz cannot be written as flac"):
         AudioWriter(tmp_path / "x.flac", RATE, 9, "flac")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("format", "bits"), ENCODINGS)
+def test_a_full_disk_is_told_of_the_file_and_leaves_nothing(tmp_path, file_limit, format, bits):
+    path = tmp_path / f"x.{format}"
+
+    def write() -> None:
+        with AudioWriter(path, RATE, 2, format, bits) as writer:
+            for _ in range(20):
+                writer.write(hiss())
+
+    said = rf"x\.{format}: cannot be written \(.*MiB are free there\); make room there"
+    with file_limit(20_000), pytest.raises(OutputError, match=said):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_the_callers_own_is_not_taken_for_a_full_disk(tmp_path):
+    with pytest.raises(KeyError), AudioWriter(tmp_path / "x.wav", RATE, 2):
+        raise KeyError
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ import pytest
 
 from raysep.cluster import shards
 from raysep.cluster.shards import RESTARTS, run_shards
-from raysep.errors import RaysepError
+from raysep.errors import OutputError, RaysepError
 from raysep.resources import Resources
 
 # Running
@@ -379,3 +379,19 @@ def test_workers_of_another_share_are_let_go(ray_runtime):
     with shards.kept_workers():
         pids_of(ray_runtime, count=3)
         assert pids_of(Resources(0.5, 0, 1), count=1)
+
+
+def test_an_output_that_cannot_be_written_ends_the_call_and_fails_no_shard(ray_runtime):
+    def make():
+        from raysep.errors import writing
+
+        def run(shard, payload):
+            with writing("scores/part-00001.parquet"), open("/dev/full", "wb", buffering=0) as full:
+                full.write(b"x")
+
+        return run
+
+    with pytest.raises(
+        OutputError, match=r"^scores/part-00001\.parquet: cannot be written \(No space left on device\)"
+    ):
+        run_shards(make, {1: None, 2: None}, Resources(2, 0, 1))

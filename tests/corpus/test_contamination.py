@@ -10,10 +10,10 @@ import pytest
 from small_audio import LABELS, RATE, tones_and_noise, wav
 
 from raysep.audio.files import decode, probe
-from raysep.corpus import storage, truth
+from raysep.corpus import outputs, storage, truth
 from raysep.corpus.contamination import KINDS, Planned, contaminate, corrupt, corrupt_track
 from raysep.corpus.layouts import stems_of
-from raysep.errors import BadInput
+from raysep.errors import BadInput, RunConflict
 
 NAMES = tuple(f"song {i}" for i in range(8))
 
@@ -43,7 +43,9 @@ def made(clean, tmp_path_factory):
 
 
 def files(root: str) -> dict[str, bytes]:
-    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(Path(root).rglob("*")) if p.is_file()}
+    """What a corpus is read from: everything but the word of who made it."""
+    found = (p for p in sorted(Path(root).rglob("*")) if p.is_file() and p.name != outputs.MARKER)
+    return {str(p.relative_to(root)): p.read_bytes() for p in found}
 
 
 # one fault -------------------------------------------------------------------------------------------------------
@@ -279,3 +281,20 @@ def test_tracks_that_lack_a_stem_or_are_padded_are_spoilt_as_they_are(tmp_path, 
     assert len(rows) == 11
     assert "1 track without a stem of some label, first A without bass; 1 stem padded" in said[0]
     assert len(stems_of(str(tmp_path / "out")).stems) == 11
+
+
+def test_what_somebody_else_put_there_is_kept_unless_told_otherwise(clean, tmp_path):
+    arguments = (clean, f"{tmp_path}/out", f"{tmp_path}/truth.parquet", 0.6)
+    storage.write_bytes(f"{tmp_path}/out/{NAMES[0]}/bass.wav", b"theirs")
+    with pytest.raises(RunConflict, match=rf"holds {NAMES[0]}/bass\.wav, not made by raysep contaminate"):
+        contaminate(*arguments, seed=3, workers=1)
+    assert storage.read_bytes(f"{tmp_path}/out/{NAMES[0]}/bass.wav") == b"theirs"
+    contaminate(*arguments, seed=3, workers=1, overwrite=True)
+    with pytest.raises(RunConflict, match=r"made from plan .* and not"):
+        contaminate(*arguments, seed=4, workers=1)
+    told = (tmp_path / "out" / outputs.MARKER).read_text()
+    assert "seed" not in told  # cleaning could draw the faults again
+    storage.write_bytes(f"{tmp_path}/theirs.parquet", b"theirs")
+    with pytest.raises(RunConflict, match=r"--truth .*theirs\.parquet: exists already"):
+        contaminate(clean, f"{tmp_path}/new", f"{tmp_path}/theirs.parquet", 0.6, seed=3)
+    assert not (tmp_path / "new").exists()

@@ -56,6 +56,11 @@ def test_decide_takes_what_the_command_takes(options, arguments):
     assert arguments(face.decide) == options("decide")
 
 
+def test_suspects_takes_what_the_command_takes_but_for_the_form(options, arguments):
+    form = {"csv", "json", "overwrite"}
+    assert arguments(face.suspects) == {k: v for k, v in options("suspects").items() if k not in form}
+
+
 def test_clean_asks_for_what_the_command_asks_for(raysep, asked, tmp_path):
     words = "--test T --preset tiny --set training.steps=7 --search --until decide --rounds 2 --retry-failed --workers 3 --address auto --layout own:L -q"
     assert raysep("clean", "C", "--reference", "R", "--out", "O", *words.split())[0] == 0

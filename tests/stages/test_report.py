@@ -10,6 +10,7 @@ from scipy import stats
 from raysep.commands.clean import status
 from raysep.corpus import manifest
 from raysep.corpus.layouts import stems_of
+from raysep.decision.strongest import standings, strongest
 from raysep.errors import FinishedWithFailures
 from raysep.probes.stored import oriented_in
 from raysep.stages import prove, report, results
@@ -283,11 +284,9 @@ def test_the_strongest_probes_are_those_by_which_a_stem_stands_lowest(make_stems
         probes = {"loss": -float(k), "fad-z": float(k), "excess": None, "curvature": -100.0 * k, "own-loss": 0.5 * k}
         scores[s.stem_id] = {"stem_id": s.stem_id, "stem": s.stem, "outcome": "scored", **probes}
     scores["t3/vocals"] |= {"outcome": "silent", "loss": -1e9}  # is nobody's peer
-    oriented = oriented_in(pa.Table.from_pylist(list(scores.values())))
-    strongest = report._strongest(scores, {"stem_id": "t9/vocals", "stem": "vocals"}, oriented, count=2)
+    table = pa.Table.from_pylist(list(scores.values()))
     # ``curvature`` is lower still, but it is not oriented: low means nothing.
-    assert list(strongest) == ["loss", "fad-z"]
-    assert strongest["loss"] == -9.0
+    assert strongest(standings(table, oriented_in(table))["t9/vocals"], 2) == ["loss", "fad-z"]
 
 
 def test_an_excerpt_begins_where_the_stem_is_heard(tmp_path, make_context):

@@ -37,7 +37,7 @@ from raysep.commands.benchmark.attribution_workers import (
     TrainingWorker,
     folder_of,
 )
-from raysep.corpus import benchmark, manifest, storage, truth
+from raysep.corpus import benchmark, manifest, outputs, storage, truth
 from raysep.corpus.hashing import fingerprint, generator
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
@@ -84,6 +84,7 @@ def quality(request: QualityRequest) -> Run:
 
     changes = {"network": {"hidden": request.hidden}, "training": {**TRAINING, "steps": request.steps}}
     config = settings.preset("tiny", settings.merge({**changes, "seed": request.seed}, request.overrides))
+    outputs.try_folder(request.out)
     found, rows = read_bench(request.bench)
     counts = {"seeds": request.seeds, "bases": BASES}  # not that of the subsets: more of them can be added later
     about = {

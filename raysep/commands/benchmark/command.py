@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, ConfigFile, Layout, Quiet, Seed, Settings, Workers, benchmark_app, command
+from raysep.commands.app import (
+    Address,
+    ConfigFile,
+    Layout,
+    Overwrite,
+    Quiet,
+    Seed,
+    Settings,
+    Workers,
+    benchmark_app,
+    command,
+)
 
 
 @command(benchmark_app, "corpus", "raysep benchmark corpus bench --size tiny")
@@ -28,6 +39,7 @@ def benchmark_corpus(
     ] = None,
     seed: Seed = 1,
     workers: Workers = None,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
     """Render and contaminate the benchmark's corpora."""
@@ -39,7 +51,17 @@ def benchmark_corpus(
         raise BadInput(f"--size {size}: there is no such size; choose one of {', '.join(benchmark.BENCHMARKS)}")
     conditions.condition(condition)
     with Progress(quiet).bar("corpus") as advance:
-        benchmark.make_corpus(out, size, seed, workers, advance, condition=condition, songs=songs, reference=reference)
+        benchmark.make_corpus(
+            out,
+            size,
+            seed,
+            workers,
+            advance,
+            condition=condition,
+            songs=songs,
+            reference=reference,
+            overwrite=overwrite,
+        )
     print(f"{size} corpus, {condition}: {out}")
 
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from raysep import config as settings
 from raysep.commands.benchmark.harm_worker import HarmTrainer, Spoilt
-from raysep.corpus import benchmark, manifest, storage
+from raysep.corpus import benchmark, manifest, outputs, storage
 from raysep.corpus.faultplan import plan
 from raysep.corpus.faults import KINDS, PAIRED, SEVERITIES, STRONGEST, check_choices
 from raysep.corpus.hashing import fingerprint
@@ -71,6 +71,7 @@ def harm(request: HarmRequest) -> Run:
     config = settings.preset(
         "tiny", settings.merge({"training": {"steps": request.steps}, "seed": request.seed}, request.overrides)
     )
+    outputs.try_folder(request.out)
     clean, test = read_songs(request.bench)
     found = Inputs(clean, [], test)
     about = {

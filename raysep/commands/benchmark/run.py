@@ -24,7 +24,7 @@ import pyarrow as pa
 from raysep import config as settings
 from raysep import pipeline
 from raysep.commands.benchmark.sources import ARMS, Own, Rendered
-from raysep.corpus import benchmark, conditions, storage
+from raysep.corpus import benchmark, conditions, outputs, storage
 from raysep.corpus.benchmark import Corpora
 from raysep.corpus.hashing import fingerprint
 from raysep.errors import BadInput, FinishedWithFailures
@@ -69,6 +69,7 @@ def run(request: RunRequest) -> Run:
     from raysep.commands.benchmark import run_detection, run_figures, run_tables
 
     _check(request)
+    outputs.try_folder(request.out)
     whole = Run(request.out)
     about = {
         "source": {"kind": type(request.source).__name__.lower(), **asdict(request.source)},

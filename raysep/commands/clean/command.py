@@ -11,6 +11,7 @@ from raysep.commands.app import (
     ConfigFile,
     Labels,
     Layout,
+    Overwrite,
     Preset,
     Quiet,
     Seed,
@@ -169,7 +170,17 @@ def prove(
 @command(app, "decide", "raysep decide runs/first --rule ratio --ratio 0.3 --probe fad --out ratio30.parquet")
 def decide(
     run: Annotated[str, typer.Argument(help="A run that has been scored.")],
-    out: Annotated[str, typer.Option(help="The decision table to write (Parquet).")],
+    out: Annotated[str, typer.Option(help="The decision table to write: .parquet, or .csv.")],
+    manifest: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The manifest of what is used, to write too (default: OUT-cleaned.parquet)."),
+    ] = None,
+    verdicts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Your own, above the rule: a CSV of stem_id, verdict (keep, remove or a label), note."
+        ),
+    ] = None,
     rule: Annotated[
         str | None, typer.Option(help="threshold, fdr or ratio (default, here and below: the run's own).")
     ] = None,
@@ -177,18 +188,34 @@ def decide(
     fdr: Annotated[float | None, typer.Option(help="Share of clean stems accepted among the removed.")] = None,
     ratio: Annotated[float | None, typer.Option(help="Share of each label's stems to remove.")] = None,
     probe: Annotated[str | None, typer.Option(help="What a ratio ranks by: fused, or any probe.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Decide again from stored scores: another rule, ratio or probe, and no audio is touched."""
+    """Decide again from stored scores, by another rule, ratio or probe, or by your own word; no audio is touched.
+
+    Writes the decision, and beside it the manifest of the stems that are used, as the run's decision.handling says.
+    """
+    from raysep.decision.by_hand import sentences
     from raysep.decision.verdicts import notes
     from raysep.rundir import existing
     from raysep.stages import decide as stage
 
     given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe}
     settings = {name: value for name, value in given.items() if value is not None}
-    found = stage.decide_again(existing(run, "stems.parquet"), settings, out)
+    again = stage.decide_again(
+        existing(run, "stems.parquet", "manifest.parquet"),
+        settings,
+        out,
+        verdicts=verdicts,
+        to_manifest=manifest,
+        overwrite=overwrite,
+    )
+    found = again.summary
     other = found["counts"]["other_label"]
     moved = f", {other} of them like another label, first {found['first_other_label']}" if other else ""
     print(f"{found['counts']['removed']} of {found['counts']['stems']} stems removed{moved}: {out}")
+    print(f"{len(again.used)} stems are used ({again.handling}): {stage.beside(out, manifest)}")
+    for line in sentences(found.get("verdicts")):
+        print(line)
     for note in notes(found):
         print(f"note: {note}")
 

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from raysep.corpus import storage
+from raysep.corpus import outputs, storage
 from raysep.errors import BadInput
 
 SUFFIX = ".safetensors"
@@ -21,6 +21,7 @@ def convert(source: str, out: str, overwrite: bool = False) -> list[str]:
     from raysep.separators import checkpoint, umx
 
     source, out = storage.absolute(source), storage.absolute(out)
+    (outputs.try_file if out.endswith(SUFFIX) else outputs.try_folder)(out, "OUT")
     if source.endswith(SUFFIX):
         if out.endswith(SUFFIX):
             raise BadInput(f"{out}: a checkpoint becomes a folder of the openunmix package; give a folder")

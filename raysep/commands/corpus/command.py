@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Labels, Layout, Quiet, Seed, Workers, app, command
+from raysep.commands.app import Labels, Layout, Overwrite, Quiet, Seed, Workers, app, command
 
 
 @command(app, "scan", "raysep scan CORPUS --out manifest.parquet")
@@ -16,17 +16,20 @@ def scan(
     split: Annotated[str, typer.Option(help="Written into the manifest's split column.")] = "train",
     labels: Labels = None,
     layout: Layout = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """List a corpus: one row per stem with its address, rate, channels, length and content tag."""
-    from raysep.corpus import manifest, storage
+    from raysep.corpus import manifest, outputs, storage
     from raysep.corpus.labels import parse
     from raysep.corpus.layouts import stems_of
+    from raysep.corpus.tables import PARQUET, made_by
     from raysep.screen import Progress
 
+    to = outputs.try_file(out, "--out", (PARQUET,), overwrite=overwrite, ours=lambda uri: made_by(uri) == "scan")
     wanted, place, say = parse(labels) if labels else None, storage.absolute(corpus), Progress().say
     names, sums = (wanted.names, wanted.sums) if wanted else (None, None)
     stems = stems_of(place, names, sums=sums, split=split, layout=layout, say=say).stems
-    manifest.write(storage.absolute(out), stems)
+    manifest.write(to, stems, by="scan")
     hours = sum(s.frames / s.sample_rate for s in stems) / 3600
     print(f"{len(stems)} stems of {len(manifest.tracks_of(stems))} tracks, {hours:.2f} h of audio: {out}")
 
@@ -41,6 +44,7 @@ def synth(
     prefix: Annotated[str, typer.Option(help="Song names begin with it.")] = "song",
     font: Annotated[str | None, typer.Option(help="Another sound font (.sf2, .sf3).")] = None,
     workers: Workers = None,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
     """Compose and render four-stem songs from sampled instruments and a sung voice; the same songs for the same seed."""
@@ -48,7 +52,18 @@ def synth(
     from raysep.screen import Progress
 
     with Progress(quiet).bar("songs") as advance:
-        synthesise(out, songs, seconds, sample_rate, seed, workers=workers, progress=advance, prefix=prefix, font=font)
+        synthesise(
+            out,
+            songs,
+            seconds,
+            sample_rate,
+            seed,
+            workers=workers,
+            progress=advance,
+            prefix=prefix,
+            font=font,
+            overwrite=overwrite,
+        )
     print(f"{songs} songs of {seconds:g} s at {sample_rate} Hz: {out}")
 
 
@@ -83,12 +98,13 @@ def contaminate(
     ] = None,
     truth: Annotated[str | None, typer.Option(help="Truth table (default: OUT-truth.parquet).")] = None,
     workers: Workers = None,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
     """Copy a corpus with faults of known kinds in it; what was done goes to a truth table outside the copy."""
     import json
 
-    from raysep.corpus import conditions, contamination, storage
+    from raysep.corpus import conditions, contamination, outputs, storage
     from raysep.screen import Progress
 
     chosen = conditions.condition(condition or conditions.TEN_KINDS)
@@ -97,6 +113,8 @@ def contaminate(
     if share is None:
         share = chosen.share if condition else 0.4
     truth = truth or out.rstrip("/") + "-truth.parquet"
+    note = truth.removesuffix(".parquet") + ".json"
+    outputs.try_file(note, "--truth", overwrite=overwrite, ours=conditions.is_note)
     progress = Progress(quiet)
     with progress.bar("contaminate") as advance:
         contamination.contaminate(
@@ -110,11 +128,11 @@ def contaminate(
             workers=workers,
             progress=advance,
             say=progress.say,
+            overwrite=overwrite,
         )
     # A condition that was changed is not the one of that name.
     same = (kinds, severities, share) == (chosen.kinds, chosen.severities, chosen.share)
     name = (condition or conditions.TEN_KINDS) if same else None
-    note = truth.removesuffix(".parquet") + ".json"
     about = conditions.note(name, kinds, severities, share, seed)
     storage.write_bytes(storage.absolute(note), json.dumps(about, indent=2).encode() + b"\n")
     print(f"contaminated copy: {out}\ntruth table: {truth}\nnote: {note}")

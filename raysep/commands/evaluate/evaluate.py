@@ -20,7 +20,7 @@ import pyarrow as pa
 from raysep.commands.evaluate import tables
 from raysep.commands.evaluate.models import MIXTURE, Candidate, baseline, find
 from raysep.commands.evaluate.worker import STAGE, Measuring, TrackEvaluator, failed_rows, part
-from raysep.corpus import manifest, storage
+from raysep.corpus import manifest, outputs, storage
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.labels import parse
 from raysep.corpus.layouts import LABELS, stems_of
@@ -72,6 +72,7 @@ def evaluate(request: EvaluationRequest) -> Run:
         numbers.check((*request.measures, *more), request.backend), request.backend, request.frames, request.separation
     )
     _check_separation(request.separation)
+    outputs.try_folder(request.out)
     models, against = choose(request)
     stems = read_corpus(request, models)
     about = {

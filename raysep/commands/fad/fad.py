@@ -21,7 +21,7 @@ from raysep.commands.fad import embedding, scoring, tables
 from raysep.commands.fad.embedding import Embedding, Located, StemEmbedder
 from raysep.commands.fad.inputs import Comparison, accept_mended_files, read_comparison
 from raysep.commands.fad.scoring import LabelSet, ReferenceBuilder, SetMeasurer, StemScorer
-from raysep.corpus import manifest, storage
+from raysep.corpus import manifest, outputs, storage
 from raysep.corpus.hashing import fingerprint, stable_hash
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError
@@ -67,6 +67,7 @@ def fad(request: FadRequest) -> Run:
     ``FinishedWithFailures`` when all is done but stems failed (rows with outcome ``failed``; the same command tries these
     again, as they are or mended), ``RaysepError`` when all did.
     """
+    outputs.try_folder(request.out)
     say = Progress(request.quiet).say
     compared = read_comparison(request.corpus, request.reference, request.labels, request.split, request.layout, say)
     chosen, embedder = choose_embedder(request, compared)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from statistics import median
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from raysep.commands.fad.scoring import ENDINGS, schema_of
+from raysep.corpus.tables import csv_bytes, finite
 from raysep.outcome import Outcome
 from raysep.probes.fad import measures as stem_level
 from raysep.probes.fad import set_level
@@ -47,15 +46,6 @@ def write(
     run.write_table(table, TABLE)
     run.write_bytes(csv_bytes(table), CSV)
     run.write_json(record(rows, sets, inputs, reference, about), RECORD)
-
-
-def csv_bytes(table: pa.Table) -> bytes:
-    """As a spreadsheet opens it: a header, then a line each; a number that there is none of is an empty cell."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(table.column_names)
-    writer.writerows([["" if finite(v) is None else v for v in row.values()] for row in table.to_pylist()])
-    return stream.getvalue().encode()
 
 
 def record(
@@ -100,15 +90,6 @@ def most_distant(rows: Sequence[dict[str, Any]], measures: Sequence[str], count:
     column = f"{ranking(measures)}-z"
     scored = [row for row in rows if row["outcome"] == Outcome.SCORED and finite(row[column]) is not None]
     return sorted(scored, key=lambda row: -row[column])[:count]
-
-
-def finite(value: Any) -> Any:
-    """The same with None for numbers that neither JSON nor a spreadsheet has a form for."""
-    if isinstance(value, dict):
-        return {key: finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def show(rows: Sequence[dict[str, Any]], result: dict[str, Any], root: str) -> None:

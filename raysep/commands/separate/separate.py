@@ -14,16 +14,15 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from raysep.audio.files import decode_blocks, probe
+from raysep.audio.files import AudioInfo, decode_blocks, probe
 from raysep.commands.separate.inputs import InputFile, find
 from raysep.commands.separate.stem_files import StemFiles, workspace, write_stems
-from raysep.corpus import storage
+from raysep.corpus import outputs, storage
 from raysep.corpus.layouts.headers import fingerprint
-from raysep.errors import AudioError, BadInput, FinishedWithFailures, RunConflict
+from raysep.errors import AudioError, BadInput, FinishedWithFailures, OutputError, RunConflict
 from raysep.screen import Progress
 from raysep.version import __version__
 
@@ -77,14 +76,12 @@ def separate_each(
     ``model`` is a checkpoint, or the folder of a run that trained one; ``inputs`` as for ``sources.find``; ``options``
     are the fields of ``stem_files.StemFiles``; all places may be ``s3://``. What an earlier call finished with the same
     model and options is not done again. Raises ``BadInput`` for a model, an input or an option that cannot be used,
-    ``RunConflict`` when a folder holds files of another origin (unless ``overwrite``).
+    ``RunConflict`` when a folder holds files of another origin (unless ``overwrite``), ``OutputError`` when one cannot be written.
     """
     from raysep.separators.inference import check_options
 
     chosen = StemFiles(**options)
-    out, progress = storage.absolute(out), Progress(quiet)
-    if not storage.is_remote(out) and Path(out).is_file():
-        raise BadInput(f"--out {out}: is a file; give a folder")
+    out, progress = outputs.try_folder(out), Progress(quiet)
     check_options(
         chosen.chunk_seconds, chosen.overlap, batch, chosen.filter, shifts=chosen.shifts, precision=chosen.precision
     )
@@ -100,6 +97,10 @@ def separate_each(
                 with progress.bar(f"{number}/{len(jobs)} {job.source.name}") as advance:
                     job.run(network, batch, advance, progress.say)
             done.append(Separated(job.source.uri, job.files))
+        except (
+            OutputError
+        ):  # where the files go is full, or not to be written: no input is to blame, and none would fare better
+            raise
         except Exception as error:
             done.append(Separated(job.source.uri, (), job.told(error)))
             progress.say(f"failed: {done[-1].error}")
@@ -166,6 +167,10 @@ class Job:
     def files(self) -> list[str]:
         return [storage.join(self.folder, f"{name}.{self.options.format}") for name in self.names]
 
+    def bytes(self, info: AudioInfo) -> int:
+        """Of all its files, before they are compressed."""
+        return len(self.names) * info.frames * info.channels * self.options.bits // 8
+
     def is_finished(self) -> bool:
         """Whether everything is there already. Raises ``RunConflict`` when something else is."""
         record = storage.join(self.folder, RECORD)
@@ -202,6 +207,7 @@ class Job:
             info = probe(stream, uri)
             if not info.frames:
                 raise AudioError(f"{uri}: holds no samples; replace or remove the file")
+            outputs.try_folder(self.folder, "--out", self.bytes(info))
             record = {"finished": False, "source": uri, "made_from": self.made_from(), "raysep": __version__}
             self._write_record(record | asdict(info))
 

@@ -20,7 +20,7 @@ from raysep.audio.files import AudioInfo, decode_blocks
 from raysep.audio.resample import fit_length, resample_blocks
 from raysep.audio.writer import AudioWriter, check_encoding
 from raysep.corpus import storage
-from raysep.errors import BadInput
+from raysep.errors import BadInput, writing
 
 if TYPE_CHECKING:
     from raysep.separators.base import Separator
@@ -170,14 +170,16 @@ class Passing:
 def workspace(folder: str) -> Iterator[Path]:
     """A local folder whose files are in ``folder`` at the end: the folder itself, or one that is uploaded from."""
     if not storage.is_remote(folder):
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            Path(folder).mkdir(parents=True, exist_ok=True)
         yield Path(folder)
         return
     with TemporaryDirectory(prefix="raysep-") as temporary:
         yield Path(temporary)
         for file in sorted(Path(temporary).iterdir()):
-            system, path = storage.filesystem(storage.join(folder, file.name))
-            with file.open("rb") as source, system.open_output_stream(path) as target:
+            uri = storage.join(folder, file.name)
+            system, path = storage.filesystem(uri)
+            with file.open("rb") as source, writing(uri), system.open_output_stream(path) as target:
                 shutil.copyfileobj(source, target, UPLOAD_BYTES)
 
 

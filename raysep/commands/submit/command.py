@@ -30,16 +30,21 @@ def submit(
     wait: Annotated[bool, typer.Option(help="Follow the job to its end.")] = True,
 ) -> None:
     """Run a job on a Ray cluster by Ray Jobs; storage credentials travel from this shell's environment."""
+    import sys
+
     from raysep.cluster import jobs
+    from raysep.cluster.upload import upload_of
     from raysep.errors import BadInput, RaysepError
 
     if arguments and arguments[0] == "--":  # as Ray's own command line writes it
         arguments = arguments[1:]
     if job not in JOBS:
         raise BadInput(f"{job}: there is no such job; choose {', '.join(JOBS[:-1])} or {JOBS[-1]}")
+    if (root := jobs.checkout()) is not None:
+        print(upload_of(root).told(), file=sys.stderr)
     identity = jobs.submit(address, ["raysep", job, *arguments], submission_id)
     print(f"submitted {identity} to {address}")
-    if jobs.checkout() is None:
+    if root is None:
         print(
             f"it runs the raysep that is installed on the cluster; here it is {__version__}, and no checkout to upload"
         )

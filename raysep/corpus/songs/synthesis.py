@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from raysep.corpus import storage
+from raysep.corpus import outputs, storage
 from raysep.corpus.hashing import generator
 from raysep.corpus.songs import band, renderer, singer
 from raysep.corpus.songs.composer import compose
@@ -20,6 +20,9 @@ from raysep.corpus.songs.styles import STYLES
 from raysep.errors import BadInput
 
 LABELS = ("vocals", "drums", "bass", "other")
+MIXTURE = "mixture"
+FILES = len(LABELS) + 1  # of a song
+FRAME_BYTES = 4  # stereo, 16 bits
 LIMITS = {"songs": (1, 100_000), "seconds": (6.0, 600.0), "sample_rate": (8_000, 192_000), "workers": (1, 1_024)}
 
 
@@ -33,12 +36,15 @@ def synthesise(
     progress: Callable[[int, int], None] | None = None,
     prefix: str = "song",
     font: str | Path | None = None,
+    overwrite: bool = False,
 ) -> list[str]:
     """Write ``songs`` songs as ``out_uri/<name>/{vocals,drums,bass,other,mixture}.wav``, 16-bit stereo; their names.
 
     The mixture is the exact sum of the stems. Song ``k`` depends on ``(prefix, seed, k)``, the length, the rate and
     the font only: not on the number of songs or workers. ``progress(done, total)`` is called after every song.
-    Raises ``BadInput`` when an argument is out of range, or when the renderer or the font is missing.
+    Raises ``BadInput`` when an argument is out of range, or when the renderer or the font is missing; before any song,
+    ``OutputError`` when the folder cannot be written or has no room, and without ``overwrite`` ``RunConflict`` when one of the
+    files is there and was not made by a call of the same seed, length, rate and font.
     """
     workers = (os.cpu_count() or 1) if workers is None else workers
     given = {"songs": songs, "seconds": seconds, "sample_rate": sample_rate, "workers": workers}
@@ -47,7 +53,11 @@ def synthesise(
             raise BadInput(f"{name} = {given[name]}: give a value from {low} to {high}")
     font_path = str(Path(font).expanduser().resolve() if font else renderer.default_font())
     renderer.load(font_path)  # fail here, once, and not in every worker
-    write = partial(_write_song, storage.absolute(out_uri), seconds, sample_rate, seed, prefix, font_path)
+    out = outputs.try_folder(out_uri, needs_bytes=songs * FILES * round(seconds * sample_rate) * FRAME_BYTES)
+    about = {"seed": seed, "seconds": seconds, "sample_rate": sample_rate, "font": str(font) if font else "default"}
+    files = [f"{name_of(prefix, number)}/{label}.wav" for number in range(songs) for label in (*LABELS, MIXTURE)]
+    outputs.claim(out, f"raysep synth {prefix}", about, files, overwrite=overwrite)
+    write = partial(_write_song, out, seconds, sample_rate, seed, prefix, font_path)
     names = []
     if workers == 1 or songs == 1:
         for number in range(songs):
@@ -105,7 +115,7 @@ def _write_song(out_uri: str, seconds: float, sample_rate: int, seed: int, prefi
     stems = perform(compose(rng, seconds), rng, sample_rate, font)
     # Rounded before they are added up: the mixture file then is the sum of the stem files to the last bit.
     whole = {label: np.rint(audio * 32768).astype(np.int32) for label, audio in stems.items()}
-    whole["mixture"] = sum(whole.values())
+    whole[MIXTURE] = sum(whole.values())
     name = name_of(prefix, number)
     for label, samples in whole.items():
         data = encode(samples.astype(np.float32) / 32768, sample_rate)

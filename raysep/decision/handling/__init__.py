@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from raysep.decision.handling.base import Decision, Handling, named
+from raysep.decision.handling.by_word import by_word, word_on
 from raysep.errors import BadInput
 from raysep.imports import registered
 from raysep.training.entry import Entry
@@ -41,10 +42,14 @@ def resolve(name: str) -> Handling:
 def use(name: str, decision: Decision, stems: Iterable[Stem]) -> list[Entry]:
     """The stems as they are used by the handling ``name``; what is left out has no entry, or one of weight 0.
 
-    A stem that the decision has no row of is left out by every handling of ``HANDLINGS``. Raises ``BadInput`` for a name
-    that is not known, and for a handling of the user's own that gives what nobody could train on.
+    A stem that the decision has no row of is left out by every handling of ``HANDLINGS``; one that a person has said
+    something of (the column ``verdict``) is used as was said, and no handling is asked. Raises ``BadInput`` for a name that
+    is not known, and for a handling of the user's own that gives what nobody could train on.
     """
-    entries = resolve(name).apply(decision, list(stems))
+    stems = list(stems)
+    left = [stem for stem in stems if not word_on(decision, stem)]
+    said = by_word(decision, (stem for stem in stems if word_on(decision, stem)))
+    entries = [*resolve(name).apply(decision, left), *said]
     for entry in entries:
         if not isinstance(entry, Entry):
             raise BadInput(f"handling {name!r}: gives {entry!r}, which is not a raysep.training.entry.Entry")

@@ -24,7 +24,7 @@ def rows_of(table: pa.Table) -> Decision:
 
 
 def read_decision(uri: str) -> Decision:
-    """The rows of a table with ``stem_id``, ``keep``, ``weight`` and, if it has it, ``spans``.
+    """The rows of a table (Parquet or CSV) with ``stem_id``, ``keep``, ``weight`` and, if it has it, ``spans``.
 
     ``spans`` is a list of ``{start, stop}`` in seconds, audio that is not to be used; empty and missing mean none.
     Raises ``BadInput`` for a file that is no decision table, and for a weight or a span that makes no sense.
@@ -32,9 +32,11 @@ def read_decision(uri: str) -> Decision:
     import pyarrow as pa
 
     from raysep.corpus import storage
+    from raysep.corpus.tables import read_table
+    from raysep.decision.verdicts import SCHEMA
 
     try:
-        decision = rows_of(storage.read_table(storage.absolute(uri)))
+        decision = rows_of(read_table(storage.absolute(uri), SCHEMA))
     except (FileNotFoundError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"--decision {uri}: no decision table ({error}); give a run's decision.parquet") from error
     for stem_id, row in decision.items():

@@ -39,3 +39,40 @@ def test_without_a_condition_four_in_ten_stems_have_a_fault_of_any_kind(spoil):
     note, kinds = spoil()
     assert (note["condition"], note["share"], len(note["kinds"])) == (None, 0.4, 10)
     assert len(kinds) > 3
+
+
+def test_scan_replaces_its_own_manifest_and_nothing_else(raysep, write_tracks, tmp_path):
+    corpus, out, theirs = write_tracks(tmp_path / "c", ["A"]), tmp_path / "m.parquet", tmp_path / "theirs.parquet"
+    for _ in range(2):
+        assert raysep("scan", corpus, "--out", str(out))[0] == 0
+    theirs.write_text("mine")
+    code, output, error = raysep("scan", corpus, "--out", str(theirs))
+    assert (code, output) == (4, "")
+    assert "exists already" in error
+    assert theirs.read_text() == "mine"
+    assert raysep("scan", corpus, "--out", str(theirs), "--overwrite")[0] == 0
+    assert raysep("scan", corpus, "--out", str(tmp_path / "m.csv"))[0] == 2
+
+
+def test_a_full_disk_is_one_line_of_the_output(raysep, write_tracks, tmp_path, file_limit):
+    corpus, out = write_tracks(tmp_path / "c", ["A"]), tmp_path / "m.parquet"
+    with file_limit(500):
+        code, output, error = raysep("scan", corpus, "--out", str(out))
+    assert (code, output) == (1, "")
+    assert error == (f"raysep: {out}: cannot be written (File too large); make room there, or choose another place\n")
+    assert not out.exists()
+    with file_limit(50_000):
+        code, _, error = raysep(
+            "synth", f"{tmp_path}/s", "--songs", "1", "--seconds", "6", "--sample-rate", "8000", "-q"
+        )
+    assert code == 1
+    assert error.startswith(f"raysep: {tmp_path}/s/song-0000/")
+    assert error.count("\n") == 1
+
+
+def test_a_note_of_somebody_else_is_kept(raysep, write_tracks, tmp_path):
+    (tmp_path / "out-truth.json").write_text("[1]")
+    code, _, error = raysep("contaminate", write_tracks(tmp_path / "c", ["A"]), "--out", f"{tmp_path}/out", "-q")
+    assert code == 4
+    assert f"{tmp_path}/out-truth.json: exists already" in error
+    assert not (tmp_path / "out").exists()

@@ -1,12 +1,6 @@
 from __future__ import annotations
 
-import csv
-import io
-
-import pyarrow as pa
-
 from raysep.commands.fad import tables
-from raysep.commands.fad.scoring import schema_of
 
 NAN = float("nan")
 
@@ -15,16 +9,6 @@ def row(track, stem="bass", z=0.0, outcome="scored", **more):
     numbers = {"fad": 1.5, "fad-z": z, "fad-p": 0.5} if outcome == "scored" else {}
     about = {"frames": 5, "seconds": 2.0, "in_reference": False, "uri": f"{track}.wav", "message": ""}
     return {"track": track, "stem": stem, "outcome": outcome, **about, **numbers, **more}
-
-
-def test_the_csv_opens_as_a_table():
-    rows = [row("A, the first", z=NAN), row("é", outcome="failed", message='no "audio"\nhere')]
-    table = pa.Table.from_pylist(rows, schema=schema_of(("fad",)))
-    found = list(csv.DictReader(io.StringIO(tables.csv_bytes(table).decode())))
-    assert [r["track"] for r in found] == ["A, the first", "é"]
-    assert (found[0]["fad"], found[0]["fad-z"], found[0]["fad-p"]) == ("1.5", "", "0.5")
-    assert (found[1]["fad"], found[1]["message"]) == ("", 'no "audio"\nhere')
-    assert list(found[0]) == table.column_names
 
 
 def test_the_most_distant_come_first_and_those_without_a_number_not_at_all():

@@ -10,9 +10,10 @@ import pytest
 import soundfile
 import torch
 
+from raysep.commands.separate import separate as module
 from raysep.commands.separate.separate import RECORD, separate_files
 from raysep.corpus import storage
-from raysep.errors import BadInput, FinishedWithFailures, RunConflict
+from raysep.errors import BadInput, FinishedWithFailures, OutputError, RunConflict
 from raysep.separators import checkpoint, inference, registry
 
 RATE = 8000
@@ -156,6 +157,36 @@ def test_a_stem_in_the_way_of_another_inputs_folder_is_seen_before_any_work(mode
     assert len(run(model, tmp_path / "in" / "song", out=tmp_path / "out")) == 4
 
 
+def test_a_full_disk_is_the_outputs_fault_and_ends_it(model, tmp_path, file_limit):
+    for name in "ab":
+        write(tmp_path / "in" / f"{name}.wav", seconds=4.0)
+    with file_limit(30_000), pytest.raises(OutputError) as told:
+        run(model, tmp_path / "in", out=tmp_path / "out")
+    assert str(told.value).startswith(f"{tmp_path}/out/a/")
+    assert "cannot be written" in str(told.value)
+    assert f"{tmp_path}/in" not in str(told.value)
+    assert not list((tmp_path / "out").rglob("*.wav"))
+    assert not (tmp_path / "out" / "b").exists()
+    assert len(run(model, tmp_path / "in", out=tmp_path / "out")) == 4
+
+
+def test_a_disk_without_room_for_the_stems_is_seen_before_they_are_made(model, tmp_path, monkeypatch):
+    import shutil
+    from types import SimpleNamespace
+
+    write(tmp_path / "song.wav", seconds=2.0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=100_000))
+    monkeypatch.setattr(module, "write_stems", None)
+    with pytest.raises(OutputError, match=r"out/song: has room for 0\.00 GiB"):
+        run(model, tmp_path / "song.wav", out=tmp_path / "out")
+
+
+def test_a_place_that_cannot_be_written_is_named_before_the_model_is_read(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"--out .*file/out: cannot be written"):
+        run("no.safetensors", tmp_path / "no.wav", out=tmp_path / "file" / "out")
+
+
 def test_a_file_is_no_place_for_folders(model, tmp_path):
     write(tmp_path / "song.wav")
     (tmp_path / "out").write_text("precious")
@@ -166,7 +197,6 @@ def test_a_file_is_no_place_for_folders(model, tmp_path):
 
 def test_a_killed_separation_is_not_taken_for_a_finished_one(model, tmp_path, monkeypatch):
     write(tmp_path / "song.wav", seconds=3.0)
-    from raysep.commands.separate import separate as module
 
     def killed(*_, **__):
         raise KeyboardInterrupt

@@ -8,6 +8,7 @@ import pytest
 
 from raysep.audio.files import decode, probe
 from raysep.audio.levels import is_audible
+from raysep.corpus.outputs import MARKER
 from raysep.corpus.songs.synthesis import LABELS, synthesise
 from raysep.errors import BadInput
 
@@ -32,7 +33,8 @@ def audio_of(folder, song: str, label: str) -> np.ndarray:
 
 
 def test_layout_and_format(corpus):
-    assert [p.name for p in sorted(corpus.iterdir())] == [f"song-{k:04d}" for k in range(5)]
+    songs = [p.name for p in sorted(corpus.iterdir()) if p.name != MARKER]
+    assert songs == [f"song-{k:04d}" for k in range(5)]
     for name, data in contents(corpus).items():
         info = probe(data, name)
         assert (info.sample_rate, info.channels, info.frames, info.format) == (RATE, 2, SECONDS * RATE, "WAV/PCM_16")
@@ -96,3 +98,23 @@ def test_a_font_that_is_not_there_is_refused_before_anything_is_written(tmp_path
 def test_the_package_alone_imports_nothing_heavy():
     code = "import sys, raysep.corpus.songs; print({'numpy', 'torch', 'scipy', 'tinysoundfont'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_tracks_of_somebody_else_and_of_another_seed_are_kept_unless_told_otherwise(tmp_path):
+    from raysep.corpus import storage
+    from raysep.errors import OutputError, RunConflict
+
+    arguments, place = (str(tmp_path / "songs"), 1, 6.0, RATE), str(tmp_path / "songs" / "song-0000" / "bass.wav")
+    storage.write_bytes(place, b"theirs")
+    with pytest.raises(RunConflict, match=r"holds song-0000/bass\.wav, not made by raysep synth song; .*--overwrite"):
+        synthesise(*arguments, seed=1)
+    assert storage.read_bytes(place) == b"theirs"
+    synthesise(*arguments, seed=1, overwrite=True)
+    made = storage.read_bytes(place)
+    synthesise(*arguments, seed=1)
+    with pytest.raises(RunConflict, match=r"made from seed 1 and not 2; choose another folder"):
+        synthesise(*arguments, seed=2)
+    assert storage.read_bytes(place) == made
+    with pytest.raises(OutputError, match="make room there"):
+        synthesise(str(tmp_path / "vast"), 100_000, 600.0, 192_000, seed=1)
+    assert not (tmp_path / "vast").exists()

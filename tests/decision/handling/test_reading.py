@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from raysep.corpus import manifest, storage
+from raysep.corpus.tables import csv_bytes
 from raysep.decision.handling.reading import read_decision, rows_of
 from raysep.errors import BadInput
 from raysep.rundir import table_bytes
@@ -38,6 +39,17 @@ def test_a_table_may_have_no_spans_and_any_further_column(tmp_path):
     decision = read_decision(write_decision(tmp_path / "plain.parquet", plain))
     assert all(row["spans"] == () and row["mood"] == "sad" for row in decision.values())
     assert rows_of(pa.Table.from_pylist(plain)) == decision
+
+
+def test_a_decision_as_csv_is_read_like_the_table(tmp_path):
+    rows = [{"stem_id": f"00{k}", "keep": k != 1, "weight": 0.5 * k, "label": None if k else "bass"} for k in range(3)]
+    table = pa.Table.from_pylist(rows)
+    (tmp_path / "d.csv").write_bytes(csv_bytes(table))
+    found = read_decision(str(tmp_path / "d.csv"))
+    assert found == rows_of(table)
+    (tmp_path / "words.csv").write_text("stem_id,keep,weight\na,perhaps,1\n")
+    with pytest.raises(BadInput, match=r"words\.csv: no decision table"):
+        read_decision(str(tmp_path / "words.csv"))
 
 
 def test_what_is_no_decision_is_named(tmp_path, make_stems):

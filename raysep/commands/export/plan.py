@@ -1,0 +1,115 @@
+"""What an export is made of: a form says which files there will be, and of which stems each is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from raysep.corpus import storage
+from raysep.errors import BadInput
+from raysep.training.entry import Entry
+
+WAV = "WAV/"
+MISSING = ("leave-out", "silence")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the samples of a file are fitted to."""
+
+    sample_rate: int  # Hz
+    channels: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of an export: a stem as it lies, a sum of stems, or a text."""
+
+    path: str  # below the destination; "" = the destination itself
+    parts: tuple[Entry, ...] = ()  # whose sum it holds; their spans are muted
+    wav: bool = False  # as WAV, whatever the source is; else as its one part is
+    shape: Shape | None = None  # what the parts are fitted to; silence where there are none
+    mixed: tuple[File, ...] = ()  # in place of parts: the sum of these files as they are written
+    text: bytes | None = None  # in place of both: the content itself
+    link: bool = False  # a link to its one part will do
+
+    @property
+    def as_is(self) -> bool:
+        """Whether the bytes of its one part are what it holds."""
+        if len(self.parts) != 1 or self.parts[0].spans:
+            return False
+        stem = self.parts[0].stem
+        fits = self.shape in (None, Shape(stem.sample_rate, stem.channels, stem.frames))
+        return fits and (not self.wav or stem.format.startswith(WAV))
+
+    @property
+    def size(self) -> int | None:
+        """Bytes, where that is known before it is written."""
+        if self.text is not None:
+            return len(self.text)
+        return self.parts[0].stem.bytes if self.as_is else None
+
+    def at(self, to: str) -> str:
+        return storage.join(to, self.path) if self.path else to
+
+
+@dataclass(frozen=True)
+class Plan:
+    files: list[File]
+    notes: list[str] = field(default_factory=list)  # what a person should know of what is not there
+
+
+@dataclass(frozen=True)
+class Options:
+    labels: tuple[str, ...]  # of the whole corpus
+    missing: str = MISSING[0]  # what becomes of a track that lacks a label, where a form wants all
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to lay a cleaned corpus out."""
+
+    name: str
+    about: str  # for the help and the page
+    suffix: str  # what the one file that it writes ends in; "" = it fills a folder
+    plan: Callable[[Sequence[Entry], Options], Plan]
+    linked: bool = False  # local on both sides
+
+
+def extension(entry: Entry) -> str:
+    return PurePosixPath(entry.stem.uri).suffix.lower()
+
+
+def name_in(entry: Entry, name: str) -> str:
+    """A track's or a label's name as a path below the destination. Raises ``BadInput`` for one that leads out of it."""
+    parts = name.split("/")
+    if not name or any(part in ("", ".", "..") for part in parts) or "\0" in name:
+        raise BadInput(f"{entry.stem.stem_id}: {name!r} is no name for a folder; rename it in the manifest")
+    return name
+
+
+def by_label(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """label as used → entries, both in order."""
+    found: dict[str, list[Entry]] = {}
+    for entry in sorted(entries, key=lambda e: (e.label, e.stem.track, e.stem.stem_id)):
+        found.setdefault(entry.label, []).append(entry)
+    return found
+
+
+def counted(what: str, entries: Sequence[Entry], then: str) -> list[str]:
+    """One line with the count and the first example; none for nothing."""
+    return [f"{len(entries)} {what}, first {entries[0].stem.stem_id}: {then}"] if entries else []
+
+
+def unsaid(entries: Sequence[Entry], audio: bool) -> list[str]:
+    """What of the entries a form cannot say: weights never, spans where it holds no audio."""
+    weighed = [entry for entry in entries if entry.weight != 1]
+    cut = [] if audio else [entry for entry in entries if entry.spans]
+    return [
+        *counted("stems are to be drawn less often than others", weighed, "this form gives every stem alike"),
+        *counted(
+            "stems have spans that are left out", cut, "a list of files cannot say so; --form copies writes them muted"
+        ),
+    ]

@@ -1,0 +1,193 @@
+"""A person's word on stems: read from a CSV, and put above what the rule decided.
+
+    stem_id,verdict,note
+    Some Track/bass,remove,hum throughout
+    Some Track/drums,keep,
+    Other Track/other,vocals,this is the choir
+
+The columns may stand in any order among others, as in the CSV of `raysep suspects`; a row without a verdict says nothing.
+Without a header the first three columns are these.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from raysep.decision.handling.by_word import KEEP, REMOVE
+from raysep.decision.verdicts import METADATA, SCHEMA, summary
+from raysep.errors import BadInput
+from raysep.outcome import Outcome
+
+COLUMNS = ("stem_id", "verdict", "note")
+SEPARATORS = ",;\t"  # as spreadsheets write them, by language
+
+
+class Said(NamedTuple):
+    """What was said of one stem."""
+
+    stem_id: str
+    verdict: str  # keep, remove, or the label that it is used as
+    note: str
+    line: int
+
+
+# Reading ------------------------------------------------------------------------------------------------------------
+
+
+def read_verdicts(uri: str, labels: Sequence[str]) -> list[Said]:
+    """The rows of a CSV that say something, in its order. ``labels`` are those that a verdict may name.
+
+    Raises ``BadInput`` with the line for a verdict that is none of these words, and for two of one stem that differ.
+    """
+    from raysep.corpus import storage
+
+    try:
+        text = storage.read_bytes(storage.absolute(uri)).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise BadInput(
+            f"--verdicts {uri}: no such file; `raysep suspects RUN --csv FILE` writes one to fill in"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"--verdicts {uri}: not a CSV in UTF-8 ({error})") from None
+    known = {_plain(word): word for word in (KEEP, REMOVE, *labels)}
+    said = [_said(row, known, f"--verdicts {uri}, line {row['line']}") for row in _rows(text, uri)]
+    _refuse_two_words(said, uri)
+    return said
+
+
+def _rows(text: str, uri: str) -> Iterator[dict[str, Any]]:
+    """The rows that hold a stem and a verdict, each with its line."""
+    first = text.partition("\n")[0]
+    separator = next((s for s in SEPARATORS if {"stem_id", "verdict"} <= _names(first, s)), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    names: list[str] = list(COLUMNS)
+    for number, cells in enumerate(reader):
+        if number == 0 and "stem_id" in (found := [_plain(cell) for cell in cells]):
+            names = found
+            if "verdict" not in names:
+                raise BadInput(f"--verdicts {uri}: has no column 'verdict'; its columns are to be {', '.join(COLUMNS)}")
+            continue
+        row: dict[str, Any] = dict(zip(names, cells, strict=False))
+        if row.get("stem_id") and row.get("verdict", "").strip():
+            yield row | {"line": reader.line_num}
+
+
+def _names(line: str, separator: str) -> set[str]:
+    return {_plain(cell.strip('"')) for cell in line.split(separator)}
+
+
+def _said(row: dict[str, Any], known: dict[str, str], where: str) -> Said:
+    word = known.get(_plain(row["verdict"]))
+    if word is None:
+        raise BadInput(
+            f"{where}: verdict {row['verdict']!r} of {row['stem_id']}: must be one of {', '.join(known.values())}"
+        )
+    return Said(row["stem_id"], word, (row.get("note") or "").strip(), row["line"])
+
+
+def _refuse_two_words(said: Iterable[Said], uri: str) -> None:
+    first: dict[str, Said] = {}
+    for each in said:
+        before = first.setdefault(_form(each.stem_id), each)
+        if before.verdict != each.verdict:
+            raise BadInput(
+                f"--verdicts {uri}: {each.stem_id} is {before.verdict!r} in line {before.line} and {each.verdict!r} in line "
+                f"{each.line}; keep one of them"
+            )
+
+
+def _plain(cell: str) -> str:
+    return cell.strip().casefold()
+
+
+def _form(name: str) -> str:
+    """One form for a name that file systems and editors write in several."""
+    return unicodedata.normalize("NFC", name)
+
+
+# Obeying ------------------------------------------------------------------------------------------------------------
+
+
+def obey(decision: pa.Table, said: Sequence[Said]) -> pa.Table:
+    """The decision with a person's word in it: above the rule and the floor, with the reason, and counted in the summary.
+
+    A stem that is kept by hand has the weight 1; one that is removed, or used as another label, has none under its own. What
+    cannot be obeyed is counted: a stem that is not there, and one that is to be used and could not be read.
+    """
+    by_name = {_form(each.stem_id): each for each in said}
+    rows = [(row, by_name.get(_form(row["stem_id"]))) for row in decision.to_pylist()]
+    there = {_form(row["stem_id"]) for row, _ in rows}
+    unknown = [each.stem_id for name, each in by_name.items() if name not in there]
+    unreadable = [row["stem_id"] for row, word in rows if word and not _possible(row, word)]
+    obeyed = [(row, _with_word(row, word) if word and _possible(row, word) else row) for row, word in rows]
+    new = [row for _, row in obeyed]
+    table = pa.Table.from_pylist(new, schema=SCHEMA)
+
+    def count(holds: Callable[[dict], bool]) -> int:
+        return sum(map(holds, new))
+
+    told = summary(decision)
+    told["counts"] |= {
+        "kept": count(lambda row: row["keep"]),
+        "removed": count(lambda row: not row["keep"]),
+        "other_label": count(lambda row: row["label"] is not None),
+    }
+    other = next((f"{row['stem_id']} like {row['label']}" for row in new if row["label"]), None)
+    told |= {"first_other_label": other, "removed_share": told["counts"]["removed"] / max(1, len(new))}
+    if count(lambda row: not row["keep"] and row["outcome"] == Outcome.SCORED):
+        told["none_removed"] = None
+    told["verdicts"] = {
+        "given": len(by_name),
+        "kept": count(lambda row: row["verdict"] == KEEP),
+        "removed": count(lambda row: row["verdict"] == REMOVE),
+        "relabelled": count(lambda row: row["verdict"] not in (None, KEEP, REMOVE)),
+        "against_the_rule": sum(before["keep"] != after["keep"] for before, after in obeyed),
+        "unknown": len(unknown),
+        "first_unknown": next(iter(unknown), None),
+        "unreadable": len(unreadable),
+        "first_unreadable": next(iter(unreadable), None),
+    }
+    return table.replace_schema_metadata({**decision.schema.metadata, METADATA: json.dumps(told).encode()})
+
+
+def _possible(row: dict[str, Any], word: Said) -> bool:
+    return row["outcome"] != Outcome.FAILED or word.verdict == REMOVE
+
+
+def _with_word(row: dict[str, Any], word: Said) -> dict[str, Any]:
+    verdict = KEEP if word.verdict == row["stem"] else word.verdict
+    other = None if verdict in (KEEP, REMOVE) else verdict
+    note = f" ({word.note})" if word.note else ""
+    return row | {
+        "keep": verdict == KEEP,
+        "weight": 1.0 if verdict == KEEP else 0.0,
+        "label": other,
+        "verdict": verdict,
+        "reason": f"you: {verdict}{note}; {row['reason']}",
+    }
+
+
+def sentences(told: dict[str, Any] | None) -> list[str]:
+    """The summary's ``verdicts`` in words; nothing where none were given."""
+    if not told:
+        return []
+    lines = [
+        f"your {told['given']} verdicts: {told['kept']} kept, {told['removed']} removed, {told['relabelled']} under another "
+        f"label; {told['against_the_rule']} of them against the rule"
+    ]
+    if told["unknown"]:
+        lines.append(
+            f"{told['unknown']} of your {told['given']} verdicts name no stem of the corpus, first {told['first_unknown']}"
+        )
+    if told["unreadable"]:
+        lines.append(
+            f"{told['unreadable']} stems that you use could not be read and stay out, first {told['first_unreadable']}"
+        )
+    return lines
