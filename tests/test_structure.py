@@ -77,8 +77,8 @@ def test_there_is_no_circle_among_the_modules(inside_functions):
 
 def test_the_stages_stay_a_thin_layer():
     files = list((ROOT / "raysep" / "stages").rglob("*.py"))
-    assert 10 < len(files) <= 18
-    assert sum(map(lines, files)) < 3000
+    assert 10 < len(files) <= 20
+    assert sum(map(lines, files)) < 3700
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from raysep.commands.export.plan import File, Form, Options, Plan, Shape, name_in, unsaid
-from raysep.corpus.layouts.musdb import MIXTURE
+from raysep.corpus.layouts.naming import MIXTURE
 from raysep.errors import BadInput
 from raysep.training.entry import Entry
 
