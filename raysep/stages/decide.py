@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from raysep.config import DecisionSettings, from_dict, merge
+from raysep.config import Config, DecisionSettings, from_dict, merge
 from raysep.corpus import manifest, outputs, storage
 from raysep.corpus.manifest import Stem
 from raysep.corpus.tables import CSV, PARQUET, file_bytes, made_by, marked
@@ -146,13 +146,23 @@ def judge_again(run: Run, settings: dict[str, Any], verdicts: str | None = None)
     """Another decision from a scored run's ``stems.parquet``: by the run's own settings, but for these."""
     from raysep.decision.by_hand import obey, read_verdicts
 
-    config = from_dict(merge(run.read_json("run.json")["config"], {"decision": settings}))
+    config = _config_with(run, settings)
     said = read_verdicts(verdicts, config.labels) if verdicts else []
-    table = by_rule(run.read_table("stems.parquet"), config.decision, config.seed)
+    table = table_again(run, settings)
     table = obey(table, said) if verdicts else table
     corpus = manifest.read(run.path("manifest.parquet"))
     entries = handling.use(config.decision.handling, rows_of(table), corpus)
     return Again(table, [entry.used for entry in entries if entry.weight > 0], config.decision.handling)
+
+
+def table_again(run: Run, settings: dict[str, Any]) -> pa.Table:
+    """The decision table alone, by the rule and nobody's own word."""
+    config = _config_with(run, settings)
+    return by_rule(run.read_table("stems.parquet"), config.decision, config.seed)
+
+
+def _config_with(run: Run, settings: dict[str, Any]) -> Config:
+    return from_dict(merge(run.read_json("run.json")["config"], {"decision": settings}))
 
 
 def per_stem(run: Run, corpus: list[Stem], planting: Planting) -> pa.Table:

@@ -163,7 +163,7 @@ def entries_at(run: Run, point: Point, stems: Sequence[Stem]) -> list[Entry]:
 
 
 def decided_at(run: Run, ratio: float, probe: str) -> handling.Decision:
-    return rows_of(decide.judge_again(run, {"rule": "ratio", "ratio": ratio, "probe": probe}))
+    return rows_of(decide.table_again(run, {"rule": "ratio", "ratio": ratio, "probe": probe}))
 
 
 def trial_of(context: Context, inputs: Inputs, planting: Planting) -> Trial:

@@ -76,7 +76,7 @@ def test_a_point_uses_what_a_decision_by_it_would_keep(prepared, ratio, left):
     assert "t0/bass" not in {e.stem.stem_id for e in kept}
     worst_kept = max(int(e.stem.track[1:]) for e in kept if e.label == "vocals")
     assert worst_kept == left["vocals"] - 1
-    again = decide.judge_again(context.run, {"rule": "ratio", "ratio": ratio, "probe": "fad"}).to_pylist()
+    again = decide.table_again(context.run, {"rule": "ratio", "ratio": ratio, "probe": "fad"}).to_pylist()
     assert {e.stem.stem_id for e in kept} == {row["stem_id"] for row in again if row["keep"]}
 
 

@@ -118,7 +118,7 @@ def decide_automatically(context: Context) -> float:
     begin, folder = time.perf_counter(), _inside(context).run
     about = {"fingerprint": context.fingerprint, "started": context.run.read_json("run.json")["started"]}
     folder.update({"stages": {}, **about, "of": context.run.root})
-    folder.write_table(decide.judge_again(context.run, {}), "decision.parquet")
+    folder.write_table(decide.table_again(context.run, {}), "decision.parquet")
     return round(time.perf_counter() - begin, 2)
 
 
