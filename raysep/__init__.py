@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from raysep.version import __version__
 
 __all__ = [
+    "Checkup",
     "Cleaning",
     "Distances",
     "Evaluation",
@@ -16,6 +17,7 @@ __all__ = [
     "Separation",
     "Training",
     "__version__",
+    "check",
     "clean",
     "decide",
     "evaluate",
@@ -29,12 +31,14 @@ __all__ = [
 
 if TYPE_CHECKING:
     from raysep.corpus.layouts import Scan, stems_of
+    from raysep.face.checking import Checkup, check
     from raysep.face.cleaning import Cleaning, Scores, clean, decide, read, score
     from raysep.face.distances import Distances, fad
     from raysep.face.separating import Evaluation, Separation, Training, evaluate, separate, train
 else:
     _HOMES = {
         "raysep.corpus.layouts": ("Scan", "stems_of"),
+        "raysep.face.checking": ("Checkup", "check"),
         "raysep.face.cleaning": ("Cleaning", "Scores", "clean", "decide", "read", "score"),
         "raysep.face.distances": ("Distances", "fad"),
         "raysep.face.separating": ("Evaluation", "Separation", "Training", "evaluate", "separate", "train"),

@@ -6,6 +6,7 @@ import os
 import sys
 
 import raysep.commands.benchmark.command
+import raysep.commands.check.command
 import raysep.commands.clean.command
 import raysep.commands.config.command
 import raysep.commands.convert.command

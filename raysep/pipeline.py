@@ -53,6 +53,15 @@ class Request:
     before: dict[str, float] | None = None  # name → seconds of work that went before, for the record
     validation: str | None = None  # tracks that ``train`` validates on
     layout: str | None = None  # of ``corpus.layouts``, for all of these; None: whichever matches
+    allow_twins: bool = False  # songs that are in two of these are said, not refused
+
+    def on_leak(self, message: str) -> None:
+        """Raises ``BadInput``, unless twins are allowed."""
+        if not self.allow_twins:
+            raise BadInput(message)
+        from raysep.screen import Progress
+
+        Progress(self.quiet).say(f"going on all the same (--allow-twins): {message}")
 
 
 def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
@@ -124,6 +133,7 @@ def _opened(
     from raysep.cluster import session
     from raysep.memory import PeakMemory
     from raysep.screen import Progress
+    from raysep.stages import check as checks
     from raysep.stages import inputs, kit, train
 
     with PeakMemory() as memory:
@@ -134,6 +144,7 @@ def _opened(
         inputs.announce(Progress(request.quiet), found, config)
         with session.session(request.address) as available:
             context = begin(request, found, config, available)
+            checks.look_for_twins(context, found, request.on_leak)
             yield context, found
         context.run.update({"peak_memory_gib": round(memory.peak_bytes / 2**30, 2)})
 
@@ -146,7 +157,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     from raysep.cluster import session
     from raysep.decision import handling as handlings
     from raysep.screen import Progress
-    from raysep.stages import arms, prove
+    from raysep.stages import arms, check, prove
     from raysep.stages import train as training
 
     if handling and not decision:
@@ -167,6 +178,8 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     with session.session(request.address) as available:
         more = [(e.stem.stem_id, e.label, e.weight, e.spans) for e in entries] if decision else ()
         context = begin(request, found, config, available, *more)
+        if found.test or found.validation:
+            check.look_for_twins(context, found, request.on_leak)
         prove.train_and_evaluate(context, [arms.Arm("separator", entries)], found.test)
     return context.run
 
@@ -182,7 +195,9 @@ def prepare(request: Request) -> tuple[Inputs, Config]:
     check_network(first)
     others = (request.reference, request.test, request.validation)
     reference, test, validation = (storage.absolute(uri) if uri else None for uri in others)
-    found = read_inputs(storage.absolute(request.corpus), reference, test, first.labels, validation, request.layout)
+    found = read_inputs(
+        storage.absolute(request.corpus), reference, test, first.labels, validation, request.layout, request.on_leak
+    )
     name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset
     config = settings.preset(name, overrides)
     network_arguments(config, config.sample_rate or found.sample_rate, found.channels)

@@ -72,6 +72,13 @@ Layout = Annotated[
     ),
 ]
 
+AllowTwins = Annotated[
+    bool,
+    typer.Option(
+        "--allow-twins", help="Go on although a song of the corpus is in the reference or the test tracks, too."
+    ),
+]
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:

@@ -77,6 +77,7 @@ def clean(
     workers: int | None = None,
     address: str | None = None,
     layout: str | None = None,
+    allow_twins: bool = False,
     quiet: bool = False,
 ) -> Cleaning:
     """Find the wrong stems of a corpus, decide what to keep, retrain, and compare before with after.
@@ -99,6 +100,7 @@ def clean(
         retry_failed=retry_failed,
         address=address,
         layout=layout,
+        allow_twins=allow_twins,
         quiet=quiet,
     )
     with failures_told():
@@ -119,6 +121,7 @@ def score(
     workers: int | None = None,
     address: str | None = None,
     layout: str | None = None,
+    allow_twins: bool = False,
     quiet: bool = False,
 ) -> Scores:
     """The first half of ``clean``: a score of every stem by every probe, and nothing retrained. ``decide`` decides by them;
@@ -137,6 +140,7 @@ def score(
         retry_failed=retry_failed,
         address=address,
         layout=layout,
+        allow_twins=allow_twins,
         quiet=quiet,
     )
     with failures_told():

@@ -68,6 +68,7 @@ def train(
     settings: Nested | None = None,
     address: str | None = None,
     layout: str | None = None,
+    allow_twins: bool = False,
     quiet: bool = False,
 ) -> Training:
     """Train one separator on a corpus or a manifest, as a decision says; evaluate it when there are test tracks.
@@ -88,6 +89,7 @@ def train(
         overrides=overrides(config, settings),
         address=address,
         layout=layout,
+        allow_twins=allow_twins,
         quiet=quiet,
     )
     return Training(pipeline.train(request, at(decision), handling).root)

@@ -8,6 +8,7 @@ import typer
 
 from raysep.commands.app import (
     Address,
+    AllowTwins,
     ConfigFile,
     Layout,
     Preset,
@@ -52,6 +53,7 @@ def clean(
     settings: Settings = None,
     search: Annotated[bool, typer.Option("--search", help="Also search the ratio by retraining (Ray Tune).")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Score again what failed before.")] = False,
+    allow_twins: AllowTwins = False,
     workers: Workers = None,
     address: Address = None,
     quiet: Quiet = False,
@@ -76,6 +78,7 @@ def clean(
         address=address,
         quiet=quiet,
         layout=layout,
+        allow_twins=allow_twins,
     )
     pipeline.clean(request)
 

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, ConfigFile, Layout, Preset, Quiet, Settings, app, command, overrides_of
+from raysep.commands.app import (
+    Address,
+    AllowTwins,
+    ConfigFile,
+    Layout,
+    Preset,
+    Quiet,
+    Settings,
+    app,
+    command,
+    overrides_of,
+)
 from raysep.decision.handling import described
 
 
@@ -29,6 +40,7 @@ def train(
         ),
     ] = None,
     layout: Layout = None,
+    allow_twins: AllowTwins = False,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -50,6 +62,7 @@ def train(
         address=address,
         quiet=quiet,
         layout=layout,
+        allow_twins=allow_twins,
     )
     run = pipeline.train(request, decision, handling)
     print(f"trained: {run.path('checkpoints')}")
