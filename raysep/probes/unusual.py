@@ -22,7 +22,7 @@ FEWEST = 8  # stems of a label: of fewer none is unusual
 class Standing:
     """Of one stem. NaN and no label where there are too few to compare with."""
 
-    unusual: float  # distance to its label's nearest, over what is usual in the label: 1 = as the others
+    unusual: float  # distance to the middle of its label's others, over what is usual in the label: 1 = as they are
     nearest: str  # the other label that it is most like
     other: float  # distance to its own label's nearest over that to the other's: above 1 it sounds more like the other
 
@@ -33,21 +33,38 @@ def standings(vectors: np.ndarray, labels: Sequence[str], tracks: Sequence[str])
     own, track = np.array(labels, object), np.array(tracks, object)
     if not names:
         return [Standing(float("nan"), "", float("nan")) for _ in labels]
-    squared = squared_distances(*(2 * (_scaled(vectors, own, names),)))
+    scaled = _scaled(vectors, own, names)
+    squared = squared_distances(scaled, scaled)
     squared[track[:, None] == track[None, :]] = np.inf
     near = {name: _nearest(squared[:, own == name]) for name in names}
-    usual = {name: float(np.median(near[name][own == name])) for name in names}
-    return [_standing(row, own[row], near, usual) for row in range(len(labels))]
+    apart = np.full(len(own), np.nan)
+    for name in names:
+        apart[own == name] = _from_the_middle(scaled[own == name])
+    return [_standing(float(apart[row]), row, own[row], near) for row in range(len(labels))]
 
 
-def _standing(row: int, label: str, near: dict[str, np.ndarray], usual: dict[str, float]) -> Standing:
-    if label not in near or not usual[label]:
+def _standing(apart: float, row: int, label: str, near: dict[str, np.ndarray]) -> Standing:
+    if label not in near:
         return Standing(float("nan"), "", float("nan"))
-    here = float(near[label][row])
     others = {name: float(near[name][row]) for name in near if name != label}
     nearest = min(others, key=others.__getitem__, default="")
-    ratio = here / others[nearest] if nearest and others[nearest] else float("nan")
-    return Standing(here / usual[label], nearest, ratio)
+    ratio = float(near[label][row]) / others[nearest] if nearest and others[nearest] else float("nan")
+    return Standing(apart, nearest, ratio)
+
+
+def _from_the_middle(vectors: np.ndarray) -> np.ndarray:
+    """``(stem,)`` distance to the medians of the others, over the median of these distances."""
+    apart = np.linalg.norm(vectors - _medians_of_others(vectors), axis=1)
+    usual = float(np.median(apart))
+    return np.asarray(apart / usual if usual else np.full(len(apart), np.nan))
+
+
+def _medians_of_others(vectors: np.ndarray) -> np.ndarray:
+    """``(stem, dimension)``: for each stem, the median of all but itself in each dimension."""
+    ordered, ranks = np.sort(vectors, axis=0), vectors.argsort(axis=0).argsort(axis=0)
+    low, high = (len(vectors) - 2) // 2, (len(vectors) - 1) // 2  # of the others, as many as there are but one
+    found = [np.take_along_axis(ordered, place + (ranks <= place), axis=0) for place in (low, high)]
+    return np.asarray((found[0] + found[1]) / 2)
 
 
 def _scaled(vectors: np.ndarray, own: np.ndarray, names: Sequence[str]) -> np.ndarray:
