@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from raysep.audio.levels import SILENCE_DBFS, rms_dbfs
+from raysep.audio.levels import SILENCE_DBFS, one_channel, rms_dbfs
 from raysep.audio.resample import resample
 
 RATE = 5_000  # Hz that a recording is brought to
@@ -17,17 +17,13 @@ WINDOW, HOP = 2048, 128  # samples at that rate: 0.41 s, every 26 ms
 BITS = 32
 LOWEST_HZ, HIGHEST_HZ = 100.0, 2200.0
 QUIET_DB = 50.0  # below the loud moments: a moment that quiet may be rounding, and is not compared
-CANCELLED_DB = -15.0  # of the channels' mean against the channels: then they cancel, and their difference is the music
 BLOCK = 1024  # windows transformed together
 SECONDS = HOP / RATE  # from one moment to the next
 
 
 def folded(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """``(time,)`` at ``RATE`` of ``(channel, time)``: the channels' mean, or their difference where they cancel."""
-    mean = audio.mean(axis=0, keepdims=True)
-    if len(audio) > 1 and rms_dbfs(mean) - rms_dbfs(audio) < CANCELLED_DB:
-        mean = (audio[:1] - audio[1:2]) / 2
-    return resample(mean, sample_rate, RATE)[0]
+    """``(time,)`` at ``RATE`` of ``(channel, time)``, its channels folded into one."""
+    return resample(one_channel(audio)[None], sample_rate, RATE)[0]
 
 
 def moments(mono: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

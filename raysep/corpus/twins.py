@@ -21,10 +21,10 @@ LEAST_COMPARED = STRETCH // 4  # of them; a stretch with fewer says nothing
 SAME_SONG = 0.5  # of the shorter one's stretches: less is a sample in another song
 SAME_STEM = 0.75  # of a stem's: two drum loops may agree in half of them
 FEWEST = 32  # moments that can be compared, below which nothing is said
-MOST_ALIKE = 32  # neighbours in the index that a moment is paired with: one that is everywhere tells nothing
+MOST_ALIKE = 16  # neighbours in the index that a moment is paired with: one that is everywhere tells nothing
 PLACES = 3  # ways of laying one over the other that are verified: a cut in the middle makes two
-MOST_INDEXED = 20_000_000  # moments; of more, a part is indexed, the same part of every recording
-MOST_PLACES = 1_000_000  # of more, those that a single moment speaks for are left out
+MOST_INDEXED = 5_000_000  # moments; of more, a part is indexed, the same part of every recording
+LEAST_VOTES = 0.003  # of the shorter one's moments speak for a place: of a copy at least 0.008 did, coded and all
 OFFSETS = 1 << 22  # moments: more than a day and a half
 SPREAD = np.uint32(2654435761)  # Knuth's multiplier: neighbours in value fall into different parts of the index
 SET_BITS = np.array([value.bit_count() for value in range(256)], np.int64)
@@ -76,8 +76,10 @@ def _candidates(recordings: Sequence[Recording]) -> dict[tuple[int, int], list[i
         offsets = place[pairs] - place[pairs + step] + OFFSETS // 2
         hits.append((owner[pairs] * len(recordings) + owner[pairs + step]) * OFFSETS + offsets)
     votes, counts = np.unique(np.concatenate([np.zeros(0, np.int64), *hits]), return_counts=True)
-    if len(votes) > MOST_PLACES:
-        votes, counts = votes[counts > 1], counts[counts > 1]
+    moments = np.bincount(owner, minlength=len(recordings))
+    first, second = np.divmod(votes // OFFSETS, max(1, len(recordings)))
+    likely = counts >= LEAST_VOTES * np.minimum(moments[first], moments[second])
+    votes, counts = votes[likely], counts[likely]
     told: dict[tuple[int, int], list[int]] = {}
     for vote in votes[np.argsort(-counts, kind="stable")].tolist():
         pair, offset = divmod(vote, OFFSETS)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from raysep.audio import acoustic
+from raysep.audio.levels import is_silent
 from raysep.corpus import storage
 from raysep.corpus.layouts.headers import EXTENSIONS, File, header, to_stem
 from raysep.corpus.layouts.musdb import MIXTURE
@@ -72,7 +73,7 @@ def _read(stem: Stem) -> tuple[dict[str, Any], np.ndarray | None]:
         return row | {"outcome": str(Outcome.FAILED), "message": str(error)}, None
     except Exception as error:  # one odd file must not end the pass: it is reported with the reason
         return row | {"outcome": str(Outcome.FAILED), "message": f"{stem.uri}: {type(error).__name__}: {error}"}, None
-    silent = flaws.is_silent(audio)
+    silent = is_silent(audio)
     return row | {"outcome": str(Outcome.SILENT if silent else Outcome.SCORED)}, audio
 
 
@@ -118,11 +119,11 @@ def _mixture_row(
     row, audio = _read(mixture)
     if audio is None:
         return row
+    if len(whole) < len(stems):
+        return row | {"message": f"{mixture.uri}: not compared, since not all of its stems can be read"}
     if odd := [s for s in stems if (s.sample_rate, s.frames) != (mixture.sample_rate, mixture.frames)]:
         differs = f"{mixture.sample_rate} Hz and {mixture.frames} samples, its {odd[0].stem} {odd[0].sample_rate} and {odd[0].frames}"
         return row | {"message": f"{mixture.uri}: is not of its stems' length and rate ({differs})"}
-    if len(whole) < len(stems):
-        return row | {"message": f"{mixture.uri}: not compared, since not all of its stems can be read"}
     channels = max(len(audio), *(len(each) for each in whole.values()))
     spread = {label: np.broadcast_to(each, (channels, each.shape[1])) for label, each in whole.items()}
     audio = np.broadcast_to(audio, (channels, audio.shape[1]))

@@ -126,10 +126,6 @@ def spectrum_end(powers: np.ndarray, frequencies: np.ndarray) -> tuple[float, fl
     return (nyquist * band / BANDS, float(fall)) if fall > 0 else (nyquist, 0.0)
 
 
-def is_silent(audio: np.ndarray) -> bool:
-    return rms_dbfs(audio) <= SILENCE_DBFS
-
-
 def flaws_of(found: Measures, sample_rate: int, channels: int, format: str) -> Iterator[Finding]:
     """What a file's measures say, in words. ``format`` is as in the manifest: "WAV/PCM_16"."""
     coding = format.partition("/")[2]

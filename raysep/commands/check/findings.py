@@ -67,7 +67,8 @@ def _of_place(role: str, scan: Scan) -> Iterator[Row]:
     """What the listing alone says; unreadable files are told by the pass."""
     for problem in scan.problems:
         if not problem.unreadable:
-            yield Row(FAULT, "layout", role, problem.track, problem.stem, problem.message, uri=problem.uri)
+            words = problem.message.removeprefix(f"{problem.uri}: ")
+            yield Row(FAULT, "layout", role, problem.track, problem.stem, words, uri=problem.uri)
     rates = Counter(stem.sample_rate for stem in scan.stems if stem.sample_rate)
     for (track, rate), first in _by_rate(scan.stems).items():
         most = rates.most_common(1)[0][0]
@@ -86,7 +87,7 @@ def _by_rate(stems: Sequence[Stem]) -> dict[tuple[str, int], Stem]:
 
 def _of_stem(row: Mapping[str, Any], stem: Stem) -> Iterator[Finding]:
     if row["outcome"] == Outcome.FAILED:
-        yield Finding("unreadable", FAULT, float("nan"), float("nan"), row["message"])
+        yield Finding("unreadable", FAULT, float("nan"), float("nan"), _words(row))
         return
     measures = Measures(**{each.name: _number(row[each.name]) for each in fields(Measures)})
     yield from flaws.flaws_of(measures, stem.sample_rate, stem.channels, stem.format)
@@ -97,9 +98,9 @@ def _of_stem(row: Mapping[str, Any], stem: Stem) -> Iterator[Finding]:
 
 def _of_mixture(row: Mapping[str, Any]) -> Iterator[Finding]:
     if row["outcome"] == Outcome.FAILED:
-        yield Finding("unreadable", FAULT, float("nan"), float("nan"), row["message"])
+        yield Finding("unreadable", FAULT, float("nan"), float("nan"), _words(row))
     elif row["message"]:
-        yield Finding("mixture not compared", NOTE, float("nan"), float("nan"), row["message"])
+        yield Finding("mixture not compared", NOTE, float("nan"), float("nan"), _words(row))
     elif row["residual_db"] is not None:
         left, gain = row["residual_db"], row["gain_db"]
         if left > against_mixture.SUM_DB:
@@ -126,6 +127,11 @@ def _twin_words(found: Twins) -> tuple[str, str, str]:
     ((a, b), *_) = found.stems
     level = NOTE if a == b else FAULT
     return level, "shared stem", f"its {b} is the {a} of {found.first.words} ({100 * found.share:.0f} % of it)"
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    """What a file's message says of it: its address has a column of its own."""
+    return str(row["message"]).removeprefix(f"{row['uri']}: ")
 
 
 def _number(value: float | None) -> float:

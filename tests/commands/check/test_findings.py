@@ -63,7 +63,7 @@ def test_nothing_is_told_of_clean_rows(stems):
     [
         ({"lag": 0.0205}, FAULT, "lag", "comes 20.5 ms after its part of the mixture"),
         ({"lag": -0.001}, FAULT, "lag", "comes 1.0 ms before its part of the mixture"),
-        ({"outcome": Outcome.FAILED, "message": "x.wav: truncated"}, FAULT, "unreadable", "x.wav: truncated"),
+        ({"outcome": Outcome.FAILED, "message": "/no/A/vocals.wav: truncated"}, FAULT, "unreadable", "truncated"),
         ({"dc": 0.1}, FAULT, "dc", "DC offset: 10.0 % of its RMS"),
     ],
 )
