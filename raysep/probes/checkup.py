@@ -38,10 +38,11 @@ class Checked:
     vectors: dict[str, np.ndarray] = field(default_factory=dict)  # label → (dimension,)
 
 
-def check_track(stems: Sequence[Stem], measures: bool = True, embedder: Embedder | None = None) -> Checked:
-    """Of all stems of one track. Without ``measures`` only the fingerprints, and the files' own mixture is not read."""
+def check_track(
+    stems: Sequence[Stem], measures: bool = True, embedder: Embedder | None = None, mixture: Stem | None = None
+) -> Checked:
+    """Of all stems of one track, and of its own ``mixture`` file. Without ``measures`` only the fingerprints."""
     found = Checked()
-    mixture = _mixture_beside(stems) if measures else None
     folded: list[np.ndarray] = []
     whole: dict[str, np.ndarray] = {}
     for stem in stems:
@@ -97,7 +98,7 @@ def _embedded(embedder: Embedder, stem: Stem, audio: np.ndarray) -> dict[str, np
 # The mixture file
 
 
-def _mixture_beside(stems: Sequence[Stem]) -> Stem | None:
+def mixture_beside(stems: Sequence[Stem]) -> Stem | None:
     """The track's own mixture file, if one lies beside its stems. Its frames are 0 when it cannot be read."""
     folders = {stem.uri.rpartition("/")[0] for stem in stems}
     if len(folders) != 1:  # files of several folders: none of them is the track's

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,7 @@ from raysep.corpus.leaks import Place
 from raysep.corpus.manifest import Stem
 from raysep.outcome import Outcome
 from raysep.probes import checkup
+from raysep.probes.flaws import Measures
 from raysep.rundir import Run, table_bytes
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
@@ -31,29 +33,24 @@ if TYPE_CHECKING:
 
 STAGE = "check"
 MOST_SHARDS = 128
+THREADS = 16  # that look for mixture files
 TWINS = "twins.json"
 EMBEDDED_RATE = 44_100  # Hz, of an embedder that takes any
 VERSION = 1  # of what is measured: parts of another one are made again
-NUMBERS = (
-    *(
-        "seconds",
-        "level_dbfs",
-        "peak",
-        "clipping",
-        "dc",
-        "gaps",
-        "correlation",
-        "cancelling_db",
-        "apart_db",
-        "uneven_db",
-    ),
-    *("bandwidth_hz", "edge_db", "bits", "lag", "gain_db", "residual_db"),
-)
+NUMBERS = (*(each.name for each in fields(Measures)), "lag", "gain_db", "residual_db")
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("role", "track", "stem", "uri", "outcome", "message")]
     + [(name, pa.float64()) for name in NUMBERS]
 )
-Located = tuple[str, str, list[Stem]]  # role, track, its stems
+
+
+class Located(NamedTuple):
+    """A track, and where it was given."""
+
+    role: str
+    track: str
+    stems: list[Stem]
+    mixture: Stem | None = None  # its own file, beside its stems
 
 
 @dataclass(frozen=True)
@@ -82,8 +79,8 @@ class Checker(Worker):
         from safetensors.numpy import save
 
         rows, arrays = [], {}
-        for role, track, stems in payload:
-            found = checkup.check_track(stems, self.listening.measures, embedder)
+        for role, track, stems, mixture in payload:
+            found = checkup.check_track(stems, self.listening.measures, embedder, mixture)
             rows += [{"role": role, **row} for row in found.rows]
             for label, (bits, audible) in found.prints.items():
                 arrays[_key("bits", role, track, label)] = bits
@@ -111,7 +108,7 @@ def listen(todo: Pass, parts: Mapping[str, Iterable[Stem]], listening: Listening
     ``todo`` bears no fingerprint of its own: a shard counts when it was made of the same files. A file that could not be
     read is tried again.
     """
-    work = _shards(parts)
+    work = _shards(parts, with_mixtures=listening.measures)
     marks = {shard: _mark(located, listening) for shard, located in work.items()}
     todo = replace(todo, stage=STAGE, fingerprint=marks)
     worker = Checker(
@@ -123,8 +120,8 @@ def listen(todo: Pass, parts: Mapping[str, Iterable[Stem]], listening: Listening
     heard = Heard()
     for shard, located in sorted(work.items()):
         if shard in done.lost:
-            for role, _, stems in located:
-                heard.rows += [{"role": role, **row} for row in checkup.failed(stems, done.lost[shard]).rows]
+            for each in located:
+                heard.rows += [{"role": each.role, **row} for row in checkup.failed(each.stems, done.lost[shard]).rows]
         else:
             _gather(heard, todo.folder, shard)
     return heard
@@ -150,19 +147,22 @@ def look_for_twins(context: Context, inputs: Inputs, on_leak: Callable[[str], No
         on_leak(message)
 
 
-def _shards(parts: Mapping[str, Iterable[Stem]]) -> dict[int, list[Located]]:
+def _shards(parts: Mapping[str, Iterable[Stem]], with_mixtures: bool) -> dict[int, list[Located]]:
     """By hash of the track, so that a track keeps its shard when others come and go."""
+    tracks = [Located(r, t, list(held.values())) for r, s in parts.items() for t, held in manifest.tracks_of(s).items()]
+    if with_mixtures:
+        with ThreadPoolExecutor(THREADS) as pool:
+            found = pool.map(checkup.mixture_beside, [track.stems for track in tracks])
+            tracks = [track._replace(mixture=mixture) for track, mixture in zip(tracks, found, strict=True)]
     shards: dict[int, list[Located]] = {}
-    for role, stems in parts.items():
-        for track, held in manifest.tracks_of(stems).items():
-            shards.setdefault(stable_hash(f"{role}/{track}") % MOST_SHARDS, []).append(
-                (role, track, list(held.values()))
-            )
+    for track in tracks:
+        shards.setdefault(stable_hash(f"{track.role}/{track.track}") % MOST_SHARDS, []).append(track)
     return shards
 
 
 def _mark(located: Sequence[Located], listening: Listening) -> str:
-    return fingerprint(VERSION, listening, [(role, track, manifest.digest(stems)) for role, track, stems in located])
+    files = [(each.role, each.track, [*each.stems, *([each.mixture] if each.mixture else [])]) for each in located]
+    return fingerprint(VERSION, listening, [(role, track, manifest.digest(stems)) for role, track, stems in files])
 
 
 def _part(kind: str, shard: int, ending: str) -> str:

@@ -13,7 +13,7 @@ from raysep.commands.check.check import CheckRequest, check
 from raysep.corpus import leaks, manifest
 from raysep.corpus.layouts import LABELS, stems_of
 from raysep.corpus.leaks import Place
-from raysep.probes.checkup import check_track
+from raysep.probes.checkup import check_track, mixture_beside
 from raysep.probes.flaws import Measures, flaws_of
 from raysep.rundir import Run
 from raysep.stages.check import Listening, listen
@@ -39,7 +39,7 @@ def tracks(songs) -> dict:
 
 @pytest.fixture(scope="module")
 def checked(tracks) -> dict:
-    return {name: check_track(stems) for name, stems in tracks.items()}
+    return {name: check_track(stems, mixture=mixture_beside(stems)) for name, stems in tracks.items()}
 
 
 def test_nothing_is_told_of_songs_in_which_nothing_is_wrong(checked):

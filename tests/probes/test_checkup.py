@@ -10,7 +10,7 @@ import soundfile
 from raysep.corpus import manifest
 from raysep.corpus.layouts import stems_of
 from raysep.outcome import Outcome
-from raysep.probes.checkup import check_track
+from raysep.probes.checkup import Checked, check_track, mixture_beside
 
 RATE = 8000
 
@@ -33,6 +33,12 @@ def write_mixture(folder: Path, audio: np.ndarray, rate: int = RATE) -> None:
     soundfile.write(folder / "mixture.wav", audio, rate)
 
 
+def checked(folder: Path) -> Checked:
+    """With the mixture file that lies beside the stems."""
+    found = stems(folder)
+    return check_track(found, mixture=mixture_beside(found))
+
+
 def by_stem(found) -> dict[str, dict]:
     return {row["stem"]: row for row in found.rows}
 
@@ -53,7 +59,7 @@ def test_without_measures_the_fingerprints_are_the_same(folder):
 
 def test_the_mixture_beside_the_stems_is_compared_with_their_sum(folder):
     write_mixture(folder, sum(read(folder).values()))
-    row = by_stem(check_track(stems(folder)))["mixture"]
+    row = by_stem(checked(folder))["mixture"]
     assert row["residual_db"] < -60
     assert row["gain_db"] == pytest.approx(0, abs=0.01)
 
@@ -62,19 +68,19 @@ def test_a_late_stem_is_told_of_its_own_row(folder):
     audio = read(folder)
     write_mixture(folder, sum(audio.values()))
     soundfile.write(folder / "bass.wav", np.roll(audio["bass"], 40, axis=0), RATE)
-    rows = by_stem(check_track(stems(folder)))
+    rows = by_stem(checked(folder))
     assert rows["mixture"]["residual_db"] > -30
     assert {label: row.get("lag") for label, row in rows.items() if row.get("lag")} == {"bass": 40 / RATE}
 
 
 def test_a_mixture_in_stereo_of_stems_in_mono_is_compared(folder):
     write_mixture(folder, np.repeat(sum(read(folder).values()), 2, axis=1))
-    assert by_stem(check_track(stems(folder)))["mixture"]["residual_db"] < -60
+    assert by_stem(checked(folder))["mixture"]["residual_db"] < -60
 
 
 def test_a_mixture_of_another_length_or_rate_is_said_not_compared(folder):
     write_mixture(folder, sum(read(folder).values())[:-100])
-    row = by_stem(check_track(stems(folder)))["mixture"]
+    row = by_stem(checked(folder))["mixture"]
     assert row.get("residual_db") is None
     assert "is not of its stems' length and rate (8000 Hz and 15900 samples" in row["message"]
 
@@ -103,3 +109,13 @@ def test_a_silent_stem_is_no_failure_and_has_no_vector(folder):
     assert by_stem(found)["bass"]["outcome"] == Outcome.SILENT
     assert set(found.vectors) == {"vocals", "drums", "other"}
     assert len(found.prints["bass"][0]) == 0
+
+
+def test_a_mixture_is_looked_for_beside_all_stems(folder):
+    assert mixture_beside(stems(folder)) is None
+    write_mixture(folder, sum(read(folder).values()))
+    found = mixture_beside(stems(folder))
+    assert found is not None
+    assert (found.stem, found.frames, found.uri) == ("mixture", 2 * RATE, str(folder / "mixture.wav"))
+    elsewhere = [replace(stem, uri=f"/other/{stem.stem}.wav") for stem in stems(folder)[:1]]
+    assert mixture_beside([*stems(folder)[1:], *elsewhere]) is None  # stems of several folders have none of their own

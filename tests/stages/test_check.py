@@ -68,6 +68,17 @@ def test_only_tracks_that_changed_are_listened_to_again(folders, make_context, h
     assert len(here[0]) > len(here[1]) == 1
 
 
+def test_a_mixture_that_changed_is_compared_again(folders, make_context, here):
+    context, mixture = make_context(), Path(folders[0]) / "corpus 1" / "mixture.wav"
+    stems = [soundfile.read(mixture.with_name(f"{label}.wav"))[0] for label in LABELS]
+    for wanted in (sum(stems), sum(stems[:3])):
+        soundfile.write(mixture, wanted, RATE, subtype="FLOAT")
+        heard = listen(over(context), {"corpus": inputs(folders).corpus}, Listening(measures=True))
+        (row,) = [row for row in heard.rows if row["stem"] == "mixture"]
+        assert (row["residual_db"] < -60) == (len(here) == 1)
+    assert len(here[1]) == 1
+
+
 def test_more_is_asked_than_was_listened_for(folders, make_context, here):
     context = make_context()
     listen(over(context), vars(inputs(folders)), Listening())

@@ -57,8 +57,9 @@ def of(scans: Mapping[str, Scan], rows: Sequence[Mapping[str, Any]], twins: Sequ
     for row in rows:
         stem = stems.get((row["role"], row["track"], row["stem"]))
         told = _of_mixture(row) if row["stem"] == MIXTURE else _of_stem(row, stem) if stem else ()
-        where = {name: row[name] for name in ("role", "track", "stem", "uri")}
-        found += [Row(**where, **asdict(one)) for one in told]
+        where = {name: row[name] for name in ("role", "track", "stem")}
+        # Where the file is now: a part may have been made while it was elsewhere.
+        found += [Row(**where, uri=stem.uri if stem else row["uri"], **asdict(one)) for one in told]
     found += [_of_twins(one) for one in twins] + named_alike(scans, twins)
     return sorted(found, key=lambda row: (row.level, row.what, row.role, row.track, row.stem, row.words))
 
