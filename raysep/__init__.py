@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from raysep.version import __version__
 
 __all__ = [
+    "Checkup",
     "Cleaning",
     "Distances",
     "Evaluation",
@@ -18,6 +19,7 @@ __all__ = [
     "Training",
     "Tuning",
     "__version__",
+    "check",
     "clean",
     "decide",
     "evaluate",
@@ -35,6 +37,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from raysep.corpus.layouts import Scan, stems_of
+    from raysep.face.checking import Checkup, check
     from raysep.face.cleaning import Cleaning, Scores, clean, decide, prove, read, score, suspects
     from raysep.face.distances import Distances, fad
     from raysep.face.exporting import Exported, export
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "raysep.corpus.layouts": ("Scan", "stems_of"),
+        "raysep.face.checking": ("Checkup", "check"),
         "raysep.face.cleaning": ("Cleaning", "Scores", "clean", "decide", "prove", "read", "score", "suspects"),
         "raysep.face.distances": ("Distances", "fad"),
         "raysep.face.exporting": ("Exported", "export"),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import raysep.commands.benchmark.command
+import raysep.commands.check.command
 import raysep.commands.clean.command
 import raysep.commands.config.command
 import raysep.commands.convert.command

@@ -56,6 +56,15 @@ class Request:
     layout: str | None = None  # of ``corpus.layouts``, for all of these; None: whichever matches
     until: str | None = None  # "decide" ends ``clean`` there; None: to the end
     labels: tuple[str, ...] | None = None  # as ``corpus.labels`` reads them; None: those of the settings
+    allow_twins: bool = False  # songs that are in two of these are said, not refused
+
+    def on_leak(self, message: str) -> None:
+        """Raises ``BadInput``, unless twins are allowed."""
+        if not self.allow_twins:
+            raise BadInput(message)
+        from raysep.screen import Progress
+
+        Progress(self.quiet).say(f"going on all the same (--allow-twins): {message}")
 
 
 DECIDE = "decide"
@@ -203,6 +212,7 @@ def _opened(
     from raysep.cluster import session
     from raysep.memory import PeakMemory
     from raysep.screen import Progress
+    from raysep.stages import check as checks
     from raysep.stages import inputs, kit, train
 
     outputs.try_folder(request.out)
@@ -214,6 +224,7 @@ def _opened(
         inputs.announce(Progress(request.quiet), found, config)
         with session.session(request.address) as available:
             context = begin(request, found, config, available)
+            checks.look_for_twins(context, found, request.on_leak)
             yield context, found
         context.run.update({"peak_memory_gib": round(memory.peak_bytes / 2**30, 2)})
 
@@ -226,7 +237,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     from raysep.cluster import session
     from raysep.decision import handling as handlings
     from raysep.screen import Progress
-    from raysep.stages import arms, prove
+    from raysep.stages import arms, check, prove
     from raysep.stages import train as training
 
     if handling and not decision:
@@ -248,6 +259,8 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     with session.session(request.address) as available:
         more = [(e.stem.stem_id, e.label, e.weight, e.spans) for e in entries] if decision else ()
         context = begin(request, found, config, available, *more)
+        if found.test or found.validation:
+            check.look_for_twins(context, found, request.on_leak)
         prove.train_and_evaluate(context, [arms.Arm("separator", entries)], found.test)
     return context.run
 
@@ -267,7 +280,7 @@ def prepare(request: Request) -> tuple[Inputs, Config]:
     reference, test, validation = (storage.absolute(uri) if uri else None for uri in others)
     corpus, say = storage.absolute(request.corpus), Progress(request.quiet).say
     sums = wanted.sums if wanted else None
-    found = read_inputs(corpus, reference, test, first.labels, validation, request.layout, say, sums)
+    found = read_inputs(corpus, reference, test, first.labels, validation, request.layout, say, sums, request.on_leak)
     name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset
     config = settings.preset(name, overrides)
     network_arguments(config, config.sample_rate or found.sample_rate, found.channels)

@@ -81,6 +81,13 @@ Labels = Annotated[
     ),
 ]
 
+AllowTwins = Annotated[
+    bool,
+    typer.Option(
+        "--allow-twins", help="Go on although a song of the corpus is in the reference or the test tracks, too."
+    ),
+]
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:

@@ -81,6 +81,7 @@ def clean(
     address: str | None = None,
     layout: str | None = None,
     labels: Sequence[str] | None = None,
+    allow_twins: bool = False,
     quiet: bool = False,
 ) -> Cleaning:
     """Find the wrong stems of a corpus, decide what to keep, retrain, and compare before with after.
@@ -105,6 +106,7 @@ def clean(
         address=address,
         layout=layout,
         labels=tuple(labels) if labels else None,
+        allow_twins=allow_twins,
         quiet=quiet,
         until=until,
     )
@@ -128,6 +130,7 @@ def score(
     address: str | None = None,
     layout: str | None = None,
     labels: Sequence[str] | None = None,
+    allow_twins: bool = False,
     quiet: bool = False,
 ) -> Scores:
     """The first half of ``clean``: a score of every stem by every probe, and nothing retrained. ``decide`` decides by them;
@@ -148,6 +151,7 @@ def score(
         address=address,
         layout=layout,
         labels=tuple(labels) if labels else None,
+        allow_twins=allow_twins,
         quiet=quiet,
     )
     with failures_told():

@@ -69,6 +69,7 @@ def train(
     address: str | None = None,
     layout: str | None = None,
     labels: Sequence[str] | None = None,
+    allow_twins: bool = False,
     quiet: bool = False,
 ) -> Training:
     """Train one separator on a corpus or a manifest, as a decision says; evaluate it when there are test tracks.
@@ -90,6 +91,7 @@ def train(
         address=address,
         layout=layout,
         labels=tuple(labels) if labels else None,
+        allow_twins=allow_twins,
         quiet=quiet,
     )
     return Training(pipeline.train(request, at(decision), handling).root)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from raysep.audio.levels import one_channel
 from raysep.probes.probe import Probe
 
 ORIENTED = {
@@ -241,7 +242,7 @@ def onset_envelope(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     """``(frame,)`` rise of the log power summed over a dozen bands, every 5 ms."""
     hop = _onset_hop(sample_rate)
     n_fft = 2 ** round(np.log2(0.025 * sample_rate))
-    mono = audio.mean(axis=0, dtype=np.float32)
+    mono = one_channel(audio)
     if len(mono) < 2 * n_fft or not np.abs(mono).max():
         return np.zeros(0)
     frames = np.lib.stride_tricks.sliding_window_view(mono, n_fft)[::hop]

@@ -9,7 +9,7 @@ from typing import Any
 
 from raysep.audio.levels import is_audible
 from raysep.config import Config
-from raysep.corpus import manifest
+from raysep.corpus import leaks, manifest
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.layouts.remarks import equal_files
 from raysep.corpus.manifest import Stem
@@ -20,7 +20,11 @@ from raysep.screen import Progress
 
 Say = Callable[[str], None]
 Sums = Mapping[str, tuple[str, ...]]
-SEPARATE = "keep the reference apart, or the judgement would rest on the tracks it judges"
+
+
+def refuse(message: str) -> None:
+    """What is done about a leak, unless the user allows it."""
+    raise BadInput(message)
 
 
 def nothing(text: str) -> None:
@@ -68,8 +72,11 @@ def read_inputs(
     layout: str | None = None,
     say: Say = nothing,
     sums: Sums | None = None,
+    on_leak: Callable[[str], None] = refuse,
 ) -> Inputs:
     """Scan all of them. Raises ``BadInput`` for anything that would make the result wrong or the pass pointless.
+
+    ``on_leak`` is told of tracks of one role that are, by name or by content, another one's too.
 
     In the corpus a file that cannot be read as audio is a row that will be reported as failed; in the
     reference, the test and the validation tracks it is an error, since they are trusted.
@@ -87,15 +94,15 @@ def read_inputs(
         _refuse_lacking(found.reference, labels, f"--reference {reference}")
         _refuse_copies(found.reference, f"--reference {reference}")
         _refuse_twins(found.corpus, corpus)
-        _refuse_leak(found.corpus, found.reference, "--reference")
+        _tell_leak(on_leak, found.corpus, found.reference, "--reference")
     for role, part in (("--test", found.test), ("--validation", found.validation)):
         _refuse_no_mixture(part, f"{role} {trusted[role.removeprefix('--')]}")
     if found.test:
-        _refuse_leak(found.corpus, found.test, "--test")
-        _refuse_leak(found.reference, found.test, "--test", "reference")
+        _tell_leak(on_leak, found.corpus, found.test, "--test")
+        _tell_leak(on_leak, found.reference, found.test, "--test", "reference")
     if found.validation:
-        _refuse_leak(found.corpus, found.validation, "--validation")
-        _refuse_leak(found.test, found.validation, "--validation", "test tracks")
+        _tell_leak(on_leak, found.corpus, found.validation, "--validation")
+        _tell_leak(on_leak, found.test, found.validation, "--validation", "test tracks")
     return found
 
 
@@ -175,12 +182,18 @@ def _refuse_twins(corpus: list[Stem], uri: str) -> None:
         )
 
 
-def _refuse_leak(corpus: list[Stem], other: list[Stem], option: str, of: str = "corpus") -> None:
-    names = sorted({s.track for s in corpus} & {s.track for s in other})
-    if names:
-        raise BadInput(
-            f"{option}: shares {len(names)} tracks with the {of} ({', '.join(names[:5])}"
-            f"{', …' if len(names) > 5 else ''}); {SEPARATE}: remove them from one of the two"
+def _tell_leak(
+    on_leak: Callable[[str], None], corpus: list[Stem], other: list[Stem], option: str, of: str = "corpus"
+) -> None:
+    known = {leaks.plain(s.track): s.track for s in corpus}
+    same = sorted({(s.track, known[leaks.plain(s.track)]) for s in other if leaks.plain(s.track) in known})
+    if same:
+        named = ", ".join(
+            name if name == there else f"{name}, there spelt {there}" for name, there in same[: leaks.SHOWN]
+        )
+        on_leak(
+            f"{option}: shares {len(same)} tracks with the {of} ({named}{', …' if len(same) > leaks.SHOWN else ''}); "
+            f"{leaks.SEPARATE}: remove them from one of the two, or go on with --allow-twins"
         )
     contents = {track: {s.etag for s in stems.values()} for track, stems in manifest.tracks_of(corpus).items()}
     owner = {etag: track for track, etags in contents.items() for etag in etags}
@@ -189,9 +202,10 @@ def _refuse_leak(corpus: list[Stem], other: list[Stem], option: str, of: str = "
         shared = Counter(owner[etag] for etag in {s.etag for s in stems.values()} if etag in owner)
         for twin, count in shared.items():
             alone = len(stems) == 1 and _sounds(next(iter(stems.values())))
-            if count >= 2 or alone:
-                raise BadInput(
-                    f"{option}: track {track} holds the same audio as {twin} of the {of}; {SEPARATE}: remove one of them"
+            if count >= leaks.SHARED_STEMS or alone:
+                on_leak(
+                    f"{option}: track {track} holds the same audio as {twin} of the {of}; {leaks.SEPARATE}: remove one of "
+                    "them, or go on with --allow-twins"
                 )
 
 

@@ -8,6 +8,7 @@ import typer
 
 from raysep.commands.app import (
     Address,
+    AllowTwins,
     ConfigFile,
     Labels,
     Layout,
@@ -73,6 +74,7 @@ def clean(
     ] = None,
     rounds: Rounds = None,
     retry_failed: RetryFailed = False,
+    allow_twins: AllowTwins = False,
     workers: Workers = None,
     address: Address = None,
     quiet: Quiet = False,
@@ -103,6 +105,7 @@ def clean(
         layout=layout,
         labels=names_of(labels),
         until=until,
+        allow_twins=allow_twins,
     )
     pipeline.clean(request)
 
@@ -120,6 +123,7 @@ def score(
     settings: Settings = None,
     rounds: Rounds = None,
     retry_failed: RetryFailed = False,
+    allow_twins: AllowTwins = False,
     workers: Workers = None,
     address: Address = None,
     quiet: Quiet = False,
@@ -141,6 +145,7 @@ def score(
         quiet=quiet,
         layout=layout,
         labels=names_of(labels),
+        allow_twins=allow_twins,
     )
     run = pipeline.score(request)
     print(f"scored: {run.path('stems.parquet')}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from raysep.rundir import FIRST_LOOK, Run
 
-STAGES = ("plant", "train", "attribute", "score", "decide", "search", "retrain", "evaluate")
+STAGES = ("check", "plant", "train", "attribute", "score", "decide", "search", "retrain", "evaluate")
 
 
 def print_status(run: Run) -> None:

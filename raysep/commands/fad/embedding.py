@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from raysep.audio.levels import channels_cancel
 from raysep.corpus import storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import AudioError, BadInput
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # those who read frames need no torch
     from raysep.probes.embedders.base import Embedder
 
 STAGE = "embed"
+CANCEL = "channels cancel: one is inverted, so their difference was embedded and not their mean"
 LEAST_FRAMES = 2  # a distance needs two
 SCHEMA = pa.schema(
     [
@@ -114,7 +116,10 @@ def embed(embedder: Embedder, stem: Stem) -> tuple[dict[str, Any], np.ndarray]:
     row = {"outcome": Outcome.SCORED, "message": "", "frames": 0, "seconds": seconds}
     nothing = np.zeros((0, embedder.dimension), dtype=np.float32)
     try:
-        frames = audible_frames(embedder, read_stem(stem, stem.sample_rate, stem.channels), stem.sample_rate)
+        audio = read_stem(stem, stem.sample_rate, stem.channels)
+        frames = audible_frames(embedder, audio, stem.sample_rate)
+        if channels_cancel(audio):
+            row |= {"message": CANCEL}
         if not np.isfinite(frames).all():
             raise BadInput(f"{stem.uri}: its embedding is not finite")
     except AudioError as error:

@@ -8,6 +8,7 @@ import typer
 
 from raysep.commands.app import (
     Address,
+    AllowTwins,
     ConfigFile,
     Labels,
     Layout,
@@ -42,6 +43,7 @@ def train(
     ] = None,
     layout: Layout = None,
     labels: Labels = None,
+    allow_twins: AllowTwins = False,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -64,6 +66,7 @@ def train(
         quiet=quiet,
         layout=layout,
         labels=names_of(labels),
+        allow_twins=allow_twins,
     )
     run = pipeline.train(request, decision, handling)
     print(f"trained: {run.path('checkpoints')}")

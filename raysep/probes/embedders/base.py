@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from raysep.audio.levels import SILENCE_DBFS, rms_dbfs
+from raysep.audio.levels import SILENCE_DBFS, one_channel, rms_dbfs
 from raysep.audio.resample import resample
 
 LEVEL_DBFS = -20.0  # every stem is brought to this level: how loud it was mixed is no fault
@@ -56,9 +56,9 @@ def audible_frames(
 ) -> np.ndarray:
     """``(n, dimension)`` float32 embeddings of the frames of ``(channel, time)`` that are not silent; n may be 0.
 
-    The stem is mixed to mono and brought to one level first; silence is judged before that.
+    The stem is mixed to mono (by its channels' difference where they cancel) and brought to one level first; silence is judged before that.
     """
-    mono = resample(audio.mean(axis=0, keepdims=True), sample_rate, embedder.sample_rate)[0]
+    mono = resample(one_channel(audio)[None], sample_rate, embedder.sample_rate)[0]
     window, hop = (round(s * embedder.sample_rate) for s in (embedder.window_seconds, embedder.hop_seconds))
     loud = frame_levels(mono, window, hop) > silence
     if not loud.any():

@@ -44,6 +44,15 @@ def test_silence_short_stems_and_broken_files_are_told_apart(stems, tmp_path):
     assert embed(embedder, replace(stems["bass"], uri="/no/such.wav"))[0]["outcome"] == "failed"
 
 
+def test_a_stem_with_an_inverted_channel_is_embedded_and_said_to_cancel(stems, tmp_path):
+    path = tmp_path / "corpus" / "A" / "bass.wav"
+    audio, _ = soundfile.read(path)
+    soundfile.write(path, np.stack([audio, -audio], axis=1), RATE)
+    row, frames = embed(LogMelEmbedder(RATE), replace(stems["bass"], channels=2))
+    assert (row["outcome"], len(frames)) == ("scored", 5)
+    assert row["message"].startswith("channels cancel: one is inverted")
+
+
 def test_a_shard_is_written_with_its_marker(stems, tmp_path):
     run = Run(str(tmp_path / "run"))
     work = StemEmbedder(root=run.root, fingerprint={3: "abc"}, embedding=Embedding("logmel", RATE))()
