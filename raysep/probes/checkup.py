@@ -16,7 +16,7 @@ from raysep.audio import acoustic
 from raysep.audio.levels import is_silent
 from raysep.corpus import storage
 from raysep.corpus.layouts.headers import EXTENSIONS, File, header, to_stem
-from raysep.corpus.layouts.musdb import MIXTURE
+from raysep.corpus.layouts.naming import MIXTURE
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_stem
 from raysep.errors import AudioError

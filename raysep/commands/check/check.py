@@ -91,6 +91,7 @@ def read(request: CheckRequest) -> dict[str, Scan]:
                 split=split,
                 on_problem="collect",
                 layout=request.layout,
+                say=Progress(request.quiet).say,
             )
             if not found[role].stems:
                 raise BadInput(f"{place}: holds no stems; give tracks as TRACK/LABEL.wav, or choose with --labels")

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from raysep.corpus import leaks
-from raysep.corpus.layouts import Scan
-from raysep.corpus.layouts.musdb import MIXTURE
+from raysep.corpus.layouts import Scan, lengths
+from raysep.corpus.layouts.naming import MIXTURE
 from raysep.corpus.leaks import Twins
 from raysep.corpus.manifest import Stem
 from raysep.outcome import Outcome
@@ -66,10 +66,17 @@ def of(scans: Mapping[str, Scan], rows: Sequence[Mapping[str, Any]], twins: Sequ
 
 def _of_place(role: str, scan: Scan) -> Iterator[Row]:
     """What the listing alone says; unreadable files are told by the pass."""
+    readable = {(stem.track, stem.stem) for stem in scan.stems if stem.frames}
     for problem in scan.problems:
-        if not problem.unreadable:
+        # What cannot be read is told by the pass; a length that does not fit, once, of the file that is named.
+        named = problem.message.startswith(f"{problem.uri}: ") and (problem.track, problem.stem) in readable
+        if named or not problem.unreadable:
             words = problem.message.removeprefix(f"{problem.uri}: ")
             yield Row(FAULT, "layout", role, problem.track, problem.stem, words, uri=problem.uri)
+    for before, stem in zip(sorted(scan.stems), sorted(lengths.padded(scan.stems)), strict=True):
+        if added := stem.padding - before.padding:
+            words = f"is {added} samples shorter than its track's others: padded with silence where it is used"
+            yield Row(NOTE, "length", role, stem.track, stem.stem, words, float(added), 0.0, uri=stem.uri)
     rates = Counter(stem.sample_rate for stem in scan.stems if stem.sample_rate)
     for (track, rate), first in _by_rate(scan.stems).items():
         most = rates.most_common(1)[0][0]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from raysep.commands.check.findings import Row
-from raysep.corpus.layouts.musdb import MIXTURE
+from raysep.corpus.layouts.naming import MIXTURE
 from raysep.corpus.leaks import Place
 from raysep.outcome import Outcome
 from raysep.probes.flaws import FAULT

@@ -51,12 +51,14 @@ def test_nothing_is_found_where_nothing_is_wrong(corpus, tmp_path, alone):
 def test_faults_end_it_with_code_three_and_are_told_of_their_file(corpus, tmp_path, alone, raysep):
     rewrite(corpus / "A" / "bass.wav", lambda x: x + 0.05)
     (corpus / "B" / "drums.wav").write_bytes(b"no audio")
-    rewrite(corpus / "C" / "other.wav", lambda x: x[:-100])
+    rewrite(corpus / "C" / "other.wav", lambda x: x[: -len(x) // 4])
+    rewrite(corpus / "B" / "vocals.wav", lambda x: x[:-100])
     code, shown, error = raysep("check", str(corpus), "--out", str(tmp_path / "out"), "--no-sound", "-q")
     assert (code, shown) == (3, "")
     assert "3 faults found, first A/bass: DC offset: " in error
-    assert told(tmp_path / "out") == [("dc", "A", "bass"), ("layout", "C", "other"), ("unreadable", "B", "drums")]
-    assert all(row["level"] == "fault" for row in found(tmp_path / "out"))
+    faults = [("dc", "A", "bass"), ("layout", "C", "other"), ("unreadable", "B", "drums")]
+    assert told(tmp_path / "out") == [*faults, ("length", "B", "vocals")]
+    assert [row["level"] for row in found(tmp_path / "out")] == ["fault"] * 3 + ["note"]
 
 
 def test_what_is_only_noted_is_no_failure(corpus, tmp_path, alone):
