@@ -20,6 +20,7 @@ WHOLE_FRAMES = 1 << 26  # at a time when all are wanted …
 UNKNOWN_FRAMES = 1 << 21  # … and when nobody knows how many there are
 COUNTED_FRAMES = 1 << 10  # to be told where a decoder stopped
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
+UNBOUNDED = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")  # hold samples beyond full scale
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def encode(
     subtype: str = "PCM_16",
     compression: float | None = None,
 ) -> bytes:
-    """Encode float32 ``(channel, time)`` as one file's bytes; samples outside [-1, 1] are clipped.
+    """Encode float32 ``(channel, time)`` as one file's bytes; where samples are integers, those outside [-1, 1] are clipped.
 
     In 16 and 24 bits they are rounded to the nearest step; libsndfile itself rounds down, half a step off on average.
 
@@ -103,7 +104,7 @@ def encode(
     """
     import soundfile
 
-    samples = np.clip(audio.T, -1.0, 1.0)
+    samples = audio.T if subtype in UNBOUNDED else np.clip(audio.T, -1.0, 1.0)
     if subtype in PCM_BITS:
         samples = nearest_steps(samples, PCM_BITS[subtype])
     stream = io.BytesIO()

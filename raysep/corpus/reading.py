@@ -46,11 +46,6 @@ def as_channels(audio: np.ndarray, channels: int) -> np.ndarray:
     return audio[:channels]
 
 
-def to_int16(audio: np.ndarray) -> np.ndarray:
-    """Half the memory of float32; the inverse of dividing by 32768, rounded and clipped."""
-    return np.clip(np.rint(audio * 32768.0), -32768, 32767).astype(np.int16)
-
-
 def read_segments(
     drawn: Drawn,
     labels: Sequence[str],

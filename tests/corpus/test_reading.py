@@ -5,13 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from small_audio import LABELS, RATE, tones_and_noise, wav
 
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
-from raysep.corpus.reading import as_channels, read_segments, read_stem, to_int16
+from raysep.corpus.reading import as_channels, read_segments, read_stem
 from raysep.corpus.segments import Drawn, list_segments
 from raysep.errors import AudioError
 
@@ -79,16 +77,6 @@ def test_channels():
     assert as_channels(stereo, 1).tolist() == [[2, 3]]
     assert as_channels(stereo, 2) is stereo
     assert as_channels(many, 2).tolist() == [[0, 1], [2, 3]]
-
-
-@given(st.lists(st.integers(-32768, 32767), min_size=1))
-def test_sixteen_bits_survive_as_floats(samples):
-    original = np.array([samples], np.int16)
-    assert np.array_equal(to_int16(original.astype(np.float32) / 32768), original)
-
-
-def test_what_is_beyond_full_scale_is_clipped_never_wrapped():
-    assert to_int16(np.array([[1.0, 1.5, -1.0, -7.0]], np.float32)).tolist() == [[32767, 32767, -32768, -32768]]
 
 
 # Segments of whole tracks
