@@ -194,11 +194,14 @@ def begin(request: Request, found: Inputs, config: Config, available: Resources,
     from raysep.cluster.session import check_reachable
     from raysep.screen import Progress
     from raysep.stages.context import Context
+    from raysep.stages.inputs import manifests_of, refuse_changed
 
     fingerprint = hashing.fingerprint(config, found.digest(), *more)
     run = Run(request.out)
     if request.retry_failed:
         _accept_mended_files(run, found, lambda inputs: hashing.fingerprint(config, inputs.digest(), *more))
+    if run.has("run.json") and not run.is_of(fingerprint):
+        refuse_changed(run, manifests_of(found))
     for uri in (run.root, *(part[0].uri for part in vars(found).values() if part)):
         check_reachable(uri, available)
     run.open(
@@ -216,13 +219,8 @@ def begin(request: Request, found: Inputs, config: Config, available: Resources,
         },
     )
     run.update({"stages": {name: {"seconds": seconds} for name, seconds in (request.before or {}).items()}})
-    manifest.write(run.path("manifest.parquet"), found.corpus)
-    if found.reference:
-        manifest.write(run.path("reference.parquet"), found.reference)
-    if found.test:
-        manifest.write(run.path("test.parquet"), found.test)
-    if found.validation:
-        manifest.write(run.path("validation.parquet"), found.validation)
+    for name, stems in manifests_of(found).items():
+        manifest.write(run.path(name), stems)
     return Context(
         run=run,
         config=config,

@@ -22,7 +22,7 @@ from raysep.corpus.faults import FAULTS, KINDS, PAIRED, SEVERITIES, WHOLE_TRACK,
 from raysep.corpus.hashing import generator
 from raysep.corpus.layouts import LABELS, headers, musdb, stems_of
 from raysep.corpus.manifest import Stem, stem_id, tracks_of
-from raysep.corpus.reading import as_channels
+from raysep.corpus.reading import as_channels, bytes_of
 from raysep.errors import BadInput
 
 __all__ = ["KINDS", "SEVERITIES", "Corruption", "Planned", "contaminate", "corrupt", "corrupt_track", "plan"]
@@ -263,7 +263,7 @@ def _copy(source: str, target: str) -> None:
 
 def _corrupt_files(task: _Task) -> list[dict]:
     """Decode a track, corrupt it, write what changed, copy the rest."""
-    files = {label: storage.read_bytes(stem.uri) for label, stem in task.stems.items()}
+    files = {label: bytes_of(stem) for label, stem in task.stems.items()}
     channels = max(stem.channels for stem in task.stems.values())
     audio = {k: as_channels(decode(files[k], stem.uri), channels) for k, stem in task.stems.items()}
     rate = next(iter(task.stems.values())).sample_rate

@@ -9,7 +9,7 @@ import hashlib
 import io
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,6 +30,7 @@ SCHEMA = pa.schema(
         ("bytes", pa.int64()),
         ("etag", pa.string()),
         ("split", pa.string()),
+        ("modified", pa.int64()),
     ]
 )
 
@@ -47,8 +48,11 @@ class Stem:
     frames: int  # samples per channel
     format: str
     bytes: int
-    etag: str  # a fingerprint of the content, the same in every store; changes when the content does
+    etag: str  # a hash of all bytes of the file, the same in every store; "" when it could not be read
     split: str = "train"
+    modified: int = field(
+        default=0, compare=False
+    )  # nanoseconds since 1970 when the store last saw a change; 0: unknown
 
 
 def stem_id(track: str, stem: str) -> str:
@@ -77,7 +81,10 @@ def write(uri: str, stems: Iterable[Stem]) -> None:
 def read(uri: str) -> list[Stem]:
     try:
         table = storage.read_table(uri)
-        return [Stem(**row) for row in table.select(SCHEMA.names).to_pylist()]
+        names = [
+            name for name in SCHEMA.names if name != "modified" or name in table.column_names
+        ]  # older ones lack it
+        return [Stem(**row) for row in table.select(names).to_pylist()]
     except FileNotFoundError as error:
         raise BadInput(f"{uri}: no such manifest; make one with `raysep scan CORPUS --out {uri}`") from error
     except (pa.ArrowInvalid, KeyError) as error:
@@ -88,3 +95,9 @@ def digest(stems: Iterable[Stem]) -> str:
     """A fingerprint of the content: equal for the same stems at another address, different when a file changed."""
     lines = (f"{s.stem_id}\t{s.frames}\t{s.sample_rate}\t{s.channels}\t{s.bytes}\t{s.etag}" for s in sorted(stems))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def changed(before: Iterable[Stem], now: Iterable[Stem]) -> list[str]:
+    """URIs, as they are now, of the stems in both that are not the same file any more."""
+    known = {stem.stem_id: digest([stem]) for stem in before}
+    return [stem.uri for stem in sorted(now) if known.get(stem.stem_id) not in (None, digest([stem]))]

@@ -8,7 +8,7 @@ import numpy as np
 
 from raysep.audio.files import decode
 from raysep.audio.resample import resample
-from raysep.corpus import manifest, segments, storage
+from raysep.corpus import identity, manifest, segments, storage
 from raysep.corpus.manifest import Stem
 from raysep.corpus.segments import Drawn
 from raysep.errors import AudioError
@@ -17,12 +17,9 @@ from raysep.errors import AudioError
 def read_stem(stem: Stem, sample_rate: int, channels: int = 2) -> np.ndarray:
     """The whole stem as ``(channel, time)`` at ``sample_rate`` Hz. Raises ``AudioError`` naming the URI.
 
-    A file that holds fewer samples than the manifest says is an error, never a shorter or silent stem.
+    A file that holds other bytes, or fewer samples, than the manifest says is an error, never another or a shorter stem.
     """
-    try:
-        audio = decode(storage.read_bytes(stem.uri), stem.uri)
-    except OSError as error:
-        raise AudioError(f"{stem.uri}: cannot be read ({error})") from error
+    audio = decode(bytes_of(stem), stem.uri)
     if not stem.frames:  # the scan could not use it either: nothing has changed
         if not audio.shape[1]:
             raise AudioError(f"{stem.uri}: holds no samples; replace or remove the file")
@@ -33,6 +30,17 @@ def read_stem(stem: Stem, sample_rate: int, channels: int = 2) -> np.ndarray:
             f"{stem.channels} of {stem.frames}; the file changed since the scan: scan again into a new run"
         )
     return as_channels(resample(audio, stem.sample_rate, sample_rate), channels)
+
+
+def bytes_of(stem: Stem) -> bytes:
+    """The whole file. Raises ``AudioError`` when it cannot be read, or is not the one that was scanned."""
+    try:
+        data = storage.read_bytes(stem.uri)
+    except OSError as error:
+        raise AudioError(f"{stem.uri}: cannot be read ({error})") from error
+    if stem.frames and identity.is_other(stem, identity.of_bytes(data)):
+        raise AudioError(f"{stem.uri}: the file changed since the scan: scan again into a new run")
+    return data
 
 
 def as_channels(audio: np.ndarray, channels: int) -> np.ndarray:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from raysep.config import Config
 from raysep.corpus import manifest
+from raysep.corpus.identity import is_known
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
-from raysep.errors import BadInput
+from raysep.errors import BadInput, RunConflict
+from raysep.rundir import Run
 from raysep.screen import Progress
 
 SEPARATE = "keep the reference apart, or the judgement would rest on the tracks it judges"
@@ -130,6 +132,29 @@ def _refuse_leak(corpus: list[Stem], other: list[Stem], option: str, of: str = "
                 raise BadInput(
                     f"{option}: track {track} holds the same audio as {twin} of the {of}; {SEPARATE}: remove one of them"
                 )
+
+
+def manifests_of(found: Inputs) -> dict[str, list[Stem]]:
+    """What is kept of them in a run's folder: file → stems."""
+    kept = {"manifest.parquet": found.corpus, "reference.parquet": found.reference}
+    kept |= {"test.parquet": found.test, "validation.parquet": found.validation}
+    return {name: stems for name, stems in kept.items() if stems or name == "manifest.parquet"}
+
+
+def refuse_changed(run: Run, kept: dict[str, list[Stem]]) -> None:
+    """Raise ``RunConflict`` that names the first file which is not the one that the run has read, if there is any.
+
+    ``kept`` are the stems as they are now, by the manifest in the run's folder that tells how they were.
+    """
+    for name, stems in kept.items():
+        before = manifest.read(run.path(name)) if run.has(name) else []
+        if changed := manifest.changed(before, stems):
+            older = any(stem.etag and not is_known(stem.etag) for stem in before)
+            why = "; it was made by an older raysep, which knew files by parts of them" if older else ""
+            raise RunConflict(
+                f"{run.root}: {len(changed)} files are not those that it was made of, first {changed[0]}{why}; put them back, "
+                "or choose another --out"
+            )
 
 
 def announce(progress: Progress, found: Inputs, config: Config) -> None:

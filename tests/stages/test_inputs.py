@@ -9,7 +9,8 @@ import pytest
 from raysep.config import LABELS
 from raysep.corpus import manifest
 from raysep.corpus.layouts import stems_of
-from raysep.errors import BadInput
+from raysep.errors import BadInput, RunConflict
+from raysep.rundir import Run
 from raysep.screen import Progress
 from raysep.stages import inputs
 from raysep.stages.inputs import Inputs, corpus_stems, read_inputs
@@ -190,3 +191,19 @@ def test_two_stems_of_one_label_are_to_train_on_and_not_to_judge(folders, tmp_pa
         BadInput, match=r"1 times a track has several stems of one label, first corpus 1 of 'drums'.*keep one"
     ):
         read_inputs(path, folders[1], None, LABELS)
+
+
+def test_a_file_that_is_not_the_one_that_a_run_read_is_named(tmp_path, make_stems):
+    run, stems = Run(str(tmp_path / "run")), [replace(s, etag=f"sha256:{s.stem_id}") for s in make_stems(["A", "B"])]
+    inputs.refuse_changed(run, {"manifest.parquet": stems})  # it has read none yet
+    manifest.write(run.path("manifest.parquet"), stems)
+    moved = [replace(s, uri=f"s3://b/{s.stem_id}", modified=7) for s in stems]
+    inputs.refuse_changed(run, {"manifest.parquet": moved, "test.parquet": stems})
+    edited = [replace(s, etag="sha256:x") if s.stem_id == "B/bass" else s for s in stems]
+    with pytest.raises(
+        RunConflict, match=r"1 files are not those that it was made of, first .*B/bass.*\.wav; put them back"
+    ):
+        inputs.refuse_changed(run, {"manifest.parquet": edited})
+    manifest.write(run.path("manifest.parquet"), [replace(s, etag="0" * 64) for s in stems])
+    with pytest.raises(RunConflict, match="it was made by an older raysep"):
+        inputs.refuse_changed(run, {"manifest.parquet": stems})

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from raysep.corpus import storage
+from raysep.corpus.identity import modified_of
 from raysep.corpus.layouts.headers import EXTENSIONS, File, header, to_stem
 from raysep.corpus.layouts.problems import Problem
 from raysep.corpus.manifest import Stem
@@ -65,8 +66,11 @@ class Place:
                 f"{root}: cannot be listed ({error}); check the address, the access rights, "
                 f"and for an object store AWS_ENDPOINT_URL and the credentials"
             ) from error
-        uris = [(storage.uri_of(root, info), info.size) for info in infos]
-        return tuple(File(uri, size, PurePosixPath(uri[len(root) :].lstrip("/"))) for uri, size in uris)
+        uris = [storage.uri_of(root, info) for info in infos]
+        return tuple(
+            File(uri, info.size, PurePosixPath(uri[len(root) :].lstrip("/")), modified_of(info))
+            for uri, info in zip(uris, infos, strict=True)
+        )
 
     @property
     def audio(self) -> list[File]:
@@ -74,13 +78,13 @@ class Place:
         return [file for file in self.files if file.path.suffix.lower() in EXTENSIONS]
 
     def read(self, found: Iterable[tuple[str, str, File]]) -> Scan:
-        """Rows of the files that a layout has found, as (track, label, file), from their headers, many at a time.
+        """Rows of the files that a layout has found, as (track, label, file), many at a time: each file is read once.
 
         A file that cannot be read as audio is a row too, with sample rate, channels and frames 0, and a problem.
         """
         found = list(found)
         with ThreadPoolExecutor(max_workers=max(1, self.threads)) as pool:
-            headers = list(pool.map(lambda item: header(item[2].uri, item[2].bytes), found))
+            headers = list(pool.map(lambda item: header(item[2].uri), found))
         stems, problems = [], []
         for (track, label, file), (info, etag, message) in zip(found, headers, strict=True):
             stems.append(to_stem(track, label, file, info, etag, self.split))

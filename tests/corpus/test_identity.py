@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_audio import RATE, tones_and_noise, wav
+
+from raysep.corpus import identity, manifest
+from raysep.corpus.layouts import stems_of
+from raysep.corpus.reading import bytes_of, read_stem
+from raysep.errors import AudioError, BadInput
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000, identity.BLOCK_BYTES + 1])
+def test_every_byte_counts_and_so_does_nothing_else(size, tmp_path):
+    data = bytearray(np.random.default_rng(0).bytes(size))
+    first = identity.of_bytes(bytes(data))
+    assert first == "sha256:" + hashlib.sha256(data).hexdigest()
+    (tmp_path / "a").write_bytes(data)
+    assert identity.of_file(str(tmp_path / "a")) == identity.of_stream(io.BytesIO(data)) == first
+    for at in {0, size // 3, size // 2, size - 1} if size else ():
+        data[at] ^= 1
+        assert identity.of_bytes(bytes(data)) != first
+        data[at] ^= 1
+
+
+@pytest.fixture
+def stem(tmp_path) -> manifest.Stem:
+    """One of a scanned corpus of one track."""
+    for label in ("bass", "drums"):
+        (tmp_path / "A").mkdir(exist_ok=True)
+        (tmp_path / "A" / f"{label}.wav").write_bytes(wav(tones_and_noise(label, seconds=1.0)))
+    return stems_of(str(tmp_path), ("bass", "drums")).stems[0]
+
+
+def rows(place: str) -> list[manifest.Stem]:
+    return stems_of(place, on_problem="keep").stems
+
+
+def edit(stem: manifest.Stem) -> None:
+    """In the middle, with the same length and form."""
+    with open(stem.uri, "r+b") as file:
+        file.seek(stem.bytes // 2)
+        file.write(bytes(400))
+
+
+def test_a_file_edited_since_the_scan_is_an_error_wherever_it_was_edited(stem):
+    assert read_stem(stem, RATE).shape == (2, RATE)
+    edit(stem)
+    with pytest.raises(AudioError, match=r"bass\.wav: the file changed since the scan: scan again"):
+        read_stem(stem, RATE)
+    assert bytes_of(replace(stem, etag=""))  # a row that does not say
+    assert bytes_of(replace(stem, etag="0" * 64))  # … or says it in another way
+
+
+def test_untouched_files_are_known_by_size_and_time(stem):
+    gone = replace(stem, uri=stem.uri + ".gone")
+    assert identity.untouched([stem, gone, replace(stem, modified=0)]) == [True, False, False]
+    os.utime(stem.uri, ns=(0, stem.modified + 1))
+    assert identity.untouched([stem]) == [False]
+    assert identity.untouched([]) == []
+
+
+def test_a_manifest_notices_an_edit_and_takes_a_touched_file_for_what_it_is(stem, tmp_path):
+    """Its digest becomes another one, so no finished run is taken for one of the file as it is now."""
+    place = str(tmp_path / "m.parquet")
+    manifest.write(place, [stem])
+    assert rows(place) == [stem]
+    os.utime(stem.uri, ns=(0, stem.modified + 1))
+    assert rows(place) == [stem]
+    edit(stem)
+    (now,) = rows(place)
+    assert now.etag.startswith(identity.CHANGED)
+    assert manifest.digest([now]) != manifest.digest([stem])
+    with pytest.raises(AudioError, match="the file changed since the scan"):
+        read_stem(now, RATE)
+    with pytest.raises(BadInput, match=r"bass\.wav: is not what the manifest says; the file changed since the scan"):
+        stems_of(place, ("bass",))
+
+
+@pytest.mark.parametrize("etag", ["", "0" * 64, "d41d8cd98f00b204e9800998ecf8427e-3"])
+def test_rows_that_do_not_say_what_the_bytes_were_are_hashed_now_and_this_is_said_once(stem, tmp_path, capsys, etag):
+    place = str(tmp_path / "m.parquet")
+    manifest.write(place, [replace(stem, etag=etag)])
+    (now,) = rows(place)
+    assert now.etag == stem.etag
+    told = " ".join(capsys.readouterr().err.split())
+    assert "1 of 1 rows do not say" in told
+    assert "scan again" in told
