@@ -194,7 +194,7 @@ def begin(request: Request, found: Inputs, config: Config, available: Resources,
     from raysep.cluster.session import check_reachable
     from raysep.screen import Progress
     from raysep.stages.context import Context
-    from raysep.stages.inputs import manifests_of, refuse_changed
+    from raysep.stages.inputs import manifests_of, mixed_down, refuse_changed
 
     fingerprint = hashing.fingerprint(config, found.digest(), *more)
     run = Run(request.out)
@@ -219,8 +219,11 @@ def begin(request: Request, found: Inputs, config: Config, available: Resources,
         },
     )
     run.update({"stages": {name: {"seconds": seconds} for name, seconds in (request.before or {}).items()}})
-    for name, stems in manifests_of(found).items():
+    kept = manifests_of(found)
+    for name, stems in kept.items():
         manifest.write(run.path(name), stems)
+    if told := mixed_down(stem for stems in kept.values() for stem in stems):
+        Progress(request.quiet).say(told)
     return Context(
         run=run,
         config=config,

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from raysep.audio.channels import as_channels
 from raysep.audio.files import UNBOUNDED, decode, encode, probe
 from raysep.corpus import storage, truth
 from raysep.corpus.faultplan import Planned, plan
@@ -22,7 +23,7 @@ from raysep.corpus.faults import FAULTS, KINDS, PAIRED, SEVERITIES, WHOLE_TRACK,
 from raysep.corpus.hashing import generator
 from raysep.corpus.layouts import LABELS, headers, musdb, stems_of
 from raysep.corpus.manifest import Stem, stem_id, tracks_of
-from raysep.corpus.reading import as_channels, bytes_of
+from raysep.corpus.reading import bytes_of
 from raysep.errors import BadInput
 
 __all__ = ["KINDS", "SEVERITIES", "Corruption", "Planned", "contaminate", "corrupt", "corrupt_track", "plan"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from raysep.audio.channels import as_channels
 from raysep.audio.files import decode
 from raysep.audio.resample import resample
 from raysep.corpus import identity, manifest, segments, storage
@@ -41,17 +42,6 @@ def bytes_of(stem: Stem) -> bytes:
     if stem.frames and identity.is_other(stem, identity.of_bytes(data)):
         raise AudioError(f"{stem.uri}: the file changed since the scan: scan again into a new run")
     return data
-
-
-def as_channels(audio: np.ndarray, channels: int) -> np.ndarray:
-    """Mono spread over the channels, or the channels' mean as mono; other counts keep the first ``channels``."""
-    if audio.shape[0] == channels:
-        return audio
-    if channels == 1:
-        return audio.mean(axis=0, keepdims=True)
-    if audio.shape[0] == 1:
-        return np.repeat(audio, channels, axis=0)
-    return audio[:channels]
 
 
 def read_segments(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from raysep.config import Config
@@ -155,6 +156,18 @@ def refuse_changed(run: Run, kept: dict[str, list[Stem]]) -> None:
                 f"{run.root}: {len(changed)} files are not those that it was made of, first {changed[0]}{why}; put them back, "
                 "or choose another --out"
             )
+
+
+def mixed_down(stems: Iterable[Stem]) -> str:
+    """What to say of stems with more channels than networks take; "" when there are none."""
+    wide = [stem for stem in stems if stem.channels > 2]
+    if not wide:
+        return ""
+    first = min(wide)
+    return (
+        f"{len(wide)} stems have more than two channels, first {first.stem_id} ({first.channels}): the mean of all of them is "
+        "scored, trained on and measured, on both"
+    )
 
 
 def announce(progress: Progress, found: Inputs, config: Config) -> None:

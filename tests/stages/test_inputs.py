@@ -207,3 +207,10 @@ def test_a_file_that_is_not_the_one_that_a_run_read_is_named(tmp_path, make_stem
     manifest.write(run.path("manifest.parquet"), [replace(s, etag="0" * 64) for s in stems])
     with pytest.raises(RunConflict, match="it was made by an older raysep"):
         inputs.refuse_changed(run, {"manifest.parquet": stems})
+
+
+def test_stems_of_more_than_two_channels_are_told_once(make_stems):
+    stems = make_stems(["A", "B"])
+    assert inputs.mixed_down(stems) == ""
+    wide = [replace(s, channels=6 if s.stem == "bass" else 2) for s in stems]
+    assert inputs.mixed_down(wide).startswith("2 stems have more than two channels, first A/bass (6): the mean of all")

@@ -19,10 +19,13 @@ def scan(
     """List a corpus: one row per stem with its address, rate, channels, length and content tag."""
     from raysep.corpus import manifest, storage
     from raysep.corpus.layouts import stems_of
+    from raysep.stages.inputs import mixed_down
 
     stems = stems_of(storage.absolute(corpus), split=split, layout=layout).stems
     manifest.write(storage.absolute(out), stems)
     hours = sum(s.frames / s.sample_rate for s in stems) / 3600
+    if told := mixed_down(stems):
+        print(told)
     print(f"{len(stems)} stems of {len(manifest.tracks_of(stems))} tracks, {hours:.2f} h of audio: {out}")
 
 

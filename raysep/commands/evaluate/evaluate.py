@@ -30,7 +30,7 @@ from raysep.evaluation import measures as numbers
 from raysep.outcome import Outcome
 from raysep.rundir import Run
 from raysep.screen import Progress
-from raysep.stages.inputs import refuse_changed
+from raysep.stages.inputs import mixed_down, refuse_changed
 from raysep.stages.passes import Pass, finished
 
 MOST_SHARDS = 256
@@ -87,6 +87,8 @@ def evaluate(request: EvaluationRequest) -> Run:
         refuse_changed(run, {CORPUS: stems})
     run.open(same, about)
     manifest.write(run.path(CORPUS), stems)
+    if told := mixed_down(stems):
+        Progress(request.quiet).say(told)
     worker = TrackEvaluator(
         root=run.root,
         fingerprint=same,

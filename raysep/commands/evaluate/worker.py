@@ -111,6 +111,8 @@ class TrackEvaluator(Worker):
 def read_track(track: str, stems: list[Stem], labels: Sequence[str]) -> tuple[np.ndarray, int]:
     """``(stem, channel, time)`` in the order of ``labels`` at the track's own rate in Hz, and that rate.
 
+    More than two channels are mixed down to two as for scoring and training, see ``raysep.audio.channels``.
+
     Raises ``BadInput`` when a stem is missing, cannot be read, or differs in rate or length from the others.
     """
     from raysep.corpus.reading import read_stem
@@ -120,7 +122,7 @@ def read_track(track: str, stems: list[Stem], labels: Sequence[str]) -> tuple[np
         raise BadInput(
             f"{track}: has no {', '.join(missing)}, so its mixture is not known; add it, or leave the track out"
         )
-    rate, channels = max(s.sample_rate for s in stems), max(s.channels for s in stems)
+    rate, channels = max(s.sample_rate for s in stems), min(2, max(s.channels for s in stems))
     audio = [read_stem(held[label], rate, channels) for label in labels]
     if odd := [s for s in stems if (s.sample_rate, s.frames) != (stems[0].sample_rate, stems[0].frames)]:
         raise BadInput(f"{odd[0].uri}: differs in rate or length from the track's other stems; make them alike")
