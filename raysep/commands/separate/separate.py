@@ -22,7 +22,7 @@ from raysep.audio.files import decode_blocks, probe
 from raysep.commands.separate.inputs import InputFile, find
 from raysep.commands.separate.stem_files import StemFiles, workspace, write_stems
 from raysep.corpus import identity, storage
-from raysep.errors import AudioError, BadInput, FinishedWithFailures, RunConflict
+from raysep.errors import AudioError, BadInput, FinishedWithFailures, RaysepError, RunConflict
 from raysep.screen import Progress
 from raysep.version import __version__
 
@@ -222,7 +222,7 @@ class Job:
 
     def told(self, error: Exception) -> str:
         """What went wrong, with the input's name in it and without a program's words where a person's are there."""
-        text = str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
+        text = str(error) if isinstance(error, RaysepError) else f"{type(error).__name__}: {error}"
         return text if self.source.uri in text else f"{self.source.uri}: {text}"
 
     def _write_record(self, record: dict[str, Any]) -> None:
