@@ -173,7 +173,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
 
 def prepare(request: Request) -> tuple[Inputs, Config]:
     """Scan the inputs and settle the configuration."""
-    from raysep.stages.inputs import read_inputs
+    from raysep.stages.inputs import known_in, read_inputs
     from raysep.stages.train import check_network, network_arguments
 
     overrides = request.overrides or {}
@@ -182,7 +182,8 @@ def prepare(request: Request) -> tuple[Inputs, Config]:
     check_network(first)
     others = (request.reference, request.test, request.validation)
     reference, test, validation = (storage.absolute(uri) if uri else None for uri in others)
-    found = read_inputs(storage.absolute(request.corpus), reference, test, first.labels, validation, request.layout)
+    corpus, known = storage.absolute(request.corpus), known_in(Run(request.out))
+    found = read_inputs(corpus, reference, test, first.labels, validation, request.layout, known)
     name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset
     config = settings.preset(name, overrides)
     network_arguments(config, config.sample_rate or found.sample_rate, found.channels)

@@ -8,12 +8,13 @@ from typing import BinaryIO
 
 from pyarrow import fs
 
-from raysep.corpus import storage
+from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 
 SHA256 = "sha256:"
 CHANGED = "changed:"  # instead of it: of a row whose file holds other bytes by now. No file has it
 BLOCK_BYTES = 8 << 20  # of a request to a store
+SETTLED_NS = 2 * 10**9
 
 
 def of_bytes(data: bytes) -> str:
@@ -55,6 +56,22 @@ def untouched(stems: Sequence[Stem]) -> list[bool]:
     return [
         bool(stem.modified) and stem.bytes == info.size and _same_time(stem, modified_of(info))
         for stem, info in zip(stems, infos, strict=True)
+    ]
+
+
+def as_before(stem: Stem, size: int, modified: int) -> bool:
+    """Whether a file of a store, which sets the time itself, is still the one of the row, going by what a list says."""
+    return storage.is_remote(stem.uri) and bool(stem.modified) and stem.bytes == size and _same_time(stem, modified)
+
+
+def known_by(uri: str) -> list[Stem]:
+    """The rows of a manifest whose files were there a while before it was written: a store's time is of whole seconds."""
+    system, path = storage.filesystem(uri)
+    info = system.get_file_info(path)
+    if info.type != fs.FileType.File:
+        return []
+    return [
+        stem for stem in manifest.read(uri) if is_known(stem.etag) and stem.modified < modified_of(info) - SETTLED_NS
     ]
 
 

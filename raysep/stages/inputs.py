@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from raysep.config import Config
 from raysep.corpus import manifest
-from raysep.corpus.identity import is_known
+from raysep.corpus.identity import is_known, known_by
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RunConflict
@@ -16,6 +16,13 @@ from raysep.rundir import Run
 from raysep.screen import Progress
 
 SEPARATE = "keep the reference apart, or the judgement would rest on the tracks it judges"
+
+MANIFESTS = {  # role → file in the folder of a run
+    "corpus": "manifest.parquet",
+    "reference": "reference.parquet",
+    "test": "test.parquet",
+    "validation": "validation.parquet",
+}
 
 
 @dataclass(frozen=True)
@@ -57,16 +64,17 @@ def read_inputs(
     labels: tuple[str, ...],
     validation: str | None = None,
     layout: str | None = None,
+    known: Sequence[Stem] = (),
 ) -> Inputs:
     """Scan all of them. Raises ``BadInput`` for anything that would make the result wrong or the pass pointless.
 
     In the corpus a file that cannot be read as audio is a row that will be reported as failed; in the
-    reference, the test and the validation tracks it is an error, since they are trusted.
+    reference, the test and the validation tracks it is an error, since they are trusted. ``known`` as for ``stems_of``.
     """
     trusted = {"reference": reference, "test": test, "validation": validation}
     found = Inputs(
-        corpus_stems(corpus, labels, layout),
-        **{role: trusted_stems(uri, labels, role, layout) if uri else [] for role, uri in trusted.items()},
+        corpus_stems(corpus, labels, layout, known),
+        **{role: trusted_stems(uri, labels, role, layout, known) if uri else [] for role, uri in trusted.items()},
     )
     if not any(s.frames for s in found.corpus):
         raise BadInput(f"{corpus}: none of its {len(found.corpus)} stems can be read as audio; replace the files")
@@ -82,14 +90,18 @@ def read_inputs(
     return found
 
 
-def corpus_stems(uri: str, labels: tuple[str, ...], layout: str | None = None) -> list[Stem]:
+def corpus_stems(
+    uri: str, labels: tuple[str, ...], layout: str | None = None, known: Sequence[Stem] = ()
+) -> list[Stem]:
     """Of what is to be cleaned, or trained on: tracks of a manifest may be incomplete, and files unreadable."""
-    return _only(labels, uri, stems_of(uri, usual=labels, on_problem="keep", layout=layout).stems)
+    return _only(labels, uri, stems_of(uri, usual=labels, on_problem="keep", layout=layout, known=known).stems)
 
 
-def trusted_stems(uri: str, labels: tuple[str, ...], role: str, layout: str | None = None) -> list[Stem]:
+def trusted_stems(
+    uri: str, labels: tuple[str, ...], role: str, layout: str | None = None, known: Sequence[Stem] = ()
+) -> list[Stem]:
     """Complete and readable, from folders or a manifest; their split is the role."""
-    stems = _only(labels, uri, stems_of(uri, usual=labels, split=role, layout=layout).stems)
+    stems = _only(labels, uri, stems_of(uri, usual=labels, split=role, layout=layout, known=known).stems)
     return [replace(stem, split=role) for stem in stems]
 
 
@@ -135,11 +147,16 @@ def _refuse_leak(corpus: list[Stem], other: list[Stem], option: str, of: str = "
                 )
 
 
+def known_in(run: Run) -> list[Stem]:
+    """What the run has read, for files of a store not to be read again by the command that continues it."""
+    kept = (run.path(name) for name in MANIFESTS.values() if run.has("run.json"))
+    return [stem for path in kept for stem in known_by(path)]
+
+
 def manifests_of(found: Inputs) -> dict[str, list[Stem]]:
     """What is kept of them in a run's folder: file → stems."""
-    kept = {"manifest.parquet": found.corpus, "reference.parquet": found.reference}
-    kept |= {"test.parquet": found.test, "validation.parquet": found.validation}
-    return {name: stems for name, stems in kept.items() if stems or name == "manifest.parquet"}
+    kept = {name: getattr(found, role) for role, name in MANIFESTS.items()}
+    return {name: stems for name, stems in kept.items() if stems or name == MANIFESTS["corpus"]}
 
 
 def refuse_changed(run: Run, kept: dict[str, list[Stem]]) -> None:

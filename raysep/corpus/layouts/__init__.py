@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from raysep.corpus.layouts.headers import File
 from raysep.corpus.layouts.layout import LABELS, Layout, Place, Scan
 from raysep.corpus.layouts.problems import Problem, describe
+from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
 from raysep.imports import registered
 
@@ -32,6 +33,7 @@ def stems_of(
     layout: str | None = None,
     songs: bool = False,
     threads: int = 16,
+    known: Sequence[Stem] = (),
 ) -> Scan:
     """Every stem of a place, local or ``s3://``: folders of tracks, a manifest, or what an own layout reads.
 
@@ -40,15 +42,16 @@ def stems_of(
     ``on_problem``: ``"raise"`` raises ``BadInput`` for any problem (listing up to ten of them), ``"keep"`` does so
     too except for files that cannot be read as audio, which stay as rows, ``"collect"`` returns all problems.
     ``layout`` is tried first, by name or import path; ``songs``: a folder of songs without stems will do, too.
+    ``known`` are rows of an earlier scan: what a store says has not changed since is not read again.
     A folder that does not exist or holds no track always raises.
     """
     if on_problem not in ("raise", "keep", "collect"):
         raise ValueError(f"on_problem={on_problem!r}: raise, keep or collect")
     asked = None if labels is None else tuple(labels)
-    where = Place(place, asked, tuple(usual), split, on_problem == "raise", threads)
+    where = Place(place, asked, tuple(usual), split, on_problem == "raise", threads, tuple(known))
     names = [name for name in LAYOUTS if songs or name != "songs"]
-    known = (find_layout(name) for name in ([layout] if layout else []) + names)
-    found = next(one for one in known if one.matches(where)).scan(where)  # the last one matches everything
+    tried = (find_layout(name) for name in ([layout] if layout else []) + names)
+    found = next(one for one in tried if one.matches(where)).scan(where)  # the last one matches everything
     fatal = [p for p in found.problems if on_problem == "raise" or (on_problem == "keep" and not p.unreadable)]
     if fatal:
         raise BadInput(describe(place, fatal))

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
 
+from raysep.audio.files import AudioInfo
 from raysep.corpus import storage
-from raysep.corpus.identity import modified_of
+from raysep.corpus.identity import as_before, modified_of
 from raysep.corpus.layouts.headers import EXTENSIONS, File, header, to_stem
 from raysep.corpus.layouts.problems import Problem
 from raysep.corpus.manifest import Stem
@@ -37,6 +38,7 @@ class Place:
     split: str = "train"  # the folder to read where there are split folders, and the name to be recorded
     strict: bool = False  # nothing may be wrong: what is only said of a file shall be checked, at a header a file
     threads: int = 16
+    known: tuple[Stem, ...] = ()  # rows of an earlier scan: files of a store that have not changed since are not read
 
     @property
     def root(self) -> str:
@@ -82,9 +84,16 @@ class Place:
 
         A file that cannot be read as audio is a row too, with sample rate, channels and frames 0, and a problem.
         """
-        found = list(found)
+        found, before = list(found), {stem.uri: stem for stem in self.known}
+
+        def read(file: File) -> tuple[AudioInfo | None, str, str]:
+            stem = before.get(file.uri)
+            if stem and as_before(stem, file.bytes, file.modified):
+                return AudioInfo(stem.sample_rate, stem.channels, stem.frames, stem.format), stem.etag, ""
+            return header(file.uri)
+
         with ThreadPoolExecutor(max_workers=max(1, self.threads)) as pool:
-            headers = list(pool.map(lambda item: header(item[2].uri), found))
+            headers = list(pool.map(read, (file for _, _, file in found)))
         stems, problems = [], []
         for (track, label, file), (info, etag, message) in zip(found, headers, strict=True):
             stems.append(to_stem(track, label, file, info, etag, self.split))

@@ -9,6 +9,7 @@ import pytest
 from small_audio import LABELS, RATE, tones_and_noise, wav
 
 from raysep.corpus import manifest, storage
+from raysep.corpus.identity import as_before, known_by
 from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput
 
@@ -126,6 +127,28 @@ def test_a_scan_reads_each_file_of_a_store_once_in_few_requests_and_a_manifest_n
     read.clear()
     assert stems_of(f"{bucket}/m.parquet", on_problem="keep").stems == stems
     assert read == []
+
+
+def test_a_store_is_asked_for_what_changed_since_an_earlier_scan_and_nothing_else(bucket, monkeypatch):
+    audio = {label: tones_and_noise(label, seconds=0.2) for label in LABELS}
+    for label in LABELS:
+        storage.write_bytes(f"{bucket}/d/A/{label}.wav", wav(audio[label]))
+    before = stems_of(f"{bucket}/d").stems
+    older = [replace(stem, modified=stem.modified - 10**10) for stem in before if stem.stem == "bass"]
+    known, opened, original = [s for s in before if s.stem != "bass"] + older, [], storage.open_random
+    monkeypatch.setattr(storage, "open_random", lambda uri: opened.append(uri) or original(uri))
+    assert stems_of(f"{bucket}/d", known=known).stems == before
+    assert opened == [f"{bucket}/d/A/bass.wav"]
+    local = [replace(stem, uri=stem.uri.removeprefix("s3:/")) for stem in before]
+    assert not any(as_before(stem, stem.bytes, stem.modified) for stem in local)  # of a disk anybody can set the time
+
+
+def test_rows_are_known_when_their_files_were_there_a_while_before(tmp_path, make_stems):
+    old, new = (replace(s, etag="sha256:x", modified=m) for s, m in zip(make_stems(["A"])[:2], (1, 2**62), strict=True))
+    place = str(tmp_path / "m.parquet")
+    assert known_by(place) == []
+    manifest.write(place, [old, new, replace(old, stem_id="B/x", etag="")])
+    assert known_by(place) == [old]
 
 
 # what can be wrong -----------------------------------------------------------------------------------------------
