@@ -52,7 +52,12 @@ def _decode(batch: dict[str, np.ndarray], frames: int, sample_rate: int, channel
         entry: Entry = pickle.loads(pickled)
         found = list(pieces(entry.stem, frames, sample_rate, channels, entry.spans))
         for start, audio, error in found or [(0, np.zeros((channels, 0), np.int16), "")]:
-            whole = audio if audio.dtype == dtype else as_float(audio).astype(dtype, casting="safe")
+            if audio.dtype == np.float32 != dtype:
+                error = (
+                    f"{entry.stem.uri}: holds finer samples than {entry.stem.format}, as the manifest says: scan again"
+                )
+                audio = audio[:, :0]
+            whole = audio if audio.dtype == dtype else as_float(audio).astype(dtype)
             padded = np.pad(whole, ((0, 0), (0, frames - audio.shape[1])))
             row = (entry.stem.stem_id, entry.label, start, entry.weight, audio.shape[1], padded, error)
             for column, value in zip(out.values(), row, strict=True):

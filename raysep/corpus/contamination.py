@@ -23,7 +23,7 @@ from raysep.corpus.faults import FAULTS, KINDS, PAIRED, SEVERITIES, WHOLE_TRACK,
 from raysep.corpus.hashing import generator
 from raysep.corpus.layouts import LABELS, headers, musdb, stems_of
 from raysep.corpus.manifest import Stem, stem_id, tracks_of
-from raysep.corpus.reading import bytes_of
+from raysep.corpus.reading import check_content
 from raysep.errors import BadInput
 
 __all__ = ["KINDS", "SEVERITIES", "Corruption", "Planned", "contaminate", "corrupt", "corrupt_track", "plan"]
@@ -264,9 +264,11 @@ def _copy(source: str, target: str) -> None:
 
 def _corrupt_files(task: _Task) -> list[dict]:
     """Decode a track, corrupt it, write what changed, copy the rest."""
-    files = {label: bytes_of(stem) for label, stem in task.stems.items()}
+    files = {label: storage.read_bytes(stem.uri) for label, stem in task.stems.items()}
     channels = max(stem.channels for stem in task.stems.values())
     audio = {k: as_channels(decode(files[k], stem.uri), channels) for k, stem in task.stems.items()}
+    for label, stem in task.stems.items():
+        check_content(stem, files[label])
     rate = next(iter(task.stems.values())).sample_rate
     loudest = may_peak_at(audio, (stem.format for stem in task.stems.values()))
     changed, rows = corrupt_track(task.track, audio, task.planned, rate, task.seed, loudest)

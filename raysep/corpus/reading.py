@@ -20,7 +20,11 @@ def read_stem(stem: Stem, sample_rate: int, channels: int = 2) -> np.ndarray:
 
     A file that holds other bytes, or fewer samples, than the manifest says is an error, never another or a shorter stem.
     """
-    audio = decode(bytes_of(stem), stem.uri)
+    try:
+        data = storage.read_bytes(stem.uri)
+        audio = decode(data, stem.uri)
+    except OSError as error:
+        raise AudioError(f"{stem.uri}: cannot be read ({error})") from error
     if not stem.frames:  # the scan could not use it either: nothing has changed
         if not audio.shape[1]:
             raise AudioError(f"{stem.uri}: holds no samples; replace or remove the file")
@@ -30,18 +34,14 @@ def read_stem(stem: Stem, sample_rate: int, channels: int = 2) -> np.ndarray:
             f"{stem.uri}: {audio.shape[0]} channels of {audio.shape[1]} samples, but the manifest says "
             f"{stem.channels} of {stem.frames}; the file changed since the scan: scan again into a new run"
         )
+    check_content(stem, data)
     return as_channels(resample(audio, stem.sample_rate, sample_rate), channels)
 
 
-def bytes_of(stem: Stem) -> bytes:
-    """The whole file. Raises ``AudioError`` when it cannot be read, or is not the one that was scanned."""
-    try:
-        data = storage.read_bytes(stem.uri)
-    except OSError as error:
-        raise AudioError(f"{stem.uri}: cannot be read ({error})") from error
-    if stem.frames and identity.is_other(stem, identity.of_bytes(data)):
+def check_content(stem: Stem, data: bytes) -> None:
+    """Raise ``AudioError`` when these are not the bytes of the file that was scanned. One cut off since is told as such first."""
+    if identity.is_other(stem, identity.of_bytes(data)):
         raise AudioError(f"{stem.uri}: the file changed since the scan: scan again into a new run")
-    return data
 
 
 def read_segments(
