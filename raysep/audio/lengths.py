@@ -86,7 +86,7 @@ def what_is_wrong(length: Length, decoded: int, rate: int) -> str:
     """
     if length.pages and (wrong := _pages(ogg.walk(length.stream), _seconds(decoded, rate))):
         return wrong
-    more = 0 if length.stated is None else decoded - length.padding - length.stated
+    more = 0 if length.expected is None else decoded - length.padding - length.expected
     if abs(more) <= length.slack:
         return ""
     if more < 0:
@@ -101,8 +101,8 @@ def stopped(length: Length, decoded: int, rate: int, why: str) -> str:
 
 
 def _short(what: str, length: Length, decoded: int, rate: int) -> str:
-    of = "" if length.stated is None else f" of {length.stated}"
-    told = "" if length.stated is None else f" of the {length.stated / rate:.1f} s that it states"
+    of = "" if length.expected is None else f" of {length.expected}"
+    told = "" if length.expected is None else f" of the {length.expected / rate:.1f} s that it states"
     return f"{what}, {decoded}{of} samples could be read ({decoded / rate:.1f}{told or ' s'}); replace the file"
 
 

@@ -27,10 +27,12 @@ def header(uri: str, hashed: bool = True) -> tuple[AudioInfo | None, str, str]:
     """(header, ``identity``, "") or (None, ``identity`` or "", what is wrong). ``hashed`` reads all of the file, else by range."""
     etag = ""
     try:
-        # The buffer turns libsndfile's many small reads into one request to the store.
-        with storage.open_random(uri) as raw, io.BufferedReader(raw, BUFFER_BYTES) as stream:
+        with storage.open_random(uri) as raw:
             etag = identity.of_stream(raw) if hashed else ""
-            info = probe(stream, uri)
+            raw.seek(0)
+            # The buffer turns libsndfile's many small reads into one request to the store.
+            with io.BufferedReader(raw, BUFFER_BYTES) as stream:
+                info = probe(stream, uri)
     except AudioError as error:
         return None, etag, str(error)
     except OSError as error:
