@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
 from raysep.audio.files import BLOCK_FRAMES, nearest_steps
-from raysep.errors import BadInput
+from raysep.errors import BadInput, RaysepError
 
 ENCODINGS = {  # (format, bits of a sample) -> libsndfile's names
     ("wav", 16): ("WAV", "PCM_16"),
@@ -18,6 +21,7 @@ ENCODINGS = {  # (format, bits of a sample) -> libsndfile's names
     ("flac", 16): ("FLAC", "PCM_16"),
     ("flac", 24): ("FLAC", "PCM_24"),
 }
+SYSTEM_ERROR = 2  # of libsndfile: the place, not what is written to it
 WAV_BYTES = 2**32 - 2**16  # a WAV's sizes have 32 bits; a longer one becomes RF64, its successor with the same name
 
 
@@ -47,6 +51,8 @@ class AudioWriter:
             self._file = soundfile.SoundFile(self._temporary, "w", sample_rate, channels, subtype, format=container)
         except soundfile.LibsndfileError as error:
             self._temporary.unlink(missing_ok=True)
+            if error.code == SYSTEM_ERROR:
+                raise _unwritable(path, error.error_string) from None
             raise BadInput(
                 f"{path}: {channels} channels at {sample_rate} Hz cannot be written as {format} ({error.error_string}); "
                 "choose another format, or fewer channels"
@@ -65,21 +71,46 @@ class AudioWriter:
             samples = nearest_steps(audio, self.bits)
             written = (samples / 2.0 ** (8 * samples.itemsize - 1)).astype(np.float32)
         for first in range(0, samples.shape[1], BLOCK_FRAMES):
-            self._file.write(np.ascontiguousarray(samples[:, first : first + BLOCK_FRAMES].T))
+            with self._told():
+                self._file.write(np.ascontiguousarray(samples[:, first : first + BLOCK_FRAMES].T))
         return written
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A full disk is a fault of the place that is written to, not of whatever is being written."""
+        import soundfile
+
+        try:
+            yield
+        except (soundfile.LibsndfileError, OSError, AssertionError) as error:
+            raise _unwritable(
+                self.path, getattr(error, "error_string", "") or str(error) or "not all was taken"
+            ) from None
 
     def __enter__(self) -> AudioWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            self._file.close()
-            if kind is None:
+            if kind is not None:
+                with suppress(Exception):  # what went wrong before is what shall be told
+                    self._file.close()
+                return
+            with self._told():
+                self._file.close()
                 with self._temporary.open("rb") as file:
                     os.fsync(file.fileno())
                 self._temporary.replace(self.path)
         finally:
             self._temporary.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, reason: str) -> RaysepError:
+    there = next(folder for folder in path.parents if folder.exists())
+    free = shutil.disk_usage(there).free / 2**20
+    return RaysepError(
+        f"{path}: cannot be written ({reason.rstrip('.')}; {free:.0f} MiB are free there); make room, or write elsewhere"
+    )
 
 
 def check_encoding(format: str, bits: int) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import resource
+
 import numpy as np
 import pytest
 import soundfile
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from raysep.audio import writer as module
 from raysep.audio.writer import ENCODINGS, AudioWriter
-from raysep.errors import BadInput
+from raysep.errors import BadInput, RaysepError
 
 RATE = 16_000
 
@@ -100,3 +102,30 @@ def test_more_channels_than_the_format_has_are_refused_and_leave_nothing(tmp_pat
     with pytest.raises(BadInput, match="9 channels at 16000 Hz cannot be written as flac"):
         AudioWriter(tmp_path / "x.flac", RATE, 9, "flac")
     assert list(tmp_path.iterdir()) == []
+
+
+def fill(path) -> None:
+    with AudioWriter(path, 8000, 2, path.suffix[1:]) as file:
+        for _ in range(20):
+            file.write(np.random.default_rng(0).uniform(-1, 1, (2, 8000)))
+
+
+@pytest.mark.parametrize("format", ["wav", "flac"])
+def test_a_place_that_takes_no_more_is_named_and_left_without_a_file(tmp_path, format):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(
+            RaysepError, match=rf"a\.{format}: cannot be written .*MiB are free there\); make room"
+        ) as told:
+            fill(tmp_path / f"a.{format}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not isinstance(told.value, BadInput)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_to_is_no_wrong_format(tmp_path):
+    with pytest.raises(RaysepError, match=r"a\.wav: cannot be written \(System error") as told:
+        fill(tmp_path / "gone" / "a.wav")
+    assert not isinstance(told.value, BadInput)

@@ -68,3 +68,10 @@ def test_a_relabelling_that_found_nothing_says_why(make_context, make_stems, mon
     record = decided(context, corpus, monkeypatch, swapped(corpus, other=None))
     assert said in record["relabelled"]
     assert bool(record["relabelled"]) == bool(said)
+
+
+def test_stems_whose_channels_cancel_are_counted_and_the_first_is_named():
+    table = pa.table({"stem_id": ["B/x", "A/x", "C/x", "D/x"], decide.CANCEL: [-94.0, -9.5, -8.0, None]})
+    assert decide.channels_cancel(table).startswith("channels cancel in 2 stems, first A/x")
+    assert decide.channels_cancel(table.slice(2)) == ""
+    assert decide.channels_cancel(table.drop_columns([decide.CANCEL])) == ""  # a run with other probes

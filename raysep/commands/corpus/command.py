@@ -22,12 +22,15 @@ def scan(
     from raysep.corpus.labels import parse
     from raysep.corpus.layouts import stems_of
     from raysep.screen import Progress
+    from raysep.stages.inputs import mixed_down
 
     wanted, place, say = parse(labels) if labels else None, storage.absolute(corpus), Progress().say
     names, sums = (wanted.names, wanted.sums) if wanted else (None, None)
     stems = stems_of(place, names, sums=sums, split=split, layout=layout, say=say).stems
     manifest.write(storage.absolute(out), stems)
     hours = sum(s.frames / s.sample_rate for s in stems) / 3600
+    if told := mixed_down(stems):
+        print(told)
     print(f"{len(stems)} stems of {len(manifest.tracks_of(stems))} tracks, {hours:.2f} h of audio: {out}")
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # those who read frames need no torch
 
 STAGE = "embed"
 LEAST_FRAMES = 2  # a distance needs two
+CANCEL = "channels cancel"
 SCHEMA = pa.schema(
     [
         ("name", pa.string()),
@@ -107,6 +108,7 @@ class StemEmbedder(Worker):
 
 def embed(embedder: Embedder, stem: Stem) -> tuple[dict[str, Any], np.ndarray]:
     """A stem's row but its name, and its audible float32 ``(n, dimension)`` frames; n is 0 when it failed."""
+    from raysep.audio.channels import cancels, mono_level_db
     from raysep.corpus.reading import read_stem
     from raysep.probes.embedders.base import audible_frames
 
@@ -114,7 +116,12 @@ def embed(embedder: Embedder, stem: Stem) -> tuple[dict[str, Any], np.ndarray]:
     row = {"outcome": Outcome.SCORED, "message": "", "frames": 0, "seconds": seconds}
     nothing = np.zeros((0, embedder.dimension), dtype=np.float32)
     try:
-        frames = audible_frames(embedder, read_stem(stem, stem.sample_rate, stem.channels), stem.sample_rate)
+        audio = read_stem(stem, stem.sample_rate, stem.channels)
+        if cancels(audio):
+            row |= {
+                "message": f"{CANCEL} (mono is {-mono_level_db(audio):.0f} dB below them): the loudest one was embedded"
+            }
+        frames = audible_frames(embedder, audio, stem.sample_rate)
         if not np.isfinite(frames).all():
             raise BadInput(f"{stem.uri}: its embedding is not finite")
     except AudioError as error:
