@@ -22,7 +22,7 @@ class BadInput(RaysepError):
 
 
 class AudioError(BadInput):
-    """A file that should hold audio does not, or holds less than its header says."""
+    """A file that should hold audio does not, or holds less than its header says, or more."""
 
 
 class OutputError(RaysepError):

@@ -268,7 +268,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
 def prepare(request: Request) -> tuple[Inputs, Config]:
     """Scan the inputs and settle the configuration."""
     from raysep.screen import Progress
-    from raysep.stages.inputs import read_inputs
+    from raysep.stages.inputs import known_in, read_inputs
     from raysep.stages.train import check_network, network_arguments
 
     wanted = labels.parse(request.labels) if request.labels else None
@@ -279,8 +279,10 @@ def prepare(request: Request) -> tuple[Inputs, Config]:
     others = (request.reference, request.test, request.validation)
     reference, test, validation = (storage.absolute(uri) if uri else None for uri in others)
     corpus, say = storage.absolute(request.corpus), Progress(request.quiet).say
-    sums = wanted.sums if wanted else None
-    found = read_inputs(corpus, reference, test, first.labels, validation, request.layout, say, sums, request.on_leak)
+    sums, known = wanted.sums if wanted else None, known_in(Run(request.out))
+    found = read_inputs(
+        corpus, reference, test, first.labels, validation, request.layout, say, sums, known, request.on_leak
+    )
     name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset
     config = settings.preset(name, overrides)
     network_arguments(config, config.sample_rate or found.sample_rate, found.channels)
@@ -292,11 +294,14 @@ def begin(request: Request, found: Inputs, config: Config, available: Resources,
     from raysep.cluster.session import check_reachable
     from raysep.screen import Progress
     from raysep.stages.context import Context
+    from raysep.stages.inputs import manifests_of, mixed_down, refuse_changed
 
     fingerprint = hashing.fingerprint(config, found.digest(), *more)
     run = Run(request.out)
     if request.retry_failed:
         _accept_mended_files(run, found, lambda inputs: hashing.fingerprint(config, inputs.digest(), *more))
+    if run.has("run.json") and not run.is_of(fingerprint):
+        refuse_changed(run, manifests_of(found))
     for uri in (run.root, *(part[0].uri for part in vars(found).values() if part)):
         check_reachable(uri, available)
     run.open(
@@ -314,13 +319,11 @@ def begin(request: Request, found: Inputs, config: Config, available: Resources,
         },
     )
     run.update({"stages": {name: {"seconds": seconds} for name, seconds in (request.before or {}).items()}})
-    manifest.write(run.path("manifest.parquet"), found.corpus)
-    if found.reference:
-        manifest.write(run.path("reference.parquet"), found.reference)
-    if found.test:
-        manifest.write(run.path("test.parquet"), found.test)
-    if found.validation:
-        manifest.write(run.path("validation.parquet"), found.validation)
+    kept = manifests_of(found)
+    for name, stems in kept.items():
+        manifest.write(run.path(name), stems)
+    if told := mixed_down(stem for stems in kept.values() for stem in stems):
+        Progress(request.quiet).say(told)
     return Context(
         run=run,
         config=config,

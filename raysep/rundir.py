@@ -119,7 +119,7 @@ class Run:
         """Begin or continue the run; True when continued. Raises ``RunConflict`` for another configuration."""
         if self.has("run.json"):
             there = self.read_json("run.json")
-            if fingerprint not in (there.get("fingerprint"), *there.get("accepts", [])):
+            if not self.is_of(fingerprint):
                 raise RunConflict(
                     f"{self.root}: holds run {there.get('fingerprint')} made with another configuration or other data "
                     f"(this one is {fingerprint}); choose another --out, or delete that folder"
@@ -138,6 +138,11 @@ class Run:
             {"fingerprint": fingerprint, "started": _now(), **record, **environment(), "stages": {}}, "run.json"
         )
         return False
+
+    def is_of(self, fingerprint: str) -> bool:
+        """Whether this is the fingerprint of the run that is here, or one that may continue it."""
+        there = self.read_json("run.json")
+        return fingerprint in (there.get("fingerprint"), *there.get("accepts", []))
 
     def accept(self, fingerprint: str) -> None:
         """Let this fingerprint continue the run too: its failed files were put right, nothing else changed."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from raysep.audio.levels import SILENCE_DBFS, one_channel, rms_dbfs
+from raysep.audio.channels import mono
+from raysep.audio.levels import SILENCE_DBFS, rms_dbfs
 from raysep.audio.resample import resample
 
 RATE = 5_000  # Hz that a recording is brought to
@@ -23,7 +24,7 @@ SECONDS = HOP / RATE  # from one moment to the next
 
 def folded(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     """``(time,)`` at ``RATE`` of ``(channel, time)``, its channels folded into one."""
-    return resample(one_channel(audio)[None], sample_rate, RATE)[0]
+    return resample(mono(audio), sample_rate, RATE)[0]
 
 
 def moments(mono: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

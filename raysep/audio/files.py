@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from raysep.audio.chunks import find_samples
+from raysep.audio.lengths import Length, of_chunks, of_codec, stopped, what_is_wrong
 from raysep.errors import AudioError
 
 BLOCK_FRAMES = 1 << 16
+WHOLE_FRAMES = 1 << 26  # at a time when all are wanted …
+UNKNOWN_FRAMES = 1 << 21  # … and when nobody knows how many there are
+COUNTED_FRAMES = 1 << 10  # to be told where a decoder stopped
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
-FLOATING = ("FLOAT", "DOUBLE")
-UNKNOWN_SIZE = 0x7FFF0000  # a WAV written to a pipe carries a size about this or 0xFFFFFFFF: it was not known
+UNBOUNDED = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")  # hold samples beyond full scale
 
 
 @dataclass(frozen=True)
@@ -28,25 +32,39 @@ class AudioInfo:
 
 
 def probe(source: BinaryIO | bytes, name: str) -> AudioInfo:
-    """Read the header only. ``name`` is the URI used in the error. Raises ``AudioError``.
+    """``name`` is the URI used in the error. Raises ``AudioError``.
 
-    ``frames`` is what the header says; whether the samples are all there shows when they are decoded.
+    ``frames`` is what the header states; whether the samples are all there shows when they are decoded. Where it states
+    nothing, or only an estimate, the file is decoded to its end and they are counted.
     """
-    with _opened(source, name) as (file, frames):
-        return AudioInfo(file.samplerate, file.channels, frames, f"{file.format}/{file.subtype}")
+    stream = _seekable(source)
+    with _opened(stream, name) as (file, length):
+        info = AudioInfo(file.samplerate, file.channels, length.expected or 0, f"{file.format}/{file.subtype}")
+    if length.expected is None:
+        return replace(info, frames=sum(block.shape[1] for block in decode_blocks(stream, name)))
+    return info
+
+
+def rate_of(source: BinaryIO | bytes, name: str) -> int:
+    """Hz, from the header alone. Raises ``AudioError``."""
+    with _opened(_seekable(source), name) as (file, _):
+        return int(file.samplerate)
 
 
 def decode(source: BinaryIO | bytes, name: str, start: int = 0, frames: int = -1) -> np.ndarray:
-    """Samples as float32 ``(channel, time)`` in [-1, 1], the whole file or ``frames`` from ``start``.
+    """Samples as float32 ``(channel, time)``, the whole file or ``frames`` from ``start``; full scale is [-1, 1].
 
-    Raises ``AudioError`` when the data ends before the header says it does.
+    Raises ``AudioError`` when the data ends before the header says it does, and for a whole file also when it goes on.
     """
-    with _opened(source, name) as (file, total):
+    if not start and frames < 0:
+        return _joined(list(decode_blocks(source, name, WHOLE_FRAMES)), source, name)
+    with _opened(_seekable(source), name) as (file, length):
+        total = file.frames if length.expected is None else length.expected
         expected = max(0, total - start) if frames < 0 else min(frames, max(0, total - start))
         file.seek(min(start, file.frames))
         audio = file.read(expected, dtype="float32", always_2d=True)
     if len(audio) < expected:
-        raise _truncated(name, len(audio), expected)
+        raise AudioError(f"{name}: truncated, {len(audio)} of {expected} samples could be read; replace the file")
     _check_finite(audio, name)
     return np.ascontiguousarray(audio.T)
 
@@ -54,18 +72,27 @@ def decode(source: BinaryIO | bytes, name: str, start: int = 0, frames: int = -1
 def decode_blocks(source: BinaryIO | bytes, name: str, frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
     """``decode`` of a whole file as blocks ``(channel, n)`` with ``n`` at most ``frames``; no more than one is held.
 
-    A truncated file raises ``AudioError`` too, but only after the blocks before the missing samples.
+    A file that does not hold what it states raises ``AudioError`` too, but only after the blocks that are there.
     """
-    with _opened(source, name) as (file, total):
-        done = 0
-        while done < total:
-            wanted = min(frames, total - done)
-            audio = file.read(wanted, dtype="float32", always_2d=True)
-            done += len(audio)
+    stream = _seekable(source)
+    with _opened(stream, name) as (file, length):
+        rate, channels = file.samplerate, file.channels
+    end, given = length.expected, 0
+    with _forward(length.stream, name) as file:
+        while end is None or given < end:
+            wanted = min(frames, UNKNOWN_FRAMES if end is None else end - given)
+            audio = _next(file, wanted, given, length, name)
             if len(audio) < wanted:
-                raise _truncated(name, done, total)
-            _check_finite(audio, name)
-            yield np.ascontiguousarray(audio.T)
+                _refuse_if(what_is_wrong(length, given + len(audio), rate), name)
+                if end is not None:  # less than an MPEG frame is missing, of what its encoder put behind the music
+                    audio = np.concatenate([audio, np.zeros((end - given - len(audio), channels), np.float32)])
+            given += len(audio)
+            if len(audio):
+                _check_finite(audio, name)
+                yield np.ascontiguousarray(audio.T)
+            if len(audio) < wanted:
+                return
+        _refuse_if(what_is_wrong(length, given + _behind(file, given, length), rate), name)
 
 
 def encode(
@@ -75,7 +102,7 @@ def encode(
     subtype: str = "PCM_16",
     compression: float | None = None,
 ) -> bytes:
-    """Encode float32 ``(channel, time)`` as one file's bytes; samples outside [-1, 1] are clipped, but in floating point.
+    """Encode float32 ``(channel, time)`` as one file's bytes; where samples are integers, those outside [-1, 1] are clipped.
 
     In 16 and 24 bits they are rounded to the nearest step; libsndfile itself rounds down, half a step off on average.
 
@@ -83,7 +110,7 @@ def encode(
     """
     import soundfile
 
-    samples = audio.T if subtype in FLOATING else np.clip(audio.T, -1.0, 1.0)
+    samples = audio.T if subtype in UNBOUNDED else np.clip(audio.T, -1.0, 1.0)
     if subtype in PCM_BITS:
         samples = nearest_steps(samples, PCM_BITS[subtype])
     stream = io.BytesIO()
@@ -105,56 +132,95 @@ def nearest_steps(audio: np.ndarray, bits: int) -> np.ndarray:
     return whole.astype(np.int16) if bits == 16 else whole.astype(np.int32) << 8
 
 
-@contextmanager
-def _opened(source: BinaryIO | bytes, name: str) -> Iterator[tuple[Any, int]]:
-    """(the ``SoundFile``, samples per channel that its header promises); libsndfile's errors become ``AudioError``."""
+def _next(file: Any, wanted: int, given: int, length: Length, name: str) -> np.ndarray:
+    """``(time, channel)``, as many as wanted or, at the end, fewer. Raises ``AudioError`` that counts what came before."""
     import soundfile
 
-    stream = io.BytesIO(source) if isinstance(source, bytes) else source
-    declared = _declared_frames(stream)
     try:
-        with soundfile.SoundFile(stream) as file:
-            yield file, max(file.frames, declared or 0)
+        audio: np.ndarray = file.read(wanted, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        # libsndfile's own error holds an object that cannot be pickled back from a Ray worker.
+        decoded, rate = _count(length.stream), file.samplerate
+        raise AudioError(f"{name}: {stopped(length, decoded, rate, error.error_string)}") from None
+    # libsndfile takes the chunks behind a W64's samples for some.
+    return audio if length.held is None else audio[: length.held - given]
+
+
+def _behind(file: Any, given: int, length: Length) -> int:
+    """Samples that follow those that are stated; tags and junk, at which a decoder stops, are none."""
+    import soundfile
+
+    more = 0
+    with contextlib.suppress(soundfile.LibsndfileError):
+        while block := len(file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+            more += block
+    return more if length.held is None else min(more, length.held - given)
+
+
+def _count(stream: BinaryIO) -> int:
+    """Samples until the decoder stops at something that it cannot read."""
+    decoded = 0
+    with contextlib.suppress(AudioError), _forward(stream, "") as file:
+        while block := len(file.read(COUNTED_FRAMES, dtype="float32", always_2d=True)):
+            decoded += block
+    return decoded
+
+
+def _refuse_if(wrong: str, name: str) -> None:
+    if wrong:
+        raise AudioError(f"{name}: {wrong}")
+
+
+def _seekable(source: BinaryIO | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source
+
+
+def _joined(blocks: list[np.ndarray], source: BinaryIO | bytes, name: str) -> np.ndarray:
+    """One array of them; of no samples when there is none, with the file's channels."""
+    if len(blocks) == 1:
+        return blocks[0]
+    return np.concatenate(blocks, axis=1) if blocks else np.zeros((probe(source, name).channels, 0), np.float32)
+
+
+@contextmanager
+def _opened(stream: BinaryIO, name: str) -> Iterator[tuple[Any, Length]]:
+    """(the ``SoundFile``, what it states); libsndfile's errors become ``AudioError``."""
+    import soundfile
+
+    found = find_samples(stream)
+    mended = found.mended(stream) if found else stream
+    mended.seek(0)
+    with _told(name), soundfile.SoundFile(mended) as file:
+        yield file, of_chunks(found, file, mended) if found else of_codec(file, stream)
+
+
+@contextmanager
+def _forward(stream: BinaryIO, name: str) -> Iterator[Any]:
+    """The ``SoundFile`` that is read from its beginning to its end, whatever length it states."""
+    import soundfile
+
+    class Forward(soundfile.SoundFile):
+        def seekable(self) -> bool:
+            """No: soundfile would set the position after each read, which fails at the end of an unknown length."""
+            return False
+
+    stream.seek(0)
+    with _told(name), Forward(stream) as file:
+        yield file
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """libsndfile's own error holds an object that cannot be pickled back from a Ray worker."""
+    import soundfile
+
+    try:
+        yield
+    except soundfile.LibsndfileError as error:
         raise AudioError(
             f"{name}: not audio that can be read ({error.error_string}); replace or remove the file"
         ) from None
 
 
-def _truncated(name: str, read: int, expected: int) -> AudioError:
-    return AudioError(f"{name}: truncated, {read} of {expected} samples could be read; replace the file")
-
-
 def _check_finite(audio: np.ndarray, name: str) -> None:
     if not np.isfinite(audio).all():
         raise AudioError(f"{name}: holds samples that are not finite; replace the file")
-
-
-def _declared_frames(stream: BinaryIO) -> int | None:
-    """Samples per channel that a WAV's header declares, or None where it does not say.
-
-    libsndfile quietly shortens a cut-off WAV to what is left of it, so the header is read here as well.
-    """
-    stream.seek(0)
-    try:
-        if stream.read(4) != b"RIFF":
-            return None
-        stream.seek(12)
-        frame_bytes = 0
-        while len(header := stream.read(8)) == 8:
-            name, size = struct.unpack("<4sI", header)
-            if name == b"fmt ":
-                tag, _, _, _, frame_bytes = struct.unpack("<HHIIH", stream.read(14))
-                frame_bytes = frame_bytes if tag in (1, 3, 0xFFFE) else 0  # PCM, float, extensible
-                stream.seek(size - 14 + size % 2, io.SEEK_CUR)
-            elif name == b"data":
-                known = frame_bytes and size < UNKNOWN_SIZE
-                return size // frame_bytes if known else None
-            else:
-                stream.seek(size + size % 2, io.SEEK_CUR)
-        return None
-    except struct.error:
-        return None
-    finally:
-        stream.seek(0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 SILENCE_DBFS = -60.0  # a segment quieter than this carries no evidence
-CANCELLED_DB = -15.0  # of the channels' mean against the channels: then one is inverted
 QUIETEST_DBFS = -100.0  # of a residue: about the rounding noise of 16 bit; what is below it says nothing more
 
 
@@ -33,20 +32,3 @@ def residue_dbfs(reference: np.ndarray, estimate: np.ndarray) -> float:
     """
     # numpy's maximum, for a NaN in the estimate must not become the best of all levels.
     return float(np.maximum(QUIETEST_DBFS, rms_dbfs(estimate))) if is_silent(reference) else np.nan
-
-
-def one_channel(audio: np.ndarray) -> np.ndarray:
-    """``(time,)`` of ``(channel, time)``: the channels' mean, or half their difference where they cancel.
-
-    A stem with one channel inverted is not silent: its mean is.
-    """
-    mean = audio.mean(axis=0, dtype=np.float32)
-    return (audio[0] - audio[1]) / 2 if channels_cancel(audio, mean) else mean
-
-
-def channels_cancel(audio: np.ndarray, mean: np.ndarray | None = None) -> bool:
-    """Whether hardly anything of ``(channel, time)`` is left in the mean of its channels."""
-    if len(audio) < 2:
-        return False
-    mean = audio.mean(axis=0, dtype=np.float32) if mean is None else mean
-    return rms_dbfs(mean) - rms_dbfs(audio) < CANCELLED_DB

@@ -19,6 +19,7 @@ ENCODINGS = {  # (format, bits of a sample) -> libsndfile's names
     ("flac", 16): ("FLAC", "PCM_16"),
     ("flac", 24): ("FLAC", "PCM_24"),
 }
+SYSTEM_ERROR = 2  # of libsndfile: the place, not what is written to it
 WAV_BYTES = 2**32 - 2**16  # a WAV's sizes have 32 bits; a longer one becomes RF64, its successor with the same name
 
 
@@ -49,6 +50,8 @@ class AudioWriter:
             self._file = soundfile.SoundFile(self._temporary, "w", sample_rate, channels, subtype, format=container)
         except soundfile.LibsndfileError as error:
             self._temporary.unlink(missing_ok=True)
+            if error.code == SYSTEM_ERROR:
+                raise self._full(error) from None
             raise BadInput(
                 f"{path}: {channels} channels at {sample_rate} Hz cannot be written as {format} ({error.error_string}); "
                 "choose another format, or fewer channels"
@@ -81,7 +84,8 @@ class AudioWriter:
 
     def _full(self, error: BaseException) -> OutputError:
         """What is known of a failed write: how much room is left where it goes."""
-        free = shutil.disk_usage(self.path.parent).free
+        there = next(folder for folder in self.path.parents if folder.exists())
+        free = shutil.disk_usage(there).free
         reason = getattr(error, "error_string", "") or "fewer samples were written than were given"
         return OutputError(
             f"{self.path}: cannot be written ({reason} {free / 2**20:.0f} MiB are free there); make room there, or choose another "

@@ -11,6 +11,7 @@ import ray.data
 
 from raysep.training.entry import Entry
 from raysep.training.pieces import pieces
+from raysep.training.samples import as_float, dtype_of
 
 ROWS_PER_BLOCK = 8  # stems whose audio is in flight at once in one read task
 
@@ -20,17 +21,20 @@ def stream_pieces(
 ) -> ray.data.Dataset:
     """Stems as a dataset of pieces.
 
-    Columns: ``stem_id``, ``stem`` (the label used), ``start``, ``weight``, ``audio`` int16 ``(channel, time)`` all of one length,
+    Columns: ``stem_id``, ``stem`` (the label used), ``start``, ``weight``, ``audio`` ``(channel, time)`` all of one length,
     ``frames``, how many samples of it are the stem's (the rest is padding), and ``error``: empty, or why the stem could
-    not be read. A stem that could not be read, or of which nothing may be used, is one row of no frames.
+    not be read. A stem that could not be read, or of which nothing may be used, is one row of no frames. The audio is int16
+    (times 32768) when that is what every stem of the stream holds, else float32: a column has one type.
     """
     # Pickled here: Ray Data would do it as well, and warn of it.
+    entries = list(entries)
+    is_16_bit = all(dtype_of(entry.stem, sample_rate, channels) == np.int16 for entry in entries)
     rows = [{"entry": pickle.dumps(entry)} for entry in entries]
     blocks = max(1, len(rows) // ROWS_PER_BLOCK)
     frames = round(piece_seconds * sample_rate)
 
     def decode(batch: dict[str, np.ndarray]) -> dict[str, Any]:
-        return _decode(batch, frames, sample_rate, channels)
+        return _decode(batch, frames, sample_rate, channels, np.int16 if is_16_bit else np.float32)
 
     return ray.data.from_items(rows, override_num_blocks=blocks).map_batches(decode, batch_size=None, num_cpus=cpus)
 
@@ -42,14 +46,19 @@ def execution_options() -> ray.data.ExecutionOptions:
     return options
 
 
-def _decode(batch: dict[str, np.ndarray], frames: int, sample_rate: int, channels: int) -> dict[str, Any]:
+def _decode(batch: dict[str, np.ndarray], frames: int, sample_rate: int, channels: int, dtype: type) -> dict[str, Any]:
     out: dict[str, list] = {key: [] for key in ("stem_id", "stem", "start", "weight", "frames", "audio", "error")}
     for pickled in batch["entry"]:
         entry: Entry = pickle.loads(pickled)
         found = list(pieces(entry.stem, frames, sample_rate, channels, entry.spans))
         for start, audio, error in found or [(0, np.zeros((channels, 0), np.int16), "")]:
-            missing = frames - audio.shape[1]
-            padded = np.pad(audio, ((0, 0), (0, missing)))
+            if audio.dtype == np.float32 != dtype:
+                error = (
+                    f"{entry.stem.uri}: holds finer samples than {entry.stem.format}, as the manifest says: scan again"
+                )
+                audio = audio[:, :0]
+            whole = audio if audio.dtype == dtype else as_float(audio).astype(dtype)
+            padded = np.pad(whole, ((0, 0), (0, frames - audio.shape[1])))
             row = (entry.stem.stem_id, entry.label, start, entry.weight, audio.shape[1], padded, error)
             for column, value in zip(out.values(), row, strict=True):
                 column.append(value)

@@ -9,21 +9,22 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from raysep.audio.files import decode, encode, probe
-from raysep.corpus import outputs, storage, truth
+from raysep.audio.channels import as_channels
+from raysep.audio.files import UNBOUNDED, decode, encode, probe
+from raysep.corpus import outputs, storage, tags, truth
 from raysep.corpus.faultplan import Planned, plan
 from raysep.corpus.faults import FAULTS, KINDS, PAIRED, SEVERITIES, WHOLE_TRACK, Stems, check_choices
 from raysep.corpus.hashing import generator
 from raysep.corpus.layouts import LABELS, headers, stems_of
 from raysep.corpus.layouts.naming import MIXTURE
 from raysep.corpus.manifest import Stem, stem_id, tracks_of
-from raysep.corpus.reading import as_channels
+from raysep.corpus.reading import check_content
 from raysep.corpus.tables import made_by
 from raysep.errors import BadInput
 
@@ -57,10 +58,11 @@ def corrupt(
     sample_rate: int,
     rng: np.random.Generator,
     partner: str | None = None,
+    loudest: float = 1.0,
 ) -> Corruption:
     """Apply one fault to ``target`` among its track's stems, label → float32 ``(channel, time)``, all of one shape.
 
-    ``partner`` is the second stem of a swap or merge; drawn when None. Stems that would leave [-1, 1] are
+    ``partner`` is the second stem of a swap or merge; drawn when None. Stems that would peak above ``loudest`` are
     turned down (``fit_db``), since clipping is a fault of its own.
     """
     check_choices("kind", (kind,), KINDS)
@@ -69,7 +71,7 @@ def corrupt(
     if len(stems) < 2 and kind in (*PAIRED, *WHOLE_TRACK, "bleed-one"):
         raise BadInput(f"{kind} needs another stem beside {target!r}; the track has none")
     outcome = FAULTS[kind](stems, target, severity, sample_rate, rng, partner)
-    fitted = {label: _fit(audio, parameters) for label, (audio, parameters) in sorted(outcome.items())}
+    fitted = {label: _fit(audio, parameters, loudest) for label, (audio, parameters) in sorted(outcome.items())}
     hit = {label: fit for label, fit in fitted.items() if _differs(fit[0], stems[label])}
     return Corruption(
         changed={label: audio for label, (audio, _) in hit.items()},
@@ -78,8 +80,8 @@ def corrupt(
     )
 
 
-def _fit(audio: np.ndarray, parameters: dict) -> tuple[np.ndarray, dict]:
-    peak = float(np.abs(audio).max(initial=0.0))
+def _fit(audio: np.ndarray, parameters: dict, loudest: float) -> tuple[np.ndarray, dict]:
+    peak = float(np.abs(audio).max(initial=0.0)) / loudest
     if peak <= 1.0:
         return audio.astype(np.float32, copy=False), parameters
     return (audio / np.float32(peak)).astype(np.float32), {
@@ -96,7 +98,7 @@ def _differs(changed: np.ndarray, clean: np.ndarray) -> bool:
 
 
 def corrupt_track(
-    track: str, stems: Stems, planned: Sequence[Planned], sample_rate: int, seed: int
+    track: str, stems: Stems, planned: Sequence[Planned], sample_rate: int, seed: int, loudest: float = 1.0
 ) -> tuple[dict[str, np.ndarray], list[dict]]:
     """The changed stems, label → ``(channel, time)``, and a truth row for every stem of the track.
 
@@ -106,11 +108,18 @@ def corrupt_track(
     rows = {label: _truth(track, label, truth.CLEAN, "", {}) for label in stems}
     for fault in planned:
         rng = generator(seed, "contamination", track, fault.stem, fault.kind)
-        result = corrupt(stems, fault.kind, fault.stem, fault.severity, sample_rate, rng, fault.partner)
+        result = corrupt(stems, fault.kind, fault.stem, fault.severity, sample_rate, rng, fault.partner, loudest)
         changed |= result.changed
         for label in result.affected:
             rows[label] = _truth(track, label, fault.kind, fault.severity, result.parameters[label])
     return changed, list(rows.values())
+
+
+def may_peak_at(stems: Stems, formats: Iterable[str]) -> float:
+    """What the stems of a track that are written in these formats may peak at: 1, or what they do where all can hold it."""
+    if not all(format.partition("/")[2] in UNBOUNDED for format in formats):
+        return 1.0
+    return max(1.0, *(float(np.abs(audio).max(initial=0.0)) for audio in stems.values()))
 
 
 def _truth(track: str, label: str, kind: str, severity: str, parameters: dict) -> dict:
@@ -277,8 +286,11 @@ def _corrupt_files(task: _Task) -> list[dict]:
     files = {label: storage.read_bytes(stem.uri) for label, stem in task.stems.items()}
     channels = max(stem.channels for stem in task.stems.values())
     audio = {k: _padded(as_channels(decode(files[k], stem.uri), channels), stem) for k, stem in task.stems.items()}
+    for label, stem in task.stems.items():
+        check_content(stem, tags.of_bytes(files[label]))
     rate = next(iter(task.stems.values())).sample_rate
-    changed, rows = corrupt_track(task.track, audio, task.planned, rate, task.seed)
+    loudest = may_peak_at(audio, (stem.format for stem in task.stems.values()))
+    changed, rows = corrupt_track(task.track, audio, task.planned, rate, task.seed, loudest)
     for label, stem in task.stems.items():
         if label in changed:
             files[label] = _encode_like(changed[label], stem.format, rate)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 
 from raysep.audio.resample import resampled_frames
-from raysep.corpus import storage
+from raysep.corpus import storage, tags
 from raysep.corpus.names import normal
 from raysep.corpus.tables import marked, parquet_bytes
 from raysep.errors import BadInput
@@ -36,9 +36,10 @@ SCHEMA = pa.schema(
         ("padding", pa.int64()),
         ("has_bleed", pa.bool_()),
         ("problem", pa.string()),
+        ("modified", pa.int64()),
     ]
 )
-LATER = ("parts", "padding", "has_bleed", "problem")  # columns that older manifests lack
+LATER = ("parts", "padding", "has_bleed", "problem", "modified")  # columns that older manifests lack
 
 
 @dataclass(frozen=True, order=True)
@@ -54,12 +55,15 @@ class Stem:
     frames: int  # samples per channel
     format: str
     bytes: int
-    etag: str  # a fingerprint of the content, the same in every store; changes when the content does
+    etag: str  # of the content, the same in every store: see ``raysep.corpus.tags``; "" when it could not be read
     split: str = "train"
     parts: tuple[str, ...] = ()  # the URIs of the files whose sum it is, where there are several; ``uri`` is the first
     padding: int = 0  # samples of silence after its own, among ``frames``
     has_bleed: bool | None = None  # by the corpus's own word, where it says so
     problem: str = ""  # why it is not used though its file can be read: then rate, channels and frames are 0
+    modified: int = field(
+        default=0, compare=False
+    )  # nanoseconds since 1970 when the store last saw a change, of several files the last; 0: unknown
 
     @property
     def uris(self) -> tuple[str, ...]:
@@ -90,7 +94,14 @@ def summed(track: str, label: str, members: Sequence[Stem]) -> Stem:
     if len(members) == 1:
         return named
     parts = tuple(uri for stem in members for uri in stem.uris)
-    named = replace(named, parts=parts, bytes=sum(s.bytes for s in members), etag=_joined(members), padding=0)
+    named = replace(
+        named,
+        parts=parts,
+        bytes=sum(s.bytes for s in members),
+        etag=tags.joined([s.etag for s in members]),
+        padding=0,
+        modified=max(s.modified for s in members) if all(s.modified for s in members) else 0,
+    )
     if not all(s.frames for s in members):
         problem = next((s.problem for s in members if s.problem), "")
         return replace(named, sample_rate=0, channels=0, frames=0, problem=problem)
@@ -101,12 +112,6 @@ def summed(track: str, label: str, members: Sequence[Stem]) -> Stem:
         channels=max(s.channels for s in members),
         has_bleed=None if all(s.has_bleed is None for s in members) else any(s.has_bleed for s in members),
     )
-
-
-def _joined(members: Sequence[Stem]) -> str:
-    """A content tag of all parts in their order; none when one could not even be opened."""
-    tags = [stem.etag for stem in members]
-    return hashlib.sha256("\n".join(tags).encode()).hexdigest() if all(tags) else ""
 
 
 def labels_of(stems: Iterable[Stem]) -> tuple[str, ...]:
@@ -144,3 +149,12 @@ def digest(stems: Iterable[Stem]) -> str:
     """A fingerprint of the content: equal for the same stems at another address, different when a file changed."""
     lines = (f"{s.stem_id}\t{s.frames}\t{s.sample_rate}\t{s.channels}\t{s.bytes}\t{s.etag}" for s in sorted(stems))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def changed(before: Iterable[Stem], now: Iterable[Stem]) -> list[str]:
+    """URIs, as they are now, of the stems in both that are not the same file any more.
+
+    What a file's track made of it, silence at its end or a problem, is not looked at.
+    """
+    known = {stem.stem_id: (stem.bytes, stem.etag) for stem in before}
+    return [s.uri for s in sorted(now) if known.get(s.stem_id, (s.bytes, s.etag)) != (s.bytes, s.etag)]

@@ -11,9 +11,10 @@ from typing import TypeVar
 import numpy as np
 
 from raysep.audio import streams
-from raysep.audio.files import decode, probe
+from raysep.audio.channels import as_channels
+from raysep.audio.files import decode, rate_of
 from raysep.audio.resample import resample
-from raysep.corpus import manifest, segments, storage
+from raysep.corpus import identity, manifest, segments, storage, tags
 from raysep.corpus.manifest import Stem
 from raysep.corpus.segments import Drawn
 from raysep.errors import AudioError
@@ -24,12 +25,12 @@ T = TypeVar("T")
 def read_stem(stem: Stem, sample_rate: int, channels: int = 2) -> np.ndarray:
     """The whole stem as ``(channel, time)`` at ``sample_rate`` Hz. Raises ``AudioError`` naming the URI.
 
-    A file that holds fewer samples than the manifest says is an error, never a shorter or silent stem. Of several parts
-    it is the sum, each as long as the longest; the silence that the manifest adds follows.
+    A file that holds other bytes, or fewer samples, than the manifest says is an error, never another, a shorter or a
+    silent stem. Of several parts it is the sum, each as long as the longest; the silence that the manifest adds follows.
     """
     if stem.problem:
         raise AudioError(stem.problem)
-    audio = _sum_of_parts(stem) if stem.parts else _read(stem.uri)[0]
+    audio, content = _sum_of_parts(stem) if stem.parts else _read(stem.uri)[::2]
     if not stem.frames:  # the scan could not use it either: nothing has changed
         if not audio.shape[1]:
             raise AudioError(f"{stem.uri}: holds no samples; replace or remove the file")
@@ -39,44 +40,47 @@ def read_stem(stem: Stem, sample_rate: int, channels: int = 2) -> np.ndarray:
             f"{stem.uri}: {audio.shape[0]} channels of {audio.shape[1]} samples, but the manifest says "
             f"{stem.channels} of {stem.frames - stem.padding}; the file changed since the scan: scan again into a new run"
         )
+    check_content(stem, content)  # after the shape: what was cut off since is told as such
     if stem.padding:
         audio = np.pad(audio, ((0, 0), (0, stem.padding)))
     return as_channels(resample(audio, stem.sample_rate, sample_rate), channels)
 
 
-def _read(uri: str) -> tuple[np.ndarray, int]:
-    """All samples of one file as ``(channel, time)``, and its rate in Hz. Raises ``AudioError``."""
+def check_content(stem: Stem, content: str) -> None:
+    """Raise ``AudioError`` when this is not the content tag of what was scanned, naming the part where there are several."""
+    if identity.is_other(stem, content):
+        pairs = zip(stem.uris, tags.split(content), tags.split(stem.etag), strict=False)
+        changed = next((uri for uri, now, before in pairs if now != before), stem.uri)
+        raise AudioError(f"{changed}: the file changed since the scan: scan again into a new run")
+
+
+def _read(uri: str) -> tuple[np.ndarray, int, str]:
+    """All samples of one file as ``(channel, time)``, its rate in Hz and its content tag. Raises ``AudioError``."""
     file, number = streams.file_of(uri)
     try:
         data = storage.read_bytes(file)
     except OSError as error:
         raise AudioError(f"{uri}: cannot be read ({error})") from error
+    content = tags.numbered(tags.of_bytes(data), number)
     if number is not None:
         data = streams.wav_of(data, number, uri)
-    return decode(data, uri), probe(data, uri).sample_rate
+    return decode(data, uri), rate_of(data, uri), content
 
 
-def _sum_of_parts(stem: Stem) -> np.ndarray:
-    """``(channel, time)`` at the stem's rate, with as many channels as the manifest says where a part has one alone."""
-    total = np.zeros((0, 0), np.float32)
+def _sum_of_parts(stem: Stem) -> tuple[np.ndarray, str]:
+    """``(channel, time)`` at the stem's rate, with as many channels as the manifest says where a part has other ones.
+
+    And the content tag.
+    """
+    total, contents = np.zeros((0, 0), np.float32), []
     for uri in stem.parts:
-        part, rate = _read(uri)
+        part, rate, content = _read(uri)
+        contents.append(content)
         part = as_channels(resample(part, rate, stem.sample_rate or rate), stem.channels or len(part))
         short, long = sorted((total, part), key=lambda audio: audio.shape[1])
         total = long.copy()
         total[: len(short), : short.shape[1]] += short
-    return total
-
-
-def as_channels(audio: np.ndarray, channels: int) -> np.ndarray:
-    """Mono spread over the channels, or the channels' mean as mono; other counts keep the first ``channels``."""
-    if audio.shape[0] == channels:
-        return audio
-    if channels == 1:
-        return audio.mean(axis=0, keepdims=True)
-    if audio.shape[0] == 1:
-        return np.repeat(audio, channels, axis=0)
-    return audio[:channels]
+    return total, tags.joined(contents)
 
 
 def together(singles: Iterable[dict[str, T]]) -> list[dict[str, T]]:
@@ -85,11 +89,6 @@ def together(singles: Iterable[dict[str, T]]) -> list[dict[str, T]]:
     for each in singles:
         by_label.setdefault(next(iter(each)), []).append(each)
     return [reduce(or_, joined) for joined in zip_longest(*by_label.values(), fillvalue={})]
-
-
-def to_int16(audio: np.ndarray) -> np.ndarray:
-    """Half the memory of float32; the inverse of dividing by 32768, rounded and clipped."""
-    return np.clip(np.rint(audio * 32768.0), -32768, 32767).astype(np.int16)
 
 
 def read_segments(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from raysep.audio.channels import mono
 from raysep.probes.probe import Probe
 
 HIGHEST_HZ = 4000.0  # leaks through air and walls lose their treble, and fewer frequencies cost less
@@ -38,13 +39,13 @@ def leakage(stems: Mapping[str, np.ndarray], sample_rate: int) -> dict[str, floa
 
 
 def _whitened(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:
-    """Unit-modulus spectrum of the mono sum up to ``HIGHEST_HZ``, zero where there is nothing, and the FFT's length."""
+    """Unit-modulus spectrum of the stem in mono up to ``HIGHEST_HZ``, zero where there is nothing, and the FFT's length."""
     from scipy.fft import next_fast_len, rfft
 
-    mono = audio.sum(axis=0, dtype=np.float32)
-    length = next_fast_len(len(mono) + round(SPREAD_SECONDS * sample_rate), real=True)
+    single = mono(audio)[0]
+    length = next_fast_len(len(single) + round(SPREAD_SECONDS * sample_rate), real=True)
     bins = int(min(HIGHEST_HZ, sample_rate / 2) / sample_rate * length)
-    spectrum = rfft(mono, length)[:bins]
+    spectrum = rfft(single, length)[:bins]
     size = np.abs(spectrum)
     # Bins 80 dB below the loudest hold rounding and dither: whitening would raise them to the level of music.
     return np.divide(spectrum, size, out=np.zeros_like(spectrum), where=size > 1e-4 * size.max()), length

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from raysep.audio.levels import one_channel
+from raysep.audio.channels import CANCELS_DB, mono, mono_level_db
 from raysep.probes.probe import Probe
 
 ORIENTED = {
@@ -25,6 +25,7 @@ ORIENTED = {
     "top-band": 1,
     "edge": -1,
     "crest": 1,
+    "cancel": 1,
 }
 NEUTRAL = ("flatness", "correlation", "gaps", "dynamics")
 NAMES = (*ORIENTED, *NEUTRAL)
@@ -34,6 +35,8 @@ FLAT_RUN = 3  # equal samples at the peak that music does not make by itself
 FLATNESS_TOLERANCE = 1e-4  # of the peak; a little above one step of 16 bits at full scale
 BOTTOM_DB = -100.0  # what is quieter, relative to the stem, is nothing
 MOST_LAG_SECONDS = 0.25
+WIDE_DB = -6.0  # what is left in mono of channels that correlate by -0.5: stereo can be as wide
+CANCELLED_DB = CANCELS_DB - WIDE_DB  # of the property below: the polarity of a channel is reversed
 LEAST_OFFSET = 0.005  # of the RMS: any sound recording has so much
 
 
@@ -53,6 +56,7 @@ def describe(audio: np.ndarray, sample_rate: int) -> dict[str, float]:
         **spectrum_shape(powers, frequencies),
         "crest": float(20 * np.log10(1.0 / rms)),
         "correlation": channel_correlation(audio),
+        "cancel": cancellation(audio),
     }
 
 
@@ -179,6 +183,11 @@ def channel_correlation(audio: np.ndarray) -> float:
     return float(np.divide(products, scale, out=np.zeros_like(products), where=scale > 0).min())
 
 
+def cancellation(audio: np.ndarray) -> float:
+    """dB by which channels cancel in mono beyond what wide stereo does; 0 = no more than that, -94 = opposite channels."""
+    return min(0.0, mono_level_db(audio) - WIDE_DB)
+
+
 def decibels(ratio: float) -> float:
     return float(max(10 * np.log10(max(ratio, 1e-30)), BOTTOM_DB))
 
@@ -242,10 +251,10 @@ def onset_envelope(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     """``(frame,)`` rise of the log power summed over a dozen bands, every 5 ms."""
     hop = _onset_hop(sample_rate)
     n_fft = 2 ** round(np.log2(0.025 * sample_rate))
-    mono = one_channel(audio)
-    if len(mono) < 2 * n_fft or not np.abs(mono).max():
+    single = mono(np.asarray(audio, dtype=np.float32))[0]
+    if len(single) < 2 * n_fft or not np.abs(single).max():
         return np.zeros(0)
-    frames = np.lib.stride_tricks.sliding_window_view(mono, n_fft)[::hop]
+    frames = np.lib.stride_tricks.sliding_window_view(single, n_fft)[::hop]
     window = np.hanning(n_fft + 1)[:-1].astype(np.float32)
     edges = np.unique(np.geomspace(1, n_fft // 2, 13).astype(int))
     bands = np.concatenate(

@@ -22,6 +22,7 @@ from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
 COMMAND = "decide"
+CANCEL = "signal-cancel"
 
 
 def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
@@ -50,8 +51,22 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
         )
     for note in notes(found):
         context.progress.say(f"note: {note}")
-    if moved:
-        context.progress.say(moved)
+    for told in (moved, channels_cancel(stems)):
+        if told:
+            context.progress.say(told)
+
+
+def channels_cancel(stems: pa.Table) -> str:
+    """What to say of stems with a channel of reversed polarity, by the column of their probe; "" when there are none."""
+    from raysep.probes.signal import CANCELLED_DB
+
+    if CANCEL not in stems.column_names:
+        return ""
+    rows = stems.select(["stem_id", CANCEL]).to_pylist()
+    found = sorted(row["stem_id"] for row in rows if row[CANCEL] is not None and row[CANCEL] <= CANCELLED_DB)
+    if not found:
+        return ""
+    return f"channels cancel in {len(found)} stems, first {found[0]}: the polarity of one is reversed (column {CANCEL})"
 
 
 def _why_none(handled: str, stems: pa.Table) -> str:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from raysep.audio.levels import is_audible
 from raysep.config import Config
 from raysep.corpus import leaks, manifest
+from raysep.corpus.identity import known_by
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.layouts.remarks import equal_files
 from raysep.corpus.manifest import Stem
 from raysep.corpus.pools import mixes_of, pool_note
 from raysep.corpus.reading import read_stem
-from raysep.errors import AudioError, BadInput
+from raysep.corpus.tags import is_known
+from raysep.errors import AudioError, BadInput, RunConflict
+from raysep.rundir import Run
 from raysep.screen import Progress
 
 Say = Callable[[str], None]
@@ -25,6 +28,14 @@ Sums = Mapping[str, tuple[str, ...]]
 def refuse(message: str) -> None:
     """What is done about a leak, unless the user allows it."""
     raise BadInput(message)
+
+
+MANIFESTS = {  # role → file in the folder of a run
+    "corpus": "manifest.parquet",
+    "reference": "reference.parquet",
+    "test": "test.parquet",
+    "validation": "validation.parquet",
+}
 
 
 def nothing(text: str) -> None:
@@ -72,6 +83,7 @@ def read_inputs(
     layout: str | None = None,
     say: Say = nothing,
     sums: Sums | None = None,
+    known: Sequence[Stem] = (),
     on_leak: Callable[[str], None] = refuse,
 ) -> Inputs:
     """Scan all of them. Raises ``BadInput`` for anything that would make the result wrong or the pass pointless.
@@ -79,10 +91,10 @@ def read_inputs(
     ``on_leak`` is told of tracks of one role that are, by name or by content, another one's too.
 
     In the corpus a file that cannot be read as audio is a row that will be reported as failed; in the
-    reference, the test and the validation tracks it is an error, since they are trusted.
+    reference, the test and the validation tracks it is an error, since they are trusted. ``known`` as for ``stems_of``.
     """
     trusted = {"reference": reference, "test": test, "validation": validation}
-    more: dict[str, Any] = {"layout": layout, "say": say, "sums": sums}
+    more: dict[str, Any] = {"layout": layout, "say": say, "sums": sums, "known": known}
     found = Inputs(
         corpus_stems(corpus, labels, **more),
         **{role: trusted_stems(uri, labels, role, **more) if uri else [] for role, uri in trusted.items()},
@@ -107,10 +119,15 @@ def read_inputs(
 
 
 def corpus_stems(
-    uri: str, labels: tuple[str, ...], layout: str | None = None, say: Say = nothing, sums: Sums | None = None
+    uri: str,
+    labels: tuple[str, ...],
+    layout: str | None = None,
+    say: Say = nothing,
+    sums: Sums | None = None,
+    known: Sequence[Stem] = (),
 ) -> list[Stem]:
     """Of what is to be cleaned, or trained on: files may be unreadable."""
-    found = stems_of(uri, usual=labels, on_problem="keep", layout=layout, say=say, sums=sums)
+    found = stems_of(uri, usual=labels, on_problem="keep", layout=layout, say=say, sums=sums, known=known)
     return _only(labels, uri, found.stems)
 
 
@@ -121,9 +138,10 @@ def trusted_stems(
     layout: str | None = None,
     say: Say = nothing,
     sums: Sums | None = None,
+    known: Sequence[Stem] = (),
 ) -> list[Stem]:
     """Readable, from folders or a manifest; their split is the role."""
-    found = stems_of(uri, usual=labels, split=role, layout=layout, say=say, sums=sums)
+    found = stems_of(uri, usual=labels, split=role, layout=layout, say=say, sums=sums, known=known)
     return [replace(stem, split=role) for stem in _only(labels, uri, found.stems)]
 
 
@@ -212,6 +230,46 @@ def _tell_leak(
 def size_of(reference: list[Stem]) -> int:
     """Tracks that have the label which the fewest have: a single stem is a track of its own, and no witness for the others."""
     return min(Counter(stem.stem for stem in reference).values(), default=0)
+
+
+def known_in(run: Run) -> list[Stem]:
+    """What the run has read, for files of a store not to be read again by the command that continues it."""
+    kept = (run.path(name) for name in MANIFESTS.values() if run.has("run.json"))
+    return [stem for path in kept for stem in known_by(path)]
+
+
+def manifests_of(found: Inputs) -> dict[str, list[Stem]]:
+    """What is kept of them in a run's folder: file → stems."""
+    kept = {name: getattr(found, role) for role, name in MANIFESTS.items()}
+    return {name: stems for name, stems in kept.items() if stems or name == MANIFESTS["corpus"]}
+
+
+def refuse_changed(run: Run, kept: dict[str, list[Stem]]) -> None:
+    """Raise ``RunConflict`` that names the first file which is not the one that the run has read, if there is any.
+
+    ``kept`` are the stems as they are now, by the manifest in the run's folder that tells how they were.
+    """
+    for name, stems in kept.items():
+        before = manifest.read(run.path(name)) if run.has(name) else []
+        if changed := manifest.changed(before, stems):
+            older = any(stem.etag and not is_known(stem.etag) for stem in before)
+            why = "; it was made by an older raysep, which knew files by parts of them" if older else ""
+            raise RunConflict(
+                f"{run.root}: {len(changed)} files are not those that it was made of, first {changed[0]}{why}; put them back, "
+                "or choose another --out"
+            )
+
+
+def mixed_down(stems: Iterable[Stem]) -> str:
+    """What to say of stems with more channels than networks take; "" when there are none."""
+    wide = [stem for stem in stems if stem.channels > 2]
+    if not wide:
+        return ""
+    first = min(wide)
+    return (
+        f"{len(wide)} stems have more than two channels, first {first.stem_id} ({first.channels}): the mean of all of them is "
+        "scored, trained on and measured, on both"
+    )
 
 
 def announce(progress: Progress, found: Inputs, config: Config) -> None:

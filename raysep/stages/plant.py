@@ -196,7 +196,8 @@ def _corrupt(context: Context, injected: list[Stem], advance: Advance) -> tuple[
         channels = max(s.channels for s in stems.values())
         audio = read_mix(stems, first.sample_rate, channels)
         faults = [fault for fault in planned if fault.track == name]
-        changed, truth = contamination.corrupt_track(name, audio, faults, first.sample_rate, config.seed)
+        loudest = contamination.may_peak_at(audio, (stem.format for stem in stems.values()))
+        changed, truth = contamination.corrupt_track(name, audio, faults, first.sample_rate, config.seed, loudest)
         audio |= changed
         kinds = {row["stem"]: row["kind"] for row in truth if row["stem"] in changed}
         for label, stem in stems.items():
@@ -230,9 +231,9 @@ def encode_like(audio: np.ndarray, sample_rate: int, format: str) -> tuple[bytes
     """A WAV's bytes of ``(channel, time)`` with the samples of ``format``, and its own format: "WAV/PCM_24", ….
 
     Rounded to the nearest step of 16 or 24 bits. Everything else becomes floating point, which holds whatever ``decode``
-    gives: a lossy codec's output was never rounded, and may leave [-1, 1].
+    gives: a lossy codec's output was never rounded, and may leave [-1, 1], as resampled audio may.
     """
-    bits = BITS.get(format.partition("/")[2], 32)
+    bits = BITS.get(format.partition("/")[2], 32) if np.abs(audio).max(initial=0.0) <= 1.0 else 32
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stem.wav"
         with AudioWriter(path, sample_rate, len(audio), "wav", bits, audio.shape[1]) as writer:

@@ -9,8 +9,9 @@ import numpy as np
 
 from raysep.corpus import segments
 from raysep.corpus.manifest import Stem
-from raysep.corpus.reading import read_stem, to_int16
+from raysep.corpus.reading import read_stem
 from raysep.errors import AudioError
+from raysep.training.samples import compact
 
 LEAST = 0.25  # of a piece: what lies between two spans and is shorter is not worth a crop
 
@@ -18,12 +19,12 @@ LEAST = 0.25  # of a piece: what lies between two spans and is shorter is not wo
 def pieces(
     stem: Stem, frames: int, sample_rate: int, channels: int, spans: Iterable[tuple[float, float]] = ()
 ) -> Iterator[tuple[int, np.ndarray, str]]:
-    """(start, int16 ``(channel, n)``, error) for each piece of a stem, of ``frames`` samples or, at an end, fewer.
+    """(start, ``compact`` samples ``(channel, n)``, error) for each piece of a stem, of ``frames`` samples or, at an end, fewer.
 
     No sample inside ``spans`` is in any of them. A stem that cannot be read is one piece of no samples with the error.
     """
     try:
-        audio = to_int16(read_stem(stem, sample_rate, channels))
+        audio = compact(read_stem(stem, sample_rate, channels))
     except AudioError as error:
         yield 0, np.zeros((channels, 0), np.int16), str(error)
         return

@@ -9,9 +9,9 @@ import numpy as np
 
 from raysep.audio.levels import is_audible
 from raysep.errors import BadInput
+from raysep.training.samples import as_float, compact
 
 TRIES = 8  # draws of one crop before a silent one is accepted: the loop always ends
-FULL_SCALE = 32768.0  # int16 to [-1, 1), as in 16-bit WAV
 
 Key = tuple[str, int, str]  # (stem_id, start, label): orders the pieces whatever order they came in
 
@@ -20,14 +20,14 @@ Key = tuple[str, int, str]  # (stem_id, start, label): orders the pieces whateve
 class Piece:
     """Decoded audio of a stem, of which crops are taken."""
 
-    audio: np.ndarray  # int16 (channel, time)
+    audio: np.ndarray  # (channel, time), int16 or float32: as ``samples.compact`` leaves it
     weight: float  # > 0: how often it is drawn, relative to the label's others
     track: str
     audible: bool
 
 
 class SegmentPool:
-    """Pieces of stems by label, as int16 (half of float32), up to ``capacity_bytes``, of which each label has its share.
+    """Pieces of stems by label, up to ``capacity_bytes``, of which each label has its share; see ``samples.compact``.
 
     A label's newest pieces are kept: however rare it is in what streams through, it is never crowded out by the others.
     When all of them are silent, its newest audible piece is kept too, beyond its share: it can always be drawn.
@@ -58,7 +58,7 @@ class SegmentPool:
     def add(
         self, stem_id: str, start: int, label: str, audio: np.ndarray, weight: float = 1.0, track: str | None = None
     ) -> None:
-        """Keep int16 or float32 ``(channel, time)`` audio that begins at sample ``start`` of the stem ``stem_id``.
+        """Keep int16 (times 32768) or float32 ``(channel, time)`` audio that begins at sample ``start`` of the stem ``stem_id``.
 
         A piece of the same stem, start and label replaces the former one. A weight of 0 leaves the piece out. When the
         label's share is full, its oldest pieces make room. ``track`` says which stems belong together where examples are not
@@ -76,7 +76,7 @@ class SegmentPool:
             raise BadInput(f"{stem_id}: {audio.shape[0]} channels, the pieces before it have {self._channels}")
         if weight == 0:
             return
-        samples = _to_int16(audio)
+        samples = compact(audio)
         if samples.nbytes > self.share_bytes:
             raise BadInput(
                 f"{stem_id}: a piece of {samples.nbytes} bytes does not fit the {self.share_bytes} that the pool has for "
@@ -88,7 +88,7 @@ class SegmentPool:
         while self._bytes[label] + samples.nbytes > self.share_bytes:
             self.full.add(label)
             self._evict(label)
-        piece = Piece(samples, float(weight), track or stem_id.rpartition("/")[0], is_audible(_float(samples)))
+        piece = Piece(samples, float(weight), track or stem_id.rpartition("/")[0], is_audible(as_float(samples)))
         if piece.audible and label in self._beyond:
             self._remove(self._beyond[label])
         self._pieces[key] = piece
@@ -190,22 +190,12 @@ class SegmentPool:
 
 
 def _crop(audio: np.ndarray, place: float, out: np.ndarray) -> None:
-    """Samples of an int16 piece as float32 into ``(channel, frames)``; ``place`` in [0, 1) says where.
+    """Samples of a piece as float32 into ``(channel, frames)``; ``place`` in [0, 1) says where.
 
     A short piece is followed by zeros.
     """
     frames = out.shape[1]
     start = int(place * (max(0, audio.shape[1] - frames) + 1))
     crop = audio[:, start : start + frames]
-    np.multiply(crop, np.float32(1.0 / FULL_SCALE), out=out[:, : crop.shape[1]])
+    as_float(crop, out[:, : crop.shape[1]])
     out[:, crop.shape[1] :] = 0.0
-
-
-def _to_int16(audio: np.ndarray) -> np.ndarray:
-    if audio.dtype == np.int16:
-        return np.array(audio)  # a copy: the caller's buffer may be a view of something large, or be reused
-    return np.clip(np.rint(audio * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-
-
-def _float(audio: np.ndarray) -> np.ndarray:
-    return audio.astype(np.float32) / np.float32(FULL_SCALE)

@@ -50,6 +50,12 @@ def test_samples_outside_are_clipped_and_do_not_wrap():
     assert out[0].tolist() == [32767 / 32768, -1.0, 32767 / 32768]
 
 
+def test_floating_point_holds_what_is_beyond_full_scale():
+    loud = 2.5 * hiss() / np.abs(hiss()).max()
+    assert np.array_equal(decode(encode(loud, RATE, "WAV", "FLOAT"), "x"), loud)
+    assert np.abs(decode(encode(loud, RATE, "OGG", "VORBIS", compression=0.0), "x")).max() > 2
+
+
 @pytest.mark.parametrize(
     ("format", "subtype"), [("WAV", "PCM_16"), ("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")]
 )

@@ -6,10 +6,8 @@ import pytest
 from raysep.audio.levels import (
     QUIETEST_DBFS,
     SILENCE_DBFS,
-    channels_cancel,
     is_audible,
     is_silent,
-    one_channel,
     residue_dbfs,
     rms_dbfs,
 )
@@ -52,19 +50,3 @@ def test_a_residue_is_the_level_of_the_estimate_where_the_reference_is_silent():
 def test_long_quiet_audio_is_summed_in_double_precision():
     audio = np.full((1, 5_000_000), 0.1, np.float32)
     assert rms_dbfs(audio) == pytest.approx(-20.0, abs=1e-6)
-
-
-@pytest.mark.parametrize(("right", "cancel"), [(1.0, False), (0.0, False), (-0.5, False), (-0.9, True), (-1.0, True)])
-def test_one_channel_is_the_mean_unless_one_is_inverted(right, cancel):
-    noise = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
-    audio = np.stack([noise, np.float32(right) * noise])
-    assert channels_cancel(audio) == cancel
-    wanted = noise * (1 - right) / 2 if cancel else noise * (1 + right) / 2
-    np.testing.assert_allclose(one_channel(audio), wanted, atol=1e-6)
-    assert not is_silent(one_channel(audio)[None])
-
-
-def test_a_single_channel_and_silence_stay_as_they_are():
-    noise = np.random.default_rng(0).standard_normal((1, 1000)).astype(np.float32)
-    np.testing.assert_array_equal(one_channel(noise), noise[0])
-    assert not one_channel(np.zeros((2, 10), np.float32)).any()

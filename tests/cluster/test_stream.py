@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from raysep.cluster import stream
 from raysep.training import pieces
@@ -71,3 +72,15 @@ def test_an_unreadable_header_is_an_error_row_as_well(noise_stems):
     Path(noise_stems[0].uri).write_bytes(b"no audio at all")
     ((_, _, error),) = pieces.pieces(replace(noise_stems[0], frames=0), RATE, RATE, 1)
     assert "not audio" in error
+
+
+def test_one_stem_that_sixteen_bits_cannot_hold_makes_the_stream_float(ray_runtime, noise_stems, tmp_path):
+    loud = 2.5 * np.sin(np.arange(18400)).astype(np.float32)
+    soundfile.write(tmp_path / "loud.wav", loud, RATE, "FLOAT")
+    stem = replace(noise_stems[0], stem_id="t/loud", uri=str(tmp_path / "loud.wav"), format="WAV/FLOAT", etag="")
+    one, other = collect(stream.stream_pieces([Entry(stem), Entry(noise_stems[1])], 2.3, RATE, 1))
+    assert one["audio"].dtype == other["audio"].dtype == np.float32
+    assert np.array_equal(one["audio"][0], loud)
+    ((_, audio, _),) = pieces.pieces(noise_stems[1], 18400, RATE, 1)
+    assert audio.dtype == np.int16
+    assert np.array_equal(other["audio"] * 32768, audio)

@@ -11,7 +11,7 @@ from small_audio import LABELS, RATE, tones_and_noise, wav
 
 from raysep.audio.files import decode, probe
 from raysep.corpus import outputs, storage, truth
-from raysep.corpus.contamination import KINDS, Planned, contaminate, corrupt, corrupt_track
+from raysep.corpus.contamination import KINDS, Planned, contaminate, corrupt, corrupt_track, may_peak_at
 from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput, RunConflict
 
@@ -80,6 +80,22 @@ def test_faults_do_not_clip_by_accident(track):
     assert np.abs(result.changed["bass"]).max() <= 1.0
     gain = 10 ** (result.parameters["bass"]["fit_db"] / 20)
     assert result.changed["bass"] == pytest.approx(total * gain, rel=1e-3, abs=1e-4)
+
+
+def test_float_stems_above_full_scale_keep_their_level_and_others_have_none_above_it(track):
+    loud = {label: 2 * audio / np.abs(audio).max() for label, audio in track.items()}
+    assert may_peak_at(loud, ["WAV/FLOAT", "AIFF/DOUBLE"]) == pytest.approx(2.0)
+    assert may_peak_at(loud, ["WAV/FLOAT", "WAV/PCM_24"]) == 1.0
+    assert may_peak_at({"x": np.zeros((1, 0))}, ["WAV/FLOAT"]) == 1.0
+
+    def noisy(loudest: float):
+        return corrupt(
+            loud, "merge", "bass", "strong", RATE, np.random.default_rng(0), partner="other", loudest=loudest
+        )
+
+    kept, turned_down = noisy(2.0), noisy(1.0)
+    assert 1.5 < np.abs(kept.changed["bass"]).max() <= 2.0 + 1e-6
+    assert np.abs(turned_down.changed["bass"]).max() <= 1.0 + 1e-6
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from small_audio import LABELS, RATE, tones_and_noise, wav
 
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
-from raysep.corpus.reading import as_channels, read_segments, read_stem, to_int16
+from raysep.corpus.reading import read_segments, read_stem
 from raysep.corpus.segments import Drawn, list_segments
 from raysep.errors import AudioError
 
@@ -73,22 +71,16 @@ def test_a_file_that_only_the_scan_could_not_read_is_to_be_scanned_again(stem):
         read_stem(replace(stem, sample_rate=0, channels=0, frames=0, etag=""), RATE)
 
 
-def test_channels():
-    mono, stereo, many = np.ones((1, 3)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.arange(10.0).reshape(5, 2)
-    assert as_channels(mono, 2).tolist() == [[1, 1, 1], [1, 1, 1]]
-    assert as_channels(stereo, 1).tolist() == [[2, 3]]
-    assert as_channels(stereo, 2) is stereo
-    assert as_channels(many, 2).tolist() == [[0, 1], [2, 3]]
-
-
-@given(st.lists(st.integers(-32768, 32767), min_size=1))
-def test_sixteen_bits_survive_as_floats(samples):
-    original = np.array([samples], np.int16)
-    assert np.array_equal(to_int16(original.astype(np.float32) / 32768), original)
-
-
-def test_what_is_beyond_full_scale_is_clipped_never_wrapped():
-    assert to_int16(np.array([[1.0, 1.5, -1.0, -7.0]], np.float32)).tolist() == [[32767, 32767, -32768, -32768]]
+def test_every_channel_of_a_surround_stem_is_in_what_is_read(tmp_path):
+    """Also by one that networks of two channels, or one, read."""
+    audio = np.zeros((6, RATE), np.float32)
+    audio[5] = 0.25
+    (tmp_path / "six.wav").write_bytes(wav(audio))
+    stem = Stem("A/x", "A", "x", str(tmp_path / "six.wav"), RATE, 6, RATE, "WAV/PCM_16", 0, "")
+    for channels in (1, 2):
+        read = read_stem(stem, RATE, channels)
+        assert read.shape == (channels, RATE)
+        assert read == pytest.approx(0.25 / 6)
 
 
 # Segments of whole tracks

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysep.probes.signal import (
+    CANCELLED_DB,
     NAMES,
     best_margin,
     channel_correlation,
@@ -154,3 +155,16 @@ def test_synchrony_of_silence_or_a_blip_is_unknown():
     assert len(silence) == 0
     assert np.isnan(synchrony(silence, onsets, RATE).height)
     assert np.isnan(synchrony(blip, blip, RATE).height)
+
+
+def test_a_channel_of_reversed_polarity_cancels_and_wide_stereo_does_not():
+    noise = 0.1 * np.random.default_rng(3).standard_normal((2, RATE)).astype(np.float32)
+    wide = np.stack([noise[0], 0.9 * noise[1] - 0.4 * noise[0]])
+    for audio, expected in ((noise, 0), (noise[:1], 0), (wide, 0), (np.stack([noise[0]] * 2), 0)):
+        assert describe(audio, RATE)["cancel"] == expected
+    for second, expected in ((-1.0, -94.0), (-0.9, -19.6)):
+        opposite = np.stack([noise[0], np.float32(second) * noise[0]])
+        assert describe(opposite, RATE)["cancel"] == pytest.approx(expected, abs=0.1)
+        assert describe(0.01 * opposite, RATE)["cancel"] == pytest.approx(expected, abs=0.1)
+        assert describe(opposite, RATE)["cancel"] <= CANCELLED_DB
+        assert len(onset_envelope(opposite, RATE))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from raysep.corpus import identity
 from raysep.stages.inputs import Inputs
 
 
@@ -28,3 +29,13 @@ def decided(make_context, make_stems, write_rows):
     write_rows(context.run, "decision.parquet", decision)
     write_rows(context.run, "stems.parquet", scores)
     return context, Inputs(corpus, make_stems(["R0", "R1"]), make_stems(["T"]))
+
+
+@pytest.fixture
+def scanned_again():
+    """scanned_again(stem): its row becomes what a scan would find, after a test has written another file in its place."""
+
+    def scan(stem) -> None:
+        object.__setattr__(stem, "etag", identity.of_file(stem.uri))
+
+    return scan

@@ -137,17 +137,18 @@ def test_a_shard_that_fails_ends_the_stage_with_its_words(prepared):
 # Silence
 
 
-def silence(stems, tracks):
+def silence(stems, tracks, scanned_again):
     """Overwrite the files of some tracks with digital silence of the same length."""
     for stem in stems:
         if stem.track in tracks:
             soundfile.write(stem.uri, np.zeros(stem.frames), stem.sample_rate)
+            scanned_again(stem)
 
 
-def test_silent_segments_neither_end_the_run_nor_count(prepared):
+def test_silent_segments_neither_end_the_run_nor_count(prepared, scanned_again):
     """They have no gradient to be unlearned by, in any number of shards and batches of any size."""
     context, inputs, planting = prepared
-    silence(inputs.corpus, {"B", "D"})
+    silence(inputs.corpus, {"B", "D"}, scanned_again)
     attribute.attribute(context, inputs, planting)
     run = context.run
     record, plus = run.read_json("attribution", "record.json"), weights(run, "attribution", "plus.safetensors")
@@ -174,9 +175,9 @@ def test_silent_segments_neither_end_the_run_nor_count(prepared):
     assert moved(plus, weights(run, "attribution", "plus.safetensors")) < 1e-4
 
 
-def test_a_corpus_without_anything_audible_says_so(prepared):
+def test_a_corpus_without_anything_audible_says_so(prepared, scanned_again):
     context, inputs, planting = prepared
-    silence(inputs.corpus, {"A", "B", "C", "D"})
+    silence(inputs.corpus, {"A", "B", "C", "D"}, scanned_again)
     settings = replace(context.config.scoring, unlearning="none")
     context = replace(context, config=replace(context.config, scoring=settings))
     with pytest.raises(RaysepError, match=r"none of 8 segments drawn from the corpus is audible \(above -60 dBFS\)"):

@@ -171,3 +171,10 @@ def test_an_ending_that_is_none_is_refused(scored, tmp_path):
         decide.decide_again(scored, {}, str(tmp_path / "a.txt"))
     with pytest.raises(BadInput, match=r"--manifest x\.parquet: comes with a decision"):
         decide.decide_again(scored, {}, to_manifest="x.parquet")
+
+
+def test_stems_whose_channels_cancel_are_counted_and_the_first_is_named():
+    table = pa.table({"stem_id": ["B/x", "A/x", "C/x", "D/x"], decide.CANCEL: [-94.0, -9.5, -8.0, None]})
+    assert decide.channels_cancel(table).startswith("channels cancel in 2 stems, first A/x")
+    assert decide.channels_cancel(table.slice(2)) == ""
+    assert decide.channels_cancel(table.drop_columns([decide.CANCEL])) == ""  # a run with other probes

@@ -214,11 +214,12 @@ def test_whatever_follows_sees_a_table_like_any_other(copied):
     assert [row["audible"] for row in stems] == [sum(k[0] == row["stem_id"] for k in rows) for row in stems]
 
 
-def test_a_silent_stem_costs_nothing_and_a_broken_one_is_reported(given, own_stems, borderline):
+def test_a_silent_stem_costs_nothing_and_a_broken_one_is_reported(given, own_stems, borderline, scanned_again):
     import soundfile
 
     silent, broken = own_stems["corpus"][0], own_stems["corpus"][5]
     soundfile.write(silent.uri, np.zeros(SECONDS * RATE), RATE)
+    scanned_again(silent)
     Path(broken.uri).write_bytes(Path(broken.uri).read_bytes()[:500])
     context, *rest = given("some", own_stems, first_segments=1, budget=0.5)
     rows = scored((context, *rest))

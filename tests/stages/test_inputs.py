@@ -9,7 +9,8 @@ import pytest
 from raysep.config import LABELS
 from raysep.corpus import manifest
 from raysep.corpus.layouts import stems_of
-from raysep.errors import BadInput
+from raysep.errors import BadInput, RunConflict
+from raysep.rundir import Run
 from raysep.screen import Progress
 from raysep.stages import inputs
 from raysep.stages.inputs import Inputs, corpus_stems, read_inputs
@@ -271,3 +272,26 @@ def test_the_size_of_a_reference_is_that_of_its_rarest_label(make_stems):
     assert inputs.size_of(stems) == 3
     assert inputs.size_of([s for s in stems if s.stem_id != "A/bass"]) == 2
     assert inputs.size_of([]) == 0
+
+
+def test_a_file_that_is_not_the_one_that_a_run_read_is_named(tmp_path, make_stems):
+    run, stems = Run(str(tmp_path / "run")), [replace(s, etag=f"sha256:{s.stem_id}") for s in make_stems(["A", "B"])]
+    inputs.refuse_changed(run, {"manifest.parquet": stems})  # it has read none yet
+    manifest.write(run.path("manifest.parquet"), stems)
+    moved = [replace(s, uri=f"s3://b/{s.stem_id}", modified=7) for s in stems]
+    inputs.refuse_changed(run, {"manifest.parquet": moved, "test.parquet": stems})
+    edited = [replace(s, etag="sha256:x") if s.stem_id == "B/bass" else s for s in stems]
+    with pytest.raises(
+        RunConflict, match=r"1 files are not those that it was made of, first .*B/bass.*\.wav; put them back"
+    ):
+        inputs.refuse_changed(run, {"manifest.parquet": edited})
+    manifest.write(run.path("manifest.parquet"), [replace(s, etag="0" * 64) for s in stems])
+    with pytest.raises(RunConflict, match="it was made by an older raysep"):
+        inputs.refuse_changed(run, {"manifest.parquet": stems})
+
+
+def test_stems_of_more_than_two_channels_are_told_once(make_stems):
+    stems = make_stems(["A", "B"])
+    assert inputs.mixed_down(stems) == ""
+    wide = [replace(s, channels=6 if s.stem == "bass" else 2) for s in stems]
+    assert inputs.mixed_down(wide).startswith("2 stems have more than two channels, first A/bass (6): the mean of all")

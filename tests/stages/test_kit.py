@@ -88,7 +88,7 @@ def test_weights_that_are_not_there_are_told_before_any_work(make_context, tmp_p
 # The bank of clean partners
 
 
-def silence(stems, label, but=()):
+def silence(stems, label, scanned_again, but=()):
     """Make a label silent, but for the first second of some tracks."""
     for stem in stems:
         if stem.stem == label:
@@ -96,18 +96,19 @@ def silence(stems, label, but=()):
             if stem.track in but:
                 audio[: stem.sample_rate] = 0.1
             soundfile.write(stem.uri, audio, stem.sample_rate)
+            scanned_again(stem)
 
 
 def maker(context):
     return kit.KitMaker.of(context)
 
 
-def test_a_label_that_the_draw_missed_is_looked_for_in_all_of_the_reference(make_context, tracks):
+def test_a_label_that_the_draw_missed_is_looked_for_in_all_of_the_reference(make_context, tracks, scanned_again):
     context = make_context(scoring={"bank_segments": 1})
     every = context.segments_of(tracks)
     drawn = segments.draw(every, 1, "bank")
     (track,) = set(every) - set(drawn)
-    silence(tracks, "bass", but=(track,))
+    silence(tracks, "bass", scanned_again, but=(track,))
     lazy = kit.LazyTracks(tracks, 8000, 1)
     bank = kit.fill_bank(lazy, every, context.config.labels, 8000, context.config.scoring)
     assert [bank.count(label) for label in context.config.labels] == [1, 1, 1, 1]
@@ -127,10 +128,10 @@ def test_clean_partners_are_those_that_the_tracks_have(make_context, tracks):
     assert 0 < counts["bass"] < counts["drums"] == counts["vocals"]
 
 
-def test_a_label_that_the_reference_has_nowhere_is_named_before_any_stem_is_scored(make_context, tracks):
+def test_a_label_that_the_reference_has_nowhere_is_named_before_any_stem_is_scored(make_context, tracks, scanned_again):
     """Otherwise every track would fail by itself, and with P = 1 the whole corpus would be removed."""
     context = make_context()
-    silence(tracks, "bass")
+    silence(tracks, "bass", scanned_again)
     payload = Drawn(tracks, context.segments_of(tracks))
     with pytest.raises(BadInput, match=r"label 'bass': .*add reference tracks that have it, or .*--set labels"):
         maker(context).run(0, payload)

@@ -221,7 +221,7 @@ def test_planted_copies_carry_no_other_rounding_than_their_source(
     """A fault that nobody hears (a change of gain, by far less than a step) is all that is planted."""
     reference, context = reference_as(container, subtype), make_context()
 
-    def inaudible(name, audio, faults, rate, seed):
+    def inaudible(name, audio, faults, rate, seed, loudest):
         rows = [{"stem_id": manifest.stem_id(name, fault.stem), "stem": fault.stem, "kind": "none"} for fault in faults]
         return {fault.stem: audio[fault.stem] * np.float32(1 + 1e-7) for fault in faults}, rows
 
@@ -244,6 +244,9 @@ def test_a_planted_copy_is_rounded_to_the_nearest_step_and_not_cut():
         written = decode(plant.encode_like(audio.clip(-1, 1 - step), 8000, format)[0], "x")
         assert np.abs(written - audio.clip(-1, 1 - step)).max() <= 0.51 * step
     assert np.array_equal(decode(plant.encode_like(2 * audio, 8000, "MP3/MPEG_LAYER_III")[0], "x"), 2 * audio)
+    data, written_as = plant.encode_like(2 * audio / np.abs(audio).max(), 8000, "WAV/PCM_16")
+    assert written_as == "WAV/FLOAT"  # resampling has taken 16 bits beyond full scale: they are not cut
+    assert np.abs(decode(data, "x")).max() == pytest.approx(2.0)
 
 
 def test_floating_point_copies_are_the_same_bytes_whenever_they_are_written():

@@ -146,7 +146,7 @@ def test_the_error_of_a_trial_is_that_over_its_tracks(prepared, save_network, mo
 
 
 def test_a_trial_is_judged_by_the_mean_sdr_of_the_audible_stems_of_whole_reference_tracks(
-    prepared, save_network, monkeypatch
+    prepared, save_network, monkeypatch, scanned_again
 ):
     from raysep.separators import inference
 
@@ -156,6 +156,7 @@ def test_a_trial_is_judged_by_the_mean_sdr_of_the_audible_stems_of_whole_referen
     # Not digital silence, but below -60 dBFS: with the challenge's formula this one stem would cost several dB.
     hiss = 1e-4 * np.random.default_rng(0).standard_normal(silent.frames)
     soundfile.write(silent.uri, hiss, silent.sample_rate, subtype="FLOAT")
+    scanned_again(silent)
     monkeypatch.setattr(inference, "separate", lambda network, mixture: np.stack([mixture / 2] * len(LABELS)))
     reports: list[dict] = []
     trial_of(context, inputs, planting)(point(0.0), None, lambda metrics, state: reports.append(metrics))
@@ -194,7 +195,7 @@ def test_every_label_gets_its_share_of_the_pool_whatever_the_order(prepared, mon
     assert len(decoded) == 2 * 3 * len(LABELS)
 
 
-def test_a_pool_full_of_silence_is_filled_until_every_label_sounds(prepared):
+def test_a_pool_full_of_silence_is_filled_until_every_label_sounds(prepared, scanned_again):
     context, inputs, planting = prepared
     trial = trial_of(context, inputs, planting)
     kept = search.entries_at(context.run, point(0.0), inputs.corpus)
@@ -202,11 +203,13 @@ def test_a_pool_full_of_silence_is_filled_until_every_label_sounds(prepared):
     for audible in drums:
         for s in drums:
             noise = 0.1 * np.random.default_rng(0).standard_normal(s.frames)
-            soundfile.write(s.uri, noise * (s == audible), s.sample_rate)
+            soundfile.write(s.uri, noise * (s.stem_id == audible.stem_id), s.sample_rate)
+            scanned_again(s)
         pool = SegmentPool(LABELS, len(LABELS) * STEM_BYTES)
         trial._fill(pool, kept)
         assert (audible.stem_id, 0, "drums") in pool._pieces
     soundfile.write(drums[-1].uri, np.zeros(drums[-1].frames), drums[-1].sample_rate)
+    scanned_again(drums[-1])
     with pytest.raises(BadInput, match="train drums with"):
         trial._fill(SegmentPool(LABELS, len(LABELS) * STEM_BYTES), kept)
 

@@ -17,7 +17,9 @@ def constant(value: float, time: int = 100, channels: int = 2) -> np.ndarray:
 
 
 def noise(seed: int, time: int = 100) -> np.ndarray:
-    return (0.1 * np.random.default_rng(seed).standard_normal((2, time))).astype(np.float32)
+    """Of 16 bits, which the pool holds in 16."""
+    steps = np.rint(3000 * np.random.default_rng(seed).standard_normal((2, time)))
+    return (steps / 32768).astype(np.float32)
 
 
 def pieces(tracks: int = 4, starts: int = 3) -> list[tuple]:

@@ -24,6 +24,7 @@ def scan(
     from raysep.corpus.layouts import stems_of
     from raysep.corpus.tables import PARQUET, made_by
     from raysep.screen import Progress
+    from raysep.stages.inputs import mixed_down
 
     to = outputs.try_file(out, "--out", (PARQUET,), overwrite=overwrite, ours=lambda uri: made_by(uri) == "scan")
     wanted, place, say = parse(labels) if labels else None, storage.absolute(corpus), Progress().say
@@ -31,6 +32,8 @@ def scan(
     stems = stems_of(place, names, sums=sums, split=split, layout=layout, say=say).stems
     manifest.write(to, stems, by="scan")
     hours = sum(s.frames / s.sample_rate for s in stems) / 3600
+    if told := mixed_down(stems):
+        print(told)
     print(f"{len(stems)} stems of {len(manifest.tracks_of(stems))} tracks, {hours:.2f} h of audio: {out}")
 
 

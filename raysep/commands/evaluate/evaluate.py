@@ -2,6 +2,7 @@
 
 OUT/
   run.json             what went in: models and corpus by digest, options, versions
+  corpus.parquet       its manifest: which files
   evaluation/          rows by shards of tracks
   done/evaluate/       their markers: the same command goes on where a killed one ended
   evaluation.parquet   a row for each model, seed, track and stem
@@ -31,9 +32,11 @@ from raysep.evaluation import measures as numbers
 from raysep.outcome import Outcome
 from raysep.rundir import Run
 from raysep.screen import Progress
+from raysep.stages.inputs import mixed_down, refuse_changed
 from raysep.stages.passes import Pass, finished
 
 MOST_SHARDS = 256
+CORPUS = "corpus.parquet"
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,12 @@ def evaluate(request: EvaluationRequest) -> Run:
     }
     same = fingerprint([(m.name, m.seed, m.digest) for m in models], about["digests"], about["options"])
     run = Run(request.out)
+    if run.has("run.json") and not run.is_of(same):
+        refuse_changed(run, {CORPUS: stems})
     run.open(same, about)
+    manifest.write(run.path(CORPUS), stems)
+    if told := mixed_down(stems):
+        Progress(request.quiet).say(told)
     worker = TrackEvaluator(
         root=run.root,
         fingerprint=same,

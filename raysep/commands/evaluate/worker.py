@@ -118,6 +118,8 @@ class TrackEvaluator(Worker):
 def read_track(track: str, stems: Mapping[str, Stem], labels: Sequence[str]) -> tuple[np.ndarray, int]:
     """``(stem, channel, time)`` in the order of ``labels`` at the track's own rate in Hz, and that rate.
 
+    More than two channels are mixed down to two as for scoring and training, see ``raysep.audio.channels``.
+
     Raises ``BadInput`` when there is one stem alone, one cannot be read, or the stems are not of one length.
     """
     from raysep.corpus.pools import read_mix
@@ -126,7 +128,8 @@ def read_track(track: str, stems: Mapping[str, Stem], labels: Sequence[str]) -> 
         raise BadInput(
             f"{track}: has one stem alone, so its mixture is not known; add the others, or leave the track out"
         )
-    rate, channels = max(s.sample_rate for s in stems.values()) or 1, max(s.channels for s in stems.values()) or 1
+    rate = max(s.sample_rate for s in stems.values()) or 1
+    channels = min(2, max(s.channels for s in stems.values())) or 1
     audio = read_mix({label: stems[label] for label in labels}, rate, channels)
     return np.stack([audio[label] for label in labels]), rate
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from raysep.audio.levels import channels_cancel
 from raysep.corpus import storage
 from raysep.corpus.manifest import Stem
 from raysep.errors import AudioError, BadInput
@@ -28,8 +27,8 @@ if TYPE_CHECKING:  # those who read frames need no torch
     from raysep.probes.embedders.base import Embedder
 
 STAGE = "embed"
-CANCEL = "channels cancel: one is inverted, so their difference was embedded and not their mean"
 LEAST_FRAMES = 2  # a distance needs two
+CANCEL = "channels cancel"
 SCHEMA = pa.schema(
     [
         ("name", pa.string()),
@@ -109,6 +108,7 @@ class StemEmbedder(Worker):
 
 def embed(embedder: Embedder, stem: Stem) -> tuple[dict[str, Any], np.ndarray]:
     """A stem's row but its name, and its audible float32 ``(n, dimension)`` frames; n is 0 when it failed."""
+    from raysep.audio.channels import cancels, mono_level_db
     from raysep.corpus.reading import read_stem
     from raysep.probes.embedders.base import audible_frames
 
@@ -117,9 +117,11 @@ def embed(embedder: Embedder, stem: Stem) -> tuple[dict[str, Any], np.ndarray]:
     nothing = np.zeros((0, embedder.dimension), dtype=np.float32)
     try:
         audio = read_stem(stem, stem.sample_rate, stem.channels)
+        if cancels(audio):
+            row |= {
+                "message": f"{CANCEL} (mono is {-mono_level_db(audio):.0f} dB below them): the loudest one was embedded"
+            }
         frames = audible_frames(embedder, audio, stem.sample_rate)
-        if channels_cancel(audio):
-            row |= {"message": CANCEL}
         if not np.isfinite(frames).all():
             raise BadInput(f"{stem.uri}: its embedding is not finite")
     except AudioError as error:

@@ -144,7 +144,7 @@ def score(
     member = reference.member(stem.stem, stem.etag, frames)
     found = member.scores if member else reference.labels[stem.stem].measure(frames, measures)
     numbers = {name + ending: found[name][kind] for name in measures for kind, ending in ENDINGS.items()}
-    return _row(stem, Outcome.SCORED, "", **about | {"in_reference": member is not None}, **numbers)
+    return _row(stem, Outcome.SCORED, told["message"], **about | {"in_reference": member is not None}, **numbers)
 
 
 def check_reference(run: Run, pieces: Iterable[Sequence[Located]], lost: dict[int, str]) -> None:

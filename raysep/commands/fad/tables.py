@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from raysep.commands.fad.embedding import CANCEL
 from raysep.commands.fad.scoring import ENDINGS, schema_of
 from raysep.corpus.tables import csv_bytes, finite
 from raysep.outcome import Outcome
@@ -108,6 +109,12 @@ def show(rows: Sequence[dict[str, Any]], result: dict[str, Any], root: str) -> N
     for outcome, text in ((Outcome.SILENT, "silent, so not scored"), (Outcome.FAILED, "failed")):
         if named := [f"{row['track']}/{row['stem']}" for row in rows if row["outcome"] == outcome]:
             console.print(f"{text}: {len(named)} stems, for example {named[0]}")
+    if reversed_one := [r for r in rows if r["outcome"] == Outcome.SCORED and r["message"].startswith(CANCEL)]:
+        first = reversed_one[0]
+        console.print(
+            f"polarity of one channel reversed: {len(reversed_one)} stems, for example {first['track']}/{first['stem']}: "
+            f"{first['message']}"
+        )
     console.print(f"distances: {root}")
 
 

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any
 from raysep.audio.files import AudioInfo, decode_blocks, probe
 from raysep.commands.separate.inputs import InputFile, find
 from raysep.commands.separate.stem_files import StemFiles, workspace, write_stems
-from raysep.corpus import outputs, storage
-from raysep.corpus.layouts.headers import fingerprint
-from raysep.errors import AudioError, BadInput, FinishedWithFailures, OutputError, RunConflict
+from raysep.corpus import identity, outputs, storage
+from raysep.errors import AudioError, BadInput, FinishedWithFailures, OutputError, RaysepError, RunConflict
 from raysep.screen import Progress
 from raysep.version import __version__
 
@@ -187,16 +186,17 @@ class Job:
             raise RunConflict(
                 f"{record}: not a record of raysep separate; choose another --out, or --overwrite"
             ) from None
-        if made_from != self.made_from():
+        if made_from != (now := self.made_from()):
+            only_input = isinstance(made_from, dict) and made_from | {"input": now["input"]} == now
+            changed = f" ({self.source.uri} is not the file that it was)" if only_input else ""
             raise RunConflict(
-                f"{self.folder}: holds stems of another input, model or options; choose another --out, or --overwrite"
+                f"{self.folder}: holds stems of another input, model or options{changed}; choose another --out, or --overwrite"
             )
         return finished and all(storage.exists(file) for file in self.files)
 
     def made_from(self) -> dict[str, Any]:
         """What the files follow from, but for rounding: contents, not places."""
-        with storage.open_random(self.source.uri) as raw:
-            content = fingerprint(raw, raw.size())
+        content = identity.of_file(self.source.uri)
         options = {name: value for name, value in asdict(self.options).items() if name not in CHOOSING}
         return {"input": content, "model": self.digest, "files": list(self.names), **options}
 
@@ -228,7 +228,7 @@ class Job:
 
     def told(self, error: Exception) -> str:
         """What went wrong, with the input's name in it and without a program's words where a person's are there."""
-        text = str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
+        text = str(error) if isinstance(error, RaysepError) else f"{type(error).__name__}: {error}"
         return text if self.source.uri in text else f"{self.source.uri}: {text}"
 
     def _write_record(self, record: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from raysep.corpus.layouts.headers import File
 from raysep.corpus.layouts.layout import LABELS, Found, Layout, NoTracks, Place, Scan
 from raysep.corpus.layouts.notes import Note, said
 from raysep.corpus.layouts.problems import Problem, describe
+from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
 from raysep.imports import registered
 
@@ -66,6 +67,7 @@ def stems_of(
     songs: bool = False,
     threads: int = 16,
     say: Callable[[str], None] = lambda text: None,
+    known: Sequence[Stem] = (),
 ) -> Scan:
     """Every stem of a place, local or ``s3://``: folders of tracks, a manifest, or what an own layout reads.
 
@@ -77,12 +79,13 @@ def stems_of(
     fail, ``"collect"`` returns all problems.
     ``layout`` is tried first, by name or import path; ``songs``: a folder of songs without stems will do, too.
     ``say`` is given one line with all that was passed over, changed or guessed.
+    ``known`` are rows of an earlier scan: what a store says has not changed since is not read again.
     A folder that does not exist or holds no track always raises.
     """
     if on_problem not in ("raise", "keep", "collect"):
         raise ValueError(f"on_problem={on_problem!r}: raise, keep or collect")
     asked = None if labels is None else tuple(labels)
-    where = Place(place, asked, tuple(usual), split, on_problem == "raise", threads, dict(sums or {}))
+    where = Place(place, asked, tuple(usual), split, on_problem == "raise", threads, dict(sums or {}), tuple(known))
     found, as_given = _scan(where, layout, songs)
     if not as_given:
         found = replace(found, problems=[*found.problems, *remarks.twins(place, found.stems)])

@@ -1,23 +1,20 @@
-"""Headers and content hashes of audio files, read by range: what every layout makes a manifest's rows of."""
+"""Headers and content hashes of audio files: what every layout makes a manifest's rows of."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import BinaryIO
 
 from raysep.audio import streams
 from raysep.audio.files import AudioInfo, probe
-from raysep.corpus import storage
+from raysep.corpus import identity, storage, tags
 from raysep.corpus.manifest import Stem, stem_id
 from raysep.corpus.names import normal
 from raysep.errors import AudioError
 
 EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".rf64", ".caf", ".au")
-FINGERPRINT_BLOCKS = 8  # spread evenly over the file, its beginning and its end among them
-FINGERPRINT_BLOCK_BYTES = 64 * 1024
+BUFFER_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -25,42 +22,22 @@ class File:
     uri: str
     bytes: int
     path: PurePosixPath  # below the folder that was listed
+    modified: int = 0  # nanoseconds since 1970; 0: unknown
 
 
-def fingerprint(stream: BinaryIO, size: int) -> str:
-    """A content hash that is the same in every store, from blocks spread over the file rather than all of it.
-
-    Files up to half a MiB are hashed whole. In a longer one, an edit that keeps the size and falls between two
-    blocks goes unseen; anything that changes the length, the header or the end does not.
-    """
-    digest = hashlib.sha256(str(size).encode())
-    room = max(0, size - FINGERPRINT_BLOCK_BYTES)
-    for block in range(FINGERPRINT_BLOCKS):
-        first = room * block // (FINGERPRINT_BLOCKS - 1)
-        stream.seek(first)
-        digest.update(stream.read(min(FINGERPRINT_BLOCK_BYTES, size - first)))
-    return digest.hexdigest()
-
-
-def size_of(uri: str) -> int:
-    """Bytes of the file; 0 of one that is not there, which then fails where it is read."""
-    system, path = storage.filesystem(streams.file_of(uri)[0])
-    return system.get_file_info(path).size or 0
-
-
-def header(uri: str, size: int) -> tuple[AudioInfo | None, str, str]:
-    """(header, fingerprint, "") or (None, fingerprint or "", what is wrong)."""
+def header(uri: str, hashed: bool = True) -> tuple[AudioInfo | None, str, str]:
+    """(header, content tag, "") or (None, content tag or "", what is wrong). ``hashed`` reads all of the file, else by range."""
     etag = ""
     uri, number = streams.file_of(whole := uri)
     try:
-        # The buffer turns libsndfile's many small reads into one request to the store.
-        with storage.open_random(uri) as raw, io.BufferedReader(raw, FINGERPRINT_BLOCK_BYTES) as stream:
-            etag = fingerprint(stream, size)
+        with storage.open_random(uri) as raw:
+            etag = tags.numbered(identity.of_stream(raw), number) if hashed else ""
+            raw.seek(0)
             if number is not None:
-                stream.seek(0)
-                data = streams.wav_of(stream.read(), number, whole)
-                return probe(data, whole), f"{etag}#{number}", ""
-            info = probe(stream, uri)
+                return probe(streams.wav_of(raw.read(), number, whole), whole), etag, ""
+            # The buffer turns libsndfile's many small reads into one request to the store.
+            with io.BufferedReader(raw, BUFFER_BYTES) as stream:
+                info = probe(stream, uri)
     except AudioError as error:
         return None, etag, str(error)
     except OSError as error:
@@ -84,4 +61,5 @@ def to_stem(track: str, label: str, file: File, info: AudioInfo | None, etag: st
         bytes=file.bytes,
         etag=etag,
         split=split,
+        modified=file.modified,
     )

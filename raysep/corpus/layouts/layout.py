@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
-from raysep.corpus import manifest, storage
+from raysep.corpus import identity, manifest, storage
 from raysep.corpus.layouts.headers import EXTENSIONS, File, header, to_stem
 from raysep.corpus.layouts.listing import Listing, listing
 from raysep.corpus.layouts.naming import Naming
 from raysep.corpus.layouts.notes import Note
 from raysep.corpus.layouts.problems import Problem
 from raysep.corpus.manifest import Stem
+from raysep.corpus.names import normal
 from raysep.errors import BadInput
 
 LABELS = ("vocals", "drums", "bass", "other")
@@ -54,6 +55,7 @@ class Place:
     strict: bool = False  # nothing may be wrong: what is only said of a file shall be checked, at a header a file
     threads: int = 16
     sums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # label → the names of the files that are summed
+    known: tuple[Stem, ...] = ()  # rows of an earlier scan: files of a store that have not changed since are not read
 
     @property
     def root(self) -> str:
@@ -99,16 +101,18 @@ class Place:
         return [file for file in self.files if file.path.suffix.lower() in EXTENSIONS]
 
     def read(self, found: Iterable[Found | tuple[str, str, File]], notes: Iterable[Note] = ()) -> Scan:
-        """Rows of the files that a layout has found, as (track, label, files), from their headers, many at a time.
+        """Rows of the files that a layout has found, as (track, label, files), many at a time: each file is read once.
 
         A stem of several files is their sum. One that cannot be read as audio is a row too, with sample rate, channels and
         frames 0, and a problem.
         """
         those = [Found(*item) for item in found]
-        files = [(number, file) for number, each in enumerate(those) for file in _several(each.files)]
+        before = {stem.uris: stem for stem in self.known if stem.frames}
+        known = [_as_before(before, each) for each in those]
+        files = [(n, file) for n, each in enumerate(those) if known[n] is None for file in _several(each.files)]
         with ThreadPoolExecutor(max_workers=max(1, self.threads)) as pool:
-            headers = list(pool.map(lambda item: header(item[1].uri, item[1].bytes), files))
-        parts: list[list[Stem]] = [[] for _ in those]
+            headers = list(pool.map(lambda item: header(item[1].uri), files))
+        parts: list[list[Stem]] = [[row] if row else [] for row in known]
         problems = []
         for (number, file), (info, etag, message) in zip(files, headers, strict=True):
             stem = to_stem(those[number].track, those[number].label, file, info, etag, self.split)
@@ -116,7 +120,9 @@ class Place:
             if message:
                 problems.append(Problem(stem.track, stem.stem, file.uri, message, unreadable=True))
         stems = [
-            replace(manifest.summed(own[0].track, own[0].stem, own), has_bleed=each.has_bleed)
+            replace(
+                manifest.summed(normal(each.track), normal(each.label), own), has_bleed=each.has_bleed, split=self.split
+            )
             for each, own in zip(those, parts, strict=True)
         ]
         return Scan(sorted(stems), problems, list(notes))
@@ -124,6 +130,15 @@ class Place:
 
 def _several(files: File | Sequence[File]) -> Sequence[File]:
     return [files] if isinstance(files, File) else files
+
+
+def _as_before(known: Mapping[tuple[str, ...], Stem], found: Found) -> Stem | None:
+    """The row of an earlier scan of the same files, without what their track added to it; None when it does not hold."""
+    files = _several(found.files)
+    stem = known.get(tuple(file.uri for file in files))
+    if stem is None or not identity.as_before(stem, [(file.bytes, file.modified) for file in files]):
+        return None
+    return replace(stem, frames=stem.frames - stem.padding, padding=0)
 
 
 class Layout(ABC):

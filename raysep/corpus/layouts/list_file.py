@@ -20,8 +20,8 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 
-from raysep.corpus import storage
-from raysep.corpus.layouts.headers import File, size_of
+from raysep.corpus import identity, storage
+from raysep.corpus.layouts.headers import File
 from raysep.corpus.layouts.layout import Found, Layout, Place, Scan
 from raysep.corpus.layouts.naming import Naming, checked, other_names
 from raysep.corpus.layouts.notes import Note
@@ -46,7 +46,7 @@ class ListFile(Layout):
     def scan(self, place: Place) -> Scan:
         naming = checked(place.naming)
         rows = _rows(place)
-        sizes = {uri: size_of(uri) for uri in dict.fromkeys(uri for _, _, uri in rows)}
+        told = identity.sizes_and_times(uri for _, _, uri in rows)
         top = _common([uri for _, _, uri in rows])
         groups: dict[tuple[str, str], list[File]] = defaultdict(list)
         strange: Counter[str] = Counter()
@@ -57,7 +57,7 @@ class ListFile(Layout):
                 continue
             known = next(each for each in naming.labels if meant[0] in naming.parts(each))
             groups[track or _track_of(uri, top, meant[0], naming), known].append(
-                File(uri, sizes[uri], PurePosixPath(uri))
+                File(uri, told[uri][0], PurePosixPath(uri), told[uri][1])
             )
         if not groups:
             names = ", ".join(sorted(strange)) or "no rows"

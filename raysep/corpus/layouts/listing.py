@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from raysep.corpus import storage
+from raysep.corpus.identity import modified_of
 from raysep.corpus.layouts.headers import EXTENSIONS, File
 from raysep.corpus.layouts.notes import Note, several
 from raysep.errors import BadInput
@@ -35,8 +36,12 @@ def listing(root: str) -> Listing:
 
 
 def _in_store(root: str) -> Listing:
-    uris = [(storage.uri_of(root, info), info.size) for info in storage.list_files(root)]
-    return Listing(tuple(File(uri, size, PurePosixPath(uri[len(root) :].lstrip("/"))) for uri, size in uris))
+    infos = [(storage.uri_of(root, info), info) for info in storage.list_files(root)]
+    return Listing(
+        tuple(
+            File(uri, info.size, PurePosixPath(uri[len(root) :].lstrip("/")), modified_of(info)) for uri, info in infos
+        )
+    )
 
 
 def _local(root: str) -> Listing:
@@ -49,7 +54,9 @@ def _local(root: str) -> Listing:
             f"{'it' if len(strange) == 1 else 'them'}"
         )
     files = (
-        File(path, walk.files[path], PurePosixPath(os.path.relpath(path, root))) for path in found if _is_text(path)
+        File(path, walk.files[path].st_size, PurePosixPath(os.path.relpath(path, root)), walk.files[path].st_mtime_ns)
+        for path in found
+        if _is_text(path)
     )
     return Listing(tuple(files), tuple(walk.notes()))
 
@@ -67,7 +74,7 @@ class _Walk:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.files: dict[str, int] = {}  # path → bytes
+        self.files: dict[str, os.stat_result] = {}
         self.links: list[str] = []  # still to be followed
         self.again: list[str] = []  # that lead to what was seen before
         self.nowhere: list[str] = []
@@ -98,7 +105,7 @@ class _Walk:
         elif os.path.isdir(target):
             self._enter(link)
         else:
-            self._add(link, target, os.path.getsize(link))
+            self._add(link, target, os.stat(link))
 
     def _enter(self, folder: str) -> None:
         waiting = [folder]
@@ -117,8 +124,8 @@ class _Walk:
                     elif entry.is_dir():
                         waiting.append(entry.path)
                     elif entry.is_file():
-                        self._add(entry.path, os.path.join(real, entry.name), entry.stat().st_size)
+                        self._add(entry.path, os.path.join(real, entry.name), entry.stat())
 
-    def _add(self, path: str, real: str, size: int) -> None:
-        self.files[path] = size
+    def _add(self, path: str, real: str, at: os.stat_result) -> None:
+        self.files[path] = at
         self._seen.add(real)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
-from raysep.corpus import manifest
+from raysep.corpus import identity, manifest, tags
 from raysep.corpus.layouts import remarks
-from raysep.corpus.layouts.headers import header, size_of
+from raysep.corpus.layouts.headers import header
 from raysep.corpus.layouts.layout import Layout, Place, Scan
+from raysep.corpus.layouts.notes import Note
 from raysep.corpus.layouts.problems import Problem
 from raysep.corpus.manifest import Stem
+from raysep.corpus.tags import is_changed, is_known
 
 
 class ManifestFile(Layout):
@@ -23,20 +26,64 @@ class ManifestFile(Layout):
         return place.is_manifest
 
     def scan(self, place: Place) -> Scan:
-        stems = _summed(place, manifest.read(place.root))
-        return Scan(stems, _problems(place, stems) if place.strict else [])
+        meant = _meant(place)
+        rows = [s for s in manifest.read(place.root) if meant is None or s.stem in meant]
+        rows, notes = as_they_are(place, rows)
+        stems = _summed(rows, meant) if place.sums and meant else rows
+        return Scan(stems, _problems(place, stems) if place.strict else [], notes)
 
 
-def _summed(place: Place, rows: list[Stem]) -> list[Stem]:
-    """The rows of the labels that are asked for, in their order; with sums, those of their names together."""
-    if not place.sums:
-        return [s for s in rows if place.labels is None or s.stem in place.labels]
-    label_of = {name: label for label in place.wanted for name in place.naming.parts(label)}
+def _meant(place: Place) -> dict[str, str] | None:
+    """Name of a row → the label that it counts for, with sums that of several names; None: all, as they are."""
+    if place.sums:
+        return {name: label for label in place.wanted for name in place.naming.parts(label)}
+    return None if place.labels is None else {label: label for label in place.labels}
+
+
+def _summed(rows: Sequence[Stem], meant: Mapping[str, str]) -> list[Stem]:
+    """A row for each label of a track, in their order."""
     groups: dict[tuple[str, str], list[Stem]] = defaultdict(list)
     for stem in rows:
-        if stem.stem in label_of:
-            groups[stem.track, label_of[stem.stem]].append(stem)
+        groups[stem.track, meant[stem.stem]].append(stem)
     return [manifest.summed(track, label, members) for (track, label), members in groups.items()]
+
+
+def as_they_are(place: Place, stems: Sequence[Stem]) -> tuple[list[Stem], list[Note]]:
+    """The rows, with ``tags.CHANGED`` in those whose files hold other bytes than when they were written.
+
+    A file that has the same size and time is taken to be the same; the others are read. Rows that do not say what
+    the bytes were get a hash of what they are, which is said once.
+    """
+    touched = [
+        stem for stem, same in zip(stems, identity.untouched(stems), strict=True) if not (same and is_known(stem.etag))
+    ]
+    with ThreadPoolExecutor(max_workers=max(1, place.threads)) as pool:
+        now = dict(zip((stem.uris for stem in touched), pool.map(_content, touched), strict=True))
+    unknown = [stem.uri for stem in touched if stem.frames and now[stem.uris] and not is_known(stem.etag)]
+    return [_told(stem, now.get(stem.uris, "")) for stem in stems], _unknown(unknown, len(stems))
+
+
+def _unknown(uris: Sequence[str], of: int) -> list[Note]:
+    if not uris:
+        return []
+    text = (
+        f"{len(uris)} of {of} rows do not say what all bytes of their file are, first {uris[0]}; they were hashed as "
+        "they are now, and what changed since the manifest was written is not noticed: scan again"
+    )
+    return [Note("unknown-content", len(uris), uris[0], text)]
+
+
+def _content(stem: Stem) -> str:
+    try:
+        return identity.of_files(stem)
+    except OSError:
+        return ""  # whoever reads it will say so
+
+
+def _told(stem: Stem, content: str) -> Stem:
+    if not content or content == stem.etag:
+        return stem
+    return replace(stem, etag=tags.CHANGED + content if is_known(stem.etag) else content)
 
 
 def _problems(place: Place, stems: Sequence[Stem]) -> list[Problem]:
@@ -51,10 +98,12 @@ def _what_is_wrong(stem: Stem) -> str:
     """Of its files, in words; nothing when they are as its row says."""
     if stem.problem:
         return stem.problem
-    if stem.parts:  # a part's own length and rate are not in the row: only whether it can be read
-        return next((message for uri in stem.parts if (message := header(uri, size_of(uri))[2])), "")
-    info, _, message = header(stem.uri, stem.bytes)
-    told = (stem.sample_rate, stem.channels, stem.frames - stem.padding)
-    if info and (info.sample_rate, info.channels, info.frames) != told:
+    told = [header(uri, hashed=False) for uri in stem.uris]
+    if message := next((message for _, _, message in told if message), ""):
+        return message
+    # A part's own length and rate are not in the row: of it only whether it can be read, and its content.
+    said, info = (stem.sample_rate, stem.channels, stem.frames - stem.padding), told[0][0]
+    other = not stem.parts and info and (info.sample_rate, info.channels, info.frames) != said
+    if other or is_changed(stem.etag):
         return f"{stem.uri}: is not what the manifest says; the file changed since the scan: scan again"
-    return message
+    return ""

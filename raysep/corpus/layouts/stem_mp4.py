@@ -6,6 +6,7 @@ Its audio streams are the mixture, drums, bass, other and vocals, in this order,
 from __future__ import annotations
 
 import posixpath
+from dataclasses import replace
 
 from raysep.audio import streams
 from raysep.corpus.layouts import splits
@@ -33,9 +34,7 @@ class StemMp4(Layout):
             track = split.below(path)
             for label in naming.labels if track else ():
                 names = [name for name in naming.parts(label) if name in ORDER]
-                streamed = [
-                    File(streams.stream_of(file.uri, ORDER.index(name)), file.bytes, file.path) for name in names
-                ]
+                streamed = [replace(file, uri=streams.stream_of(file.uri, ORDER.index(name))) for name in names]
                 if streamed and track:
                     found.append(Found(track, label, streamed))
         return place.read(found, split.notes)

@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from raysep.audio.levels import SILENCE_DBFS, one_channel, rms_dbfs
+from raysep.audio.channels import mono
+from raysep.audio.levels import SILENCE_DBFS, rms_dbfs
 from raysep.audio.resample import resample
 
 LEVEL_DBFS = -20.0  # every stem is brought to this level: how loud it was mixed is no fault
@@ -56,15 +57,15 @@ def audible_frames(
 ) -> np.ndarray:
     """``(n, dimension)`` float32 embeddings of the frames of ``(channel, time)`` that are not silent; n may be 0.
 
-    The stem is mixed to mono (by its channels' difference where they cancel) and brought to one level first; silence is judged before that.
+    The stem is mixed to mono (``channels.mono``) and brought to one level first; silence is judged before that.
     """
-    mono = resample(one_channel(audio)[None], sample_rate, embedder.sample_rate)[0]
+    single = resample(mono(audio), sample_rate, embedder.sample_rate)[0]
     window, hop = (round(s * embedder.sample_rate) for s in (embedder.window_seconds, embedder.hop_seconds))
-    loud = frame_levels(mono, window, hop) > silence
+    loud = frame_levels(single, window, hop) > silence
     if not loud.any():
         return np.zeros((0, embedder.dimension), dtype=np.float32)
-    gain = 10.0 ** ((LEVEL_DBFS - rms_dbfs(mono)) / 20.0)
-    levelled = torch.from_numpy((gain * mono).astype(np.float32))[None]
+    gain = 10.0 ** ((LEVEL_DBFS - rms_dbfs(single)) / 20.0)
+    levelled = torch.from_numpy((gain * single).astype(np.float32))[None]
     return embedder.embed(levelled.to(device_of(embedder)))[0].cpu().numpy()[loud]
 
 

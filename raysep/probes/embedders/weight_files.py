@@ -1,7 +1,7 @@
 """Where an embedder's weights come from: a path, an object store, or the model hub. And which they were: a digest.
 
-What comes from an object store is kept on the node, in the folder of ``cache_folder``, under a key of its content: an
-object that changed is fetched anew, one that did not is fetched once, however many workers ask.
+What comes from an object store is kept on the node, in the folder of ``cache_folder``, under a key of its time
+and its content: an object that was written again is fetched anew, any other once, however many workers ask.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from raysep.corpus import storage
-from raysep.corpus.layouts.headers import fingerprint
 from raysep.errors import BadInput
 
 HUB = "hub:"
@@ -25,6 +24,7 @@ SETTINGS = ("config.json", "preprocessor_config.json")  # they shape the network
 PATTERNS = (*TENSORS, *SETTINGS)
 OPTIONS = "--embedder-weights (of raysep fad) or scoring.embedder_weights (of raysep clean)"
 BLOCK = 1 << 20  # bytes read at once
+PARTS, PART = 8, 1 << 16  # of a remote file, spread evenly, in bytes
 
 
 def locate(weights: str, name: str, patterns: Sequence[str] = PATTERNS) -> Path:
@@ -110,8 +110,7 @@ def _from_store(uri: str, name: str, patterns: Sequence[str]) -> Path:
             )
         key = hashlib.sha256(uri.encode())
         for source, relative in sorted(files.items()):
-            with storage.open_random(source) as stream:
-                key.update(f"{relative}\t{fingerprint(stream, stream.size())}\n".encode())
+            key.update(f"{relative}\t{_version(source)}\n".encode())
         kept = cache_folder() / "weights" / key.hexdigest()[:32]
         if not kept.exists():
             with _alone(kept.with_name(f".{kept.name}.lock")):
@@ -123,6 +122,18 @@ def _from_store(uri: str, name: str, patterns: Sequence[str]) -> Path:
             "the access rights and AWS_ENDPOINT_URL, or set RAYSEP_CACHE to a folder with room"
         ) from error
     return kept / files[uri] if uri in files else kept
+
+
+def _version(uri: str) -> str:
+    """The store's time, which may be of whole seconds, and parts of the content: to read it all would be to fetch it."""
+    system, path = storage.filesystem(uri)
+    info = system.get_file_info(path)
+    digest = hashlib.sha256(f"{info.size} bytes of {info.mtime_ns}".encode())
+    with storage.open_random(uri) as stream:
+        for part in range(PARTS):
+            stream.seek(max(0, info.size - PART) * part // (PARTS - 1))
+            digest.update(stream.read(PART))
+    return digest.hexdigest()
 
 
 def _files_of(uri: str, patterns: Sequence[str]) -> dict[str, str]:

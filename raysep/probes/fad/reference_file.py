@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from raysep.corpus.tags import is_known
 from raysep.errors import BadInput
 from raysep.probes.fad.leave_out import Scores, leave_one_out_scores
 from raysep.probes.fad.reference import LabelReference
@@ -104,13 +105,13 @@ class ReferenceFile:
     def member(self, label: str, etag: str, frames: np.ndarray) -> Member | None:
         """The track of the reference that these raw frames are of, if it is one.
 
-        A tag is made of parts of a long file only, so the frames have to agree too: a copy that was spoilt elsewhere is
-        no member.
+        The frames have to agree too: a reference file of an older raysep has tags that were made of parts of a file only,
+        and those are of another kind than the ones of today, so that the frames alone tell.
         """
         mean = self.labels[label].standardise(frames).mean(axis=0) if len(frames) else np.zeros(0)
         for member in self.members[label]:
             if (
-                member.etag == etag
+                (member.etag == etag or (is_known(etag) and not is_known(member.etag)))
                 and member.frames == len(frames)
                 and np.allclose(member.mean, mean, rtol=0, atol=SAME)
             ):

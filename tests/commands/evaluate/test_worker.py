@@ -75,6 +75,19 @@ def test_a_track_is_judged_at_its_own_rate_and_channels(tmp_path, model):
     assert {row["outcome"] for row in rows} == {"scored"}
 
 
+def test_six_channels_are_judged_as_they_are_trained_on(tmp_path, model):
+    folder, rng = tmp_path / "surround" / "T", np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    audio = {label: (0.05 * rng.standard_normal((8000, 6))).astype(np.float32) for label in LABELS}
+    for label in LABELS:
+        soundfile.write(folder / f"{label}.wav", audio[label], 8000, "FLOAT")
+    references, _ = worker.read_track("T", stems_of(str(tmp_path / "surround")).stems, LABELS)
+    assert references.shape == (4, 2, 8000)
+    for label, reference in zip(LABELS, references, strict=True):
+        assert reference[0] == pytest.approx(audio[label].mean(axis=1), abs=1e-6)
+        assert np.array_equal(reference[0], reference[1])
+
+
 def test_the_baseline_is_the_mixture_as_every_stem(tmp_path, tracks):
     base = models.baseline(LABELS)
     rows, _ = evaluator(tmp_path, base).track("T", tracks["T"])

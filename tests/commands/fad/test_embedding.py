@@ -36,7 +36,7 @@ def test_silence_short_stems_and_broken_files_are_told_apart(stems, tmp_path):
     assert (row["outcome"], frames.shape) == ("silent", (0, 128))
     assert row["message"] == "0 audible frames of 1 s: a distance needs 2"
     soundfile.write(tmp_path / "corpus" / "A" / "other.wav", np.full(RATE, 0.1), RATE)
-    row, _ = embed(embedder, replace(stems["other"], frames=RATE))
+    row, _ = embed(embedder, replace(stems["other"], frames=RATE, etag=""))
     assert (row["outcome"], row["frames"]) == ("silent", 1)
     row, frames = embed(embedder, stems["other"])
     assert (row["outcome"], len(frames)) == ("failed", 0)
@@ -44,13 +44,20 @@ def test_silence_short_stems_and_broken_files_are_told_apart(stems, tmp_path):
     assert embed(embedder, replace(stems["bass"], uri="/no/such.wav"))[0]["outcome"] == "failed"
 
 
-def test_a_stem_with_an_inverted_channel_is_embedded_and_said_to_cancel(stems, tmp_path):
-    path = tmp_path / "corpus" / "A" / "bass.wav"
-    audio, _ = soundfile.read(path)
-    soundfile.write(path, np.stack([audio, -audio], axis=1), RATE)
-    row, frames = embed(LogMelEmbedder(RATE), replace(stems["bass"], channels=2))
-    assert (row["outcome"], len(frames)) == ("scored", 5)
-    assert row["message"].startswith("channels cancel: one is inverted")
+def test_channels_that_cancel_are_named_and_not_silent(tmp_path):
+    noise = 0.1 * np.random.default_rng(0).standard_normal((3 * RATE, 1))
+    for name, gains in (("plain", (1, 1)), ("reversed", (1, -1)), ("nearly", (1, -0.9))):
+        soundfile.write(tmp_path / f"{name}.wav", noise * np.array(gains), RATE)
+    found = {
+        stem.track: embed(LogMelEmbedder(RATE), stem) for stem in stems_of(str(tmp_path), ("audio",), songs=True).stems
+    }
+    plain, frames = found["plain.wav"]
+    assert plain["message"] == ""
+    for name, level in (("reversed", 76), ("nearly", 26)):  # dB; 16 bits leave a little of opposites
+        row, own = found[f"{name}.wav"]
+        assert (row["outcome"], row["frames"]) == ("scored", plain["frames"])
+        assert row["message"].startswith(f"channels cancel (mono is {level} dB")
+        assert own == pytest.approx(frames, abs=2e-2)  # the loudest channel is the plain one; both to one level
 
 
 def test_a_shard_is_written_with_its_marker(stems, tmp_path):

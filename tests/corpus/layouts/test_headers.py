@@ -1,31 +1,45 @@
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pytest
+from small_audio import RATE, tones_and_noise, wav
 
-from raysep.corpus.layouts import headers
-from raysep.corpus.layouts.headers import fingerprint
-
-
-@pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 500_000, 512 * 1024])
-def test_every_byte_of_a_short_file_counts(size):
-    data = bytearray(np.random.default_rng(0).bytes(size))
-    first = fingerprint(io.BytesIO(data), size)
-    for at in {0, size // 3, size // 2, size - 1} if size else ():
-        changed = bytearray(data)
-        changed[at] ^= 1
-        assert fingerprint(io.BytesIO(changed), size) != first
+from raysep.audio.files import encode
+from raysep.corpus import tags
+from raysep.corpus.layouts.headers import header
 
 
-@pytest.mark.parametrize("at", [0, 40_000, 1_500_000, 2_999_999])
-def test_beginning_middle_and_end_of_a_long_file_count(at):
-    size = 3_000_000
-    data = bytearray(size)
-    first = fingerprint(io.BytesIO(data), size)
-    # an edit as long as the space between two blocks is seen wherever it lies
-    span = size // (headers.FINGERPRINT_BLOCKS - 1)
-    data[at : at + span] = b"\x01" * len(data[at : at + span])
-    assert fingerprint(io.BytesIO(data), size) != first
-    assert fingerprint(io.BytesIO(bytes(size + 1)), size + 1) != first
+def test_a_header_comes_with_the_hash_of_all_bytes(tmp_path):
+    data = wav(tones_and_noise("vocals", seconds=0.5))
+    (tmp_path / "a.wav").write_bytes(data)
+    info, etag, message = header(str(tmp_path / "a.wav"))
+    assert info is not None
+    assert (info.frames, etag, message) == (RATE // 2, tags.of_bytes(data), "")
+
+
+def test_what_is_no_audio_has_a_hash_and_a_message(tmp_path):
+    for name, data in (
+        ("a.wav", b"some text, named as audio\n" * 40),
+        ("b.wav", b""),
+        ("c.wav", wav(np.zeros((2, 0)))),
+    ):
+        (tmp_path / name).write_bytes(data)
+        info, etag, message = header(str(tmp_path / name))
+        assert (info, etag) == (None, tags.of_bytes(data))
+        assert name in message
+    assert header(str(tmp_path / "gone.wav"))[:2] == (None, "")
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_length_that_the_header_does_not_know_is_counted_in_a_file_too(tmp_path, hashed):
+    """As a header is read from a store: by range, behind a buffer."""
+    data = bytearray(wav(tones_and_noise("vocals", seconds=1.0)))
+    data[40:44] = bytes(4)
+    (tmp_path / "a.wav").write_bytes(data)
+    flac = bytearray(encode(tones_and_noise("vocals", seconds=1.0), RATE, "FLAC"))
+    flac[21] &= 0xF0
+    flac[22:26] = bytes(4)
+    (tmp_path / "b.flac").write_bytes(flac)
+    for name in ("a.wav", "b.flac"):
+        info, etag, message = header(str(tmp_path / name), hashed)
+        assert (info.frames, bool(etag), message) == (RATE, hashed, "")

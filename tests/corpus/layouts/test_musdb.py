@@ -9,6 +9,7 @@ import pytest
 from small_audio import LABELS, RATE, tones_and_noise, wav
 
 from raysep.corpus import manifest, storage
+from raysep.corpus.identity import as_before, known_by
 from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput
 
@@ -86,8 +87,8 @@ def test_the_same_corpus_in_the_object_store(corpus, bucket, write_corpus):
     assert manifest.digest(there) == manifest.digest(here)
 
 
-def test_only_a_range_is_read_from_the_store(bucket, monkeypatch):
-    """A header costs a few requests, not the file: long stems are scanned without being fetched."""
+def test_a_scan_reads_each_file_of_a_store_once_in_few_requests_and_a_manifest_none(bucket, monkeypatch):
+    """All bytes tell a file from another; from then on its size and the store's time do."""
     for label in LABELS:
         storage.write_bytes(f"{bucket}/c/A/{label}.wav", wav(np.zeros((2, 1_000_000), np.float32)))
     read = []
@@ -117,8 +118,39 @@ def test_only_a_range_is_read_from_the_store(bucket, monkeypatch):
     monkeypatch.setattr(storage, "open_random", Counting)
     stems = stems_of(f"{bucket}/c").stems
     assert len(stems) == 4
-    assert sum(read) < 0.2 * sum(s.bytes for s in stems)
+    assert sum(s.bytes for s in stems) <= sum(read) < 1.2 * sum(s.bytes for s in stems)
     assert len(read) <= 16 * len(stems)
+    manifest.write(f"{bucket}/m.parquet", stems)
+    read.clear()
+    assert stems_of(f"{bucket}/m.parquet").stems == stems
+    assert sum(read) < 0.2 * sum(s.bytes for s in stems)  # the headers, since all shall be well
+    read.clear()
+    assert stems_of(f"{bucket}/m.parquet", on_problem="keep").stems == stems
+    assert read == []
+
+
+def test_a_store_is_asked_for_what_changed_since_an_earlier_scan_and_nothing_else(bucket, monkeypatch):
+    audio = {label: tones_and_noise(label, seconds=0.2) for label in LABELS}
+    for label in LABELS:
+        storage.write_bytes(f"{bucket}/d/A/{label}.wav", wav(audio[label]))
+    before = stems_of(f"{bucket}/d").stems
+    older = [replace(stem, modified=stem.modified - 10**10) for stem in before if stem.stem == "bass"]
+    known, opened, original = [s for s in before if s.stem != "bass"] + older, [], storage.open_random
+    monkeypatch.setattr(storage, "open_random", lambda uri: opened.append(uri) or original(uri))
+    assert stems_of(f"{bucket}/d", known=known).stems == before
+    assert opened == [f"{bucket}/d/A/bass.wav"]
+    local = [replace(stem, uri=stem.uri.removeprefix("s3:/")) for stem in before]
+    assert not any(
+        as_before(stem, [(stem.bytes, stem.modified)]) for stem in local
+    )  # of a disk anybody can set the time
+
+
+def test_rows_are_known_when_their_files_were_there_a_while_before(tmp_path, make_stems):
+    old, new = (replace(s, etag="sha256:x", modified=m) for s, m in zip(make_stems(["A"])[:2], (1, 2**62), strict=True))
+    place = str(tmp_path / "m.parquet")
+    assert known_by(place) == []
+    manifest.write(place, [old, new, replace(old, stem_id="B/x", etag="")])
+    assert known_by(place) == [old]
 
 
 # what can be wrong -----------------------------------------------------------------------------------------------

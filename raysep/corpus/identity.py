@@ -1,0 +1,114 @@
+"""What tells a file from every other: a hash of all its bytes, the same in every store and at every address."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO
+
+from pyarrow import fs
+
+from raysep.audio import streams
+from raysep.corpus import manifest, storage, tags
+from raysep.corpus.manifest import Stem
+
+BLOCK_BYTES = 8 << 20  # of a request to a store
+SETTLED_NS = 2 * 10**9
+
+
+def of_stream(stream: BinaryIO) -> str:
+    """From its beginning to its end, a block at a time."""
+    digest = hashlib.sha256()
+    stream.seek(0)
+    while block := stream.read(BLOCK_BYTES):
+        digest.update(block)
+    return tags.SHA256 + digest.hexdigest()
+
+
+def of_file(uri: str) -> str:
+    """Of a file, or of one stream of it. Raises ``OSError``."""
+    file, number = streams.file_of(uri)
+    with storage.open_random(file) as stream:
+        return tags.numbered(of_stream(stream), number)
+
+
+def of_files(stem: Stem) -> str:
+    """Of all that the stem is made of, as they are now. Raises ``OSError``."""
+    return tags.joined([of_file(uri) for uri in stem.uris])
+
+
+def is_other(stem: Stem, content: str) -> bool:
+    """Whether this is not the content that the stem's row is about."""
+    return tags.is_known(stem.etag) and stem.etag != content
+
+
+def untouched(stems: Sequence[Stem]) -> list[bool]:
+    """Of each: its files have the size and the time of the last change that the row says. A file that is gone has not.
+
+    A sum's row says the sizes' sum and the last time alone, which an older file in a part's place would leave as they are;
+    so only a store, which sets the time itself, is believed.
+    """
+    now = sizes_and_times(uri for stem in stems for uri in stem.uris)
+    return [_as_told(stem, [now[uri] for uri in stem.uris]) for stem in stems]
+
+
+def _as_told(stem: Stem, now: Sequence[tuple[int, int]]) -> bool:
+    if stem.parts and not storage.is_remote(stem.uri):
+        return False
+    return _is_same(stem, sum(size for size, _ in now), _last(time for _, time in now))
+
+
+def as_before(stem: Stem, now: Sequence[tuple[int, int]]) -> bool:
+    """Whether the files of a store, which sets the time itself, are still those of the row, going by what a list says.
+
+    ``now``: (bytes, time of the last change) of each.
+    """
+    return storage.is_remote(stem.uri) and _as_told(stem, now)
+
+
+def _is_same(stem: Stem, size: int, modified: int) -> bool:
+    """A store tells whole seconds of a file, and parts of them in a list."""
+    step = 10**9 if storage.is_remote(stem.uri) else 1
+    return bool(stem.modified) and stem.bytes == size and stem.modified // step == modified // step
+
+
+def _last(times: Iterable[int]) -> int:
+    """0 when one is not known."""
+    found = list(times)
+    return max(found) if all(found) else 0
+
+
+def known_by(uri: str) -> list[Stem]:
+    """The rows of a manifest whose files were there a while before it was written: a store's time is of whole seconds."""
+    system, path = storage.filesystem(uri)
+    info = system.get_file_info(path)
+    if info.type != fs.FileType.File:
+        return []
+    return [
+        stem
+        for stem in manifest.read(uri)
+        if tags.is_known(stem.etag)
+        and not tags.is_changed(stem.etag)
+        and stem.modified < modified_of(info) - SETTLED_NS
+    ]
+
+
+def modified_of(info: fs.FileInfo) -> int:
+    """Nanoseconds since 1970; 0 when the store does not say."""
+    return int(info.mtime_ns or 0)
+
+
+def sizes_and_times(uris: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """uri → (bytes, time of the last change), zeros of a file that is gone; of a stream those of its file.
+
+    In few requests: one for each kind of store, which asks for many files at a time.
+    """
+    file_of = {uri: streams.file_of(uri)[0] for uri in uris}
+    found: dict[str, tuple[int, int]] = {}
+    for remote in (False, True):
+        part = sorted(file for file in set(file_of.values()) if storage.is_remote(file) == remote)
+        if part:
+            system = storage.filesystem(part[0])[0]
+            infos = system.get_file_info([storage.filesystem(uri)[1] for uri in part])
+            found |= {uri: (info.size or 0, modified_of(info)) for uri, info in zip(part, infos, strict=True)}
+    return {uri: found[file] for uri, file in file_of.items()}
