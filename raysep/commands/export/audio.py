@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from raysep.audio.channels import as_channels
 from raysep.audio.files import decode, encode
 from raysep.commands.export.plan import File, Shape
 from raysep.corpus import storage
-from raysep.corpus.reading import as_channels, read_stem
+from raysep.corpus.reading import read_stem
 from raysep.errors import AudioError, BadInput
 from raysep.training.entry import Entry, Spans
 

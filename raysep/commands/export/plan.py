@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from raysep.audio import streams
 from raysep.corpus import storage
+from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
 from raysep.training.entry import Entry
 
@@ -38,7 +40,7 @@ class File:
     @property
     def as_is(self) -> bool:
         """Whether the bytes of its one part are what it holds."""
-        if len(self.parts) != 1 or self.parts[0].spans:
+        if len(self.parts) != 1 or self.parts[0].spans or is_made(self.parts[0].stem):
             return False
         stem = self.parts[0].stem
         fits = self.shape in (None, Shape(stem.sample_rate, stem.channels, stem.frames))
@@ -78,6 +80,11 @@ class Form:
     linked: bool = False  # local on both sides
 
 
+def is_made(stem: Stem) -> bool:
+    """Whether a stem is more than one whole file: a sum of several, a stream of one, or followed by silence of ours."""
+    return bool(stem.parts or stem.padding or streams.file_of(stem.uri)[1] is not None)
+
+
 def extension(entry: Entry) -> str:
     return PurePosixPath(entry.stem.uri).suffix.lower()
 
@@ -103,12 +110,18 @@ def counted(what: str, entries: Sequence[Entry], then: str) -> list[str]:
     return [f"{len(entries)} {what}, first {entries[0].stem.stem_id}: {then}"] if entries else []
 
 
-def unsaid(entries: Sequence[Entry], audio: bool) -> list[str]:
-    """What of the entries a form cannot say: weights never, spans where it holds no audio."""
+def unsaid(entries: Sequence[Entry], audio: bool, addresses: bool = False) -> list[str]:
+    """What of the entries a form cannot say: weights never, spans where it holds no audio, sums where it has addresses alone."""
     weighed = [entry for entry in entries if entry.weight != 1]
     cut = [] if audio else [entry for entry in entries if entry.spans]
+    made = [entry for entry in entries if is_made(entry.stem)] if addresses else []
     return [
         *counted("stems are to be drawn less often than others", weighed, "this form gives every stem alike"),
+        *counted(
+            "stems are sums of several files, or parts of one",
+            made,
+            "a list names the files; --form copies writes the stems",
+        ),
         *counted(
             "stems have spans that are left out", cut, "a list of files cannot say so; --form copies writes them muted"
         ),

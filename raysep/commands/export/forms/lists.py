@@ -10,10 +10,13 @@ from raysep.training.entry import Entry
 
 def plan(entries: Sequence[Entry], options: Options) -> Plan:
     files = [
-        File(f"{name_in(members[0], label)}.txt", text="".join(f"{e.stem.uri}\n" for e in members).encode())
+        File(
+            f"{name_in(members[0], label)}.txt",
+            text="".join(f"{uri}\n" for e in members for uri in e.stem.uris).encode(),
+        )
         for label, members in by_label(entries).items()
     ]
-    return Plan(files, unsaid(entries, audio=False))
+    return Plan(files, unsaid(entries, audio=False, addresses=True))
 
 
 LIST = Form("list", "LABEL.txt for each label, an address a line; the audio stays where it is", "", plan)

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from raysep.commands.export.plan import File, Form, Options, Plan, by_label, counted, extension, name_in, unsaid
+from raysep.commands.export.plan import (
+    File,
+    Form,
+    Options,
+    Plan,
+    by_label,
+    counted,
+    extension,
+    is_made,
+    name_in,
+    unsaid,
+)
 from raysep.training.entry import Entry
 
 READ = (".wav", ".flac")
@@ -23,7 +34,7 @@ def plan(entries: Sequence[Entry], options: Options) -> Plan:
         taken = Counter(name.casefold() for name in names)
         for entry, name in zip(members, names, strict=True):
             apart = f" ({entry.stem.stem})" if taken[name.casefold()] > 1 else ""
-            other = extension(entry) not in READ
+            other = extension(entry) not in READ or is_made(entry.stem)
             ending = ".wav" if other else extension(entry)
             files.append(File(f"{name_in(entry, label)}/{name}{apart}{ending}", (entry,), wav=other))
     changed = [entry for entry in entries if extension(entry) not in READ]

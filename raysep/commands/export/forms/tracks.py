@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from raysep.commands.export.plan import File, Form, Options, Plan, counted, extension, name_in, unsaid
+from raysep.commands.export.plan import File, Form, Options, Plan, counted, extension, is_made, name_in, unsaid
 from raysep.training.entry import Entry
 
 
@@ -19,7 +19,8 @@ def plan(entries: Sequence[Entry], options: Options, link: bool = False) -> Plan
             apart.append(entry)
             track = f"{track} ({name_in(entry, entry.stem.stem_id.rpartition('/')[2])})"
         taken.add((track, label))
-        files.append(File(f"{track}/{label}{extension(entry)}", (entry,), link=link))
+        made = is_made(entry.stem)
+        files.append(File(f"{track}/{label}{'.wav' if made else extension(entry)}", (entry,), wav=made, link=link))
     cut = [entry for entry in entries if entry.spans] if link else []
     notes = [
         *unsaid(entries, audio=True),
