@@ -26,6 +26,8 @@ EMBEDDED_SECONDS = 30.0  # of a stem are enough to tell what it sounds like
 
 # Beyond which a measure is worth a word; in brackets the most extreme of 256 rendered stems (docs/results/check.md).
 MOST_CLIPPING = 1e-3  # of the samples (3e-4)
+CLEAR_OFFSET = 6.0  # standard errors of its mean
+FEWEST_BLOCKS = 10
 MOST_DC = 0.02  # of the RMS (2e-4)
 MOST_CANCELLING_DB = -10.0  # (-1.8)
 EQUAL_CHANNELS_DB = -80.0  # (-31): about a step of 16 bits
@@ -54,7 +56,7 @@ class Measures:
     level_dbfs: float  # RMS
     peak: float  # largest size of a sample; 1 = full scale
     clipping: float  # share of samples on flat tops
-    dc: float  # largest mean of a channel, against the RMS
+    dc: float  # largest clear mean of a channel, against the RMS
     gaps: float  # sudden silences
     correlation: float  # lowest between the first channel and another
     cancelling_db: float  # of the channels' mean against the channels
@@ -78,7 +80,7 @@ def measure(audio: np.ndarray, sample_rate: int) -> Measures:
         level_dbfs=level,
         peak=peak,
         clipping=signal.clipping_share(audio),
-        dc=float(np.abs(audio.mean(axis=1, dtype=np.float64)).max() / rms) if peak else 0.0,
+        dc=offset(audio, sample_rate) / rms if peak else 0.0,
         gaps=round(signal.dropouts(audio, sample_rate)["gaps"] * seconds / 60) if peak else 0.0,
         correlation=signal.channel_correlation(audio),
         cancelling_db=rms_dbfs(audio.mean(axis=0, keepdims=True)) - level if peak else 0.0,
@@ -88,6 +90,20 @@ def measure(audio: np.ndarray, sample_rate: int) -> Measures:
         edge_db=edge,
         bits=used_bits(audio),
     )
+
+
+def offset(audio: np.ndarray, sample_rate: int) -> float:
+    """Largest mean of a channel of ``(channel, time)``, where it is clear: an offset is there from beginning to end.
+
+    What low notes and noise leave of a short stem's mean changes from one tenth of a second to the next; that is 0.
+    """
+    block = max(1, round(0.1 * sample_rate))
+    count = audio.shape[1] // block
+    if count < FEWEST_BLOCKS:
+        return 0.0
+    means = audio[:, : count * block].reshape(len(audio), count, block).mean(axis=2, dtype=np.float64)
+    middle, error = np.abs(means.mean(axis=1)), means.std(axis=1) / np.sqrt(count)
+    return float(np.where(middle > CLEAR_OFFSET * error, middle, 0.0).max())
 
 
 def used_bits(audio: np.ndarray) -> float:

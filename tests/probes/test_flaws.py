@@ -143,3 +143,14 @@ def test_a_measure_at_its_bound_is_not_told():
         replace(clean, bits=15.0),
     ):
         assert list(flaws.flaws_of(at_bound, RATE, 2, "WAV/PCM_16")) == []
+
+
+def test_an_offset_is_told_where_it_is_clear_and_not_where_chance_leaves_one():
+    rng = np.random.default_rng(0)
+    noise = [0.1 * rng.standard_normal((1, 8000)).astype(np.float32) for _ in range(300)]
+    assert any(abs(x.mean()) > flaws.MOST_DC * x.std() for x in noise)
+    assert {flaws.offset(x, 8000) for x in noise} == {0.0}
+    assert flaws.offset(noise[0] + 0.02, 8000) == pytest.approx(0.02, abs=0.004)
+    low = 0.3 * np.sin(2 * np.pi * 33 * np.arange(1.02 * RATE) / RATE)[None].astype(np.float32)
+    assert flaws.offset(low, RATE) == 0.0
+    assert flaws.offset(noise[0][:, :1000] + 1, RATE) == 0.0  # too short to tell
