@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from raysep.errors import AudioError
+
+T = TypeVar("T")
 
 BLOCK_FRAMES = 1 << 16
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
@@ -109,16 +111,54 @@ def _opened(source: BinaryIO | bytes, name: str) -> Iterator[tuple[Any, int]]:
     """(the ``SoundFile``, samples per channel that its header promises); libsndfile's errors become ``AudioError``."""
     import soundfile
 
-    stream = io.BytesIO(source) if isinstance(source, bytes) else source
+    stream = _Remembering(io.BytesIO(source) if isinstance(source, bytes) else source)
     declared = _declared_frames(stream)
     try:
         with soundfile.SoundFile(stream) as file:
             yield file, max(file.frames, declared or 0)
-    except soundfile.LibsndfileError as error:
+            stream.check()
+    except (soundfile.LibsndfileError, AudioError) as error:
+        stream.check()
+        if isinstance(error, AudioError):
+            raise
         # libsndfile's own error holds an object that cannot be pickled back from a Ray worker.
         raise AudioError(
             f"{name}: not audio that can be read ({error.error_string}); replace or remove the file"
         ) from None
+
+
+class _Remembering:
+    """A stream for libsndfile, which is called back from C: what is raised there is printed, and then reads as the file's end.
+
+    So it is kept, to be raised by ``check``: an outage of the storage is no fault of the file.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream: Any = stream  # typed streams know no readinto
+        self._error: Exception | None = None
+
+    def check(self) -> None:
+        if self._error:
+            raise self._error
+
+    def read(self, size: int = -1) -> bytes:
+        return self._kept(lambda: self._stream.read(size), b"")
+
+    def readinto(self, buffer: Any) -> int:
+        return self._kept(lambda: self._stream.readinto(buffer), 0)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._kept(lambda: self._stream.seek(offset, whence), 0)
+
+    def tell(self) -> int:
+        return self._kept(self._stream.tell, 0)
+
+    def _kept(self, action: Callable[[], T], otherwise: T) -> T:
+        try:
+            return otherwise if self._error else action()
+        except Exception as error:
+            self._error = error
+            return otherwise
 
 
 def _truncated(name: str, read: int, expected: int) -> AudioError:
@@ -130,7 +170,7 @@ def _check_finite(audio: np.ndarray, name: str) -> None:
         raise AudioError(f"{name}: holds samples that are not finite; replace the file")
 
 
-def _declared_frames(stream: BinaryIO) -> int | None:
+def _declared_frames(stream: BinaryIO | _Remembering) -> int | None:
     """Samples per channel that a WAV's header declares, or None where it does not say.
 
     libsndfile quietly shortens a cut-off WAV to what is left of it, so the header is read here as well.

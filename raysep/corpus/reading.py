@@ -58,22 +58,26 @@ def read_segments(
     channels: int,
     length: int,
     most: int | None = None,
-) -> tuple[np.ndarray, int]:
-    """``(n, stem, channel, time)`` drawn segments in track order; and how many tracks could not be read.
+) -> tuple[np.ndarray, dict[str, str]]:
+    """``(n, stem, channel, time)`` drawn segments in track order; and the stems that could not be read: stem_id → why.
 
-    ``length`` (samples) and ``most`` are what the segments were listed with.
+    A track with such a stem is left out. ``length`` (samples) and ``most`` are what the segments were listed with.
     """
-    found, skipped = [], 0
+    found: list[np.ndarray] = []
+    unread: dict[str, str] = {}
     for track, parts in manifest.tracks_of(drawn.stems).items():
-        try:
-            audio = [read_stem(parts[label], sample_rate, channels) for label in labels]
-        except AudioError:
-            skipped += 1  # the scoring pass reports the stem as failed
+        audio = []
+        for label in labels:
+            try:
+                audio.append(read_stem(parts[label], sample_rate, channels))
+            except AudioError as error:
+                unread[parts[label].stem_id] = str(error)
+        if len(audio) < len(labels):
             continue
         cuts = {s.index: s for s in segments.cut(audio[0].shape[1], length, most)}
         found += [
             np.stack([segments.crop(a, cuts[i], length) for a in audio]) for i in drawn.chosen[track] if i in cuts
         ]
     if not found:
-        return np.zeros((0, len(labels), channels, length), np.float32), skipped
-    return np.stack(found), skipped
+        return np.zeros((0, len(labels), channels, length), np.float32), unread
+    return np.stack(found), unread

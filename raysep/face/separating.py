@@ -90,7 +90,9 @@ def train(
         layout=layout,
         quiet=quiet,
     )
-    return Training(pipeline.train(request, at(decision), handling).root)
+    with failures_told():
+        pipeline.train(request, at(decision), handling)
+    return Training(where(out))
 
 
 def separate(

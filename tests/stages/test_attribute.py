@@ -157,7 +157,7 @@ def test_silent_segments_neither_end_the_run_nor_count(prepared):
     worker = attribute.Mover.of(context)
     network, _ = train.load_network(run, train.FINAL)
     check = segments.draw(context.segments_of(inputs.corpus), 64, f"{context.config.seed}/checked")
-    mixtures, targets = worker._load_audible(Drawn.of(check, inputs.corpus), network, "the corpus")
+    mixtures, targets, _ = worker._load_audible(Drawn.of(check, inputs.corpus), network, "the corpus")
     some = {track: indices for track, indices in check.items() if track in ("A", "C")}
     expected, _, _ = worker.load(Drawn.of(some, inputs.corpus), network)
     assert mixtures.equal(expected)

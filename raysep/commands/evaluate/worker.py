@@ -14,7 +14,7 @@ from raysep.audio.levels import SILENCE_DBFS
 from raysep.commands.evaluate.models import Candidate
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
-from raysep.errors import BadInput, RaysepError
+from raysep.errors import BadInput, RaysepError, StorageError
 from raysep.evaluation.measures import BSS_EVAL, FRAMEWISE, MEASURES, SILENT, TrackMeasures, track_measures
 from raysep.outcome import Outcome
 from raysep.rundir import table_bytes
@@ -89,6 +89,8 @@ class TrackEvaluator(Worker):
         """The rows of one track, and those of its frames (empty unless they are asked for)."""
         try:
             references, rate = read_track(track, stems, self.labels)
+        except StorageError:
+            raise
         except RaysepError as error:
             return failed_rows(track, self.models, str(error)), []
         rows, frames = [], []
@@ -98,6 +100,8 @@ class TrackEvaluator(Worker):
                 estimates = estimate(model, references.sum(axis=0), rate, self.options.separation)
                 check_finite(model, track, estimates)
                 found = track_measures(own, estimates, rate, self.options.measures, self.options.backend)
+            except StorageError:
+                raise
             except Exception as error:  # a track that one model cannot be judged on must not end the evaluation
                 message = str(error) if isinstance(error, RaysepError) else f"{type(error).__name__}: {error}"
                 rows += failed_rows(track, [model], message)

@@ -23,7 +23,7 @@ from raysep.commands.separate.inputs import InputFile, find
 from raysep.commands.separate.stem_files import StemFiles, workspace, write_stems
 from raysep.corpus import storage
 from raysep.corpus.layouts.headers import fingerprint
-from raysep.errors import AudioError, BadInput, FinishedWithFailures, RunConflict
+from raysep.errors import AudioError, BadInput, FinishedWithFailures, RunConflict, StorageError
 from raysep.screen import Progress
 from raysep.version import __version__
 
@@ -100,6 +100,8 @@ def separate_each(
                 with progress.bar(f"{number}/{len(jobs)} {job.source.name}") as advance:
                     job.run(network, batch, advance, progress.say)
             done.append(Separated(job.source.uri, job.files))
+        except StorageError:
+            raise
         except Exception as error:
             done.append(Separated(job.source.uri, (), job.told(error)))
             progress.say(f"failed: {done[-1].error}")

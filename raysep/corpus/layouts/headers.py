@@ -25,7 +25,7 @@ class File:
     path: PurePosixPath  # below the folder that was listed
 
 
-def fingerprint(stream: BinaryIO, size: int) -> str:
+def fingerprint(stream: BinaryIO | io.RawIOBase, size: int) -> str:
     """A content hash that is the same in every store, from blocks spread over the file rather than all of it.
 
     Files up to half a MiB are hashed whole. In a longer one, an edit that keeps the size and falls between two
@@ -36,7 +36,7 @@ def fingerprint(stream: BinaryIO, size: int) -> str:
     for block in range(FINGERPRINT_BLOCKS):
         first = room * block // (FINGERPRINT_BLOCKS - 1)
         stream.seek(first)
-        digest.update(stream.read(min(FINGERPRINT_BLOCK_BYTES, size - first)))
+        digest.update(stream.read(min(FINGERPRINT_BLOCK_BYTES, size - first)) or b"")
     return digest.hexdigest()
 
 

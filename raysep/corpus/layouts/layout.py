@@ -55,11 +55,10 @@ class Place:
         """Every file below the folder, in path order, hidden ones left out. Raises ``BadInput`` when it is none."""
         root = self.root
         try:
-            if not storage.exists(root):
-                raise BadInput(f"{root}: no such folder; give the folder that holds the tracks' folders")
+            if (kind := storage.kind(root)) != "folder":
+                what = "a file" if kind else "no such folder"
+                raise BadInput(f"{root}: {what}; give the folder that holds the tracks' folders")
             infos = storage.list_files(root)
-        except NotADirectoryError:
-            raise BadInput(f"{root}: a file; give the folder that holds the tracks' folders") from None
         except OSError as error:
             raise BadInput(
                 f"{root}: cannot be listed ({error}); check the address, the access rights, "
