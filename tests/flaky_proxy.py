@@ -124,11 +124,13 @@ def first(count: int, fault: str, of: str = "") -> Callable[[str, str], str | No
 
 
 class Outages:
-    """A rule: after each of these requests an outage of ``seconds``, which begins with the next reading of a ``.wav``."""
+    """A rule: after each of these files is written an outage of so many seconds, which begins when a ``.wav`` is next read.
 
-    def __init__(self, after: tuple[str, ...], seconds: float) -> None:
-        self.after, self.seconds = list(after), seconds
-        self.armed: list[str] = []
+    The first one, ``""``, begins with the first reading of all.
+    """
+
+    def __init__(self, after: dict[str, float], first: float = 3.0) -> None:
+        self.after, self.armed = dict(after), {"": first}
         self.until = 0.0
         self.happened: list[str] = []
         self._faults = itertools.cycle(FAULTS)
@@ -136,17 +138,16 @@ class Outages:
 
     def __call__(self, method: str, path: str) -> str | None:
         with self._lock:
-            now = time.monotonic()
-            if self.armed and method == "GET" and path.partition("?")[0].endswith(".wav"):
-                self.happened.append(self.armed.pop())
-                self.until = now + self.seconds
+            now, file = time.monotonic(), path.partition("?")[0]
+            if self.armed and method == "GET" and file.endswith(".wav"):
+                name, seconds = self.armed.popitem()
+                self.happened.append(name)
+                self.until = now + seconds
             if now < self.until:
                 return next(self._faults)
-            for end in self.after:
-                if method == "PUT" and path.partition("?")[0].endswith(end):
-                    self.after.remove(end)
-                    self.armed = [end]
-                    break
+            if method == "PUT":
+                for end in [end for end in self.after if file.endswith(end)]:
+                    self.armed = {end: self.after.pop(end)}
             return None
 
 

@@ -282,7 +282,8 @@ def _train_plan(plan: Plan, number: int, saved: dict[str, Any], config: dict[str
         curves.close()
         # The fingerprint says that the plan is done: nothing is written after it.
         history = [list(entry) for entry in training.validation.history]
-        write(plan.out, data, fingerprint=config["notes"][plan.name]["fingerprint"], validations=history)
+        facts = {"fingerprint": config["notes"][plan.name]["fingerprint"], "validations": history}
+        write(plan.out, data, **facts, unread=metadata["unreadable"])  # the best checkpoint may know of less
 
 
 def _source(plan: Plan, number: int, part: int, group: Group) -> Source:

@@ -200,9 +200,7 @@ def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
 def _unread(plan: Plan) -> dict[str, str]:
     """stem_id → why a trained plan's network was trained without it."""
     note = sidecar_of(plan.out)
-    about = json.loads(storage.read_bytes(note)) if storage.exists(note) else {}
-    told = about.get("metadata", {}).get("unreadable")
-    return told if isinstance(told, dict) else {}  # a list of texts in checkpoints of before
+    return dict(json.loads(storage.read_bytes(note)).get("unread", {})) if storage.exists(note) else {}
 
 
 def _forget_incomplete(plans: list[Plan]) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from raysep.corpus import reading, segments
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.segments import Drawn
-from raysep.errors import RaysepError
+from raysep.errors import RaysepError, StorageUnreachable
 from raysep.probes.gradients import ParameterSum, merge_all
 from raysep.probes.unlearning import damped
 from raysep.separators import checkpoint
@@ -90,6 +90,36 @@ def test_the_fisher_of_shards_is_that_of_one_shard(prepared, make_context, here)
     assert sums[0][0] == sums[1][0] == 8
     for name, value in sums[0][1].items():
         assert np.allclose(value, sums[1][1][name], rtol=1e-6, atol=1e-12)
+
+
+def test_what_the_attribution_could_not_read_is_noted(prepared):
+    context, inputs, planting = prepared
+    lost = [inputs.corpus[0], planting.unlearning[0]]
+    for stem in lost:
+        Path(stem.uri).unlink()
+    attribute.attribute(context, inputs, planting)
+    unread = dict(context.run.read_json("run.json")["stages"]["attribute"]["unread"])
+    assert unread.keys() == {stem.stem_id for stem in lost}
+    assert all("no such file" in told for told in unread.values())
+
+
+@pytest.mark.parametrize("after", [0, 3, 12, 24])
+def test_an_outage_of_the_storage_leaves_no_probe_out(prepared, monkeypatch, after):
+    from raysep.corpus import reading
+
+    context, inputs, planting = prepared
+    original, read = reading.storage.read_bytes, []
+
+    def away(uri):
+        read.append(uri)
+        if len(read) > after:
+            raise StorageUnreachable(f"{uri}: away")
+        return original(uri)
+
+    monkeypatch.setattr(reading.storage, "read_bytes", away)
+    with pytest.raises(StorageUnreachable):
+        attribute.attribute(context, inputs, planting)
+    assert not context.run.is_done("attribute")
 
 
 def test_a_killed_stage_does_what_is_missing_and_ends_the_same(prepared, here):
