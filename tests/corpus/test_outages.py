@@ -87,6 +87,12 @@ def test_a_large_upload_repeats_only_the_part_that_failed(proxy, bucket, monkeyp
             write(f"{bucket}/large")
             assert [sum(f"partNumber={n}" in path for _, path in proxy.seen) for n in (1, 2, 3)] == [1, 3, 1]
         assert storage.read_bytes(f"{bucket}/large") == data
+        with proxy.by(
+            first(1, "cut", of="POST /" + bucket[5:] + "/large?uploadId")
+        ):  # it has ended; the answer is lost
+            write(f"{bucket}/large")
+            assert len(proxy.failed) == 1
+        assert storage.read_bytes(f"{bucket}/large") == data
 
 
 def test_an_upload_that_cannot_end_leaves_nothing(proxy, bucket, monkeypatch):

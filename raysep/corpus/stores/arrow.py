@@ -87,12 +87,14 @@ class Arrow(Store):
     def delete(self, uri: str) -> None:
         system, path = self.place(uri)
         if self.kind(uri) == "file":
-            self.patiently(uri, lambda: system.delete_file(path))
+            with contextlib.suppress(FileNotFoundError):  # somebody else was first, or a try whose answer was lost
+                self.patiently(uri, lambda: system.delete_file(path))
 
     def delete_folder(self, uri: str) -> None:
         system, path = self.place(uri)
         if self.kind(uri) == "folder":
-            self.patiently(uri, lambda: system.delete_dir(path))
+            with contextlib.suppress(FileNotFoundError):
+                self.patiently(uri, lambda: system.delete_dir(path))
 
     def list(self, uri: str, recursive: bool) -> Iterator[Listed]:
         system, path = self.place(uri)

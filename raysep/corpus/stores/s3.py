@@ -146,12 +146,17 @@ def _in_parts(uri: str, pieces: Iterator[bytes]) -> None:
     bucket, key = parts(uri)
     place = {"Bucket": bucket, "Key": key}
     upload = place | {"UploadId": ask(uri, "create_multipart_upload", **place)["UploadId"]}
+    done, total = [], 0
     try:
-        done = [
-            {"PartNumber": number, "ETag": ask(uri, "upload_part", **upload, PartNumber=number, Body=piece)["ETag"]}
-            for number, piece in enumerate(pieces, start=1)
-        ]
-        ask(uri, "complete_multipart_upload", **upload, MultipartUpload={"Parts": done})
+        for number, piece in enumerate(pieces, start=1):
+            tag = ask(uri, "upload_part", **upload, PartNumber=number, Body=piece)["ETag"]
+            done.append({"PartNumber": number, "ETag": tag})
+            total += len(piece)
+        try:
+            ask(uri, "complete_multipart_upload", **upload, MultipartUpload={"Parts": done})
+        except FileNotFoundError:  # no such upload: a try before may have ended it, and its answer been lost
+            if ask(uri, "head_object", **place)["ContentLength"] != total:
+                raise
     except BaseException:
         _quietly(lambda: client().abort_multipart_upload(**upload))
         raise
