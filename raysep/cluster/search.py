@@ -12,10 +12,11 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 
+from raysep.cluster.causes import storage_error
 from raysep.corpus import storage
 from raysep.resources import Resources
 
-Trial = Callable[[dict[str, Any], Callable[[dict[str, float]], None]], None]
+Trial = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], None]
 
 
 def search(
@@ -34,7 +35,7 @@ def search(
 
     ``trial(point, report)`` reports its metrics once a rung and must be picklable. Returns a row per trial: the point, of the last
     metrics ``metric`` and ``also``, ``rung`` reached, and ``error`` (empty unless the trial failed). A search of the same name goes on
-    where it was killed.
+    where it was killed. Raises the ``StorageError`` that ended a trial: the next call tries that one again.
     """
     filesystem, path = storage.filesystem(storage_path)
     points = 1
@@ -74,6 +75,8 @@ def search(
     results = tuner.fit()
     for number in range(len(results)):
         result = results[number]
+        if ended := storage_error(result.error):
+            raise ended
         metrics = {key: value for key, value in (result.metrics or {}).items() if key in (metric, *also, "rung")}
         rows.append({**(result.config or {}), **metrics, "error": str(result.error or "")})
     return sorted(rows, key=lambda row: str([row.get(key) for key in space]))

@@ -92,7 +92,9 @@ def train(
         labels=tuple(labels) if labels else None,
         quiet=quiet,
     )
-    return Training(pipeline.train(request, at(decision), handling).root)
+    with failures_told():
+        pipeline.train(request, at(decision), handling)
+    return Training(where(out))
 
 
 def separate(

@@ -5,6 +5,7 @@ It finds by retraining what ``decide`` estimates without; both costs are recorde
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from raysep.corpus.hashing import fingerprint, stable_hash
 from raysep.corpus.manifest import Stem
 from raysep.errors import RaysepError
 from raysep.rundir import Run
-from raysep.stages import train
+from raysep.stages import failures, train
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from raysep.training.pool import SegmentPool
 
 METRIC = "validation_sdr"
+UNREAD = "unread"  # stem_ids with the reasons, as JSON: what a trial was trained without
 SILENT, RESIDUE = "silent", "residue"  # stems that the metric leaves out, and the level in dBFS of what is left on them
 COLUMNS = pa.schema(
     [
@@ -54,6 +56,8 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
         return
     with run.stage("search") as record, context.progress.bar("search") as advance:
         begin = time.perf_counter()
+        before = failures.unread_in(run, "search")
+        again = [before] if before and context.retry_failed else []  # another search: that one would only be read back
         trial = Trial(
             root=run.root,
             stems=tuple(s for s in inputs.corpus if s.frames),
@@ -70,9 +74,9 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
             trial,
             {"ratio": list(settings.ratios)},
             metric=METRIC,
-            also=(SILENT, RESIDUE),
+            also=(SILENT, RESIDUE, UNREAD),
             rungs=settings.rungs,
-            name=f"search-{fingerprint(context.fingerprint, storage.digest(run.read_bytes('decision.parquet')))}",
+            name=f"search-{fingerprint(context.fingerprint, storage.digest(run.read_bytes('decision.parquet')), *again)}",
             storage_path=run.path("search"),
             available=context.available,
             on_progress=advance,
@@ -98,6 +102,7 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
             silent_references=max((row.get(SILENT) or 0 for row in judged), default=0),
             decided_ratio=round(1 - float(np.mean(removed)), 4),
             steps=sum(int(row["rung"]) * settings.steps // settings.rungs for row in judged),
+            **failures.noted({stem: why for row in rows for stem, why in json.loads(row.get(UNREAD) or "{}").items()}),
             search_seconds=round(time.perf_counter() - begin, 1),
         )
 
@@ -117,7 +122,7 @@ class Trial:
     learning_rate: float
     seed: int
 
-    def __call__(self, point: dict[str, Any], report: Callable[[dict[str, float]], None]) -> None:
+    def __call__(self, point: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
         """Train in ``rungs`` parts; after each, report the validation's mean SDR in dB, and what of it is silent."""
         import torch
 
@@ -131,7 +136,7 @@ class Trial:
         run = Run(self.root)
         network, _ = load_network(run, train.FINAL)
         pool = SegmentPool(network.stems, int(self.training.memory_gib * 2**30))
-        self._fill(pool, self._kept(run, point["ratio"]))
+        unread = self._fill(pool, self._kept(run, point["ratio"]))
         frames = round(self.training.segment_seconds * self.sample_rate)
         part = max(1, self.steps // self.rungs)
         recipe = recipe_of(
@@ -149,7 +154,7 @@ class Trial:
             averaged = checkpoint.network_of(loop.to_checkpoint(state, network))
             found = validate(averaged, self.validation, train.measure, rank=0, world=1)
             left = {RESIDUE: found.residue} if found.silent else {}
-            report({METRIC: found.value, SILENT: len(found.silent)} | left)
+            report({METRIC: found.value, SILENT: len(found.silent), UNREAD: json.dumps(unread)} | left)
             network.train()
 
         loop.train(network, lambda step: pool.draw(self.training.batch, frames, step, self.seed), recipe, on_save=judge)
@@ -164,19 +169,24 @@ class Trial:
             kept += train.whole(members[: max(1, round(len(members) * (1 - ratio)))])
         return kept
 
-    def _fill(self, pool: SegmentPool, entries: list[Entry]) -> None:
+    def _fill(self, pool: SegmentPool, entries: list[Entry]) -> dict[str, str]:
         """Add pieces of each label until its share is full, of stems in an order that hashes decide.
 
-        In the order of suspicion, what fits would be the least suspect stems, and the same ones for every ratio.
+        In the order of suspicion, what fits would be the least suspect stems, and the same ones for every ratio. Returns
+        the stems that could not be read: stem_id → why.
         """
         from raysep.training.pieces import pieces
 
+        unread: dict[str, str] = {}
         frames = round(2 * self.training.segment_seconds * self.sample_rate)
         for entry in sorted(entries, key=lambda e: (stable_hash(e.stem.stem_id), e.stem.stem_id)):
             stem, label = entry.stem, entry.label
             if label in pool.full and pool.sounds(label):
                 continue  # not decoded: it would only take the place of what is there
             for start, audio, error in pieces(stem, frames, self.sample_rate, self.channels, entry.spans):
-                if not error:
+                if error:
+                    unread[stem.stem_id] = error
+                else:
                     pool.add(stem.stem_id, start, label, audio, entry.weight)
         pool.ready()
+        return unread

@@ -22,7 +22,7 @@ from raysep.audio.files import decode_blocks, probe
 from raysep.commands.separate.inputs import InputFile, find
 from raysep.commands.separate.stem_files import StemFiles, workspace, write_stems
 from raysep.corpus import identity, storage
-from raysep.errors import AudioError, BadInput, FinishedWithFailures, RaysepError, RunConflict
+from raysep.errors import AudioError, BadInput, FinishedWithFailures, RaysepError, RunConflict, StorageError
 from raysep.screen import Progress
 from raysep.version import __version__
 
@@ -99,6 +99,8 @@ def separate_each(
                 with progress.bar(f"{number}/{len(jobs)} {job.source.name}") as advance:
                     job.run(network, batch, advance, progress.say)
             done.append(Separated(job.source.uri, job.files))
+        except StorageError:
+            raise
         except Exception as error:
             done.append(Separated(job.source.uri, (), job.told(error)))
             progress.say(f"failed: {done[-1].error}")
