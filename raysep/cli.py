@@ -25,7 +25,7 @@ from raysep.commands.app import app
 
 
 def main() -> None:
-    """Entry point: a ``RaysepError`` becomes one line and its exit code."""
+    """Entry point: a ``RaysepError`` becomes one line and its exit code, and so does what the system refuses."""
     from raysep.errors import RaysepError
 
     try:
@@ -39,6 +39,11 @@ def main() -> None:
             raise
         print(f"raysep: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:  # a full disk, a file that is gone: nobody here is helped by where it was met
+        if os.environ.get("RAYSEP_DEBUG"):
+            raise
+        print(f"raysep: {error} (--debug shows where)", file=sys.stderr)
+        sys.exit(2 if isinstance(error, FileNotFoundError | PermissionError) else 1)
     except SystemExit as end:
         if end.code == 130:  # how typer ends on Ctrl-C
             print("raysep: stopped; the same command goes on where this one ended", file=sys.stderr)

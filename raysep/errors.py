@@ -29,6 +29,23 @@ class OutputError(RaysepError):
     """A place to write to cannot be written: the message names the output, and never an input."""
 
 
+class StorageError(RaysepError):
+    """Where a file lies cannot be used: never a property of the file, so no row fails for it. The run ends, and can go on.
+
+    It is no ``OSError`` and no ``BadInput``: who catches those to report a file does not catch this.
+    """
+
+
+class StorageUnreachable(StorageError):
+    """The storage did not answer for as long as it was tried."""
+
+
+class StorageRefused(StorageError):
+    """The storage answered, and does not let us: access rights, credentials, a bucket's name."""
+
+    exit_code = 2
+
+
 class RunConflict(RaysepError):
     """The output folder belongs to another configuration."""
 

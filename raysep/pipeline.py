@@ -79,7 +79,7 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     folder belongs to another configuration, ``FinishedWithFailures`` when all is done but some stems failed.
     """
     from raysep.decision import handling
-    from raysep.stages import arms, decide, prove, report, search
+    from raysep.stages import arms, decide, failures, prove, report, search
 
     def check(found: Inputs, config: Config) -> None:
         arms.check_arms(config, bool(found.test), benchmark)
@@ -93,6 +93,7 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
             if request.search:
                 search.search(context, found, planting)
             prove.prove(context, found, benchmark)
+    failures.add(context.run)
     if request.until == DECIDE:
         report.decided(context)
         return context.run
@@ -116,12 +117,12 @@ def score(request: Request) -> Run:
 
     ``clean`` goes on from here when it is asked for the same. Raises as ``clean`` does.
     """
-    from raysep.stages import decide, report
+    from raysep.stages import decide, failures
 
     with _opened(request) as (context, found):
         planting = _score(context, found)
         context.run.write_table(decide.per_stem(context.run, found.corpus, planting), "stems.parquet")
-    report.refuse_failures(context.run)
+    failures.refuse(context.run)
     return context.run
 
 
@@ -142,7 +143,7 @@ def prove(
     from raysep.cluster import session
     from raysep.rundir import existing
     from raysep.screen import Progress
-    from raysep.stages import prove, report
+    from raysep.stages import failures, prove, report
     from raysep.stages.context import Context
 
     run = existing(root, "decision.parquet", "stems.parquet")
@@ -166,6 +167,7 @@ def prove(
         count = prove.prove_further(
             context, found, benchmark, arms or config.proof.arms, seeds or len(config.proof.seeds)
         )
+    failures.add(run)
     context.progress.say(f"{count} trainings added" if count else "nothing to add: every arm has every seed")
     report.report(context, benchmark)
     report.finish(context)
@@ -232,12 +234,13 @@ def _opened(
 def train(request: Request, decision: str | None = None, handling: str | None = None) -> Run:
     """Train one separator on a corpus or manifest; evaluate it when there are test tracks.
 
-    ``decision`` is the URI of a decision table, ``handling`` the one that acts on it (``table`` unless given).
+    ``decision`` is the URI of a decision table, ``handling`` the one that acts on it (``table`` unless given). Raises
+    ``FinishedWithFailures`` when all is done, but without stems that could not be read.
     """
     from raysep.cluster import session
     from raysep.decision import handling as handlings
     from raysep.screen import Progress
-    from raysep.stages import arms, check, prove
+    from raysep.stages import arms, check, failures, prove
     from raysep.stages import train as training
 
     if handling and not decision:
@@ -262,6 +265,10 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
         if found.test or found.validation:
             check.look_for_twins(context, found, request.on_leak)
         prove.train_and_evaluate(context, [arms.Arm("separator", entries)], found.test)
+    used = {entry.stem.stem_id: entry.stem for entry in entries if entry.weight > 0}
+    broken = [failures.row_of(stem, failures.NO_AUDIO.format(stem.uri)) for stem in used.values() if not stem.frames]
+    failures.write(context.run, broken)
+    failures.refuse(context.run, "put them right and train into another --out")
     return context.run
 
 
@@ -298,6 +305,7 @@ def begin(request: Request, found: Inputs, config: Config, available: Resources,
 
     fingerprint = hashing.fingerprint(config, found.digest(), *more)
     run = Run(request.out)
+    storage.filesystem(run.root)  # where Ray is to keep states: what it cannot use shows now
     if request.retry_failed:
         _accept_mended_files(run, found, lambda inputs: hashing.fingerprint(config, inputs.digest(), *more))
     if run.has("run.json") and not run.is_of(fingerprint):

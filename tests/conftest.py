@@ -9,6 +9,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # otherwise Ray leaves a token in the home folder
 os.environ.setdefault("RAY_memory_usage_threshold", "0.98")
+os.environ.setdefault("RAYSEP_STORAGE_PATIENCE", "5")  # a store that a test has shut down is not waited for
 os.environ.setdefault("RAY_worker_niceness", "0")  # else what another test process computes starves Ray's workers
 
 import contextlib
@@ -27,6 +28,7 @@ from hypothesis import settings as profiles
 
 from raysep import config as settings
 from raysep.corpus.manifest import Stem
+from raysep.errors import StorageError
 from raysep.resources import Resources
 from raysep.rundir import Run
 from raysep.screen import Progress
@@ -262,6 +264,8 @@ def run_here():
             for shard in sorted(work):
                 try:
                     on_done(shard, run_one(shard, work[shard]))
+                except StorageError:
+                    raise
                 except Exception as error:
                     failed[shard] = f"{type(error).__name__}: {error}"
             return failed

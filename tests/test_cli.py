@@ -155,7 +155,7 @@ def test_stopping_says_that_the_run_can_go_on(raysep, monkeypatch):
         (("fad", "/no/such/corpus", "--reference", "R", "--out", "O"), "/no/such/corpus: no such folder"),
         (("submit", "dance", "x"), "dance: there is no such job"),
         (("scan", "/no/such/corpus", "--out", "m.parquet"), "/no/such/corpus: no such folder"),
-        (("status", "gs://bucket/run"), "gs://bucket/run"),
+        (("status", "ftp://bucket/run"), "ftp://bucket/run"),
     ],
 )
 def test_a_wrong_command_line_names_what_is_wrong(raysep, arguments, words):

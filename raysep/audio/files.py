@@ -13,6 +13,7 @@ import numpy as np
 
 from raysep.audio.chunks import find_samples
 from raysep.audio.lengths import Length, of_chunks, of_codec, stopped, what_is_wrong
+from raysep.audio.remembering import Remembering
 from raysep.errors import AudioError
 
 BLOCK_FRAMES = 1 << 16
@@ -189,7 +190,7 @@ def _opened(stream: BinaryIO, name: str) -> Iterator[tuple[Any, Length]]:
     found = find_samples(stream)
     mended = found.mended(stream) if found else stream
     mended.seek(0)
-    with _told(name), soundfile.SoundFile(mended) as file:
+    with _told(name, Remembering(mended)) as read, soundfile.SoundFile(read) as file:
         yield file, of_chunks(found, file, mended) if found else of_codec(file, stream)
 
 
@@ -204,18 +205,22 @@ def _forward(stream: BinaryIO, name: str) -> Iterator[Any]:
             return False
 
     stream.seek(0)
-    with _told(name), Forward(stream) as file:
+    with _told(name, Remembering(stream)) as read, Forward(read) as file:
         yield file
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
-    """libsndfile's own error holds an object that cannot be pickled back from a Ray worker."""
+def _told(name: str, stream: Remembering) -> Iterator[Remembering]:
+    """The stream's own error, when it had one; libsndfile's holds an object that cannot be pickled back from a Ray worker."""
     import soundfile
 
     try:
-        yield
-    except soundfile.LibsndfileError as error:
+        yield stream
+        stream.check()
+    except (soundfile.LibsndfileError, AudioError) as error:
+        stream.check()
+        if isinstance(error, AudioError):
+            raise
         raise AudioError(
             f"{name}: not audio that can be read ({error.error_string}); replace or remove the file"
         ) from None

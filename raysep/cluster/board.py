@@ -9,16 +9,26 @@ from typing import Any
 
 import ray
 
+from raysep.errors import StorageError
+
 
 class _Board:
     def __init__(self) -> None:
         self.latest: tuple[str, int, int] = ("", 0, 0)
+        self.ended: StorageError | None = None
 
     def post(self, text: str, done: int, total: int) -> None:
         self.latest = (text, done, total)
 
     def read(self) -> tuple[str, int, int]:
         return self.latest
+
+    def end(self, error: StorageError) -> None:
+        """Workers post why there is no going on: Ray would start a group of them again, to wait for the storage anew."""
+        self.ended = error
+
+    def why(self) -> StorageError | None:
+        return self.ended
 
 
 @contextmanager

@@ -22,8 +22,9 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from raysep.cluster import stream
 from raysep.cluster.board import board
+from raysep.cluster.causes import storage_error
 from raysep.corpus import storage
-from raysep.errors import RaysepError
+from raysep.errors import RaysepError, StorageError
 from raysep.resources import Resources
 from raysep.training.best import Best, write
 from raysep.training.curves import Curves
@@ -86,7 +87,8 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
     """Train every plan that is not trained; returns when all checkpoints are written.
 
     A dead worker is replaced and the group goes on from its last state; a killed driver goes on when ``fit``
-    is called again with the same plans. Raises ``RaysepError`` with the worker's own words when training fails.
+    is called again with the same plans. Raises ``RaysepError`` with the worker's own words when training fails, and the
+    ``StorageError`` that ended it.
     """
     if any(plan.validation for plan in plans) and group.measure is None:
         raise ValueError("a plan with validation tracks needs the group's measure")
@@ -128,8 +130,13 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
         )
         try:
             trainer.fit()
+            ended: Any = ray.get(progress.why.remote())
         except ray.train.TrainingFailedError as error:
+            if found := storage_error(error):
+                raise found from error
             raise RaysepError(f"training failed ({_reason(error)}); start the same command again to go on") from error
+    if ended:
+        raise ended
 
 
 def scaling(group: Group, each: dict[str, float]) -> ray.train.ScalingConfig:
@@ -147,7 +154,18 @@ def dataset_name(plan: int, part: int) -> str:
 
 
 def _train_worker(config: dict[str, Any]) -> None:
-    """What each process runs: the plans in order, from the state of the group's last checkpoint."""
+    """What each process runs. When the storage is away, the group that Ray starts next does nothing, and so ends."""
+    if ray.get(config["board"].why.remote()):
+        return
+    try:
+        _train_plans(config)
+    except StorageError as error:
+        ray.get(config["board"].end.remote(error))
+        raise
+
+
+def _train_plans(config: dict[str, Any]) -> None:
+    """The plans in order, from the state of the group's last checkpoint."""
     import torch
 
     torch.set_num_threads(config["group"].threads)
@@ -193,14 +211,15 @@ def _train_plan(plan: Plan, number: int, saved: dict[str, Any], config: dict[str
 
     def notes(metrics: dict[str, float]) -> dict[str, Any]:
         """What a checkpoint says about itself. Every rank calls it, since each knows only what its own parts read."""
-        unreadable = set().union(*gathered(set().union(*(source.unreadable for source in sources))))
+        of_parts = gathered({stem: told for source in sources for stem, told in source.unreadable.items()})
+        unreadable = {stem: told for part in of_parts for stem, told in part.items()}
         return {
             "plan": plan.name,
             "seed": recipe.seed,
             "manifest": config["notes"][plan.name]["manifest"],
             "versions": checkpoint.versions(),
             "metrics": metrics,
-            "unreadable": sorted(unreadable),
+            "unreadable": dict(sorted(unreadable.items())),
             **({"silent_in_validation": list(silent)} if metrics and silent else {}),
             "seconds": {"reading": filled - begin, "training": time.perf_counter() - filled},
         }
@@ -265,7 +284,8 @@ def _train_plan(plan: Plan, number: int, saved: dict[str, Any], config: dict[str
         curves.close()
         # The fingerprint says that the plan is done: nothing is written after it.
         history = [list(entry) for entry in training.validation.history]
-        write(plan.out, data, fingerprint=config["notes"][plan.name]["fingerprint"], validations=history)
+        facts = {"fingerprint": config["notes"][plan.name]["fingerprint"], "validations": history}
+        write(plan.out, data, **facts, unread=metadata["unreadable"])  # the best checkpoint may know of less
 
 
 def _source(plan: Plan, number: int, part: int, group: Group) -> Source:

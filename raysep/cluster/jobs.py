@@ -25,6 +25,7 @@ PASSED_ON = (
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
     "RAYSEP_SHARED_FOLDERS",
+    "RAYSEP_STORAGE_PATIENCE",
 )
 STARTING_SECONDS = 60.0  # how long a head may take to accept its first job
 

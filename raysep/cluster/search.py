@@ -17,6 +17,7 @@ from ray import tune
 from ray.tune.search import ConcurrencyLimiter
 from ray.tune.search.optuna import OptunaSearch
 
+from raysep.cluster.causes import storage_error
 from raysep.cluster.halving import HISTORY, Halving
 from raysep.corpus import storage
 from raysep.resources import Resources
@@ -52,7 +53,8 @@ def search(
     ``trial(point, state, report)`` and ``space`` must be picklable. A trial calls ``report(metrics, state)`` once a rung, and is
     given the last ``state`` when it was interrupted, else None. At most ``most`` run at once. Returns a row per trial: its
     point, of the last metrics ``metric`` and ``also``, the ``rung`` reached, and ``error`` (empty unless the trial failed). A
-    search of the same name goes on where it was killed.
+    search of the same name goes on where it was killed. Raises the ``StorageError`` that ended a trial: the next call tries that one
+    again.
     """
     filesystem, path = storage.filesystem(storage_path)
     # A batch is there as a whole before the first of it ends: else how quick it is would decide what is in a batch.
@@ -84,6 +86,8 @@ def search(
         )
     results = tuner.fit()
     found = sorted((results[number] for number in range(len(results))), key=_point_of)
+    if ended := next(filter(None, (storage_error(result.error) for result in found)), None):
+        raise ended
     return [_row(result, (metric, *also, "rung")) for result in found]
 
 

@@ -14,6 +14,7 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError, RayTaskError
 
+from raysep.cluster.causes import storage_error
 from raysep.errors import OutputError, RaysepError
 from raysep.resources import Resources
 
@@ -94,7 +95,7 @@ def run_shards(
     dies is retried up to ``RESTARTS`` times, by whichever worker is free first; an exception is not retried. Workers
     for which the cluster has no room hold no shard and join in when there is some; while there is none at all, the
     call waits. Raises ``RaysepError`` when ``make`` itself fails, or when each worker died ``RESTARTS`` + 1 times
-    before it was up: that would fail every shard.
+    before it was up: that would fail every shard. A ``StorageError`` in a worker is raised here, and fails no shard.
     """
     if not shards:
         return {}
@@ -139,6 +140,8 @@ def run_shards(
     def bury(worker: ActorHandle, error: RayError) -> None:
         ray.kill(worker)  # it may only be out of reach, and would hold what its successor needs
         if isinstance(error, RayTaskError):  # it is not the worker's death but what ``make`` raised
+            if ended := storage_error(error):
+                raise ended from error
             raise RaysepError(f"a worker could not start: {_last_line(error)}") from error
 
     try:
@@ -166,6 +169,8 @@ def run_shards(
             try:
                 on_done(shard, ray.get(answer))
             except RayTaskError as error:
+                if ended := storage_error(error):
+                    raise ended from error
                 if isinstance(error.cause, OutputError):  # no shard is to blame, and none would fare better
                     raise OutputError(str(error.cause)) from error
                 failed[shard] = _last_line(error.cause or error)

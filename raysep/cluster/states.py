@@ -26,6 +26,5 @@ def forget_unreadable(group: Group) -> bool:
             return False
     except (ValueError, KeyError, TypeError):
         pass
-    filesystem, path = storage.filesystem(storage.join(group.storage_path, group.name))
-    filesystem.delete_dir(path)
+    storage.delete_folder(storage.join(group.storage_path, group.name))
     return True

@@ -278,7 +278,7 @@ def _do(task: _Task) -> list[dict]:
 
 
 def _copy(source: str, target: str) -> None:
-    storage.write_bytes(target, storage.read_bytes(source))
+    storage.copy(source, target)
 
 
 def _corrupt_files(task: _Task) -> list[dict]:

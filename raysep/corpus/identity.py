@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import RawIOBase
 from typing import BinaryIO
-
-from pyarrow import fs
 
 from raysep.audio import streams
 from raysep.corpus import manifest, storage, tags
@@ -14,9 +14,10 @@ from raysep.corpus.manifest import Stem
 
 BLOCK_BYTES = 8 << 20  # of a request to a store
 SETTLED_NS = 2 * 10**9
+THREADS = 16
 
 
-def of_stream(stream: BinaryIO) -> str:
+def of_stream(stream: BinaryIO | RawIOBase) -> str:
     """From its beginning to its end, a block at a time."""
     digest = hashlib.sha256()
     stream.seek(0)
@@ -80,35 +81,20 @@ def _last(times: Iterable[int]) -> int:
 
 def known_by(uri: str) -> list[Stem]:
     """The rows of a manifest whose files were there a while before it was written: a store's time is of whole seconds."""
-    system, path = storage.filesystem(uri)
-    info = system.get_file_info(path)
-    if info.type != fs.FileType.File:
+    written = storage.look_up(uri)
+    if written is None:
         return []
     return [
         stem
         for stem in manifest.read(uri)
-        if tags.is_known(stem.etag)
-        and not tags.is_changed(stem.etag)
-        and stem.modified < modified_of(info) - SETTLED_NS
+        if tags.is_known(stem.etag) and not tags.is_changed(stem.etag) and stem.modified < written.modified - SETTLED_NS
     ]
 
 
-def modified_of(info: fs.FileInfo) -> int:
-    """Nanoseconds since 1970; 0 when the store does not say."""
-    return int(info.mtime_ns or 0)
-
-
 def sizes_and_times(uris: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """uri → (bytes, time of the last change), zeros of a file that is gone; of a stream those of its file.
-
-    In few requests: one for each kind of store, which asks for many files at a time.
-    """
+    """uri → (bytes, time of the last change), zeros of a file that is gone; of a stream those of its file."""
     file_of = {uri: streams.file_of(uri)[0] for uri in uris}
-    found: dict[str, tuple[int, int]] = {}
-    for remote in (False, True):
-        part = sorted(file for file in set(file_of.values()) if storage.is_remote(file) == remote)
-        if part:
-            system = storage.filesystem(part[0])[0]
-            infos = system.get_file_info([storage.filesystem(uri)[1] for uri in part])
-            found |= {uri: (info.size or 0, modified_of(info)) for uri, info in zip(part, infos, strict=True)}
-    return {uri: found[file] for uri, file in file_of.items()}
+    files = sorted(set(file_of.values()))
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:  # a request each
+        found = dict(zip(files, pool.map(storage.look_up, files), strict=True))
+    return {uri: (at.size, at.modified) if (at := found[file]) else (0, 0) for uri, file in file_of.items()}

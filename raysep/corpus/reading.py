@@ -98,25 +98,35 @@ def read_segments(
     channels: int,
     length: int,
     most: int | None = None,
-) -> tuple[np.ndarray, int]:
-    """``(n, stem, channel, time)`` drawn segments, those of whole tracks in track order; and how many could not be read.
+) -> tuple[np.ndarray, dict[str, str]]:
+    """``(n, stem, channel, time)`` drawn segments, those of whole tracks in track order; and which stems could not be read.
 
-    ``length`` (samples) and ``most`` are what the segments were listed with. A stem that a track lacks is silent: the
-    mixture is the sum of what is there. Tracks of one stem have no mixture of their own; they are put together, one of
-    each label.
+    The latter: stem_id → why; their tracks are left out. ``length`` (samples) and ``most`` are what the segments were
+    listed with. A stem that a track lacks is silent: the mixture is the sum of what is there. Tracks of one stem have no
+    mixture of their own; they are put together, one of each label.
     """
     whole: list[dict[str, np.ndarray]] = []
     single: list[dict[str, np.ndarray]] = []
-    skipped = 0
+    unread: dict[str, str] = {}
     for track, parts in manifest.tracks_of(drawn.stems).items():
-        readable = {label: stem for label, stem in parts.items() if stem.frames and label in labels}
+        wanted = [stem for label, stem in parts.items() if stem.frames and label in labels]
+        audio, why = _read_all(wanted, sample_rate, channels)
+        if not why:
+            (whole if len(audio) > 1 else single).extend(_crops(audio, drawn.chosen[track], length, most))
+        unread |= why
+    return _stacked(whole + together(single), labels, channels, length), unread
+
+
+def _read_all(stems: Iterable[Stem], sample_rate: int, channels: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """(label → audio, stem_id → why it could not be read)."""
+    audio: dict[str, np.ndarray] = {}
+    unread: dict[str, str] = {}
+    for stem in stems:
         try:
-            audio = {label: read_stem(stem, sample_rate, channels) for label, stem in readable.items()}
-        except AudioError:
-            skipped += 1  # the scoring pass reports the stem as failed
-            continue
-        (whole if len(audio) > 1 else single).extend(_crops(audio, drawn.chosen[track], length, most))
-    return _stacked(whole + together(single), labels, channels, length), skipped
+            audio[stem.stem] = read_stem(stem, sample_rate, channels)
+        except AudioError as error:
+            unread[stem.stem_id] = str(error)
+    return audio, unread
 
 
 def _crops(

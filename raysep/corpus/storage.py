@@ -2,30 +2,26 @@
 
 Credentials and endpoints come from the standard environment variables (``AWS_ACCESS_KEY_ID``,
 ``AWS_SECRET_ACCESS_KEY``, ``AWS_SESSION_TOKEN``, ``AWS_DEFAULT_REGION``, ``AWS_ENDPOINT_URL``).
-A bare ``S3FileSystem()`` ignores ``AWS_ENDPOINT_URL``, so every room of raysep comes here instead.
+
+What is here waits while the storage cannot be reached, in every process alike: ``raysep.corpus.retry`` says for how long, and
+what it then raises. ``StorageUnreachable`` and ``StorageRefused`` are not for those who report a file as failed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlparse
 
-from pyarrow import fs
-
+from raysep.corpus.stores import Listed, Store, store_of
+from raysep.corpus.stores.ranges import Ranges
 from raysep.errors import BadInput, writing
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-COPY_BYTES = 8 << 20
+    from pyarrow import fs
 
 
 def is_remote(uri: str) -> bool:
@@ -34,7 +30,15 @@ def is_remote(uri: str) -> bool:
 
 
 def absolute(uri: str) -> str:
-    """The same place, independent of the working directory (workers have another one)."""
+    """The same place, independent of the working directory (workers have another one).
+
+    Raises ``BadInput`` for a name that is no UTF-8: no table and no store could hold it.
+    """
+    try:
+        uri.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(uri).decode("utf-8", "backslashreplace")
+        raise BadInput(f"{shown}: a name that is no UTF-8, which no table can hold; rename it") from None
     if is_remote(uri):
         return uri.rstrip("/")
     return str(Path(uri.removeprefix("file://")).expanduser().resolve())
@@ -45,36 +49,41 @@ def join(uri: str, *parts: str) -> str:
 
 
 def filesystem(uri: str) -> tuple[fs.FileSystem, str]:
-    """The pyarrow filesystem of a URI and the path inside it."""
-    if uri.startswith("s3://"):
-        return _s3(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")), uri[len("s3://") :]
-    if is_remote(uri):
-        raise BadInput(f"{uri}: storage of this kind is not supported; give a local path or s3://bucket/key")
-    return fs.LocalFileSystem(), absolute(uri)
+    """A pyarrow file system of a URI and the path inside it, for Ray, which keeps states by one.
+
+    It is as patient as all else here, in whatever process. Raises ``BadInput`` for an address that Ray would take for
+    another one.
+    """
+    from raysep.corpus.stores.filesystem import file_system
+
+    store_of(uri)
+    if is_remote(uri) and "//" in uri.partition("://")[2]:
+        raise BadInput(
+            f"{uri}: an address with a double slash, which Ray cannot keep its states at; give another --out"
+        )
+    return file_system(uri if is_remote(uri) else absolute(uri))
 
 
-@lru_cache(maxsize=4)
-def _s3(endpoint: str) -> fs.S3FileSystem:
-    options: dict = {"region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
-    if endpoint:
-        parsed = urlparse(endpoint)
-        options |= {"endpoint_override": parsed.netloc or parsed.path, "scheme": parsed.scheme or "https"}
-    return fs.S3FileSystem(**options)
+def kind(uri: str) -> str:
+    """``"file"``, ``"folder"``, or ``""`` when nothing is there."""
+    store, place = _at(uri)
+    return store.kind(place)
+
+
+def look_up(uri: str) -> Listed | None:
+    """Size and time of a file; None when there is none."""
+    store, place = _at(uri)
+    return store.look_up(place)
 
 
 def exists(uri: str) -> bool:
-    system, path = filesystem(uri)
-    return system.get_file_info(path).type != fs.FileType.NotFound
+    return bool(kind(uri))
 
 
 def read_bytes(uri: str) -> bytes:
     """The whole file. Raises ``FileNotFoundError`` naming the URI."""
-    system, path = filesystem(uri)
-    try:
-        with system.open_input_stream(path) as stream:
-            return stream.read()
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{uri}: no such file") from error
+    store, place = _at(uri)
+    return store.read(place)
 
 
 def read_table(uri: str) -> pa.Table:
@@ -89,47 +98,28 @@ def read_table(uri: str) -> pa.Table:
     return pq.ParquetFile(pa.BufferReader(read_bytes(uri))).read(use_threads=False)
 
 
-def open_random(uri: str) -> pa.NativeFile:
+def open_random(uri: str) -> Ranges:
     """A seekable file object: ranges are read, not the whole file."""
-    system, path = filesystem(uri)
-    return system.open_input_file(path)
+    store, place = _at(uri)
+    return store.ranges(place)
 
 
 def write_bytes(uri: str, data: bytes) -> None:
-    """Write so that a reader sees either nothing or all of it.
+    """Write so that a reader sees either nothing or all of it. Raises ``OutputError`` when the place cannot be written.
 
-    Locally: a temporary file in the same folder, flushed to disk, then renamed. In an object store a
-    single PUT is already atomic. Two writers of the same bytes do no harm; the last one wins.
+    Locally: a temporary file in the same folder, flushed to disk, then renamed; a link of that name is replaced, not followed.
+    In an object store a single PUT is already atomic. Two writers of the same bytes do no harm; the last one wins.
     """
+    store, place = _at_itself(uri)
     with writing(uri):
-        if is_remote(uri):
-            system, path = filesystem(uri)
-            with system.open_output_stream(path) as stream:
-                stream.write(data)
-        else:
-            with _replacing(uri) as temporary:
-                temporary.write_bytes(data)
+        store.write(place, data)
 
 
-def _named(uri: str) -> Path:
-    """A local file by its own name. A link of that name is not followed: what it leads to is somebody else's."""
-    path = Path(os.path.abspath(Path(uri.removeprefix("file://")).expanduser()))
-    return path.parent.resolve() / path.name
-
-
-@contextmanager
-def _replacing(uri: str) -> Iterator[Path]:
-    """A path beside a local file; what is written to it is on the disk, and under the file's name, when the block ends well."""
-    target = _named(uri)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+def upload(file: Path, uri: str) -> None:
+    """Write what a file of this machine holds, likewise, without having all of it in memory."""
+    store, place = _at_itself(uri)
+    with writing(uri):
+        store.upload(file, place)
 
 
 def copy(source: str, target: str) -> None:
@@ -137,23 +127,21 @@ def copy(source: str, target: str) -> None:
 
     Raises what reading raises, and ``OutputError``.
     """
-    if not is_remote(source) and not is_remote(target):
-        # Left in the reverse order: the copy is closed before it is made sure of and gets its name.
-        with open(absolute(source), "rb") as stream, writing(target), _replacing(target) as new, new.open("wb") as out:
-            shutil.copyfileobj(stream, out, COPY_BYTES)
-    elif is_remote(source) and is_remote(target) and filesystem(source)[0] == filesystem(target)[0]:
-        (system, path), (_, to) = filesystem(source), filesystem(target)
-        if system.get_file_info(path).type != fs.FileType.File:
-            raise FileNotFoundError(f"{source}: no such file")
+    (store, place), (other, to) = _at(source), _at_itself(target)
+    if kind(source) != "file":
+        raise FileNotFoundError(f"{source}: no such file")
+    if not is_remote(source):
+        upload(Path(place), target)
+    elif store is other:
         with writing(target):
-            system.copy_file(path, to)
+            store.copy(place, to)
     else:
         write_bytes(target, read_bytes(source))
 
 
 def link(source: str, target: str) -> None:
     """A local link to a local file, in place of whatever has that name. Raises ``OutputError``."""
-    place = _named(target)
+    place = _itself(target)
     with writing(target):
         place.parent.mkdir(parents=True, exist_ok=True)
         temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}")
@@ -164,29 +152,52 @@ def link(source: str, target: str) -> None:
 def delete(uri: str) -> None:
     """Of a link, the link itself. What is not there, and what is no file, is left alone."""
     if is_remote(uri):
-        system, path = filesystem(uri)
-        if system.get_file_info(path).type == fs.FileType.File:
-            system.delete_file(path)
-    elif (named := _named(uri)).is_symlink() or named.is_file():
-        named.unlink(missing_ok=True)
+        store, place = _at(uri)
+        store.delete(place)
+    elif (own := _itself(uri)).is_symlink() or own.is_file():
+        own.unlink(missing_ok=True)
 
 
-def list_files(uri: str, recursive: bool = True) -> list[fs.FileInfo]:
-    """Files below a folder, in path order, without hidden ones and hidden folders. An absent folder gives none."""
-    system, path = filesystem(uri)
-    found = system.get_file_info(fs.FileSelector(path, recursive=recursive, allow_not_found=True))
-    below = len(path.rstrip("/")) + 1
-    files = [f for f in found if f.type == fs.FileType.File and not _is_hidden(f.path[below:])]
-    return sorted(files, key=lambda f: f.path)
+def delete_folder(uri: str) -> None:
+    """With all that is below it."""
+    store, place = _at(uri)
+    store.delete_folder(place)
+
+
+def list_files(uri: str, recursive: bool = True) -> list[Listed]:
+    """Files below a folder, in path order, without hidden ones and hidden folders. An absent folder gives none.
+
+    Raises ``NotADirectoryError`` for a local file.
+    """
+    store, place = _at(uri)
+    start = len(place.rstrip("/")) + 1
+    found = [f for f in store.list(place, recursive) if not _is_hidden(f.uri[start:])]
+    return sorted(found, key=lambda f: f.path)
+
+
+def _at(uri: str) -> tuple[Store, str]:
+    """The store, and the URI as it takes it."""
+    return (store_of(uri), uri) if is_remote(uri) else (store_of(""), absolute(uri))
+
+
+def _at_itself(uri: str) -> tuple[Store, str]:
+    """The same for what is to be written: a local link of that name is not followed."""
+    return (store_of(uri), uri) if is_remote(uri) else (store_of(""), str(_itself(uri)))
+
+
+def _itself(uri: str) -> Path:
+    """A local file by its own name: what a link of that name leads to is somebody else's."""
+    path = Path(os.path.abspath(Path(uri.removeprefix("file://")).expanduser()))
+    return path.parent.resolve() / path.name
 
 
 def _is_hidden(path: str) -> bool:
     return any(part.startswith(".") for part in path.split("/"))
 
 
-def uri_of(root: str, info: fs.FileInfo) -> str:
+def uri_of(root: str, info: Listed) -> str:
     """The URI of a listed file, in the scheme of the folder it was listed from."""
-    return f"s3://{info.path}" if root.startswith("s3://") else info.path
+    return info.uri
 
 
 def digest(data: bytes) -> str:

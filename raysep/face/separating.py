@@ -94,7 +94,9 @@ def train(
         allow_twins=allow_twins,
         quiet=quiet,
     )
-    return Training(pipeline.train(request, at(decision), handling).root)
+    with failures_told():
+        pipeline.train(request, at(decision), handling)
+    return Training(where(out))
 
 
 def separate(

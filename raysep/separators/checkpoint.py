@@ -27,7 +27,7 @@ class Checkpoint:
     ``metadata`` is free, but JSON-able. Its usual keys: ``versions`` (of ``versions()``, where it was trained), ``seed``,
     ``manifest`` (digest of the training data's manifest), ``metrics`` (name -> value on the validation tracks, dB),
     ``averaged`` (whether the weights are the running mean over steps), ``plan`` (which of a run's trainings it is of),
-    ``unreadable`` (ids of stems that could not be read), ``silent_in_validation`` (ids of validation stems that are silent and
+    ``unreadable`` (stems that could not be read: id -> why), ``silent_in_validation`` (ids of validation stems that are silent and
     count in no mean), ``seconds`` (by activity), ``converted_from`` (the package whose
     format it came in; such a checkpoint knows nothing of its training).
     """

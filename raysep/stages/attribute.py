@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from raysep.config import ScoringSettings
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_segments
 from raysep.corpus.segments import Chosen, Drawn, draw
-from raysep.errors import RaysepError
+from raysep.errors import RaysepError, StorageError
 from raysep.probes.ways import WAYS, Target, Way
-from raysep.stages import train
+from raysep.stages import failures, train
 from raysep.stages.context import Context
 from raysep.stages.folds import Fold, place
 from raysep.stages.inputs import Inputs
@@ -83,7 +84,8 @@ def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
         directions = [_directions(context, fold, sums, checked, total) for fold in folds]
         _require(work.run(Mover.of(context), dict(enumerate(directions, last)), advance, gpu=True, of=of))
         records = [run.read_json(fold.place("attribution"), "record.json") for fold in folds]
-        record.update(records[0] if len(folds) == 1 else {"folds": records})
+        told = [m["counts"].get(failures.UNREAD, ()) for m in finished(run, STAGE, context.fingerprint).values()]
+        record.update(records[0] if len(folds) == 1 else {"folds": records}, **failures.noted(dict(chain(*told))))
         for fold, each in zip(folds, records, strict=True):
             if each["unlearning_left_out"]:
                 context.progress.say(fold.says(f"unlearning probe left out: {each['unlearning_left_out']}"))
@@ -146,17 +148,17 @@ class SegmentWorker(AudioWorker):
 
     exact = True
 
-    def load(self, drawn: Drawn, network: Separator) -> tuple[Tensor, Tensor, int]:
-        """Mixtures ``(n, channel, time)`` and targets ``(n, stem, channel, time)``, and how many tracks were skipped."""
+    def load(self, drawn: Drawn, network: Separator) -> tuple[Tensor, Tensor, dict[str, str]]:
+        """Mixtures ``(n, channel, time)``, targets ``(n, stem, channel, time)``, and what could not be read: stem_id → why."""
         import torch
 
         scoring = self.config.scoring
         length = round(scoring.segment_seconds * self.sample_rate)
-        targets, skipped = read_segments(
+        targets, unread = read_segments(
             drawn, network.stems, self.sample_rate, self.channels, length, scoring.most_segments
         )
         stacked = torch.from_numpy(targets).to(next(network.parameters()).device)
-        return stacked.sum(dim=1), stacked, skipped
+        return stacked.sum(dim=1), stacked, unread
 
 
 class Summer(SegmentWorker):
@@ -167,13 +169,13 @@ class Summer(SegmentWorker):
         from raysep.probes.gradients import reference_gradient
 
         network, _ = load_network(self.folder, train.FINAL)
-        mixtures, targets, skipped = self.load(payload.over, network)
+        mixtures, targets, unread = self.load(payload.over, network)
         if payload.kind == FISHER or not len(mixtures):  # of nothing both are zero sums
             part = diagonal_fisher(network, mixtures, targets)
         else:
             batch = self.config.scoring.batch
             part = reference_gradient(network, zip(mixtures.split(batch), targets.split(batch), strict=True))
-        counts = {"segments": len(mixtures), "skipped_tracks": skipped}
+        counts = {"segments": len(mixtures), **failures.noted(unread)}
         folder = place("attribution", payload.fold)
         return self.finish(STAGE, shard, part.to_bytes(), f"{folder}/{payload.kind}-{shard:05d}.safetensors", counts)
 
@@ -191,7 +193,8 @@ class Mover(SegmentWorker):
         sums = self._sums(payload.shards)
         gradient = sums[Target.REFERENCE].mean()
         fisher = sums[FISHER].mean() if FISHER in sums else None
-        judged = self._load_audible(payload.judged, network, "the corpus")
+        mixtures, targets, unread = self._load_audible(payload.judged, network, "the corpus")
+        judged = mixtures, targets
         start = weights_of(network)
         curvature = fisher if scoring.direction == FISHER else trained.second_moment
         assert curvature is not None, "the Fisher was summed, and Adam trained the network"
@@ -213,13 +216,16 @@ class Mover(SegmentWorker):
             try:
                 unlearned, more = self._unlearn(way, payload, network, trained, sums, fisher, judged)
                 moved, record = moved | unlearned, record | more
+            except StorageError:
+                raise
             except RaysepError as error:
                 record["unlearning_left_out"] = str(error)
+        counts = failures.noted(unread)
         for name, weights in moved.items():
             changed = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
             result = replace(trained, weights={**trained.weights, **changed}, second_moment=None)
             run.write_bytes(checkpoint.to_bytes(result), folder, f"{name}.safetensors")
-        return self.finish(STAGE, shard, json.dumps(record, indent=2).encode(), f"{folder}/record.json", {})
+        return self.finish(STAGE, shard, json.dumps(record, indent=2).encode(), f"{folder}/record.json", counts)
 
     def _sums(self, shards: Mapping[str, list[int]]) -> dict[str, ParameterSum]:
         """Kind → ``ParameterSum`` of its shards, merged in the order of their files' names; without shards, none."""
@@ -232,21 +238,21 @@ class Mover(SegmentWorker):
             for kind, own in names.items()
         }
 
-    def _load_audible(self, drawn: Drawn, network: Separator, what: str) -> tuple[Tensor, Tensor]:
-        """(mixtures, targets) of the segments in which a stem can be heard: the others carry no evidence.
+    def _load_audible(self, drawn: Drawn, network: Separator, what: str) -> tuple[Tensor, Tensor, dict[str, str]]:
+        """As ``load``, of the segments in which a stem can be heard: the others carry no evidence.
 
         Raises ``RaysepError`` when there is none; ``what`` says in the message what they are of.
         """
         from raysep.probes.influence import audible_stems
 
-        mixtures, targets, _ = self.load(drawn, network)
+        mixtures, targets, unread = self.load(drawn, network)
         audible = np.flatnonzero(audible_stems(targets).any(axis=1))
         if not len(audible):
             raise RaysepError(
                 f"none of {len(targets)} segments drawn from {what} is audible (above {SILENCE_DBFS:g} dBFS), so "
                 "attribution has nothing to measure; look at its files, and leave silent tracks out"
             )
-        return mixtures[audible], targets[audible]
+        return mixtures[audible], targets[audible], unread
 
     def _unlearn(
         self,
@@ -269,7 +275,10 @@ class Mover(SegmentWorker):
                 f"scoring.unlearning = {scoring.unlearning} unlearns the planted faults of some reference tracks and learns "
                 "from those of others, and fewer than two carry any; add reference tracks, or unlearn in another way"
             )
-        risen = self._load_audible(payload.risen, network, "what is unlearned")
+        mixtures, targets, _ = self._load_audible(
+            payload.risen, network, "what is unlearned"
+        )  # its sums tell of unread
+        risen = mixtures, targets
         gradient = sums[way.target].mean()
         metric = way.metric(Curvatures(gradient, fisher, trained.second_moment))
         alpha = scoring.alpha

@@ -14,7 +14,7 @@ from raysep.corpus import manifest, segments
 from raysep.corpus.manifest import Stem
 from raysep.corpus.mixing import ReferenceBank
 from raysep.corpus.segments import Drawn
-from raysep.errors import BadInput, RaysepError
+from raysep.errors import AudioError, BadInput, RaysepError
 from raysep.probes.ways import WAYS
 from raysep.rundir import Run
 from raysep.stages import attribute, train
@@ -181,6 +181,8 @@ class KitMaker(AudioWorker):
         kit.options = replace(options, embedder_digest=embedder.weights_digest)
         try:
             kit.fad = label_references(tracks, self.sample_rate, embedder, seed=self.config.seed)
+        except AudioError:  # a trusted file that was whole when it was scanned: put right, and nothing is left out
+            raise
         except BadInput as error:
             left_out = str(error)
         if scoring.probes:

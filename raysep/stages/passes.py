@@ -17,7 +17,7 @@ from raysep.screen import Progress
 from raysep.stages.context import Context
 
 Marker = dict[str, Any]
-Counts = dict[str, int]
+Counts = dict[str, Any]  # numbers, and what could not be read
 Fingerprints = str | Mapping[int, str]  # of all shards, or of each by its number
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from raysep.corpus import manifest, storage
-from raysep.errors import AudioError, FinishedWithFailures
+from raysep.errors import AudioError
 from raysep.outcome import Outcome
 from raysep.rundir import Run
+from raysep.stages import failures
 from raysep.stages.context import Context
 from raysep.stages.results import (
     BASELINE,
@@ -51,7 +52,7 @@ def finish(context: Context) -> None:
     run.update({"finished": True})
     if not context.progress.console.quiet:
         print_result(run)
-    refuse_failures(run)
+    failures.refuse(run)
 
 
 def decided(context: Context) -> None:
@@ -61,18 +62,7 @@ def decided(context: Context) -> None:
         print(share_sentence(run.read_json("summary.json")))
         print(f"decision: {run.path('decision.parquet')}\ncleaned manifest: {run.path('cleaned.parquet')}")
         print("not retrained: the same command without --until goes on, `raysep prove` trains the arms that you name")
-    refuse_failures(run)
-
-
-def refuse_failures(run: Run) -> None:
-    """Raise ``FinishedWithFailures`` when some stems could not be scored."""
-    failed = run.read_table("failed.parquet").to_pylist()
-    if failed:
-        first = failed[0]
-        raise FinishedWithFailures(
-            f"{run.root}: finished, but {len(failed)} stems failed, first {first['stem_id']} ({first['message']}); all are in "
-            "failed.parquet; put them right and run the same command with --retry-failed"
-        )
+    failures.refuse(run)
 
 
 # Figures
@@ -116,7 +106,7 @@ def write(run: Run, truth: str | None) -> None:
         suspects=_suspects(run, decision),
         stages=[{"name": name, "seconds": stage["seconds"]} for name, stage in stages.items() if "seconds" in stage],
         memory_gib=record.get("peak_memory_gib"),
-        failures=run.read_table("failed.parquet").to_pylist(),
+        failures=run.read_table(failures.TABLE).to_pylist(),
         tuning=tuned(run),
     )
     run.write_bytes(render(data).encode(), "report.html")

@@ -21,7 +21,7 @@ from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
 from raysep.decision.verdicts import summary
 from raysep.rundir import Run
-from raysep.stages import decide, plant, train
+from raysep.stages import decide, failures, plant, train
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
@@ -41,6 +41,7 @@ def play(context: Context, inputs: Inputs, number: int, before: Run | None, judg
             planting = plant.plant(inner, inputs)
             judge(inner, inputs, planting, before)
             decide.decide(inner, inputs, planting)
+            failures.add(inner.run)
             record.update(_told(inner.run))
         context.progress.say(_in_words(number, record))
     return inner.run
@@ -72,6 +73,7 @@ def _told(run: Run) -> dict[str, object]:
         "stems": found["counts"]["stems"],
         "estimated_share": found["estimated_share"],
         "evidence_removed": len(found["evidence_removed"]),
+        **failures.noted({row["stem_id"]: row["message"] for row in run.read_table(failures.TABLE).to_pylist()}),
     }
 
 

@@ -15,13 +15,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
-from raysep.errors import AudioError, RaysepError
+from raysep.errors import AudioError, RaysepError, StorageError
 from raysep.outcome import Outcome
 from raysep.rundir import FIRST_LOOK, Run, read_scores, table_bytes
-from raysep.stages import effort, kit
+from raysep.stages import effort, failures, kit
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.passes import AudioWorker, Counts, Pass, split
@@ -42,7 +43,6 @@ COLUMNS = [
     ("message", pa.string()),
     ("level_dbfs", pa.float32()),
 ]
-FAILED = pa.schema([(name, pa.string()) for name in ("stem_id", "track", "stem", "uri", "error", "message")])
 SCORE = "score"
 PART = "part-{:05d}.parquet"
 PARTS = {SCORE: "scores", FIRST_LOOK: FIRST_LOOK}  # stage → folder of its parts
@@ -104,7 +104,7 @@ def _count(context: Context, stems_in: int, shard_count: int, scored_now: int) -
     """Write ``failed.parquet``; returns the pass's counts, of stems and of segments. No stem may be lost."""
     run = context.run
     table = read_scores(run)
-    failed = table.filter(pa.compute.equal(table["outcome"], Outcome.FAILED))
+    failed = table.filter(pc.equal(table["outcome"], Outcome.FAILED))
     uris = {
         s.stem_id: s.uri
         for name in ("manifest", "reference", "planted")
@@ -114,7 +114,10 @@ def _count(context: Context, stems_in: int, shard_count: int, scored_now: int) -
         {**{k: row[k] for k in ("stem_id", "track", "stem", "error", "message")}, "uri": uris.get(row["stem_id"], "")}
         for row in failed.to_pylist()
     ]
-    run.write_table(pa.Table.from_pylist(rows, schema=FAILED), "failed.parquet")
+    if context.retry_failed:
+        scored = set(pc.unique(table.filter(pc.not_equal(table["outcome"], Outcome.FAILED))["stem_id"]).to_pylist())
+        failures.forget(run, scored - {row["stem_id"] for row in rows}, context.progress)
+    failures.write(run, rows)
     markers = run.shards_done("score", context.fingerprint)
     totals = {str(key): sum(m["counts"][key] for m in markers.values()) for key in ("stems", *TOLD)}
     if not stems_in == totals["stems"] == sum(totals[kind] for kind in TOLD):
@@ -123,7 +126,7 @@ def _count(context: Context, stems_in: int, shard_count: int, scored_now: int) -
 
 
 def _failures(run: Run) -> int:
-    return len(run.read_table("failed.parquet")) if run.has("failed.parquet") else 0
+    return len(run.read_table(failures.TABLE)) if run.has(failures.TABLE) else 0
 
 
 # The pass
@@ -175,6 +178,8 @@ class Scorer(AudioWorker):
                 rows.append(_failed_row(stem, type(error).__name__, str(error)))
         try:
             return rows + (score_track(held, audio, track, *chosen) if audio else [])
+        except StorageError:
+            raise
         except Exception as error:  # one odd track must not end the pass: its stems are reported with the reason
             return rows + [_failed_row(stems[label], type(error).__name__, str(error)) for label in audio]
 

@@ -6,6 +6,7 @@ some ratios, ``raysep tune`` goes on from the same trials to full trainings.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
 from raysep.errors import RaysepError
 from raysep.rundir import Run
-from raysep.stages import decide, train
+from raysep.stages import decide, failures, train
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 Point = Mapping[str, Any]  # ratio, probe and handling
 
 METRIC = "validation_sdr"
+UNREAD = "unread"  # stem_ids with the reasons, as JSON: what a trial was trained without
 SILENT, RESIDUE = "silent", "residue"  # stems that the metric leaves out, and the level in dBFS of what is left on them
 ERROR, SECONDS = "standard_error", "seconds"  # of the metric over tracks, in dB; of the trial
 COLUMNS = pa.schema(
@@ -58,6 +60,8 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
         return
     with run.stage("search") as record, context.progress.bar("search") as advance:
         begin = time.perf_counter()
+        before = failures.unread_in(run, "search")
+        again = [before] if before and context.retry_failed else []  # another search: that one would only be read back
         trial = trial_of(context, inputs, planting)
         space = Space(settings.ratios, (context.config.decision.probe,), ("drop",))
         rows = warm_starts(
@@ -66,7 +70,7 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
             space,
             samples=len(settings.ratios),
             first=[space.at(ratio) for ratio in settings.ratios],
-            name=f"search-{fingerprint(context.fingerprint, storage.digest(run.read_bytes('stems.parquet')))}",
+            name=f"search-{fingerprint(context.fingerprint, storage.digest(run.read_bytes('stems.parquet')), *again)}",
             storage_path=run.path("search"),
             advance=advance,
         )
@@ -83,6 +87,7 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
             silent_references=max((row.get(SILENT) or 0 for row in judged), default=0),
             decided_ratio=round(1 - float(np.mean(removed)), 4),
             steps=sum(trial.steps_at(row["rung"]) for row in judged),
+            **failures.noted({stem: why for row in rows for stem, why in json.loads(row.get(UNREAD) or "{}").items()}),
             search_seconds=round(time.perf_counter() - begin, 1),
         )
 
@@ -108,7 +113,7 @@ def warm_starts(
         first=first,
         seed=context.config.seed,
         metric=METRIC,
-        also=(ERROR, SILENT, RESIDUE, SECONDS),
+        also=(ERROR, SILENT, RESIDUE, SECONDS, UNREAD),
         name=name,
         storage_path=storage_path,
         available=context.available,
@@ -224,7 +229,7 @@ class Trial:
         run = Run(self.root)
         network, _ = load_network(run, train.FINAL)
         pool = SegmentPool(network.stems, int(self.training.memory_gib * 2**30))
-        self._fill(pool, [entry for entry in entries_at(run, point, self.stems) if entry.weight > 0])
+        unread = self._fill(pool, [entry for entry in entries_at(run, point, self.stems) if entry.weight > 0])
         frames = round(self.training.segment_seconds * self.sample_rate)
         part = self.steps_at(1)
         recipe = recipe_of(
@@ -245,6 +250,7 @@ class Trial:
             seconds = time.perf_counter() - begin
             error = standard_error(np.array([found.by_track]))
             metrics = {METRIC: found.value, ERROR: error, SILENT: len(found.silent), SECONDS: seconds}
+            metrics |= {UNREAD: json.dumps(unread)}
             report(metrics | left, {"training": state.state_dict(), "seconds": seconds})
             network.train()
 
@@ -259,19 +265,24 @@ class Trial:
             on_save=judge,
         )
 
-    def _fill(self, pool: SegmentPool, entries: list[Entry]) -> None:
+    def _fill(self, pool: SegmentPool, entries: list[Entry]) -> dict[str, str]:
         """Add pieces of each label until its share is full, of stems in an order that hashes decide.
 
-        In the order of suspicion, what fits would be the least suspect stems, and the same ones for every ratio.
+        In the order of suspicion, what fits would be the least suspect stems, and the same ones for every ratio. Returns
+        the stems that could not be read: stem_id → why.
         """
         from raysep.training.pieces import pieces
 
+        unread: dict[str, str] = {}
         frames = round(2 * self.training.segment_seconds * self.sample_rate)
         for entry in sorted(entries, key=lambda e: (stable_hash(e.stem.stem_id), e.stem.stem_id)):
             stem, label = entry.stem, entry.label
             if label in pool.full and pool.sounds(label):
                 continue  # not decoded: it would only take the place of what is there
             for start, audio, error in pieces(stem, frames, self.sample_rate, self.channels, entry.spans):
-                if not error:
+                if error:
+                    unread[stem.stem_id] = error
+                else:
                     pool.add(stem.stem_id, start, label, audio, entry.weight)
         pool.ready()
+        return unread

@@ -19,6 +19,7 @@ from raysep.decision.handling.reading import read_decision
 from raysep.errors import BadInput
 from raysep.rundir import Run
 from raysep.screen import Progress
+from raysep.stages import failures
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
@@ -192,6 +193,7 @@ def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
     run, training = context.run, context.config.training
     if run.is_done(stage):
         return
+    again = _forget_incomplete(plans) if context.retry_failed else []
     with run.stage(stage) as record, context.progress.bar(stage) as advance:
         group = fit.Group(
             workers=training.workers,
@@ -199,7 +201,7 @@ def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
             threads=training.threads,
             memory_gib=training.memory_gib,
             storage_path=run.path("training"),
-            name=f"{stage}-{fingerprint(context.fingerprint, [p.fingerprint for p in plans])}",
+            name=f"{stage}-{fingerprint(context.fingerprint, [p.fingerprint for p in plans], *again)}",
             measure=measure,
             events=run.path("tensorboard"),
         )
@@ -211,6 +213,21 @@ def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
             fit.fit(plans, group, context.available, lambda text, done, total: advance(done, total, text))
             say_silent(context.progress, plans)
         record.update(plans=[p.name for p in plans], steps=sum(p.recipe.steps for p in plans), workers=training.workers)
+        record.update(failures.noted({stem: told for p in plans for stem, told in _unread(p).items()}))
+
+
+def _unread(plan: Plan) -> dict[str, str]:
+    """stem_id → why a trained plan's network was trained without it."""
+    note = sidecar_of(plan.out)
+    return dict(json.loads(storage.read_bytes(note)).get("unread", {})) if storage.exists(note) else {}
+
+
+def _forget_incomplete(plans: list[Plan]) -> list[dict[str, str]]:
+    """Plans that were trained without a stem count as untrained; returns what they lacked: to train them is another task."""
+    lacking = {plan.out: unread for plan in plans if plan.is_trained() and (unread := _unread(plan))}
+    for out in lacking:
+        storage.delete(sidecar_of(out))
+    return list(lacking.values())
 
 
 def say_silent(progress: Progress, plans: list[Plan]) -> None:

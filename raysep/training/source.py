@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from raysep import errors
 from raysep.training.pool import SegmentPool
 
 REFRESH_STEPS = 4  # a corpus larger than the pool: steps between two batches of new pieces
@@ -26,14 +27,14 @@ class Source:
     def __init__(self, shard: Any, pool: SegmentPool, *, share: int, frames: int, seed: int, part: int) -> None:
         self.shard, self.pool = shard, pool
         self.share, self.frames, self.seed, self.part = share, frames, seed, part
-        self.unreadable: set[str] = set()
+        self.unreadable: dict[str, str] = {}  # stem_id → why
         self.resident = False  # the whole corpus is in the pool
         self._batches = self._read()
 
     def fill(self, step: int = 0) -> None:
         """Be where the steps before ``step`` would have led, in two passes over the stream at most.
 
-        Raises ``BadInput`` when the corpus has nothing audible of a label.
+        Raises ``BadInput`` when the corpus has nothing audible of a label, ``StorageError`` when one ended the reading.
         """
         for read, batch in enumerate(self._batches, start=1):
             self._add(batch)
@@ -87,8 +88,10 @@ class Source:
 
     def _add(self, batch: dict[str, Any]) -> None:
         for i, error in enumerate(batch["error"]):
+            if ended := str(batch["storage"][i]):
+                raise getattr(errors, ended)(str(error))
             if error:
-                self.unreadable.add(str(error))
+                self.unreadable[str(batch["stem_id"][i])] = str(error)
                 continue
             audio, frames = batch["audio"][i], int(batch["frames"][i])
             if frames:

@@ -14,7 +14,7 @@ import pytest
 
 from raysep.cluster import shards
 from raysep.cluster.shards import RESTARTS, run_shards
-from raysep.errors import OutputError, RaysepError
+from raysep.errors import OutputError, RaysepError, StorageUnreachable
 from raysep.resources import Resources
 
 # Running
@@ -53,6 +53,24 @@ def in_time(run):
         return pool.submit(run).result(60)
     finally:
         pool.shutdown(wait=False)
+
+
+@pytest.mark.parametrize("where", ["making", "running"])
+def test_an_outage_of_the_storage_ends_the_pass_and_fails_no_shard(ray_runtime, where):
+    def make():
+        from raysep.errors import StorageUnreachable
+
+        def away(shard, payload):
+            if payload == where:
+                raise StorageUnreachable("s3://b/k: cannot be reached")
+            return {}
+
+        if where == "making":
+            away(0, where)
+        return away
+
+    with pytest.raises(StorageUnreachable, match=r"^s3://b/k: cannot be reached$"):
+        run_shards(make, {0: "", 1: where, 2: ""}, ray_runtime, most_workers=1)
 
 
 def test_no_shards_need_no_cluster():

@@ -24,7 +24,7 @@ def test_a_stream_has_every_piece_once_in_order_and_the_errors(ray_runtime, nois
     Path(noise_stems[5].uri).write_bytes(Path(noise_stems[5].uri).read_bytes()[:9000])  # truncated
     entries = [Entry(stem, 0.25 + k / 100) for k, stem in enumerate(noise_stems)]
     rows = collect(stream.stream_pieces(entries, 1.5, RATE, 1))
-    assert set(rows[0]) == {"stem_id", "stem", "start", "weight", "frames", "audio", "error"}
+    assert set(rows[0]) == {"stem_id", "stem", "start", "weight", "frames", "audio", "error", "storage"}
     frames = 3 * RATE // 2
     expected = [(e.stem.stem_id, s, e.weight) for e in entries for s, _, _ in pieces.pieces(e.stem, frames, RATE, 1)]
     assert sorted((str(r["stem_id"]), int(r["start"]), float(r["weight"])) for r in rows) == sorted(expected)

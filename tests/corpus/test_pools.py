@@ -50,6 +50,6 @@ def test_a_mix_is_as_long_as_its_shortest_stem(pool):
 
 def test_segments_of_single_stems_are_mixed_and_what_a_track_lacks_is_silent(pool):
     every = list_segments(pool, LABELS, 8000, 4000)
-    found, skipped = read_segments(Drawn.of(every, pool), LABELS, 8000, 1, 4000)
-    assert (skipped, found.shape) == (0, (4, 3, 1, 4000))
+    found, unread = read_segments(Drawn.of(every, pool), LABELS, 8000, 1, 4000)
+    assert (unread, found.shape) == ({}, (4, 3, 1, 4000))
     assert (found[:, :, 0, 0] * 16).round().tolist() == [[1, 3, 5], [1, 3, 5], [2, 4, 0], [2, 4, 0]]

@@ -93,8 +93,8 @@ def tracks(tmp_path, write_tracks):
 
 def test_segments_are_read_in_track_order_with_padding_and_labels_in_place(tracks):
     labels, chosen = ("drums", "vocals", "other", "bass"), {"C": [0], "A": [0, 1]}
-    found, skipped = read_segments(Drawn.of(chosen, tracks[::-1]), labels, 8000, 1, 16000)
-    assert (found.shape, found.dtype, skipped) == ((3, 4, 1, 16000), np.float32, 0)
+    found, unread = read_segments(Drawn.of(chosen, tracks[::-1]), labels, 8000, 1, 16000)
+    assert (found.shape, found.dtype, unread) == ((3, 4, 1, 16000), np.float32, {})
     audio = {s.stem_id: read_stem(s, 8000, 1) for s in tracks}
     for place, label in enumerate(labels):
         assert np.array_equal(found[:2, place, 0].reshape(-1)[:24000], audio[f"A/{label}"][0])
@@ -102,16 +102,19 @@ def test_segments_are_read_in_track_order_with_padding_and_labels_in_place(track
         assert np.array_equal(found[2, place], audio[f"C/{label}"][:, :16000])
 
 
-def test_a_track_that_cannot_be_read_is_counted_and_left_out(tracks):
-    victim = Path(next(s.uri for s in tracks if s.stem_id == "B/bass"))
+def test_a_track_of_which_stems_cannot_be_read_is_left_out_and_these_are_told(tracks):
+    victim, gone = (Path(next(s.uri for s in tracks if s.stem_id == name)) for name in ("B/bass", "B/drums"))
     victim.write_bytes(victim.read_bytes()[:2000])
+    gone.unlink()
     chosen = list_segments(tracks, LABELS, 8000, 8000)
-    found, skipped = read_segments(Drawn(tracks, chosen), LABELS, 8000, 1, 8000)
-    assert (len(found), skipped) == (6, 1)
+    found, unread = read_segments(Drawn(tracks, chosen), LABELS, 8000, 1, 8000)
+    assert (len(found), unread.keys()) == (6, {"B/bass", "B/drums"})
+    assert "bass.wav: truncated" in unread["B/bass"]
+    assert "drums.wav: no such file" in unread["B/drums"]
     audio = read_stem(next(s for s in tracks if s.stem_id == "C/drums"), 8000, 1)
     assert np.array_equal(found[3:, 1, 0].reshape(-1), audio[0])
 
 
 def test_nothing_readable_is_an_empty_batch(make_stems):
-    found, skipped = read_segments(Drawn(make_stems(["A"]), {"A": [0]}), LABELS, 8000, 1, 8000)
-    assert (found.shape, skipped) == ((0, 4, 1, 8000), 1)
+    found, unread = read_segments(Drawn(make_stems(["A"]), {"A": [0]}), LABELS, 8000, 1, 8000)
+    assert (found.shape, len(unread)) == ((0, 4, 1, 8000), 4)

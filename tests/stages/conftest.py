@@ -7,7 +7,10 @@ from dataclasses import replace
 import pytest
 
 from raysep.corpus import identity
+from raysep.corpus.layouts import stems_of
+from raysep.stages import train
 from raysep.stages.inputs import Inputs
+from raysep.stages.plant import Planting
 
 
 @pytest.fixture
@@ -39,3 +42,13 @@ def scanned_again():
         object.__setattr__(stem, "etag", identity.of_file(stem.uri))
 
     return scan
+
+
+@pytest.fixture
+def prepared(tmp_path, make_context, write_tracks, save_network, here):
+    """(context, inputs, planting) of a small corpus with a trained network."""
+    context = make_context(scoring={"fisher_segments": 8, "fisher_shards": 2, "most_segments": 2})
+    corpus = stems_of(write_tracks(tmp_path / "corpus", ["A", "B", "C", "D"], seconds=3.0)).stems
+    reference = stems_of(write_tracks(tmp_path / "reference", ["R", "S"], seconds=3.0)).stems
+    save_network(context, train.FINAL)
+    return context, Inputs(corpus, reference, []), Planting(reference, [], [], {})

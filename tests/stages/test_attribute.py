@@ -14,12 +14,11 @@ from raysep.corpus import reading, segments
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.segments import Drawn
 from raysep.decision.roles import Role
-from raysep.errors import RaysepError
+from raysep.errors import RaysepError, StorageUnreachable
 from raysep.probes.gradients import ParameterSum, merge_all
 from raysep.probes.unlearning import damped
 from raysep.separators import checkpoint
 from raysep.stages import attribute, train
-from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
 EVERY = st.dictionaries(
@@ -36,16 +35,6 @@ def test_dealing_loses_and_doubles_nothing(every, count):
 
 
 # The stage
-
-
-@pytest.fixture
-def prepared(tmp_path, make_context, write_tracks, save_network, here):
-    """(context, inputs, planting) of a small corpus with a trained network."""
-    context = make_context(scoring={"fisher_segments": 8, "fisher_shards": 2, "most_segments": 2})
-    corpus = stems_of(write_tracks(tmp_path / "corpus", ["A", "B", "C", "D"], seconds=3.0)).stems
-    reference = stems_of(write_tracks(tmp_path / "reference", ["R", "S"], seconds=3.0)).stems
-    save_network(context, train.FINAL)
-    return context, Inputs(corpus, reference, []), Planting(reference, [], [], {})
 
 
 def weights(run, *parts):
@@ -91,6 +80,36 @@ def test_the_fisher_of_shards_is_that_of_one_shard(prepared, make_context, here)
     assert sums[0][0] == sums[1][0] == 8
     for name, value in sums[0][1].items():
         assert np.allclose(value, sums[1][1][name], rtol=1e-6, atol=1e-12)
+
+
+def test_what_the_attribution_could_not_read_is_noted(prepared):
+    context, inputs, planting = prepared
+    lost = [inputs.corpus[0], planting.unlearning[0]]
+    for stem in lost:
+        Path(stem.uri).unlink()
+    attribute.attribute(context, inputs, planting)
+    unread = dict(context.run.read_json("run.json")["stages"]["attribute"]["unread"])
+    assert unread.keys() == {stem.stem_id for stem in lost}
+    assert all("no such file" in told for told in unread.values())
+
+
+@pytest.mark.parametrize("after", [0, 3, 12, 24])
+def test_an_outage_of_the_storage_leaves_no_probe_out(prepared, monkeypatch, after):
+    from raysep.corpus import reading
+
+    context, inputs, planting = prepared
+    original, read = reading.storage.read_bytes, []
+
+    def away(uri):
+        read.append(uri)
+        if len(read) > after:
+            raise StorageUnreachable(f"{uri}: away")
+        return original(uri)
+
+    monkeypatch.setattr(reading.storage, "read_bytes", away)
+    with pytest.raises(StorageUnreachable):
+        attribute.attribute(context, inputs, planting)
+    assert not context.run.is_done("attribute")
 
 
 def test_a_killed_stage_does_what_is_missing_and_ends_the_same(prepared, here):
@@ -159,7 +178,7 @@ def test_silent_segments_neither_end_the_run_nor_count(prepared, scanned_again):
     worker = attribute.Mover.of(context)
     network, _ = train.load_network(run, train.FINAL)
     check = segments.draw(context.segments_of(inputs.corpus), 64, f"{context.config.seed}/checked")
-    mixtures, targets = worker._load_audible(Drawn.of(check, inputs.corpus), network, "the corpus")
+    mixtures, targets, _ = worker._load_audible(Drawn.of(check, inputs.corpus), network, "the corpus")
     some = {track: indices for track, indices in check.items() if track in ("A", "C")}
     expected, _, _ = worker.load(Drawn.of(some, inputs.corpus), network)
     assert mixtures.equal(expected)

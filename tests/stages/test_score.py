@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from raysep import rundir
 from raysep.corpus import manifest
 from raysep.corpus.layouts import stems_of
-from raysep.errors import BadInput, RaysepError
+from raysep.errors import BadInput, RaysepError, StorageUnreachable
 from raysep.probes import scoring
 from raysep.probes.catalogue import PROBES
-from raysep.stages import kit, score
+from raysep.stages import failures, kit, score
 from raysep.stages.inputs import Inputs
 from raysep.stages.passes import split
 from raysep.stages.plant import Planting
@@ -171,6 +171,45 @@ def test_every_stem_of_corpus_calibration_and_planted_tracks_comes_out(given, sc
         ("B/drums", "/no/B/drums.wav", "truncated")
     ]
     assert record["shards"] == record["shards_scored_now"] == len(here[0])
+
+
+def test_what_an_earlier_stage_could_not_read_is_a_failure_too_until_it_is_scored_again(given, scored, here):
+    context, inputs, planting = given()
+    scored["B/drums"] = "failed"
+    with context.run.stage("train") as record:
+        record.update(failures.noted({"B/drums": "gone", "C/bass": "gone"}))
+    score.score(context, inputs, planting)
+    failed = {row["stem_id"]: row["message"] for row in context.run.read_table("failed.parquet").to_pylist()}
+    assert failed == {"B/drums": "truncated", "C/bass": "gone; left out of train"}
+    score.score(replace(context, retry_failed=True), inputs, planting)  # C/bass is scored, B/drums still is not
+    failed = [row["stem_id"] for row in context.run.read_table("failed.parquet").to_pylist()]
+    assert failed == ["B/drums"]
+
+
+def test_an_outage_of_the_storage_ends_the_pass_and_fails_no_stem(given, scored, here):
+    context, inputs, planting = given()
+    scored["B/drums"] = StorageUnreachable("s3://b/k: away")
+    with pytest.raises(StorageUnreachable, match="s3://b/k: away"):
+        score.score(context, inputs, planting)
+    assert not context.run.has("failed.parquet")
+    assert not context.run.is_done("score")
+    scored.clear()
+    score.score(context, inputs, planting)
+    assert len(context.run.read_table("failed.parquet")) == 0
+
+
+def test_an_outage_while_a_track_is_read_or_scored_is_no_failed_row(worker, tracks, seen, monkeypatch):
+    from raysep.corpus import reading
+
+    def away(*_):
+        raise StorageUnreachable("s3://b/k: away")
+
+    stems = manifest.tracks_of(tracks)["A"]
+    for place, name in ((scoring, "score_track"), (reading.storage, "read_bytes")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, away)
+            with pytest.raises(StorageUnreachable):
+                worker._track("kit", "A", stems)
 
 
 def test_a_shard_that_is_given_up_fails_its_stems_and_not_the_pass(given, scored):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,6 +216,18 @@ def test_a_pool_full_of_silence_is_filled_until_every_label_sounds(prepared, sca
         trial._fill(SegmentPool(LABELS, len(LABELS) * STEM_BYTES), kept)
 
 
+def test_a_trial_tells_what_it_was_trained_without(prepared, save_network):
+    context, inputs, planting = prepared
+    save_network(context, train.FINAL)
+    Path(next(s.uri for s in inputs.corpus if s.stem_id == "t1/drums")).unlink()
+    reports: list[dict] = []
+    trial_of(context, inputs, planting)({"ratio": 0.0}, reports.append)
+    for row in reports:
+        (told,) = json.loads(row["unread"]).items()
+        assert told[0] == "t1/drums"
+        assert "drums.wav: no such file" in told[1]
+
+
 # The stage
 
 
@@ -223,14 +237,15 @@ def searched(prepared, monkeypatch):
     context, inputs, planting = prepared
     given: dict = {}
 
-    def run(rows: list[dict]) -> dict:
+    def run(rows: list[dict], retry_failed: bool = False) -> dict:
         def found(trial, space, **options):
             given.update(options, trial=trial, space=space)
             return rows
 
+        given.clear()
         monkeypatch.setattr(tune, "search", found)
-        search.search(context, inputs, planting)
-        return context.run.read_json("done", "search.json") | {"given": given}
+        search.search(replace(context, retry_failed=retry_failed), inputs, planting)
+        return context.run.read_json("done", "search.json") | {"given": dict(given)}
 
     run.context = context
     return run
@@ -252,8 +267,21 @@ def test_the_best_of_the_trials_that_got_furthest_wins(searched):
     assert record["given"]["samples"] == 2
     assert record["silent_references"] == 3
     assert searched.context.run.read_table("search.parquet").to_pylist() == rows
-    record["given"].clear()
     assert searched(rows)["given"] == {}  # done: not searched again
+
+
+def test_what_trials_could_not_read_is_noted_and_searched_again_when_asked(searched):
+    unread = {"unread": json.dumps({"t1/drums": "gone"})}
+    rows = [{"ratio": r, "validation_sdr": 3.0, "rung": 2, "error": "", **unread} for r in (0.0, 0.4)]
+    record = searched(rows)
+    assert record["unread"] == [["t1/drums", "gone"]]
+    run = searched.context.run
+    storage.delete(run.path("done", "search.json"))
+    assert searched(rows)["given"]["name"] == record["given"]["name"]  # a killed one goes on
+    storage.delete(run.path("done", "search.json"))
+    again = searched([{"ratio": 0.0, "validation_sdr": 3.0, "rung": 2, "error": ""}], retry_failed=True)
+    assert again["given"]["name"] != record["given"]["name"]
+    assert again["unread"] == run.read_json("run.json")["stages"]["search"]["unread"] == []
 
 
 def test_a_trial_that_failed_first_loses_no_column_of_the_others(searched):

@@ -288,6 +288,28 @@ def test_finished_checkpoints_of_a_killed_stage_are_kept(make_context, make_stem
     assert context.run.is_done("retrain")
 
 
+def test_stems_that_a_training_lacked_are_noted_and_it_is_done_again_when_asked(make_context, make_stems, trained):
+    context = make_context()
+    plans = [train.plan(context, name, train.whole(make_stems(["A"]))) for name in ("x", "y")]
+
+    def note(plan, **more):
+        context.run.write_json({"fingerprint": plan.fingerprint, **more}, "checkpoints", f"{plan.name}.json")
+
+    note(plans[0], unread={"A/bass": "gone"})
+    note(plans[1], unread={})
+    for again in (False, True):
+        train.run_plans(replace(context, retry_failed=again), "retrain", plans)
+        storage.delete(context.run.path("done", "retrain.json"))
+        if not again:
+            assert trained == []
+            assert context.run.read_json("run.json")["stages"]["retrain"]["unread"] == [["A/bass", "gone"]]
+    ((_, group),) = trained
+    assert [plan.is_trained() for plan in plans] == [False, True]  # that is for the group to do
+    train.run_plans(context, "retrain", plans)
+    assert trained[1][1].name != group.name  # nor does Ray take the former one for it
+    assert context.run.read_json("run.json")["stages"]["retrain"]["unread"] == []
+
+
 def test_the_groups_name_changes_with_every_plan(make_context, make_stems, trained):
     context = make_context()
     for k, seed in enumerate((0, 1)):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from raysep.errors import BadInput
+from raysep.errors import BadInput, StorageUnreachable
 from raysep.training import source
 from raysep.training.pool import SegmentPool
 from raysep.training.source import Source
@@ -37,6 +37,7 @@ def batch(*pieces: tuple[str, int, str], frames: int = FRAMES, seed: int = 0, si
         "weight": np.ones(len(pieces)),
         "frames": np.array([0 if p[2] else frames for p in pieces]),
         "error": np.array([p[2] for p in pieces]),
+        "storage": np.array(["" for _ in pieces]),
         "audio": audio,
     }
 
@@ -73,7 +74,16 @@ def test_a_corpus_that_fits_is_read_once_and_what_cannot_be_read_is_remembered()
     for step in range(20):
         assert made.draw(step).shape == (2, 2, 1, 200)
     assert (len(made.pool), shard.passes, made.resident) == (2, 1, True)
-    assert made.unreadable == {"B/bass.wav: truncated"}
+    assert made.unreadable == {"B/bass": "B/bass.wav: truncated"}
+
+
+def test_an_outage_of_the_storage_is_no_stem_that_cannot_be_read():
+    away = batch(("B/bass", 0, "s3://b/B/bass.wav: cannot be reached"))
+    away["storage"] = np.array(["StorageUnreachable"])
+    made = source_of(Shard([*corpus(1), away]))
+    with pytest.raises(StorageUnreachable, match=r"^s3://b/B/bass\.wav: cannot be reached$"):
+        made.fill()
+    assert made.unreadable == {}
 
 
 def test_a_label_of_which_nothing_can_be_read_is_named():

@@ -94,8 +94,8 @@ class TrainingWorker(AudioWorker):
             pool.add(stem.stem_id, 0, stem.stem, read_stem(stem, self.sample_rate, self.channels), track=stem.track)
         return pool
 
-    def read(self, reference: Drawn, labels: tuple[str, ...]) -> tuple[np.ndarray, int]:
-        """The chosen segments of the reference, and how many tracks could not be read: as ``read_segments`` gives them."""
+    def read(self, reference: Drawn, labels: tuple[str, ...]) -> tuple[np.ndarray, dict[str, str]]:
+        """The chosen segments of the reference, and which stems could not be read: as ``read_segments`` gives them."""
         scoring = self.config.scoring
         length = round(scoring.segment_seconds * self.sample_rate)
         return read_segments(reference, labels, self.sample_rate, self.channels, length, scoring.most_segments)

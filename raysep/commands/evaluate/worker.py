@@ -14,7 +14,7 @@ from raysep.audio.levels import SILENCE_DBFS
 from raysep.commands.evaluate.models import Candidate
 from raysep.corpus import storage
 from raysep.corpus.manifest import Stem
-from raysep.errors import BadInput, RaysepError
+from raysep.errors import BadInput, RaysepError, StorageError
 from raysep.evaluation.measures import BSS_EVAL, FRAMEWISE, MEASURES, SILENT, TrackMeasures, track_measures
 from raysep.outcome import Outcome
 from raysep.rundir import table_bytes
@@ -94,6 +94,8 @@ class TrackEvaluator(Worker):
         models = [(model, model.among(there)) for model in self.models if set(model.stems) & set(there)]
         try:
             references, rate = read_track(track, stems, there)
+        except StorageError:
+            raise
         except RaysepError as error:
             return failed_rows(track, [judged for _, judged in models], str(error)), []
         rows, frames = [], []
@@ -105,6 +107,8 @@ class TrackEvaluator(Worker):
                 estimates = np.stack([given[stem] for stem in model.stems])
                 check_finite(model, track, estimates)
                 found = track_measures(own, estimates, rate, self.options.measures, self.options.backend)
+            except StorageError:
+                raise
             except Exception as error:  # a track that one model cannot be judged on must not end the evaluation
                 message = str(error) if isinstance(error, RaysepError) else f"{type(error).__name__}: {error}"
                 rows += failed_rows(track, [model], message)

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from raysep.corpus import storage
 from raysep.corpus.manifest import Stem
-from raysep.errors import AudioError, BadInput
+from raysep.errors import AudioError, BadInput, StorageError
 from raysep.outcome import Outcome
 from raysep.rundir import Run, table_bytes
 from raysep.stages.passes import Counts, Worker
@@ -126,6 +126,8 @@ def embed(embedder: Embedder, stem: Stem) -> tuple[dict[str, Any], np.ndarray]:
             raise BadInput(f"{stem.uri}: its embedding is not finite")
     except AudioError as error:
         return row | {"outcome": Outcome.FAILED, "message": str(error)}, nothing
+    except StorageError:
+        raise
     except Exception as error:  # one odd file must not end the pass: it is reported with the reason
         return row | {"outcome": Outcome.FAILED, "message": f"{type(error).__name__}: {error}"}, nothing
     if len(frames) < LEAST_FRAMES:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from raysep.commands.fad.embedding import LEAST_FRAMES, Located, read_rows, read_vectors
 from raysep.corpus.manifest import Stem
-from raysep.errors import BadInput, RaysepError
+from raysep.errors import BadInput, RaysepError, StorageError
 from raysep.outcome import Outcome
 from raysep.probes.fad.null import FEWEST_TRACKS
 from raysep.probes.fad.reference_file import SUFFIX, MadeWith, ReferenceFile
@@ -91,6 +91,8 @@ class StemScorer(Worker):
         for each in payload:
             try:
                 rows.append(score(each.stem, told[each.name], frames[each.name], reference, self.measures))
+            except StorageError:
+                raise
             except Exception as error:  # one odd stem must not end the pass: it is reported with the reason
                 rows.append(failed_row(each.stem, f"{type(error).__name__}: {error}"))
         counts = {"rows": len(rows), "failed": sum(row["outcome"] == Outcome.FAILED for row in rows)}

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import PurePosixPath
 
-from pyarrow import fs
-
 from raysep.corpus import storage
 from raysep.corpus.layouts.headers import EXTENSIONS
 from raysep.errors import BadInput
@@ -33,7 +31,7 @@ def find(inputs: Sequence[str], apart_from: str) -> list[InputFile]:
     found: dict[str, str] = {}  # uri -> name
     for given in inputs:
         uri = storage.absolute(given)
-        kind = _kind(uri)
+        kind = storage.kind(uri)
         if kind == "file":
             below = [uri]
         elif kind == "folder":
@@ -90,12 +88,6 @@ def _longer(names: dict[str, str], uris: list[str]) -> Iterator[dict[str, str]]:
             yield {u: "/".join((p.with_suffix("") if bare else p).parts[-parts:]) for u, p in paths.items()}
     for first in count(1):
         yield {uri: f"{names[uri]}-{number}" for number, uri in enumerate(uris, start=first)}
-
-
-def _kind(uri: str) -> str:
-    system, path = storage.filesystem(uri)
-    kind = system.get_file_info(path).type
-    return {fs.FileType.File: "file", fs.FileType.Directory: "folder"}.get(kind, "")
 
 
 def _below(folder: str, recursive: bool = True) -> list[str]:

@@ -21,7 +21,15 @@ from raysep.audio.files import AudioInfo, decode_blocks, probe
 from raysep.commands.separate.inputs import InputFile, find
 from raysep.commands.separate.stem_files import StemFiles, workspace, write_stems
 from raysep.corpus import identity, outputs, storage
-from raysep.errors import AudioError, BadInput, FinishedWithFailures, OutputError, RaysepError, RunConflict
+from raysep.errors import (
+    AudioError,
+    BadInput,
+    FinishedWithFailures,
+    OutputError,
+    RaysepError,
+    RunConflict,
+    StorageError,
+)
 from raysep.screen import Progress
 from raysep.version import __version__
 
@@ -96,9 +104,7 @@ def separate_each(
                 with progress.bar(f"{number}/{len(jobs)} {job.source.name}") as advance:
                     job.run(network, batch, advance, progress.say)
             done.append(Separated(job.source.uri, job.files))
-        except (
-            OutputError
-        ):  # where the files go is full, or not to be written: no input is to blame, and none would fare better
+        except (OutputError, StorageError):  # no input is to blame, and none would fare better
             raise
         except Exception as error:
             done.append(Separated(job.source.uri, (), job.told(error)))

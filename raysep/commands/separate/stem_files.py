@@ -5,7 +5,6 @@ What is in memory is a batch of chunks with its estimates, whatever the mixture'
 
 from __future__ import annotations
 
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from raysep.separators.base import Separator
 
 CLIPS = ("clip", "rescale")
-UPLOAD_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -177,10 +175,7 @@ def workspace(folder: str) -> Iterator[Path]:
     with TemporaryDirectory(prefix="raysep-") as temporary:
         yield Path(temporary)
         for file in sorted(Path(temporary).iterdir()):
-            uri = storage.join(folder, file.name)
-            system, path = storage.filesystem(uri)
-            with file.open("rb") as source, writing(uri), system.open_output_stream(path) as target:
-                shutil.copyfileobj(source, target, UPLOAD_BYTES)
+            storage.upload(file, storage.join(folder, file.name))
 
 
 def _writer(path: Path, info: AudioInfo, options: StemFiles) -> AudioWriter:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from raysep.corpus import storage
-from raysep.corpus.identity import modified_of
 from raysep.corpus.layouts.headers import EXTENSIONS, File
 from raysep.corpus.layouts.notes import Note, several
 from raysep.errors import BadInput
@@ -23,11 +22,10 @@ class Listing:
 def listing(root: str) -> Listing:
     """Every file below a folder, local or in a store. Raises ``BadInput`` when it is none, or a name is not text."""
     try:
-        if not storage.exists(root):
-            raise BadInput(f"{root}: no such folder; give the folder that holds the tracks' folders")
+        if (kind := storage.kind(root)) != "folder":
+            what = "a file" if kind else "no such folder"
+            raise BadInput(f"{root}: {what}; give the folder that holds the tracks' folders")
         return _in_store(root) if storage.is_remote(root) else _local(root)
-    except NotADirectoryError:
-        raise BadInput(f"{root}: a file; give the folder that holds the tracks' folders") from None
     except OSError as error:
         raise BadInput(
             f"{root}: cannot be listed ({error}); check the address, the access rights, "
@@ -38,9 +36,7 @@ def listing(root: str) -> Listing:
 def _in_store(root: str) -> Listing:
     infos = [(storage.uri_of(root, info), info) for info in storage.list_files(root)]
     return Listing(
-        tuple(
-            File(uri, info.size, PurePosixPath(uri[len(root) :].lstrip("/")), modified_of(info)) for uri, info in infos
-        )
+        tuple(File(uri, info.size, PurePosixPath(uri[len(root) :].lstrip("/")), info.modified) for uri, info in infos)
     )
 
 

@@ -81,7 +81,8 @@ def test_six_channels_are_judged_as_they_are_trained_on(tmp_path, model):
     audio = {label: (0.05 * rng.standard_normal((8000, 6))).astype(np.float32) for label in LABELS}
     for label in LABELS:
         soundfile.write(folder / f"{label}.wav", audio[label], 8000, "FLOAT")
-    references, _ = worker.read_track("T", stems_of(str(tmp_path / "surround")).stems, LABELS)
+    stems = {stem.stem: stem for stem in stems_of(str(tmp_path / "surround")).stems}
+    references, _ = worker.read_track("T", stems, LABELS)
     assert references.shape == (4, 2, 8000)
     for label, reference in zip(LABELS, references, strict=True):
         assert reference[0] == pytest.approx(audio[label].mean(axis=1), abs=1e-6)

@@ -339,6 +339,6 @@ def test_a_store_that_does_not_answer(monkeypatch):
     def refuse(*_):
         raise OSError("ACCESS_DENIED")
 
-    monkeypatch.setattr(storage, "exists", refuse)
+    monkeypatch.setattr(storage, "kind", refuse)
     with pytest.raises(BadInput, match=r"cannot be listed \(ACCESS_DENIED\); .*AWS_ENDPOINT_URL"):
         stems_of("s3://some/corpus")

@@ -66,7 +66,7 @@ def test_only_a_path_depends_on_the_working_directory(tmp_path, monkeypatch):
     [
         ("", r"embedder 'clap-music' ships no weights: give --embedder-weights .*or scoring\.embedder_weights"),
         ("nowhere/net.pt", r"nowhere/net.pt: embedder 'clap-music' finds no weights"),
-        ("gs://bucket/net.pt", "gs://bucket/net.pt: storage of this kind"),
+        ("ftp://bucket/net.pt", "ftp://bucket/net.pt: storage of this kind"),
         ("hub:name", r"hub:name: not a model of the hub; write hub:owner/name"),
         ("hub:a/b/c", "not a model of the hub"),
     ],

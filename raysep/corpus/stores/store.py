@@ -1,0 +1,73 @@
+"""What a store does. Each of its requests is patient with outages by itself: see ``raysep.corpus.retry``."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from raysep.corpus.stores.ranges import Ranges
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file of a listing, all of it told by the listing itself."""
+
+    uri: str
+    size: int  # bytes
+    etag: str = ""  # the store's own, of a file's version; folders have none
+    modified: int = 0  # nanoseconds since 1970; 0: the store does not say
+
+    @property
+    def path(self) -> str:
+        """Without the scheme: ``bucket/key``, or the path itself."""
+        return self.uri.partition("://")[2] or self.uri
+
+    @property
+    def base_name(self) -> str:
+        return self.uri.rpartition("/")[2]
+
+
+class Store(ABC):
+    """Every method may raise ``StorageUnreachable`` and ``StorageRefused``; those that read, ``FileNotFoundError``."""
+
+    @abstractmethod
+    def kind(self, uri: str) -> str:
+        """``"file"``, ``"folder"``, or ``""`` when nothing is there."""
+
+    @abstractmethod
+    def look_up(self, uri: str) -> Listed | None:
+        """What a listing would tell of one file; None when there is none."""
+
+    @abstractmethod
+    def read(self, uri: str) -> bytes:
+        """The whole file."""
+
+    @abstractmethod
+    def ranges(self, uri: str) -> Ranges:
+        """The file to be read by ranges."""
+
+    @abstractmethod
+    def write(self, uri: str, data: bytes) -> None:
+        """A reader sees nothing or all of it; two writers of the same do no harm."""
+
+    @abstractmethod
+    def upload(self, file: Path, uri: str) -> None:
+        """Write what a file of this machine holds, however large, likewise."""
+
+    @abstractmethod
+    def delete(self, uri: str) -> None:
+        """A file; nothing when there is none."""
+
+    @abstractmethod
+    def delete_folder(self, uri: str) -> None:
+        """Everything below a folder; nothing when there is none."""
+
+    @abstractmethod
+    def list(self, uri: str, recursive: bool) -> Iterator[Listed]:
+        """Every file below a folder, hidden ones too, in any order; none below one that is not there."""
+
+    def copy(self, source: str, target: str) -> None:
+        """Within this store, without the bytes coming here where the store can do that."""
+        self.write(target, self.read(source))
