@@ -108,7 +108,7 @@ def mixture_beside(stems: Sequence[Stem]) -> Stem | None:
         uri = storage.uri_of(folder, info)
         name, _, ending = info.base_name.lower().rpartition(".")
         if name == MIXTURE and f".{ending}" in EXTENSIONS:
-            read, etag, _ = header(uri, info.size)
+            read, etag, _ = header(uri)
             return to_stem(stems[0].track, MIXTURE, File(uri, info.size, PurePosixPath(info.base_name)), read, etag, "")
     return None
 

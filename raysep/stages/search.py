@@ -249,8 +249,8 @@ class Trial:
             left = {RESIDUE: found.residue} if found.silent else {}
             seconds = time.perf_counter() - begin
             error = standard_error(np.array([found.by_track]))
-            metrics = {METRIC: found.value, ERROR: error, SILENT: len(found.silent), SECONDS: seconds}
-            metrics |= {UNREAD: json.dumps(unread)}
+            metrics: dict[str, Any] = {METRIC: found.value, ERROR: error, SILENT: len(found.silent), SECONDS: seconds}
+            metrics[UNREAD] = json.dumps(unread)
             report(metrics | left, {"training": state.state_dict(), "seconds": seconds})
             network.train()
 
