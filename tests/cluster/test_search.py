@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -48,7 +49,7 @@ class Places:
 def search(folder: Path, name: str = "s", most: int | None = None, **changes) -> list[dict]:
     folder.mkdir(exist_ok=True)
     options = {
-        "samples": 10,
+        "samples": 8,
         "first": [{"place": place} for place in (1, 6, 3, 0)],
         "seed": 3,
         "metric": "value",
@@ -67,7 +68,7 @@ def test_any_number_of_workers_finds_the_same_and_stops_the_same(ray_runtime, tm
     found = [search(tmp_path / str(most), most=most) for most in (1, 3)]
     assert found[0] == found[1]
     rows = found[0]
-    assert len(rows) == 10
+    assert len(rows) == 8
     assert {1, 6, 3, 0} <= {row["place"] for row in rows}
     assert all(row["value"] == row["rung"] - 1 - abs(row["place"] - 5) and row["error"] == "" for row in rows)
     assert all(row["twice"] == 2 * row["place"] for row in rows)
@@ -94,22 +95,28 @@ def test_a_trial_that_fails_is_recorded_and_the_others_go_on(ray_runtime, tmp_pa
 def test_a_search_that_was_killed_goes_on_inside_its_trials(ray_runtime, tmp_path):
     whole = search(tmp_path / "whole", samples=2)
     folder = tmp_path / "killed"
-    script = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom pathlib import Path\nimport test_search as t\n"
-        "from raysep.cluster import session\nsession.connect('local', cpus=2)\n"
-        f"t.search(Path({str(folder)!r}), samples=2, seconds=4.0)"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "TUNE_GLOBAL_CHECKPOINT_S": "0.2"}
-    process = subprocess.Popen([sys.executable, "-c", script], env=environment, start_new_session=True)
+    process = driver(folder, seconds=4.0)
     deadline = time.monotonic() + 120
     while not all((folder / f"{place}.log").exists() for place in (1, 6)) and time.monotonic() < deadline:
         time.sleep(0.2)
     time.sleep(1.5)  # until Tune has written down what was reported
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    rows = search(folder, samples=2)
-    assert rows == whole
+    assert driver(folder, seconds=0.0).wait(timeout=120) == 0
+    assert json.loads((folder / "rows.json").read_text()) == whole
     for place in (1, 6):
         rungs = (folder / f"{place}.log").read_text().split()
         assert rungs.count("0") == 1  # not from the beginning
         assert set(rungs) == {"0", "1", "2"}
+
+
+def driver(folder: Path, seconds: float) -> subprocess.Popen:
+    """A process of its own that searches on a Ray of its own, and writes down what it found."""
+    script = (
+        "import json\nfrom pathlib import Path\nimport test_search\nfrom raysep.cluster import session\n"
+        f"session.connect('local', cpus=2)\nfolder = Path({str(folder)!r})\n"
+        f"rows = test_search.search(folder, samples=2, seconds={seconds})\n"
+        "(folder / 'rows.json').write_text(json.dumps(rows))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "TUNE_GLOBAL_CHECKPOINT_S": "0.2"}
+    return subprocess.Popen([sys.executable, "-c", script], env=environment, start_new_session=True)
