@@ -6,6 +6,7 @@ This is the paper's way of finding the ratio, kept as the check on the estimate 
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,6 +38,9 @@ def search(
     metrics ``metric`` and ``also``, ``rung`` reached, and ``error`` (empty unless the trial failed). A search of the same name goes on
     where it was killed. Raises the ``StorageError`` that ended a trial: the next call tries that one again.
     """
+    logging.getLogger("ray.tune").setLevel(
+        logging.CRITICAL
+    )  # a trial's traceback is in its row, which the caller tells of
     filesystem, path = storage.filesystem(storage_path)
     points = 1
     for values in space.values():

@@ -86,8 +86,14 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
         )
         judged = [row for row in rows if row.get(METRIC) is not None and not row["error"]]
         failed = [row for row in rows if row["error"]]
+        # What comes before the last line is the worker's traceback.
+        reason = failed[0]["error"].strip().splitlines()[-1] if failed else ""
+        if failed and judged:
+            context.progress.say(
+                f"note: {len(failed)} of {len(rows)} trials of the search failed, the first, of ratio {failed[0]['ratio']}, "
+                f"with: {reason}; search.parquet has all, and the best ratio is one of the others"
+            )
         if failed and not judged:
-            reason = failed[0]["error"].strip().splitlines()[-1]  # what comes before is the worker's traceback
             raise RaysepError(
                 f"search: all {len(rows)} trials failed, the first, of ratio {failed[0]['ratio']}, with: {reason}; "
                 "start the same command again to try them once more"
