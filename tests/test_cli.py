@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from raysep import __version__, cli, pipeline
+from raysep import __version__, cli, errors, pipeline
 from raysep.errors import AudioError, BadInput, FinishedWithFailures, RaysepError, RunConflict
 
 sys.path.insert(0, str(Path(__file__).parent))  # the same helper module under any import mode of pytest
@@ -235,3 +235,34 @@ def test_a_job_that_failed_fails_the_command(raysep, monkeypatch):
     assert code == 1
     assert "training …" in output
     assert "raysep-1: ended as FAILED (out of disk)" in error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (FileNotFoundError("s3://b/k: no such bucket"), 2, "s3://b/k: no such bucket"),
+        (PermissionError(13, "Permission denied", "/root/x"), 2, "Permission denied: '/root/x'"),
+        (OSError(28, "No space left on device", "/full/x"), 1, "No space left on device: '/full/x'"),
+    ],
+    ids=["gone", "refused", "full"],
+)
+def test_what_the_system_refuses_is_one_line(raysep, monkeypatch, error, code, words):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("raysep.rundir.existing", fail)
+    ended, _, told = raysep("status", "runs/x")
+    assert (ended, len(told.splitlines())) == (code, 1)
+    assert words in told
+    monkeypatch.setenv("RAYSEP_DEBUG", "1")
+    with pytest.raises(OSError, match=words.partition(":")[0]):
+        cli.main()
+
+
+@pytest.mark.parametrize(("kind", "code"), [("StorageUnreachable", 1), ("StorageRefused", 2)])
+def test_a_storage_that_cannot_be_used_is_one_line(raysep, monkeypatch, kind, code):
+    def fail(*_):
+        raise getattr(errors, kind)("s3://b/run: away")
+
+    monkeypatch.setattr("raysep.rundir.existing", fail)
+    assert raysep("status", "s3://b/run") == (code, "", "raysep: s3://b/run: away\n")

@@ -6,6 +6,7 @@ trials and the same results on any number of workers, and a search that was kill
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -56,6 +57,9 @@ def search(
     search of the same name goes on where it was killed. Raises the ``StorageError`` that ended a trial: the next call tries that one
     again.
     """
+    logging.getLogger("ray.tune").setLevel(
+        logging.CRITICAL
+    )  # a trial's traceback is in its row, which the caller tells of
     filesystem, path = storage.filesystem(storage_path)
     # A batch is there as a whole before the first of it ends: else how quick it is would decide what is in a batch.
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(BATCH))

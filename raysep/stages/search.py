@@ -77,7 +77,8 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
         run.write_table(
             pa.table({key: [row.get(key) for row in rows] for key in COLUMNS.names}, schema=COLUMNS), "search.parquet"
         )
-        refuse_failures(rows)
+        if told := refuse_failures(rows):
+            context.progress.say(f"note: {told}")
         judged = ranked(rows)
         best = judged[0] if judged else None
         removed = [row["keep"] for row in run.read_table("decision.parquet").to_pylist()]
@@ -122,15 +123,21 @@ def warm_starts(
     )
 
 
-def refuse_failures(rows: Sequence[dict[str, Any]]) -> None:
-    """Raise ``RaysepError`` when all trials failed."""
+def refuse_failures(rows: Sequence[dict[str, Any]]) -> str:
+    """What to say of the trials that failed, in one line; "" for none. Raises ``RaysepError`` when all did."""
     failed = [row for row in rows if row["error"]]
-    if failed and not ranked(rows):
-        reason = failed[0]["error"].strip().splitlines()[-1]  # what comes before is the worker's traceback
+    if not failed:
+        return ""
+    reason = failed[0]["error"].strip().splitlines()[-1]  # what comes before is the worker's traceback
+    first = f"the first, of ratio {failed[0]['ratio']}, with: {reason}"
+    if not ranked(rows):
         raise RaysepError(
-            f"search: all {len(rows)} trials failed, the first, of ratio {failed[0]['ratio']}, with: {reason}; "
-            "start the same command again to try them once more"
+            f"search: all {len(rows)} trials failed, {first}; start the same command again to try them once more"
         )
+    return (
+        f"{len(failed)} of {len(rows)} trials of the search failed, {first}; its table has all, and the best ratio is one of "
+        "the others"
+    )
 
 
 def ranked(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

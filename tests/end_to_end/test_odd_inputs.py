@@ -62,5 +62,24 @@ def test_a_stem_that_cannot_be_read_is_reported_and_scored_when_it_is_put_right(
     assert json.loads(storage.read_bytes(run.path("run.json")))["fingerprint"] == fingerprint
 
 
+def test_a_training_without_stems_that_cannot_be_read_says_which(corpora, ray_runtime, tmp_path):
+    corpus = tmp_path / "corpus"
+    shutil.copytree(corpora.clean, corpus)
+    cut, none = (sorted(corpus.glob(f"*/{label}.wav"))[1] for label in ("vocals", "drums"))
+    cut.write_bytes(cut.read_bytes()[:20000])
+    none.write_bytes(b"no audio")
+    request = pipeline.Request(str(corpus), None, str(tmp_path / "run"), preset="smallest", quiet=True)
+    for _ in range(2):  # again, too
+        with pytest.raises(FinishedWithFailures, match=r"2 stems failed.*train into another --out"):
+            pipeline.train(request)
+        rows = Run(request.out).read_table("failed.parquet").to_pylist()
+        assert {row["uri"]: row["error"] for row in rows} == {str(cut): "AudioError", str(none): "AudioError"}
+        told = {row["uri"]: row["message"] for row in rows}
+        assert "truncated" in told[str(cut)]
+        assert "left out of retrain" in told[str(cut)]
+        assert "could not be read as audio when it was scanned" in told[str(none)]
+    assert storage.exists(f"{request.out}/checkpoints/separator-seed0.safetensors")
+
+
 def decision_of(stem_id: str, run: Run) -> dict:
     return next(row for row in run.read_table("decision.parquet").to_pylist() if row["stem_id"] == stem_id)

@@ -14,6 +14,7 @@ from raysep.corpus import storage
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RaysepError
+from raysep.screen import Progress
 from raysep.stages import decide, search, train
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
@@ -237,14 +238,14 @@ def searched(prepared, monkeypatch):
     context, inputs, planting = prepared
     given: dict = {}
 
-    def run(rows: list[dict], retry_failed: bool = False) -> dict:
+    def run(rows: list[dict], retry_failed: bool = False, quiet: bool = True) -> dict:
         def found(trial, space, **options):
             given.update(options, trial=trial, space=space)
             return rows
 
         given.clear()
         monkeypatch.setattr(tune, "search", found)
-        search.search(replace(context, retry_failed=retry_failed), inputs, planting)
+        search.search(replace(context, retry_failed=retry_failed, progress=Progress(quiet)), inputs, planting)
         return context.run.read_json("done", "search.json") | {"given": dict(given)}
 
     run.context = context
@@ -284,12 +285,14 @@ def test_what_trials_could_not_read_is_noted_and_searched_again_when_asked(searc
     assert again["unread"] == run.read_json("run.json")["stages"]["search"]["unread"] == []
 
 
-def test_a_trial_that_failed_first_loses_no_column_of_the_others(searched):
+def test_a_trial_that_failed_first_loses_no_column_of_the_others_and_is_told(searched, capsys):
     rows = [
         {"ratio": 0.0, "error": "out of memory"},
         {"ratio": 0.4, "validation_sdr": 4.0, "rung": 2, "error": ""},
     ]
-    assert searched(rows)["best_ratio"] == 0.4
+    assert searched(rows, quiet=False)["best_ratio"] == 0.4
+    told = " ".join(capsys.readouterr().err.split())
+    assert "1 of 2 trials of the search failed, the first, of ratio 0.0, with: out of memory" in told
     table = searched.context.run.read_table("search.parquet").to_pylist()
     unknown = dict.fromkeys(("validation_sdr", "silent", "residue", "rung"))
     assert table[0] == {"ratio": 0.0, **unknown, "error": "out of memory"}

@@ -143,7 +143,8 @@ def _warm(
             storage_path=run.path(FOLDER, "warm"),
             advance=advance,
         )
-    search.refuse_failures(rows)
+    if told := search.refuse_failures(rows):
+        context.progress.say(f"note: {told}")
     return rows, [figures.warm_row(row, trial) for row in rows]
 
 
