@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from raysep import __version__, cli, errors, pipeline
-from raysep.errors import AudioError, BadInput, FinishedWithFailures, RaysepError, RunConflict
+from raysep.errors import AudioError, BadInput, FinishedWithFailures, OutputError, RaysepError, RunConflict
 
 sys.path.insert(0, str(Path(__file__).parent))  # the same helper module under any import mode of pytest
 
@@ -242,7 +242,7 @@ def test_a_job_that_failed_fails_the_command(raysep, monkeypatch):
     [
         (FileNotFoundError("s3://b/k: no such bucket"), 2, "s3://b/k: no such bucket"),
         (PermissionError(13, "Permission denied", "/root/x"), 2, "Permission denied: '/root/x'"),
-        (OSError(28, "No space left on device", "/full/x"), 1, "No space left on device: '/full/x'"),
+        (OSError(28, "No space left on device", "/full/x"), 1, "/full/x: cannot be written (No space left on device)"),
     ],
     ids=["gone", "refused", "full"],
 )
@@ -255,7 +255,7 @@ def test_what_the_system_refuses_is_one_line(raysep, monkeypatch, error, code, w
     assert (ended, len(told.splitlines())) == (code, 1)
     assert words in told
     monkeypatch.setenv("RAYSEP_DEBUG", "1")
-    with pytest.raises(OSError, match=words.partition(":")[0]):
+    with pytest.raises((OSError, OutputError), match=words.partition(":")[0]):
         cli.main()
 
 

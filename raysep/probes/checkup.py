@@ -19,7 +19,7 @@ from raysep.corpus.layouts.headers import EXTENSIONS, File, header, to_stem
 from raysep.corpus.layouts.naming import MIXTURE
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_stem
-from raysep.errors import AudioError
+from raysep.errors import AudioError, StorageError
 from raysep.outcome import Outcome
 from raysep.probes import against_mixture, flaws
 
@@ -70,6 +70,8 @@ def _read(stem: Stem) -> tuple[dict[str, Any], np.ndarray | None]:
     row: dict[str, Any] = {"track": stem.track, "stem": stem.stem, "uri": stem.uri, "message": ""}
     try:
         audio = read_stem(stem, stem.sample_rate, stem.channels)
+    except StorageError:
+        raise
     except AudioError as error:
         return row | {"outcome": str(Outcome.FAILED), "message": str(error)}, None
     except Exception as error:  # one odd file must not end the pass: it is reported with the reason

@@ -24,6 +24,7 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 TAKEN = frozenset(
     {
         "track",
+        "fold",
         "stem",
         "segment",
         "start",

@@ -118,7 +118,7 @@ def test_a_listing_is_a_request_a_thousand_keys(proxy, bucket):
         found = storage.list_files(f"{bucket}/many")
         assert len(proxy.seen) == 2 + 2
     assert [f.base_name for f in found] == [f"{number:04d}" for number in range(1001)]
-    assert (found[0].size, len(found[0].etag), found[0].modified.year > 2000) == (1, 32, True)
+    assert (found[0].size, len(found[0].etag), found[0].modified > 30 * 365 * 86400 * 10**9) == (1, 32, True)
 
 
 @pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
@@ -218,7 +218,7 @@ def test_a_key_is_read_as_the_store_has_it(bucket):
 def test_a_corpus_below_a_double_slash(bucket, write_corpus):
     root = write_corpus(f"{bucket}//my corpus/", ["A [live] #1", unicodedata.normalize("NFD", "Ä")], mixture=False)
     stems = stems_of(root).stems
-    assert {s.track for s in stems} == {"A [live] #1", unicodedata.normalize("NFD", "Ä")}
+    assert {s.track for s in stems} == {"A [live] #1", "Ä"}
     assert all(storage.exists(s.uri) for s in stems)
 
 

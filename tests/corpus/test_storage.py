@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from raysep.corpus import storage
-from raysep.errors import BadInput
+from raysep.errors import BadInput, OutputError
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -72,7 +72,7 @@ def test_a_failed_local_write_leaves_the_old_file_and_no_other(tmp_path, monkeyp
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OutputError, match="disk full"):
         storage.write_bytes(uri, b"new")
     assert storage.read_bytes(uri) == b"old"
     assert os.listdir(tmp_path) == ["file"]

@@ -222,7 +222,7 @@ def test_a_trial_tells_what_it_was_trained_without(prepared, save_network):
     save_network(context, train.FINAL)
     Path(next(s.uri for s in inputs.corpus if s.stem_id == "t1/drums")).unlink()
     reports: list[dict] = []
-    trial_of(context, inputs, planting)({"ratio": 0.0}, reports.append)
+    trial_of(context, inputs, planting)(point(0.0), None, lambda metrics, state: reports.append(metrics))
     for row in reports:
         (told,) = json.loads(row["unread"]).items()
         assert told[0] == "t1/drums"
