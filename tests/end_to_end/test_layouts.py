@@ -127,15 +127,18 @@ def test_the_same_stems_are_found(name, tmp_path, write_tracks):
 @pytest.mark.train
 @pytest.mark.parametrize("name", TREES)
 def test_a_layout_goes_through_the_whole_cleaning(name, request_for, corpora, ray_runtime, tmp_path):
+    """As far as the decision; to the proof those whose stems are no mixture, or sums of several files."""
     places = {
         role: TREES[name](Path(getattr(corpora, role)), tmp_path / role) for role in ("corpus", "reference", "test")
     }
     overrides = {"proof": {"arms": ["contaminated", "cleaned"]}}
-    run = pipeline.clean(request_for(tmp_path / "run", overrides=overrides, **places))
+    until = None if name in ("msst2", "moisesdb") else "decide"
+    run = pipeline.clean(request_for(tmp_path / "run", overrides=overrides, until=until, **places))
     rows = run.read_table("decision.parquet").to_pylist()
     assert len(rows) == len(stems_of(corpora.corpus).stems)
     assert {row["outcome"] for row in rows} <= {"scored", "silent"}
-    results = run.read_table("results.parquet").to_pylist()
-    assert {row["arm"] for row in results} == {"contaminated", "cleaned"}
-    assert {row["stem"] for row in results} == set(LABELS)
+    if until is None:
+        results = run.read_table("results.parquet").to_pylist()
+        assert {row["arm"] for row in results} == {"contaminated", "cleaned"}
+        assert {row["stem"] for row in results} == set(LABELS)
     assert len(manifest.read(run.path("cleaned.parquet"))) == sum(row["keep"] for row in rows)
