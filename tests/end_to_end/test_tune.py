@@ -66,7 +66,7 @@ def test_what_the_proof_trained_is_taken_over(finished, ray_runtime):
 
 def modified(run: Run) -> dict[str, object]:
     files = storage.list_files(run.path("tune", "checkpoints"))
-    return {info.base_name: info.mtime_ns for info in files}
+    return {info.base_name: info.modified for info in files}
 
 
 def copied(run: Run, target: str) -> Run:
