@@ -66,12 +66,9 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     trainable = tune.with_resources(_trainable(trial, metric), _each(available, most))
     uri = storage.join(storage_path, name)
-    if storage.exists(storage.join(uri, "tuner.pkl")):
-        tuner = tune.Tuner.restore(
-            storage.join(path, name), trainable=trainable, storage_filesystem=filesystem, restart_errored=True
-        )
-    else:
-        tuner = tune.Tuner(
+
+    def begun() -> tune.Tuner:
+        return tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
                 num_samples=samples,
@@ -88,11 +85,29 @@ def search(
                 callbacks=[_Progress(samples, on_progress)],
             ),
         )
-    results = tuner.fit()
+
+    if storage.exists(storage.join(uri, "tuner.pkl")):
+        results = _gone_on(storage.join(path, name), trainable, filesystem)
+        if results is None:
+            storage.delete_folder(uri)
+    else:
+        results = None
+    if results is None:
+        results = begun().fit()
     found = sorted((results[number] for number in range(len(results))), key=_point_of)
     if ended := next(filter(None, (storage_error(result.error) for result in found)), None):
         raise ended
     return [_row(result, (metric, *also, "rung")) for result in found]
+
+
+def _gone_on(path: str, trainable: Any, filesystem: Any) -> tune.ResultGrid | None:
+    """A search from where it was killed. None where it must begin anew: Optuna does not know a trial again that had failed."""
+    try:
+        return tune.Tuner.restore(path, trainable=trainable, storage_filesystem=filesystem, restart_errored=True).fit()
+    except Exception as error:
+        if ended := storage_error(error):
+            raise ended from error
+        return None
 
 
 def _drawn(space: Space, metric: str, samples: int, first: Sequence[Point], seed: int) -> OptunaSearch:
