@@ -95,11 +95,11 @@ def test_a_trial_that_fails_is_recorded_and_the_others_go_on(ray_runtime, tmp_pa
 def test_a_search_that_was_killed_goes_on_inside_its_trials(ray_runtime, tmp_path):
     whole = search(tmp_path / "whole", samples=2)
     folder = tmp_path / "killed"
-    process = driver(folder, seconds=4.0)
+    process = driver(folder, seconds=9.0)
     deadline = time.monotonic() + 120
     while not all((folder / f"{place}.log").exists() for place in FIRST[:2]) and time.monotonic() < deadline:
         time.sleep(0.2)
-    time.sleep(1.5)  # until Tune has written down what was reported
+    time.sleep(5)  # until Tune has written down what was reported
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert driver(folder, seconds=0.0).wait(timeout=120) == 0
