@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from raysep import config as settings
 from raysep.config import Config
 from raysep.corpus import hashing, labels, manifest, outputs, storage
-from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
 from raysep.rundir import Run
 
 if TYPE_CHECKING:
     from raysep.resources import Resources
+    from raysep.screen import Progress
     from raysep.stages.context import Context
     from raysep.stages.inputs import Inputs
     from raysep.stages.plant import Planting
@@ -144,29 +144,15 @@ def prove(
     from raysep.rundir import existing
     from raysep.screen import Progress
     from raysep.stages import failures, prove, report
-    from raysep.stages.context import Context
 
     run = existing(root, "decision.parquet", "stems.parquet")
-    record, found = run.read_json("run.json"), _inputs_of(run)
-    config = settings.from_dict(record["config"])
-    benchmark = None
+    record, benchmark = run.read_json("run.json"), None
     if truth := record.get("truth"):
         benchmark = Benchmark(truth, record.get("clean_corpus"), record.get("condition"))
     with session.session(address) as available:
-        session.check_reachable(run.root, available)
-        context = Context(
-            run=run,
-            config=config,
-            available=available,
-            progress=Progress(quiet),
-            fingerprint=record["fingerprint"],
-            workers=workers,
-            sample_rate=config.sample_rate or found.sample_rate,
-            channels=found.channels,
-        )
-        count = prove.prove_further(
-            context, found, benchmark, arms or config.proof.arms, seeds or len(config.proof.seeds)
-        )
+        context, found = reopened(run, available, Progress(quiet), workers)
+        proof = context.config.proof
+        count = prove.prove_further(context, found, benchmark, arms or proof.arms, seeds or len(proof.seeds))
     failures.add(run)
     context.progress.say(f"{count} trainings added" if count else "nothing to add: every arm has every seed")
     report.report(context, benchmark)
@@ -174,14 +160,22 @@ def prove(
     return run
 
 
-def _inputs_of(run: Run) -> Inputs:
-    """What a run works on, from its folder alone."""
-    from raysep.stages.inputs import Inputs
+def reopened(run: Run, available: Resources, progress: Progress, workers: int | None = None) -> tuple[Context, Inputs]:
+    """A run that is there, by its own record, to go on from: its context and what it works on.
 
-    def stems(name: str) -> list[Stem]:
-        return manifest.read(run.path(f"{name}.parquet")) if run.has(f"{name}.parquet") else []
+    Raises ``BadInput`` when its folder or its corpus cannot be reached from the cluster.
+    """
+    from raysep.cluster.session import check_reachable
+    from raysep.stages.context import Context
+    from raysep.stages.inputs import inputs_in
 
-    return Inputs(stems("manifest"), stems("reference"), stems("test"))
+    found, record = inputs_in(run), run.read_json("run.json")
+    for uri in (run.root, found.corpus[0].uri):
+        check_reachable(uri, available)
+    config = settings.from_dict(record["config"])
+    rate = config.sample_rate or found.sample_rate
+    context = Context(run, config, available, progress, record["fingerprint"], workers, False, rate, found.channels)
+    return context, found
 
 
 def _score(context: Context, found: Inputs) -> Planting:

@@ -241,7 +241,7 @@ def test_a_job_that_failed_fails_the_command(raysep, monkeypatch):
     ("error", "code", "words"),
     [
         (FileNotFoundError("s3://b/k: no such bucket"), 2, "s3://b/k: no such bucket"),
-        (PermissionError(13, "Permission denied", "/root/x"), 2, "Permission denied: '/root/x'"),
+        (PermissionError(13, "Permission denied", "/full/x"), 2, "Permission denied: '/full/x'"),
         (OSError(28, "No space left on device", "/full/x"), 1, "/full/x: cannot be written (No space left on device)"),
     ],
     ids=["gone", "refused", "full"],

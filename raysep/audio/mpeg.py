@@ -14,7 +14,6 @@ ENDLESS = 10_000_000  # MPEG frames: 72 hours at 44.1 kHz
 SEARCHED = 1 << 16  # bytes behind the ID3 tags in which the first frame is looked for
 DECODER_DELAY = 529  # samples, which a tag's padding counts and the decoder has taken off
 RATES = (44100, 48000, 32000)
-KBITS = 320, 160  # the largest frames of MPEG 1, and of MPEG 2 and 2.5: a tag fits into them
 LAYER_3 = 1
 
 

@@ -48,18 +48,18 @@ def search(
     available: Resources,
     most: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> list[dict[str, Any]]:
     """``samples`` points, ``first`` those given in Optuna's own values; higher ``metric`` is better.
 
     ``trial(point, state, report)`` and ``space`` must be picklable. A trial calls ``report(metrics, state)`` once a rung, and is
     given the last ``state`` when it was interrupted, else None. At most ``most`` run at once. Returns a row per trial: its
     point, of the last metrics ``metric`` and ``also``, the ``rung`` reached, and ``error`` (empty unless the trial failed). A
-    search of the same name goes on where it was killed. Raises the ``StorageError`` that ended a trial: the next call tries that one
-    again.
+    search of the same name goes on where it was killed, or begins again and says so where that cannot be. Raises the ``StorageError``
+    that ended a trial: the next call tries that one again.
     """
-    logging.getLogger("ray.tune").setLevel(
-        logging.CRITICAL
-    )  # a trial's traceback is in its row, which the caller tells of
+    # A trial's traceback is in its row, which the caller tells of.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     filesystem, path = storage.filesystem(storage_path)
     # A batch is there as a whole before the first of it ends: else how quick it is would decide what is in a batch.
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(BATCH))
@@ -86,12 +86,12 @@ def search(
             ),
         )
 
+    results = None
     if storage.exists(storage.join(uri, "tuner.pkl")):
         results = _gone_on(storage.join(path, name), trainable, filesystem)
         if results is None:
+            say("note: the search's earlier trials could not be gone on with: it begins again")
             storage.delete_folder(uri)
-    else:
-        results = None
     if results is None:
         results = begun().fit()
     found = sorted((results[number] for number in range(len(results))), key=_point_of)

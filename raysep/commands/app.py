@@ -112,7 +112,8 @@ def names_of(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.split(",")) if text else None
 
 
-def overrides_of(config: str | None, assignments: list[str] | None) -> dict:
+def overrides_of(config: str | None, assignments: list[str] | None, **named: Any) -> dict:
+    """The settings of a file, those of ``--set`` over them, and over both those that have an option of their own."""
     from raysep import config as settings
     from raysep.corpus import storage
     from raysep.errors import BadInput
@@ -127,4 +128,4 @@ def overrides_of(config: str | None, assignments: list[str] | None) -> dict:
             raise BadInput(f"--config {config}: not a text file ({error}); `raysep config` shows the form") from None
     for text in assignments or []:
         overrides = settings.merge(overrides, settings.parse_assignment(text))
-    return overrides
+    return overrides | {name: value for name, value in named.items() if value is not None}

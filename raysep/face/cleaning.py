@@ -91,7 +91,6 @@ def clean(
     run. ``raysep clean --help`` tells what each argument means; ``settings`` are nested, ``{"training": {"steps": 800}}``.
     """
     from raysep import pipeline
-    from raysep.config import merge
 
     request = pipeline.Request(
         corpus=at(corpus),
@@ -99,7 +98,7 @@ def clean(
         out=at(out),
         test=at(test),
         preset=preset,
-        overrides=merge(overrides(config, settings), {"rounds": rounds} if rounds else {}),
+        overrides=overrides(config, settings, rounds=rounds),
         search=search,
         workers=workers,
         retry_failed=retry_failed,
@@ -137,7 +136,6 @@ def score(
     ``clean`` with the same arguments goes on from here. Raises as ``clean`` does.
     """
     from raysep import pipeline
-    from raysep.config import merge
 
     request = pipeline.Request(
         corpus=at(corpus),
@@ -145,7 +143,7 @@ def score(
         out=at(out),
         test=at(test),
         preset=preset,
-        overrides=merge(overrides(config, settings), {"rounds": rounds} if rounds else {}),
+        overrides=overrides(config, settings, rounds=rounds),
         workers=workers,
         retry_failed=retry_failed,
         address=address,

@@ -72,12 +72,12 @@ def where(place: Place) -> str:
     return storage.absolute(at(place))
 
 
-def overrides(config: Place | None, settings: Nested | None) -> dict[str, Any]:
-    """The settings of a file, with ``settings`` over them. Raises ``BadInput`` for a file that holds none."""
+def overrides(config: Place | None, settings: Nested | None, **named: Any) -> dict[str, Any]:
+    """The settings of a file, ``settings`` over them, and over both those with a name. Raises ``BadInput`` for a file of none."""
     from raysep.commands.app import overrides_of
     from raysep.config import merge
 
-    return merge(overrides_of(at(config), None), dict(settings or {}))
+    return merge(merge(overrides_of(at(config), None), dict(settings or {})), overrides_of(None, None, **named))
 
 
 @contextmanager

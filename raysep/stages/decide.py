@@ -163,7 +163,7 @@ def judge_again(run: Run, settings: dict[str, Any], verdicts: str | None = None)
 
     config = _config_with(run, settings)
     said = read_verdicts(verdicts, config.labels) if verdicts else []
-    table = table_again(run, settings)
+    table = _by(run, config)
     table = obey(table, said) if verdicts else table
     corpus = manifest.read(run.path("manifest.parquet"))
     entries = handling.use(config.decision.handling, rows_of(table), corpus)
@@ -172,12 +172,15 @@ def judge_again(run: Run, settings: dict[str, Any], verdicts: str | None = None)
 
 def table_again(run: Run, settings: dict[str, Any]) -> pa.Table:
     """The decision table alone, by the rule and nobody's own word."""
-    config = _config_with(run, settings)
-    return by_rule(run.read_table("stems.parquet"), config.decision, config.seed)
+    return _by(run, _config_with(run, settings))
 
 
 def _config_with(run: Run, settings: dict[str, Any]) -> Config:
     return from_dict(merge(run.read_json("run.json")["config"], {"decision": settings}))
+
+
+def _by(run: Run, config: Config) -> pa.Table:
+    return by_rule(run.read_table("stems.parquet"), config.decision, config.seed)
 
 
 def per_stem(run: Run, corpus: list[Stem], planting: Planting) -> pa.Table:

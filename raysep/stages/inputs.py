@@ -74,6 +74,11 @@ class Inputs:
         return digests | ({"validation": manifest.digest(self.validation)} if self.validation else {})
 
 
+def inputs_in(run: Run) -> Inputs:
+    """What a run works on, from its folder alone."""
+    return Inputs(**{role: manifest.read(run.path(file)) if run.has(file) else [] for role, file in MANIFESTS.items()})
+
+
 def read_inputs(
     corpus: str,
     reference: str | None,

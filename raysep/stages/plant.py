@@ -182,9 +182,9 @@ def noisy_origins(injected: set[str], config: Config) -> set[str]:
 def _corrupt(context: Context, injected: list[Stem], advance: Advance) -> tuple[list[Stem], Roles]:
     """Write the corrupted copies into the run's folder; returns their stems and roles."""
     config, run = context.config, context.run
+    every, count = mixes_of(injected), config.planting.copies
     # A single stem that is left over has no other beside it, which half of the faults need.
-    mixes = {name: mix for name, mix in mixes_of(injected).items() if len(mix) > 1} or mixes_of(injected)
-    count = config.planting.copies
+    mixes = {name: mix for name, mix in every.items() if len(mix) > 1} or every
     copies = {copy_name(copy, name): mix for copy in range(count) for name, mix in mixes.items()}
     origin = {copy_name(copy, name): name for copy in range(count) for name in mixes}
     labels = {name: tuple(stems) for name, stems in copies.items()}

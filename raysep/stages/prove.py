@@ -75,17 +75,12 @@ def prove_further(context: Context, inputs: Inputs, benchmark: Any, arms: Sequen
     missing = [(arm, seed) for seed in numbers for arm in chosen if (arm.name, seed) not in there]
     if not missing:
         return 0
-    test = inputs.test or inputs.reference
-    plans = [_plan(context, arm, seed) for arm, seed in missing]
-    train.run_plans(context, f"retrain-{_next(run, 'retrain')}", plans)
-    trained = fingerprint(context.fingerprint, [p.fingerprint for p in plans], MEASURED)
-    networks = [Trained(arm.name, seed, arm.size, test) for arm, seed in missing]
+    plans = _train(context, f"retrain-{_next(run, 'retrain')}", missing)
     with run.stage(f"evaluate-{_next(run, 'evaluate')}") as record, context.progress.bar("evaluate") as advance:
-        table = _evaluate(context, dict(enumerate(networks, start=len(there))), trained, advance)
+        table = _evaluate(context, missing, plans, inputs.test or inputs.reference, advance, first=len(there))
+        whole = [before, table] if before else [table]
+        run.write_table(pa.concat_tables(whole, promote_options="default"), "results.parquet")
         record.update(trainings=[trained_as(arm.name, seed) for arm, seed in missing])
-        run.write_table(
-            pa.concat_tables([before, table] if before else [table], promote_options="default"), "results.parquet"
-        )
     return len(missing)
 
 
@@ -96,20 +91,22 @@ def _next(run: Run, stage: str) -> int:
 
 def train_and_evaluate(context: Context, arms: list[Arm], test: list[Stem]) -> None:
     """Every arm with every seed, by the same recipe; without test tracks the trained networks are all there is."""
-    run, proof = context.run, context.config.proof
-    plans = [_plan(context, arm, seed) for seed in proof.seeds for arm in arms]
-    train.run_plans(context, "retrain", plans)
+    run, seeds = context.run, context.config.proof.seeds
+    plans = _train(context, "retrain", [(arm, seed) for seed in seeds for arm in arms])
     if test and not run.is_done("evaluate"):
         with run.stage("evaluate") as record, context.progress.bar("evaluate") as advance:
-            trained = fingerprint(context.fingerprint, [p.fingerprint for p in plans], MEASURED)
-            networks = [Trained(arm.name, seed, arm.size, test) for arm in arms for seed in proof.seeds]
-            table = _evaluate(context, dict(enumerate(networks)), trained, advance)
+            table = _evaluate(context, [(arm, seed) for arm in arms for seed in seeds], plans, test, advance)
             run.write_table(table, "results.parquet")
-            record.update(arms=[arm.name for arm in arms], seeds=list(proof.seeds))
+            record.update(arms=[arm.name for arm in arms], seeds=list(seeds))
 
 
-def _plan(context: Context, arm: Arm, seed: int) -> Plan:
-    return train.plan(context, trained_as(arm.name, seed), arm.entries, seed=seed_of(seed), recipe=arm.recipe)
+def _train(context: Context, stage: str, wanted: list[tuple[Arm, int]]) -> list[Plan]:
+    plans = [
+        train.plan(context, trained_as(arm.name, seed), arm.entries, seed=seed_of(seed), recipe=arm.recipe)
+        for arm, seed in wanted
+    ]
+    train.run_plans(context, stage, plans)
+    return plans
 
 
 def seed_of(seed: int) -> int:
@@ -136,11 +133,18 @@ class Trained:
 
 
 def _evaluate(
-    context: Context, networks: dict[int, Trained], fingerprint: str, advance: Callable[..., None]
+    context: Context,
+    wanted: list[tuple[Arm, int]],
+    plans: list[Plan],
+    test: list[Stem],
+    advance: Callable[..., None],
+    first: int = 0,
 ) -> pa.Table:
-    """Trained networks on every test track, a shard each, by its number; the rows of all of them."""
-    work = replace(Pass.of(context, "evaluate"), fingerprint=fingerprint)
-    done = work.run(Evaluator.of(context, fingerprint=fingerprint), networks, advance)
+    """Trained networks on every test track, a shard each, numbered from ``first`` on; the rows of all of them."""
+    trained = fingerprint(context.fingerprint, [p.fingerprint for p in plans], MEASURED)
+    networks = {k: Trained(arm.name, seed, arm.size, test) for k, (arm, seed) in enumerate(wanted, start=first)}
+    work = replace(Pass.of(context, "evaluate"), fingerprint=trained)
+    done = work.run(Evaluator.of(context, fingerprint=trained), networks, advance)
     if done.lost:
         raise RaysepError(f"evaluation failed ({done.reason}); start the same command again to go on")
     return pa.concat_tables(context.run.read_table("evaluation", f"part-{number:05d}.parquet") for number in networks)

@@ -120,6 +120,7 @@ def warm_starts(
         available=context.available,
         most=context.workers,
         on_progress=advance,
+        say=context.progress.say,
     )
 
 

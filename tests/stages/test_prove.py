@@ -169,7 +169,7 @@ def test_what_is_there_is_not_trained_again_and_every_arm_gets_every_seed(proven
 def test_a_further_proof_that_was_killed_before_its_table_goes_on(proven, monkeypatch):
     context, inputs, stages = proven
 
-    def killed(*_):
+    def killed(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as once:

@@ -85,7 +85,6 @@ def clean(
     report.html into the run folder. Exit code 3: all done, but some stems could not be read (failed.parquet).
     """
     from raysep import pipeline
-    from raysep.config import merge
     from raysep.errors import BadInput
 
     if until not in (None, pipeline.DECIDE):
@@ -96,7 +95,7 @@ def clean(
         out=out,
         test=test,
         preset=preset,
-        overrides=merge(overrides_of(config, settings), {"rounds": rounds} if rounds else {}),
+        overrides=overrides_of(config, settings, rounds=rounds),
         search=search,
         workers=workers,
         retry_failed=retry_failed,
@@ -130,7 +129,6 @@ def score(
 ) -> None:
     """Score every stem by every probe and end there: `raysep decide` decides by the scores, `raysep clean` goes on."""
     from raysep import pipeline
-    from raysep.config import merge
 
     request = pipeline.Request(
         corpus=corpus,
@@ -138,7 +136,7 @@ def score(
         out=out,
         test=test,
         preset=preset,
-        overrides=merge(overrides_of(config, settings), {"rounds": rounds} if rounds else {}),
+        overrides=overrides_of(config, settings, rounds=rounds),
         workers=workers,
         retry_failed=retry_failed,
         address=address,

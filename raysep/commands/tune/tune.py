@@ -15,10 +15,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from raysep import config as settings
+from raysep import pipeline
 from raysep.commands.tune import figures, space, trials
 from raysep.commands.tune.trials import Candidate
-from raysep.corpus import manifest, storage
+from raysep.corpus import storage
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
@@ -59,11 +59,9 @@ def tune(request: TuneRequest) -> Run:
         raise BadInput(
             f"{run.root}: its checkpoints are gone, and trials begin at {train.FINAL}; clean into a new folder"
         )
-    inputs, progress = inputs_of(run), Progress(request.quiet)
+    progress = Progress(request.quiet)
     with session.session(request.address) as available:
-        for uri in (run.root, inputs.corpus[0].uri):
-            session.check_reachable(uri, available)
-        context = context_of(run, inputs, available, progress, request.workers)
+        context, inputs = pipeline.reopened(run, available, progress, request.workers)
         planting = plant.plant(context, inputs)
         held_out, why = held_out_of(inputs, planting)
         if why:
@@ -79,19 +77,8 @@ def tune(request: TuneRequest) -> Run:
     return run
 
 
-def inputs_of(run: Run) -> Inputs:
-    return Inputs(manifest.read(run.path("manifest.parquet")), manifest.read(run.path("reference.parquet")), [])
-
-
 def usable(inputs: Inputs) -> list[Stem]:
     return [stem for stem in inputs.corpus if stem.frames]
-
-
-def context_of(run: Run, inputs: Inputs, available: Any, progress: Progress, workers: int | None) -> Context:
-    record = run.read_json("run.json")
-    config = settings.from_dict(record["config"])
-    rate = config.sample_rate or inputs.sample_rate
-    return Context(run, config, available, progress, record["fingerprint"], workers, False, rate, inputs.channels)
 
 
 def _inside(context: Context) -> Context:
@@ -143,8 +130,8 @@ def _warm(
             storage_path=run.path(FOLDER, "warm"),
             advance=advance,
         )
-    if told := search.refuse_failures(rows):
-        context.progress.say(f"note: {told}")
+    if failed := search.refuse_failures(rows):
+        context.progress.say(f"note: {failed}")
     return rows, [figures.warm_row(row, trial) for row in rows]
 
 

@@ -18,12 +18,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from raysep.corpus import storage
-from raysep.corpus.layouts import splits
+from raysep.corpus.layouts import records
 from raysep.corpus.layouts.headers import File
-from raysep.corpus.layouts.instruments import Instruments
-from raysep.corpus.layouts.layout import Found, Layout, Place, Scan
-from raysep.corpus.layouts.naming import checked
-from raysep.corpus.layouts.problems import Problem
+from raysep.corpus.layouts.layout import Layout, Place, Scan
 
 RECORD = "data.json"
 
@@ -33,26 +30,13 @@ class MoisesDB(Layout):
         return not place.is_file and any(_is_record(file) for file in place.files)
 
     def scan(self, place: Place) -> Scan:
-        instruments = Instruments(checked(place.naming))
-        records = {"/".join(file.path.parts[:-1]): file for file in place.files if _is_record(file)}
-        split = splits.choose(place.root, place.split, records)
+        files = {"/".join(file.path.parts[:-1]): file for file in place.files if _is_record(file)}
         by_path = {str(file.path): file for file in place.files}
-        found: list[Found] = []
-        problems: list[Problem] = []
-        for folder, record in sorted(records.items()):
-            track = split.below(folder)
-            if track is None:
-                continue
-            try:
-                stems = _stems(json.loads(storage.read_bytes(record.uri)))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                message = f"{record.uri}: not a record of MoisesDB ({type(error).__name__}: {error}); mend or remove the folder"
-                problems.append(Problem(track, "", record.uri, message))
-                continue
-            held, bleed = _held(folder, stems, by_path, record)
-            found += instruments.stems(track, held, bleed)
-        read = place.read(found, [*split.notes, *instruments.notes()])
-        return Scan(read.stems, problems + read.problems, read.notes)
+
+        def held(folder: str, record: File) -> records.Held:
+            return _held(folder, _stems(json.loads(storage.read_bytes(record.uri))), by_path, record)
+
+        return records.scan(place, files, held, "MoisesDB")
 
 
 def _is_record(file: File) -> bool:
@@ -70,7 +54,7 @@ def _stems(record: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 def _held(
     folder: str, stems: Mapping[str, list[dict[str, Any]]], by_path: Mapping[str, File], record: File
-) -> tuple[dict[str, list[File]], dict[str, bool | None]]:
+) -> records.Held:
     """Stem name → its files, and whether any bleeds. A file that is named and not there fails where it is read."""
     held: dict[str, list[File]] = {}
     bleed: dict[str, bool | None] = {}

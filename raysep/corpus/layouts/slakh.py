@@ -16,12 +16,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from raysep.corpus import storage
-from raysep.corpus.layouts import splits
+from raysep.corpus.layouts import records
 from raysep.corpus.layouts.headers import EXTENSIONS, File
-from raysep.corpus.layouts.instruments import Instruments
-from raysep.corpus.layouts.layout import Found, Layout, Place, Scan
-from raysep.corpus.layouts.naming import checked
-from raysep.corpus.layouts.problems import Problem
+from raysep.corpus.layouts.layout import Layout, Place, Scan
 
 RECORD, STEMS = "metadata.yaml", "stems"
 
@@ -35,28 +32,12 @@ class Slakh(Layout):
         return any(file.path.parent.name == STEMS and file.path.parent.parent in records for file in place.audio)
 
     def scan(self, place: Place) -> Scan:
-        instruments = Instruments(checked(place.naming))
-        records = {"/".join(file.path.parts[:-1]): file for file in place.files if file.path.name == RECORD}
-        split = splits.choose(place.root, place.split, records)
+        files = {"/".join(file.path.parts[:-1]): file for file in place.files if file.path.name == RECORD}
         audio: dict[str, dict[str, File]] = defaultdict(dict)
         for file in place.files:
             if file.path.suffix.lower() in EXTENSIONS and file.path.parent.name == STEMS:
                 audio["/".join(file.path.parts[:-2])][file.path.stem] = file
-        found: list[Found] = []
-        problems: list[Problem] = []
-        for folder, record in sorted(records.items()):
-            track = split.below(folder)
-            if track is None:
-                continue
-            try:
-                found += instruments.stems(track, _held(_read(record), audio[folder]))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                message = (
-                    f"{record.uri}: not a record of Slakh ({type(error).__name__}: {error}); mend or remove the folder"
-                )
-                problems.append(Problem(track, "", record.uri, message))
-        read = place.read(found, [*split.notes, *instruments.notes()])
-        return Scan(read.stems, problems + read.problems, read.notes)
+        return records.scan(place, files, lambda folder, record: (_held(_read(record), audio[folder]), {}), "Slakh")
 
 
 def _read(record: File) -> Mapping[str, Any]:

@@ -5,12 +5,13 @@ import json
 import pytest
 
 from raysep import config as settings
+from raysep import pipeline
 from raysep.commands.tune import trials, tune
 from raysep.commands.tune.tune import TuneRequest
 from raysep.corpus import manifest, storage
 from raysep.errors import BadInput
 from raysep.stages import prove, report, search
-from raysep.stages.inputs import Inputs
+from raysep.stages.inputs import Inputs, inputs_in
 from raysep.stages.plant import Planting
 from raysep.training.plan import sidecar_of
 
@@ -39,8 +40,8 @@ def test_a_run_without_the_network_that_scored_is_refused(scored):
 
 
 def test_the_run_is_gone_on_with_by_its_own_settings_and_rate(scored):
-    inputs = tune.inputs_of(scored.run)
-    context = tune.context_of(scored.run, inputs, scored.available, scored.progress, 3)
+    context, inputs = pipeline.reopened(scored.run, scored.available, scored.progress, 3)
+    assert inputs == inputs_in(scored.run)
     assert context.config == scored.config
     assert (context.sample_rate, context.channels, context.workers, context.fingerprint) == (8000, 1, 3, "abc")
 
