@@ -58,11 +58,11 @@ def widen(song: Song, fonts: Sequence[str], rng: np.random.Generator) -> tuple[S
     for label, programs in (("drums", KITS), ("bass", BASSES), ("other", CHORDAL)):
         parts = getattr(song, label)
         stems[label] = tuple(
-            replace(part, program=int(programs[rng.integers(len(programs))])) if rng.random() < 0.6 else part
+            replace(part, program=int(programs[int(rng.integers(len(programs)))])) if rng.random() < 0.6 else part
             for part in parts
         )
         sounds[label] = tuple(_draw(rng, label, fonts) for _ in parts)
-    return replace(song, **stems), sounds
+    return replace(song, drums=stems["drums"], bass=stems["bass"], other=stems["other"]), sounds
 
 
 def _draw(rng: np.random.Generator, label: str, fonts: Sequence[str]) -> Sound:
@@ -71,13 +71,13 @@ def _draw(rng: np.random.Generator, label: str, fonts: Sequence[str]) -> Sound:
         (float(np.exp(rng.uniform(np.log(120), np.log(7000)))), float(rng.uniform(-9, 9)), float(rng.uniform(0.3, 1.2)))
         for _ in range(3)
     )
-    names = [name for name, (labels, _, _) in EFFECTS.items() if label in labels]
+    fitting = [name for name, (labels, _, _) in EFFECTS.items() if label in labels]
     count = int(rng.choice((0, 1, 2), p=(0.35, 0.4, 0.25)))
+    drawn = [fitting[int(k)] for k in rng.choice(len(fitting), count, replace=False)]
     effects = tuple(
-        (str(name), tuple(float(low + (high - low) * rng.random()) for low, high in EFFECTS[str(name)][1]))
-        for name in rng.choice(names, count, replace=False)
+        (name, tuple(low + (high - low) * float(rng.random()) for low, high in EFFECTS[name][1])) for name in drawn
     )
-    return Sound(str(fonts[rng.integers(len(fonts))]), float(round(rng.uniform(-most, most))), bells, effects)
+    return Sound(str(fonts[int(rng.integers(len(fonts)))]), float(round(rng.uniform(-most, most))), bells, effects)
 
 
 def at_speed(part: Part, shift: float) -> tuple[Part, float]:
