@@ -27,6 +27,8 @@ HANDLINGS: dict[str, str] = {  # as text: a new one is a file and a line here
     "drop": "raysep.decision.handling.drop:DROP",
     "weight": "raysep.decision.handling.weight:WEIGHT",
     "relabel": "raysep.decision.handling.relabel:RELABEL",
+    "spare": "raysep.decision.handling.spare:SPARE",
+    "auto": "raysep.decision.handling.auto:AUTO",
     "table": "raysep.decision.handling.table:TABLE",
 }
 

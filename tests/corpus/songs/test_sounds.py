@@ -57,7 +57,9 @@ def test_drums_keep_their_keys():
 def test_every_effect_keeps_length_level_and_channels(name, seed, hertz):
     rng = np.random.default_rng(seed)
     values = tuple(float(rng.uniform(low, high)) for low, high in EFFECTS[name][1])
-    before = tone(hertz) * np.linspace(1, 0.05, RATE // 2, dtype=np.float32)  # dies away: a compressor leaves a steady tone
+    before = tone(hertz) * np.linspace(
+        1, 0.05, RATE // 2, dtype=np.float32
+    )  # dies away: a compressor leaves a steady tone
     after = colour(before, Sound("", 0.0, (), ((name, values),)), RATE)
     assert after.shape == before.shape
     assert after.dtype == np.float32
