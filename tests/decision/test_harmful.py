@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from tests.decision.conftest import KINDS, make_world
-
 from raysep.decision.harmful import PENALTY, WEIGHT, expected_harm, harm_of_kinds
 from raysep.decision.verdicts import verdicts
+from tests.decision.conftest import KINDS, make_world
 
 HARMS = {"swap": 1.0, "merge": 0.5, "noise": 0.0, "clip": 0.0}
 
