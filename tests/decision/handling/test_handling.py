@@ -113,6 +113,19 @@ def test_spare_keeps_what_does_no_harm_and_auto_moves_before_it_spares(decision)
     assert use("auto", decision, STEMS) == moved
 
 
+def test_what_is_used_although_it_looks_wrong_is_said_with_the_first():
+    rows = {s.stem_id: {"keep": k > 2, "weight": 1.0, "harm": 0.1, "label": None} for k, s in enumerate(STEMS)}
+    entries = use("spare", rows, STEMS)
+    said = "3 stems look wrong and are used, as their fault does no harm, first t0/bass"
+    assert handling.spared(entries, rows) == said
+    assert handling.told([*entries, Entry(STEMS[5], label="drums")], rows).endswith(f"; {said}")
+    one = [e for e in entries if e.stem.stem_id != "t0/bass" and e.stem.stem_id != "t1/bass"]
+    assert handling.spared(one, rows) == "1 stem looks wrong and is used, as its fault does no harm, first t2/bass"
+    assert handling.told(use("drop", rows, STEMS), rows) == ""
+    said_so = {i: row | {"verdict": "keep"} for i, row in rows.items()}
+    assert handling.spared(use("spare", said_so, STEMS), said_so) == ""  # a person's word is no handling's doing
+
+
 def test_how_many_are_relabelled_is_said_with_the_first_whatever_the_order():
     moved = [
         Entry(STEMS[3], label="drums"),
