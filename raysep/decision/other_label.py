@@ -15,7 +15,8 @@ Two stems of a track that were exchanged say so together, and more surely than e
     exchange of a, b = (like b - like a) of the stem called a + (like a - like b) of the stem called b
 
 and where every source that never saw the corpus finds it above 0 and above that of nearly all pairs of clean stems of one
-track, both belong to the other's label. A pair of clean stems, however unusual one of them is, has the other against it.
+track, both belong to the other's label. A pair of clean stems, however unusual one of them is, has the other against it. None of
+n clean pairs being like that, P(corrupt) is then n / (n + 1) at least, whatever the other probes say.
 
 Clean stems are those of the calibration; neither the kinds of planted faults nor any truth is read.
 """
@@ -60,6 +61,7 @@ class Evidence:
 class Found:
     label: str
     words: str  # for the reason
+    sure: float = 0.0  # P(corrupt) that this alone is worth
 
 
 def other_labels(stems: pa.Table, evidence: Evidence) -> dict[str, Found]:
@@ -75,7 +77,7 @@ def other_labels(stems: pa.Table, evidence: Evidence) -> dict[str, Found]:
     own = np.array([place.get(label, -1) for label in labels], dtype=int)
     scored = (np.array(stems["outcome"].to_pylist(), dtype=object) == Outcome.SCORED) & (own >= 0)
     clean = scored & (np.array(stems["role"].to_pylist(), dtype=object) == CALIBRATION)
-    margin = {name: margins(_values(stems, name, len(place))) for name in evidence.sources}
+    margin = {name: margins(likeness(stems, name, len(place))) for name in evidence.sources}
     first = np.stack([np.where(np.isnan(each), -np.inf, each).argmax(axis=1) for each in margin.values()])
     known = np.stack([np.isfinite(each).all(axis=1) for each in margin.values()]).all(axis=0)
     agreed = scored & known & (first == first[0]).all(axis=0) & (first[0] != own)
@@ -86,7 +88,7 @@ def other_labels(stems: pa.Table, evidence: Evidence) -> dict[str, Found]:
         return all(each.passed(margin[name][row, label], label, alike) for name, each in bound.items())
 
     away = {row: int(first[0, row]) for row in np.flatnonzero(agreed).tolist() if exceeds(row, False)}
-    like = {name: _values(stems, name, len(place)) for name in evidence.apart}
+    like = {name: likeness(stems, name, len(place)) for name in evidence.apart}
     told = _exchanged(evidence, stem_ids, tracks, own, like, scored, clean, away)
     for row, label in away.items():
         if stem_ids[row] not in told and exceeds(row, True):
@@ -129,7 +131,8 @@ def _exchanged(
         )
         for row, other in (pair, pair[::-1]):
             label = evidence.labels[own[other]]
-            told[stem_ids[row]] = Found(label, f"exchanged with the track's {label} (together {by})")
+            words = f"exchanged with the track's {label} (together {by})"
+            told[stem_ids[row]] = Found(label, words, 1 - 1 / (len(usual) + 1))
     return told
 
 
@@ -204,7 +207,7 @@ def bounds(margin: np.ndarray, own: np.ndarray) -> Bounds:
     return Bounds(max(0.0, float(np.quantile(foreign.max(axis=1), FOREIGN, method="higher"))), home)
 
 
-def _values(stems: pa.Table, name: str, labels: int) -> np.ndarray:
+def likeness(stems: pa.Table, name: str, labels: int) -> np.ndarray:
     """A column of lists as ``(row, label)``, NaN where there is none."""
     gap = [np.nan] * labels
     rows = [gap if row is None else [np.nan if v is None else v for v in row] for row in stems[name].to_pylist()]

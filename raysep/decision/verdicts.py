@@ -12,19 +12,22 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from raysep.decision.aggregate import WORST, numbers, probe_names, text_column
+from raysep.decision.beyond_doubt import lifted
 from raysep.decision.conformal import calibration_needed, p_values
 from raysep.decision.features import informative, mean_suspicion, peers, standardise
 from raysep.decision.fusion import FEWEST_STEMS, FEWEST_TRACKS, Fusion, can_fuse, fuse
 from raysep.decision.harmful import expected_harm, harm_of_kinds
 from raysep.decision.local_fdr import likelihood_ratio, monotone, posterior, posterior_without_planted
+from raysep.decision.merged import beside_silent_ones
 from raysep.decision.none_removed import why_none_removed
-from raysep.decision.other_label import Evidence, other_labels
+from raysep.decision.other_label import Evidence, Found, other_labels
 from raysep.decision.roles import PLANTED
 from raysep.decision.rules import (
     FUSED,
@@ -42,6 +45,7 @@ from raysep.outcome import Outcome
 
 LEAST_WEIGHT = 1e-3  # of a kept stem, so that a label kept by the floor can still be drawn from
 FEWEST_PLANTED = 8
+WORTH_SAYING = 0.3  # of the chance that a stem holds a silent one's sound
 METADATA = b"raysep.decision"
 SCHEMA = pa.schema(
     [
@@ -105,17 +109,20 @@ def verdicts(
     suspicion = np.full(len(role), np.nan)
     calibrated = can_fuse(role[scored], group[scored])
     harm = np.full(len(role), np.nan)
+    one_probe = rule.probe if isinstance(rule, Ratio) and rule.probe != FUSED else None
     if scored.any():
         rows = stems.filter(pa.array(scored))
         features, known = comparable(rows, role[scored], probes, oriented)
         kind = text_column(rows, "kind", None)
-        if isinstance(rule, Ratio) and rule.probe != FUSED:
-            suspicion[scored] = by_one_probe(rows, role[scored], rule.probe)
+        if one_probe:
+            suspicion[scored] = by_one_probe(rows, role[scored], one_probe)
         else:
             row_of = (role[scored], group[scored], kind)
             suspicion[scored] = fused_suspicion(features, known, *row_of, calibrated, seed, fusion)
         harm[scored] = expected_harm(features, role[scored], kind, harm_of_kinds(kind[role[scored] == PLANTED]))
     sets = {name: scored & (role == name) for name in ("calibration", "corpus", "planted")}
+    found = other_labels(stems, evidence) if evidence else {}
+    merged: dict[str, tuple[float, str]] = {}
     share, refusal = trusted_share(suspicion, sets, group, calibrated, strict, seed)
     p_value, p_corrupt = (np.full(len(role), np.nan) for _ in range(2))
     if calibrated and sets["corpus"].any():
@@ -128,6 +135,12 @@ def verdicts(
         p_corrupt[silent] = silent_posterior(columns["stem"], columns["outcome"], corpus, reference, share.estimate)[
             silent
         ]
+        merged = beside_silent_ones(stems, evidence, found, np.where(silent, p_corrupt, np.nan)) if evidence else {}
+        if not one_probe:
+            sure = np.array([sure_of(i, found, merged) for i in stems["stem_id"].to_pylist()])
+            ours = sets["corpus"]
+            suspicion[ours], p_corrupt[ours] = lifted(suspicion[ours], p_corrupt[ours], sure[ours])
+            harm = np.where(sure > 0, np.fmax(harm, sure), harm)  # a wrong label, which is what harms
     p_corrupt[columns["outcome"] == Outcome.FAILED] = 1.0
 
     judged = Judged(
@@ -138,7 +151,6 @@ def verdicts(
     wanted, reasons = apply_rule(rule, judged, clean_share, refusal)
     keep = respect_floor(wanted, judged, floor, reasons)
     stem_ids = stems["stem_id"].filter(pa.array(corpus)).to_pylist()
-    found = other_labels(stems, evidence) if evidence else {}
     belongs = [None if kept else found.get(stem_id) for stem_id, kept in zip(stem_ids, keep, strict=True)]
     table = pa.table(
         {
@@ -150,10 +162,7 @@ def verdicts(
             "weight": _weights(judged, keep),
             "harm": _nullable(harm[corpus]),
             "label": pa.array([other.label if other else None for other in belongs], pa.string()),
-            "reason": pa.array(
-                [f"{why}; {other.words}" if other else why for why, other in zip(reasons, belongs, strict=True)],
-                pa.string(),
-            ),
+            "reason": pa.array(map(reason_of, reasons, stem_ids, belongs, repeat(merged)), pa.string()),
             "verdict": pa.nulls(len(stem_ids), pa.string()),
         },
         schema=SCHEMA,
@@ -169,6 +178,17 @@ def verdicts(
     told |= {"none_removed": why, "first_other_label": first}
     told["evidence_removed"] = _evidence_removed(stems, suspicion, corpus, np.array(wanted), columns)
     return table.replace_schema_metadata({METADATA: json.dumps(told).encode()})
+
+
+def sure_of(stem_id: str, found: Mapping[str, Found], merged: Mapping[str, tuple[float, str]]) -> float:
+    """What P(corrupt) of a stem is at least, by what its label and its track say; 0 where they say nothing."""
+    return max(found[stem_id].sure if stem_id in found else 0.0, merged.get(stem_id, (0.0, ""))[0])
+
+
+def reason_of(why: str, stem_id: str, other: Found | None, merged: Mapping[str, tuple[float, str]]) -> str:
+    """The rule's own reason, and what else is known of a stem."""
+    chance, words = merged.get(stem_id, (0.0, ""))
+    return "; ".join([why, *([other.words] if other else []), *([words] if chance > WORTH_SAYING else [])])
 
 
 def _evidence_removed(

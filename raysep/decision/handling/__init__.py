@@ -21,7 +21,19 @@ from raysep.training.entry import Entry
 if TYPE_CHECKING:
     from raysep.corpus.manifest import Stem
 
-__all__ = ["HANDLINGS", "Decision", "Entry", "Handling", "described", "named", "relabelled", "resolve", "spared", "told", "use"]
+__all__ = [
+    "HANDLINGS",
+    "Decision",
+    "Entry",
+    "Handling",
+    "described",
+    "named",
+    "relabelled",
+    "resolve",
+    "spared",
+    "told",
+    "use",
+]
 
 HANDLINGS: dict[str, str] = {  # as text: a new one is a file and a line here
     "drop": "raysep.decision.handling.drop:DROP",
