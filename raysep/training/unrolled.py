@@ -8,7 +8,7 @@ for that reason, or cannot be differentiated, is named by ``left_out``, or refus
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from torch.nn.modules.dropout import _DropoutNd as Dropout
 
 from raysep.errors import BadInput, RaysepError
 from raysep.separators.base import Separator
+from raysep.separators.recurrence import step_by_step
 from raysep.training import adam
 from raysep.training.augment import augmentation, varied
 from raysep.training.ema import decay_of
@@ -109,7 +110,8 @@ class Unrolled:
     def gradient(self, parameters: Tensor, weights: Tensor, step: int, differentiable: bool = False) -> Tensor:
         """Of the weighted loss of a step's batch, ``(parameter,)``; ``differentiable`` once more by both arguments."""
         targets, owners = self.batch(step)
-        losses = self.losses(parameters, targets)
+        with step_by_step() if differentiable else nullcontext():
+            losses = self.losses(parameters, targets)
         loss = (losses * self._shares(weights, owners)[:, : losses.shape[1]]).mean()
         (found,) = torch.autograd.grad(loss, parameters, create_graph=differentiable)
         return found
