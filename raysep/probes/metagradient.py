@@ -206,11 +206,14 @@ def stride_for(steps: int, state_bytes: int, memory_bytes: int) -> int:
 
 
 def check_differentiable(training: Unrolled, state: State, weights: Tensor) -> None:
-    """Raise ``BadInput`` in one line when the network's gradient has no gradient itself."""
+    """Raise ``BadInput`` in one line when the network's gradient has no gradient itself.
+
+    By ``backward``, not by ``grad``: what is marked ``once_differentiable`` refuses the first, and is left out by the second.
+    """
     parameters, stems = state.parameters.detach().requires_grad_(), weights.detach().requires_grad_()
     try:
         gradient = training.gradient(parameters, stems, 0, differentiable=True)
-        torch.autograd.grad(gradient, (parameters, stems), torch.ones_like(gradient), allow_unused=True)
+        torch.autograd.backward(gradient, torch.ones_like(gradient))
     except RuntimeError as error:
         reason = (str(error).splitlines() or [""])[0]
         raise BadInput(

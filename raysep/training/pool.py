@@ -156,12 +156,13 @@ class SegmentPool:
 
     def _crop_of(self, label: str, out: np.ndarray, rng: np.random.Generator) -> Key:
         """A random piece of the label into ``(channel, frames)``, audible if ``TRIES`` attempts find one that is."""
-        for _ in range(TRIES):
+        tries = TRIES
+        while True:
             key = self._choose(label, rng)
             _crop(self._pieces[key].audio, rng.random(), out)
-            if is_audible(out):
-                break
-        return key
+            tries -= 1
+            if is_audible(out) or not tries:
+                return key
 
     def _choose(self, label: str, rng: np.random.Generator) -> Key:
         if label not in self._odds:
