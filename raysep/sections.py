@@ -102,7 +102,9 @@ class TrainingSettings:
     eps_root: Annotated[
         float,
         AsIn(Recipe),
-        About("added inside the root of Adam's denominator: makes training smooth, which the metagradient asks for; 0 = Adam"),
+        About(
+            "added inside the root of Adam's denominator: makes training smooth, which the metagradient asks for; 0 = Adam"
+        ),
     ] = 0.0
     ema_decay: Annotated[
         float,

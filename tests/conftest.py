@@ -85,17 +85,25 @@ def unrolled(small_arguments):
 
     from raysep.probes.metagradient import reference_query
     from raysep.separators import registry
+    from raysep.training.norms import fix_statistics
     from raysep.training.recipe import Recipe
-    from raysep.training.unrolled import Batch, Unrolled, fix_statistics
+    from raysep.training.unrolled import Batch, Unrolled
 
-    def make(name="openunmix-joint", dtype=torch.float64, whole_example=False, by_label=True, **changes):
+    def make(
+        name="openunmix-joint",
+        dtype=torch.float64,
+        whole_example=False,
+        fixed_statistics=False,
+        by_label=True,
+        **changes,
+    ):
         rng = np.random.default_rng(3)
         songs = rng.normal(size=(10, 2, 1, 2400)) * rng.uniform(0.05, 0.3, (10, 2, 1, 1))
         songs = torch.from_numpy(songs).to(dtype)
         torch.manual_seed(0)
-        network = registry.build(
-            name, stems=("low", "high"), sample_rate=4000, channels=1, **small_arguments(name)
-        ).to(dtype)
+        network = registry.build(name, stems=("low", "high"), sample_rate=4000, channels=1, **small_arguments(name)).to(
+            dtype
+        )
         network.set_input_statistics(songs.sum(1))
         fix_statistics(network, songs.sum(1))
 
@@ -104,8 +112,16 @@ def unrolled(small_arguments):
             chosen, place = rng.integers(0, 6, (3, 2)), int(rng.integers(0, 1200))
             return Batch(songs[chosen, [0, 1]][..., place : place + 1200], chosen + np.array([0, 6]))
 
-        values = {"steps": 6, "learning_rate": 1e-3, "warmup": 2, "eps_root": 1e-6, "augment": ("gain", "remix")} | changes
-        training = Unrolled(network, draw, Recipe(batch=3, segment_seconds=0.3, seed=1, **values), whole_example)
+        values = {
+            "steps": 6,
+            "learning_rate": 1e-3,
+            "warmup": 2,
+            "eps_root": 1e-6,
+            "augment": ("gain", "remix"),
+        } | changes
+        training = Unrolled(
+            network, draw, Recipe(batch=3, segment_seconds=0.3, seed=1, **values), whole_example, fixed_statistics
+        )
         reference = songs[6:, ..., :1200]
         batches = [(part.sum(1), part) for part in reference.split(2)]
         return training, reference_query(training, batches, by_label)

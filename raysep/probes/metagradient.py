@@ -38,6 +38,7 @@ class Adjoint:
     first: Tensor
     second: Tensor
     average: Tensor
+    statistics: Tensor  # (query, statistic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,14 +94,17 @@ def metagradient(
             kept[end.step] = end
         told(end.step)
     trained = time.perf_counter()
-    losses, slopes = query_slopes(training, end.average if of_average else end.parameters, query)
+    losses, slopes, by_statistics = query_slopes(training, end, query, of_average)
     nothing = torch.zeros_like(slopes)
-    adjoint = Adjoint(nothing if of_average else slopes, nothing, nothing, slopes if of_average else nothing)
+    slopes_of = (nothing, slopes) if of_average else (slopes, nothing)  # of the parameters, of their average
+    adjoint = Adjoint(slopes_of[0], nothing, nothing, slopes_of[1], by_statistics)
     gradient = torch.zeros(len(losses), len(weights), dtype=torch.float64)
     largest = last = float(torch.linalg.vector_norm(slopes))
     after = end
     for first in range((steps - 1) // stride * stride, -1, -stride):
-        segment = list(training.states(weights, kept.pop(first), after.step)) if stride > 1 else [kept.pop(first), after]
+        segment = (
+            list(training.states(weights, kept.pop(first), after.step)) if stride > 1 else [kept.pop(first), after]
+        )
         if not segment[-1].equals(after):
             raise RaysepError(
                 f"steps {first} to {after.step} gave other bits the second time; choose deterministic kernels "
@@ -136,44 +140,64 @@ def pulled_back(training: Unrolled, state: State, weights: Tensor, adjoint: Adjo
     gradient's own derivative, which costs, is asked for once a query with what Adam makes of the adjoint.
     """
     parameters, stems = state.parameters.detach().requires_grad_(), weights.detach().requires_grad_()
-    gradient = training.gradient(parameters, stems, state.step, differentiable=True)
-    kept = training.averaging(state.step)
+    gradient, statistics = training.gradient(parameters, stems, state.step, differentiable=True)
+    kept, momentum = training.averaging(state.step), training.momentum
     before = [x.detach().requires_grad_() for x in (state.parameters, state.first, state.second, gradient)]
     after = training.moved(before[0], before[1], before[2], before[3], state.step)
     moved = adjoint.parameters + (1.0 - kept) * adjoint.average
     rows, shares = [], []
-    for row in zip(moved, adjoint.first, adjoint.second, strict=True):
+    for *row, by_statistics in zip(moved, adjoint.first, adjoint.second, adjoint.statistics, strict=True):
         direct, first, second, through = torch.autograd.grad(after, before, row, retain_graph=True)
         by_parameters, by_stems = torch.autograd.grad(
-            gradient, (parameters, stems), through, retain_graph=True, materialize_grads=True, allow_unused=True
+            (gradient, statistics),
+            (parameters, stems),
+            (through, momentum * by_statistics),
+            retain_graph=True,
+            materialize_grads=True,
+            allow_unused=True,
         )
         rows.append((direct + by_parameters, first, second))
         shares.append(by_stems.double())
     of_parameters, of_first, of_second = (torch.stack(column) for column in zip(*rows, strict=True))
-    return Adjoint(of_parameters, of_first, of_second, kept * adjoint.average), torch.stack(shares)
+    before_it = Adjoint(
+        of_parameters, of_first, of_second, kept * adjoint.average, (1.0 - momentum) * adjoint.statistics
+    )
+    return before_it, torch.stack(shares)
 
 
-def query_slopes(training: Unrolled, parameters: Tensor, query: Query) -> tuple[np.ndarray, Tensor]:
-    """The queries' losses, float64 ``(query,)``, and their gradients by the parameters, ``(query, parameter)``."""
-    leaf = parameters.detach().requires_grad_()
-    losses, slopes = 0.0, 0.0  # type: float | np.ndarray, float | Tensor
-    for part in query(training.named(leaf)):
-        rows = [torch.autograd.grad(one, leaf, retain_graph=True)[0] for one in part]
-        losses, slopes = losses + part.detach().double().cpu().numpy(), slopes + torch.stack(rows)
-    if not isinstance(slopes, Tensor):
+def query_slopes(
+    training: Unrolled, end: State, query: Query, of_average: bool = True
+) -> tuple[np.ndarray, Tensor, Tensor]:
+    """The queries' losses, float64 ``(query,)``, with their gradients by the parameters ``(query, parameter)`` and by the
+    batch norms' statistics ``(query, statistic)``.
+    """
+    leaves = [
+        (end.average if of_average else end.parameters).detach().requires_grad_(),
+        end.statistics.detach().requires_grad_(),
+    ]
+    losses: list[np.ndarray] = []
+    slopes: list[list[Tensor]] = []
+    for part in query(training.evaluated(*leaves)):
+        rows = [
+            torch.autograd.grad(one, leaves, retain_graph=True, materialize_grads=True, allow_unused=True)
+            for one in part
+        ]
+        losses.append(part.detach().double().cpu().numpy())
+        slopes.append([torch.stack(column) for column in zip(*rows, strict=True)])
+    if not losses:
         raise BadInput("the metagradient of no reference: give at least one segment")
-    return np.asarray(losses), slopes
+    of_parameters, of_statistics = (torch.stack(column).sum(dim=0) for column in zip(*slopes, strict=True))
+    return np.sum(losses, axis=0), of_parameters, of_statistics
 
 
-def query_losses(training: Unrolled, parameters: Tensor, query: Query) -> np.ndarray:
+def query_losses(training: Unrolled, end: State, query: Query, of_average: bool = True) -> np.ndarray:
     """The queries' losses alone, float64 ``(query,)``."""
     with torch.no_grad():
-        return np.asarray(sum(part.double().cpu().numpy() for part in query(training.named(parameters))))
+        named = training.evaluated(end.average if of_average else end.parameters, end.statistics)
+        return np.sum([part.double().cpu().numpy() for part in query(named)], axis=0)
 
 
-def reference_query(
-    training: Unrolled, batches: Sequence[tuple[Tensor, Tensor]], by_label: bool = False
-) -> Query:
+def reference_query(training: Unrolled, batches: Sequence[tuple[Tensor, Tensor]], by_label: bool = False) -> Query:
     """The mean loss on the reference, of all labels together or, ``by_label``, of each: what attribution asks for.
 
     ``batches`` are mixtures ``(n, channel, time)`` with targets ``(n, stem, channel, time)``; a batch goes through at once.
@@ -212,7 +236,7 @@ def check_differentiable(training: Unrolled, state: State, weights: Tensor) -> N
     """
     parameters, stems = state.parameters.detach().requires_grad_(), weights.detach().requires_grad_()
     try:
-        gradient = training.gradient(parameters, stems, 0, differentiable=True)
+        gradient, _ = training.gradient(parameters, stems, 0, differentiable=True)
         torch.autograd.backward(gradient, torch.ones_like(gradient))
     except RuntimeError as error:
         reason = (str(error).splitlines() or [""])[0]

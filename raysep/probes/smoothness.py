@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,7 +45,11 @@ class Verdict:
             f"of the change of the reference loss that the metagradient foretells for a change of the weights by "
             f"{self.step:.0%}, training gives {self.ratio:.0%}"
         )
-        return f"metagradient trusted: {what}" if self.trusted else f"metagradient not to be trusted: {what}; {self.advice}"
+        return (
+            f"metagradient trusted: {what}"
+            if self.trusted
+            else f"metagradient not to be trusted: {what}; {self.advice}"
+        )
 
     def require(self) -> None:
         """Raise ``RaysepError`` with the line unless the metagradient can be trusted."""
@@ -87,8 +90,7 @@ def smoothness(
 
 
 def _loss(training: Unrolled, weights: Tensor, query: Query, of_average: bool) -> float:
-    end = training.end(weights)
-    return float(query_losses(training, end.average if of_average else end.parameters, query)[0])
+    return float(query_losses(training, training.end(weights), query, of_average)[0])
 
 
 def _advice(training: Unrolled, found: Metagradient) -> Iterator[str]:

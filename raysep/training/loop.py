@@ -34,9 +34,7 @@ class TrainingState:
     def __init__(self, network: Separator, recipe: Recipe) -> None:
         self.network = network
         self.step = 0  # optimiser steps done
-        self.optimiser = optimiser(
-            network.parameters(), recipe.learning_rate, recipe.weight_decay, recipe.eps_root
-        )
+        self.optimiser = optimiser(network.parameters(), recipe.learning_rate, recipe.weight_decay, recipe.eps_root)
         self.ema = EMA(network, recipe.ema_decay)
         self.validation = Validation(
             keep=recipe.keep_best,

@@ -1,8 +1,7 @@
 """A training as a function of the weights of its stems: each step pure and differentiable, and the same bits every time.
 
 The weight of a stem multiplies its loss wherever it is drawn; at 1 for all it is the training of the loop by the same
-recipe and draws, with the network in evaluation mode throughout, as in MAGIC (arXiv 2504.16430). What differs from the loop
-for that reason, or cannot be differentiated, is named by ``left_out``, or refused.
+recipe and draws, to rounding. What differs from the loop is named by ``left_out``, what has no derivative refused.
 """
 
 from __future__ import annotations
@@ -16,13 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 from torch.nn.modules.dropout import _DropoutNd as Dropout
 
 from raysep.errors import BadInput, RaysepError
 from raysep.separators.base import Separator
 from raysep.separators.recurrence import step_by_step
-from raysep.training import adam
+from raysep.training import adam, norms
 from raysep.training.augment import augmentation, varied
 from raysep.training.ema import decay_of
 from raysep.training.loss import error_map, form_of
@@ -49,33 +47,44 @@ class State:
     first: Tensor  # Adam's moments
     second: Tensor
     average: Tensor  # what is used of a training
+    statistics: Tensor  # (statistic,) running mean and variance of all batch norms, one after another
 
     def equals(self, other: State) -> bool:
         """To the last bit."""
         return self.step == other.step and all(
-            torch.equal(getattr(self, name), getattr(other, name)) for name in ("parameters", "first", "second")
+            torch.equal(getattr(self, name), getattr(other, name))
+            for name in ("parameters", "first", "second", "statistics")
         )
 
     @property
     def bytes(self) -> int:
         """Of what the replay needs: without the average."""
-        return 3 * self.parameters.nbytes
+        return 3 * self.parameters.nbytes + self.statistics.nbytes
 
 
 class Unrolled:
     """The training of ``network`` by ``recipe`` on what ``draw`` gives, as a function of weights ``(stem,)``.
 
-    The network is as it is to begin with, its input and its batch norms' statistics set; it is left as it was. With
-    ``whole_example`` a stem's weight multiplies the losses of all stems that it is mixed with, not only its own: as if the
-    weight said how often the stem is drawn.
+    The network is as it is to begin with, and is left as it was. With ``whole_example`` a stem's weight multiplies the losses
+    of all stems that it is mixed with, not only its own: as if the weight said how often the stem is drawn. With
+    ``fixed_statistics`` batch norms keep the statistics that they begin with (``norms.fix_statistics``).
 
     Raises ``BadInput`` for a recipe whose training is not a differentiable function of the weights.
     """
 
-    def __init__(self, network: Separator, draw: Draw, recipe: Recipe, whole_example: bool = False) -> None:
-        for problem in _refused(recipe):
+    def __init__(
+        self,
+        network: Separator,
+        draw: Draw,
+        recipe: Recipe,
+        whole_example: bool = False,
+        fixed_statistics: bool = False,
+    ) -> None:
+        for problem in _refused(recipe, network):
             raise BadInput(problem)
         self.network, self.draw, self.recipe, self.whole_example = network, draw, recipe, whole_example
+        self.fixed_statistics = fixed_statistics
+        self._norms = norms.batch_norms(network)
         self._named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
         self._changes = augmentation(recipe.augment)
         self._own_kernels = any(isinstance(module, nn.RNNBase) for module in network.modules())
@@ -84,12 +93,17 @@ class Unrolled:
     def start(self) -> State:
         """Before the first step."""
         parameters = torch.cat([p.detach().flatten() for _, p in self._named])
-        return State(0, parameters, torch.zeros_like(parameters), torch.zeros_like(parameters), parameters.clone())
+        nothing = torch.zeros_like(parameters)
+        return State(0, parameters, nothing, nothing, parameters.clone(), norms.running(self._norms, parameters))
 
     def named(self, parameters: Tensor) -> dict[str, Tensor]:
         """name → parameter, views of the vector."""
         parts = parameters.split([p.numel() for _, p in self._named])
         return {name: part.view_as(p) for (name, p), part in zip(self._named, parts, strict=True)}
+
+    def evaluated(self, parameters: Tensor, statistics: Tensor) -> dict[str, Tensor]:
+        """name → parameter or buffer of the network in evaluation mode, differentiable in both vectors."""
+        return norms.folded(self._norms, self.named(parameters), statistics)
 
     def batch(self, step: int) -> tuple[Tensor, np.ndarray]:
         """The targets and owners of a step, varied as the loop varies them."""
@@ -99,22 +113,29 @@ class Unrolled:
         audio = torch.as_tensor(targets).to(parameter, copy=torch.is_tensor(targets) and len(self._changes) > 0)
         return varied(audio, owners, self._changes, rng)
 
-    def losses(self, parameters: Tensor, targets: Tensor) -> Tensor:
-        """The training loss of each stem of each example, ``(batch, stem)``."""
+    def losses(self, parameters: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """(training loss of each stem of each example ``(batch, stem)``, the batch norms' statistics of the batch)."""
         network, form = self.network, form_of(self.recipe.loss)
-        with self._evaluating():
-            estimate = functional_call(network, self.named(parameters), (targets.sum(dim=1), form))
+        state = self.named(parameters) | norms.scratch(self._norms)
+        with self._training_mode(), norms.listening(self._norms, parameters) as statistics:
+            estimate = functional_call(network, state, (targets.sum(dim=1), form))
             wanted = targets[:, : len(network.stems)]
-            return error_map(network, estimate, wanted, self.recipe.loss).mean(dim=2)
+            losses = error_map(network, estimate, wanted, self.recipe.loss).mean(dim=2)
+        return losses, statistics[0]
 
-    def gradient(self, parameters: Tensor, weights: Tensor, step: int, differentiable: bool = False) -> Tensor:
-        """Of the weighted loss of a step's batch, ``(parameter,)``; ``differentiable`` once more by both arguments."""
+    def gradient(
+        self, parameters: Tensor, weights: Tensor, step: int, differentiable: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """(of the weighted loss of a step's batch ``(parameter,)``, the batch's statistics).
+
+        ``differentiable``: both once more, by both arguments.
+        """
         targets, owners = self.batch(step)
         with step_by_step() if differentiable else nullcontext():
-            losses = self.losses(parameters, targets)
+            losses, statistics = self.losses(parameters, targets)
         loss = (losses * self._shares(weights, owners)[:, : losses.shape[1]]).mean()
         (found,) = torch.autograd.grad(loss, parameters, create_graph=differentiable)
-        return found
+        return found, statistics
 
     def moved(
         self, parameters: Tensor, first: Tensor, second: Tensor, gradient: Tensor, step: int
@@ -123,9 +144,12 @@ class Unrolled:
         recipe = self.recipe
         rate = learning_rate(recipe.schedule, recipe.learning_rate, step, recipe.steps, recipe.warmup)
         held = adam.clipped(gradient, recipe.gradient_clip)
-        return adam.stepped(
-            parameters, held, first, second, step + 1, rate, recipe.weight_decay, recipe.eps_root
-        )
+        return adam.stepped(parameters, held, first, second, step + 1, rate, recipe.weight_decay, recipe.eps_root)
+
+    @property
+    def momentum(self) -> Tensor:
+        """The share of the norms' statistics that a batch replaces, ``(statistic,)``; 0 where they are fixed."""
+        return norms.momentum(self._norms, self._named[0][1].detach().flatten()) * float(not self.fixed_statistics)
 
     def averaging(self, step: int) -> float:
         """The share of the average that step ``step``, from 0, leaves as it is."""
@@ -134,7 +158,7 @@ class Unrolled:
     def next(self, state: State, weights: Tensor) -> State:
         """One step on. Raises ``RaysepError`` when what it leads to is not finite."""
         parameters = state.parameters.detach().requires_grad_()
-        gradient = self.gradient(parameters, weights, state.step)
+        gradient, statistics = self.gradient(parameters, weights, state.step)
         with torch.no_grad():
             moved, first, second = self.moved(state.parameters, state.first, state.second, gradient, state.step)
             if not bool(torch.isfinite(moved).all()):
@@ -143,7 +167,8 @@ class Unrolled:
                     f"({self.recipe.learning_rate:g}) or look for stems with samples that are not numbers"
                 )
             average = torch.lerp(state.average, moved, 1.0 - self.averaging(state.step))
-        return State(state.step + 1, moved, first, second, average)
+            running = state.statistics + self.momentum * (statistics - state.statistics)
+        return State(state.step + 1, moved, first, second, average, running)
 
     def states(self, weights: Tensor, start: State | None = None, stop: int | None = None) -> Iterator[State]:
         """The state before the first step and after each, up to step ``stop`` (default: all)."""
@@ -168,10 +193,12 @@ class Unrolled:
         return of_each.prod(dim=1, keepdim=True).expand_as(of_each) if self.whole_example else of_each
 
     @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """Evaluation mode; recurrences by kernels whose gradient has a gradient, which cuDNN's lack."""
+    def _training_mode(self) -> Iterator[None]:
+        """Evaluation mode, so no dropout, but for the batch norms; recurrences by kernels whose gradient has a gradient."""
         modes = {module: module.training for module in self.network.modules()}
         self.network.eval()
+        for norm in self._norms.values():
+            norm.training = not self.fixed_statistics
         try:
             with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled and not self._own_kernels):
                 yield
@@ -180,42 +207,25 @@ class Unrolled:
                 module.training = training
 
 
-def left_out(network: Separator, recipe: Recipe) -> list[str]:
+def left_out(training: Unrolled) -> list[str]:
     """What the loop would do with this network and recipe and the unrolled training does not, in words."""
-    modules = list(network.modules())
+    modules, recipe = list(training.network.modules()), training.recipe
     droppers = [m for m in modules if (isinstance(m, Dropout) and m.p) or getattr(m, "dropout", 0)]
     said = {
         "dropout": bool(droppers),
-        "batch statistics (the norms keep those of the first batches)": any(isinstance(m, BatchNorm) for m in modules),
+        "batch statistics (the norms keep those that they began with)": training.fixed_statistics
+        and bool(norms.batch_norms(training.network)),
         "training.accumulate (a batch goes through at once)": recipe.accumulate > 1,
         "the choice of the best validation (the last step counts)": bool(recipe.validate_every),
     }
     return [words for words, applies in said.items() if applies]
 
 
-@torch.no_grad()
-def fix_statistics(network: Separator, mixtures: Tensor) -> None:
-    """Set batch norms' running statistics to those of ``(batch, channel, time)`` mixtures; call it before training.
-
-    In evaluation mode that is what they work with from the first step to the last.
-    """
-    norms = [module for module in network.modules() if isinstance(module, BatchNorm) and module.track_running_stats]
-    modes, momenta = {module: module.training for module in network.modules()}, [norm.momentum for norm in norms]
-    network.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum, norm.training = None, True  # no momentum: the plain mean
-    try:
-        network(mixtures)
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-        for module, training in modes.items():
-            module.training = training
-
-
-def _refused(recipe: Recipe) -> Iterator[str]:
-    """One line for every setting under which training is no differentiable function of the stems' weights."""
+def _refused(recipe: Recipe, network: Separator) -> Iterator[str]:
+    """One line for everything under which training is no differentiable function of the stems' weights."""
+    for name, norm in norms.batch_norms(network).items():
+        if norm.momentum is None or not norm.affine:
+            yield f"network {type(network).__name__}: the batch norm {name} needs a momentum, and a weight and a bias"
     if not recipe.eps_root:
         yield (
             "training.eps_root 0: Adam's step has no derivative where a gradient is 0; "

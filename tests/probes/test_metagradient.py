@@ -15,8 +15,7 @@ STEMS = 12
 
 
 def loss_at(training, query, weights, of_average=True):
-    end = training.end(weights)
-    return query_losses(training, end.average if of_average else end.parameters, query)
+    return query_losses(training, training.end(weights), query, of_average)
 
 
 def difference(training, query, weights, direction, step=1e-5, of_average=True):
@@ -65,7 +64,9 @@ def test_each_stem_has_its_own_slope(unrolled):
     """And in float32 the stems stand in the same order."""
     training, query = unrolled(steps=20)
     ones = torch.ones(STEMS, dtype=torch.float64)
-    slopes = np.stack([difference(training, query, ones, unit) for unit in torch.eye(STEMS, dtype=torch.float64)], axis=1)
+    slopes = np.stack(
+        [difference(training, query, ones, unit) for unit in torch.eye(STEMS, dtype=torch.float64)], axis=1
+    )
     found = metagradient(training, ones, query).gradient
     np.testing.assert_allclose(found, slopes, rtol=1e-4, atol=1e-5 * np.abs(slopes).max())
     single, query = unrolled(dtype=torch.float32, steps=20)
@@ -179,5 +180,5 @@ def test_an_adjoint_that_overflows_is_refused(unrolled):
     def huge(weights):
         yield from (1e36 * part for part in query(weights))
 
-    with pytest.raises(RaysepError, match="the derivative is not finite; raise training.eps_root"):
+    with pytest.raises(RaysepError, match=r"the derivative is not finite; raise training\.eps_root"):
         metagradient(training, torch.ones(STEMS), huge)
