@@ -72,61 +72,12 @@ def small_arguments():
     return arguments
 
 
-UNROLLED_STEMS = 12  # of the trainings that ``unrolled`` makes: six tracks of two labels
-
-
 @pytest.fixture(scope="session")
 def unrolled(small_arguments):
-    """``unrolled(name, steps=…, …)``: a training of a small network as a function of its stems' weights, with a query.
+    """``unrolled(name, steps=…, …)``: see ``tests.unrolled_training.make``."""
+    from tests.unrolled_training import make
 
-    The query is the loss of each label on a reference of its own: ``(Unrolled, Query)``. Further names are the recipe's.
-    """
-    import torch
-
-    from raysep.probes.metagradient import reference_query
-    from raysep.separators import registry
-    from raysep.training.norms import fix_statistics
-    from raysep.training.recipe import Recipe
-    from raysep.training.unrolled import Batch, Unrolled
-
-    def make(
-        name="openunmix-joint",
-        dtype=torch.float64,
-        whole_example=False,
-        fixed_statistics=False,
-        by_label=True,
-        **changes,
-    ):
-        rng = np.random.default_rng(3)
-        songs = rng.normal(size=(10, 2, 1, 2400)) * rng.uniform(0.05, 0.3, (10, 2, 1, 1))
-        songs = torch.from_numpy(songs).to(dtype)
-        torch.manual_seed(0)
-        network = registry.build(name, stems=("low", "high"), sample_rate=4000, channels=1, **small_arguments(name)).to(
-            dtype
-        )
-        network.set_input_statistics(songs.sum(1))
-        fix_statistics(network, songs.sum(1))
-
-        def draw(step):
-            rng = np.random.default_rng([5, step])
-            chosen, place = rng.integers(0, 6, (3, 2)), int(rng.integers(0, 1200))
-            return Batch(songs[chosen, [0, 1]][..., place : place + 1200], chosen + np.array([0, 6]))
-
-        values = {
-            "steps": 6,
-            "learning_rate": 1e-3,
-            "warmup": 2,
-            "eps_root": 1e-6,
-            "augment": ("gain", "remix"),
-        } | changes
-        training = Unrolled(
-            network, draw, Recipe(batch=3, segment_seconds=0.3, seed=1, **values), whole_example, fixed_statistics
-        )
-        reference = songs[6:, ..., :1200]
-        batches = [(part.sum(1), part) for part in reference.split(2)]
-        return training, reference_query(training, batches, by_label)
-
-    return make
+    return partial(make, small_arguments)
 
 
 @pytest.fixture
