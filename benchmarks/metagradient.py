@@ -74,8 +74,8 @@ class Bench:
                 found.append(np.stack([x[:, start : start + self.frames] for x in whole]))
         return [(part.sum(dim=1), part) for part in torch.from_numpy(np.stack(found)).split(batch)]
 
-    def training(self, seed: int, kept: np.ndarray | None = None) -> Unrolled:
-        """With a seed, on all stems or on those ``kept``, bool ``(stem,)``."""
+    def training(self, seed: int, kept: np.ndarray | None = None, whole_example: bool = False) -> Unrolled:
+        """With a seed, on all stems or on those ``kept``, bool ``(stem,)``; ``whole_example`` as of ``Unrolled``."""
         pool = SegmentPool(self.config.labels, 2**40)
         for number, stem_id in enumerate(self.ids):
             if kept is None or kept[number]:
@@ -91,7 +91,7 @@ class Bench:
         network = registry.build(self.config.network.model, **network_arguments(self.config, RATE, CHANNELS))
         first = np.concatenate([draw(recipe.steps + k).targets for k in range(8)])
         network.set_input_statistics(torch.from_numpy(first.sum(axis=1)))
-        return Unrolled(network, draw, recipe)
+        return Unrolled(network, draw, recipe, whole_example)
 
     def crops(self) -> list[Tensor]:
         """Of every track, targets ``(crop, stem, channel, time)`` in its own mixture."""
@@ -158,6 +158,11 @@ def measure(bench: Bench, seeds: list[int], subsets: int, done: dict[str, Any], 
                 "gate": gate,
             }
             save()
+        if f"whole {seed}" not in done:
+            training = bench.training(seed, whole_example=True)
+            found = metagradient(training, torch.ones(len(bench.ids)), reference_query(training, reference))
+            done[f"whole {seed}"] = (-found.gradient[0]).tolist()
+            save()
     for (drop, k), tracks in drawn.items():
         kept = ~np.isin(bench.tracks, tracks)
         for seed in seeds[:2]:
@@ -185,6 +190,7 @@ def figures(bench: Bench, done: dict[str, Any], seeds: list[int], subsets: int, 
         if isinstance(bases[seeds[0]][name], list)
     }
     scores.pop("seconds")
+    scores["metagradient, whole examples"] = np.array([done[f"whole {seed}"] for seed in seeds])
     scores["truth: clean or not"] = np.repeat((kinds == "clean").astype(float)[None], len(seeds), axis=0)
     result: dict[str, Any] = {"lds": {}, "seeds_agree": {}, "auroc": {}}
     for drop in DROPS:
