@@ -9,11 +9,7 @@ was done is in WORK/CONDITION.json; the same command goes on with it. One proces
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,89 +18,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.metagradient_bench import Bench, Record, config_of, corpus_of, kinds_of, parser
 from benchmarks.results import write
 from raysep import config as settings
-from raysep.corpus import benchmark, manifest, truth
-from raysep.corpus.layouts import stems_of
-from raysep.corpus.reading import read_stem
 from raysep.evaluation.datamodels import macro_auroc, spearman
 from raysep.probes.metagradient import Query, metagradient, query_losses, query_slopes, reference_query
 from raysep.probes.smoothness import smoothness
-from raysep.separators import registry
-from raysep.stages.train import network_arguments
 from raysep.training import adam
-from raysep.training.pool import SegmentPool
-from raysep.training.unrolled import Batch, State, Unrolled
+from raysep.training.unrolled import State, Unrolled
 
-RATE, CHANNELS = 16_000, 2
 DROPS = (0.1, 0.5)  # of the tracks
-CROPS = 4  # of each stem, for the rivals that read it at the end point
 RHO = 1e-3  # of the central difference, relative to the weights
 RETRAINED = ("weight 0, same seed", "weight 0, other seed", "weight 0, mean of seeds", "not drawn, mean of seeds")
-
-
-@dataclass
-class Bench:
-    """The corpus in memory, and one training's settings; stems are numbered in the order of their ids."""
-
-    folder: str
-    config: settings.Config
-    ids: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    tracks: list[str] = field(default_factory=list)
-    audio: list[np.ndarray] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        stems = sorted(stems_of(f"{self.folder}/train", split="train").stems, key=lambda stem: stem.stem_id)
-        self.ids, self.tracks = [s.stem_id for s in stems], [s.track for s in stems]
-        self.labels, self.audio = [s.stem for s in stems], [read_stem(s, RATE, CHANNELS) for s in stems]
-
-    @property
-    def frames(self) -> int:
-        return round(self.config.training.segment_seconds * RATE)
-
-    def reference(self, batch: int = 8) -> list[tuple[Tensor, Tensor]]:
-        """Three segments of every reference track, as mixtures and targets."""
-        found = []
-        stems = stems_of(f"{self.folder}/reference", split="reference").stems
-        for parts in manifest.tracks_of(stems).values():
-            whole = [read_stem(parts[label], RATE, CHANNELS) for label in self.config.labels]
-            for place in (0.2, 0.5, 0.8):
-                start = int(place * (min(x.shape[1] for x in whole) - self.frames))
-                found.append(np.stack([x[:, start : start + self.frames] for x in whole]))
-        return [(part.sum(dim=1), part) for part in torch.from_numpy(np.stack(found)).split(batch)]
-
-    def training(self, seed: int, kept: np.ndarray | None = None, whole_example: bool = False) -> Unrolled:
-        """With a seed, on all stems or on those ``kept``, bool ``(stem,)``; ``whole_example`` as of ``Unrolled``."""
-        pool = SegmentPool(self.config.labels, 2**40)
-        for number, stem_id in enumerate(self.ids):
-            if kept is None or kept[number]:
-                pool.add(stem_id, 0, self.labels[number], self.audio[number], track=self.tracks[number])
-        recipe = settings.recipe_of(self.config.training, self.config.training.steps, seed=seed, validate_every=0)
-        place = {stem_id: number for number, stem_id in enumerate(self.ids)}
-
-        def draw(step: int) -> Batch:
-            targets, names = pool.draw_named(recipe.batch, self.frames, step, seed)
-            return Batch(targets, np.array([[place[name] for name in example] for example in names]))
-
-        torch.manual_seed(seed)
-        network = registry.build(self.config.network.model, **network_arguments(self.config, RATE, CHANNELS))
-        first = np.concatenate([draw(recipe.steps + k).targets for k in range(8)])
-        network.set_input_statistics(torch.from_numpy(first.sum(axis=1)))
-        return Unrolled(network, draw, recipe, whole_example)
-
-    def crops(self) -> list[Tensor]:
-        """Of every track, targets ``(crop, stem, channel, time)`` in its own mixture."""
-        found = []
-        for track in sorted(set(self.tracks)):
-            own = {self.labels[k]: self.audio[k] for k, name in enumerate(self.tracks) if name == track}
-            starts = np.linspace(0, min(x.shape[1] for x in own.values()) - self.frames, CROPS).astype(int)
-            found.append(
-                torch.from_numpy(
-                    np.stack([[own[label][:, s : s + self.frames] for label in self.config.labels] for s in starts])
-                )
-            )
-        return found
 
 
 def rivals(bench: Bench, training: Unrolled, end: State, query: Query) -> dict[str, list[float]]:
@@ -129,9 +54,9 @@ def rivals(bench: Bench, training: Unrolled, end: State, query: Query) -> dict[s
     return {"influence by Adam's moment, end point": (plus - minus).tolist(), "loss": (-losses(end.average)).tolist()}
 
 
-def measure(bench: Bench, seeds: list[int], subsets: int, done: dict[str, Any], save: Callable[[], None]) -> None:
+def measure(bench: Bench, seeds: list[int], subsets: int, done: Record) -> None:
     """Fill ``done`` with what is not there yet: a base for each seed, and losses after each drop for the first two."""
-    reference = bench.reference()
+    reference = bench.segments("reference")
     names = np.array(sorted(set(bench.tracks)))
     rng = np.random.default_rng(5)
     drawn = {
@@ -149,7 +74,7 @@ def measure(bench: Bench, seeds: list[int], subsets: int, done: dict[str, Any], 
             ones = torch.ones(len(bench.ids))
             found = metagradient(training, ones, query)
             gate = asdict(smoothness(training, ones, query, found)) if seed == seeds[0] else None
-            done[f"base {seed}"] = {
+            base = {
                 "metagradient": (-found.gradient[0]).tolist(),
                 **rivals(bench, training, found.end, query),
                 "loss_on_reference": float(found.losses[0]),
@@ -157,12 +82,11 @@ def measure(bench: Bench, seeds: list[int], subsets: int, done: dict[str, Any], 
                 "seconds": [found.seconds_training, found.seconds_backward],
                 "gate": gate,
             }
-            save()
+            done.keep(f"base {seed}", base)
         if f"whole {seed}" not in done:
             training = bench.training(seed, whole_example=True)
             found = metagradient(training, torch.ones(len(bench.ids)), reference_query(training, reference))
-            done[f"whole {seed}"] = (-found.gradient[0]).tolist()
-            save()
+            done.keep(f"whole {seed}", (-found.gradient[0]).tolist())
     for (drop, k), tracks in drawn.items():
         kept = ~np.isin(bench.tracks, tracks)
         for seed in seeds[:2]:
@@ -174,14 +98,11 @@ def measure(bench: Bench, seeds: list[int], subsets: int, done: dict[str, Any], 
                         training = bench.training(seed + 100, kept)  # draws of its own, as another training has
                         query = reference_query(training, reference)
                     weights = torch.from_numpy(kept).float() if way == "weight" else torch.ones(len(bench.ids))
-                    done[key] = {
-                        "loss": float(query_losses(training, training.end(weights), query)[0]),
-                        "kept": kept.tolist(),
-                    }
-                    save()
+                    loss = float(query_losses(training, training.end(weights), query)[0])
+                    done.keep(key, {"loss": loss, "kept": kept.tolist()})
 
 
-def figures(bench: Bench, done: dict[str, Any], seeds: list[int], subsets: int, kinds: np.ndarray) -> dict[str, Any]:
+def figures(bench: Bench, done: Record, seeds: list[int], subsets: int, kinds: np.ndarray) -> dict[str, Any]:
     """LDS of every score by drop and by what is foretold, AUROC, and what the metagradient cost."""
     bases = {seed: done[f"base {seed}"] for seed in seeds}
     scores = {
@@ -260,40 +181,16 @@ def page(found: dict[str, Any], config: settings.Config, condition: str, seeds: 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", default="runs/metagradient", help="folder of the corpus and what was done")
-    parser.add_argument("--out", default="docs/results", help="folder of the page and the figures")
-    parser.add_argument("--condition", default="label-noise")
-    parser.add_argument("--seeds", type=int, default=4, help="metagradients")
-    parser.add_argument("--subsets", type=int, default=20, help="sets of tracks left out, of each size")
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--hidden", type=int, default=24)
-    parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--eps-root", type=float, default=1e-4)
-    options = parser.parse_args()
+    options_of = parser(__doc__, "runs/metagradient")
+    options_of.add_argument("--seeds", type=int, default=4, help="metagradients")
+    options_of.add_argument("--subsets", type=int, default=20, help="sets of tracks left out, of each size")
+    options = options_of.parse_args()
     torch.set_num_threads(1)
-    changes = {
-        "network": {"hidden": options.hidden, "arguments": {"n_fft": 512, "hop": 256}},
-        "training": {
-            "steps": options.steps,
-            "batch": 4,
-            "segment_seconds": 0.75,
-            "learning_rate": options.learning_rate,
-            "eps_root": options.eps_root,
-        },
-    }
-    config = settings.preset("tiny", changes)
-    folder = os.path.abspath(f"{options.work}/bench-{options.condition}")
-    benchmark.make_corpus(folder, "tiny", 1, condition=options.condition)
-    bench, record = Bench(folder, config), Path(options.work) / f"{options.condition}.json"
-    done = json.loads(record.read_text()) if record.exists() else {"settings": settings.to_dict(config)}
-    if done["settings"] != settings.to_dict(config):
-        parser.error(f"{record}: holds what was done with other settings; give another --work")
-    seeds = list(range(options.seeds))
-    measure(bench, seeds, options.subsets, done, lambda: _save(record, done))
-    rows = {row["stem_id"]: row["kind"] for row in truth.read(f"{folder}/truth.parquet")}
-    kinds = np.array([rows[stem_id] for stem_id in bench.ids])
-    found = figures(bench, done, seeds, options.subsets, kinds)
+    config, folder = config_of(options), corpus_of(options)
+    bench, seeds = Bench(folder, config), list(range(options.seeds))
+    done = Record(Path(options.work) / f"{options.condition}.json", config)
+    measure(bench, seeds, options.subsets, done)
+    found = figures(bench, done, seeds, options.subsets, kinds_of(bench))
     words = page(found, config, options.condition, seeds, options.subsets)
     given = ("condition", "seeds", "subsets", "steps", "hidden", "learning_rate", "eps_root")
     command = " ".join(f"--{name.replace('_', '-')} {getattr(options, name)}" for name in given)
@@ -307,12 +204,6 @@ def main() -> None:
         {"settings": settings.to_dict(config), **found},
     )
     print(words)
-
-
-def _save(record: Path, done: dict[str, Any]) -> None:
-    aside = record.with_suffix(".tmp")
-    aside.write_text(json.dumps(done))
-    aside.replace(record)
 
 
 if __name__ == "__main__":
