@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from raysep.decision.aggregate import WORST, numbers, probe_names
+from raysep.decision.aggregate import WORST, numbers, probe_names, text_column
 from raysep.decision.conformal import calibration_needed, p_values
 from raysep.decision.features import informative, mean_suspicion, peers, standardise
 from raysep.decision.fusion import FEWEST_STEMS, FEWEST_TRACKS, Fusion, can_fuse, fuse
+from raysep.decision.harmful import expected_harm, harm_of_kinds
 from raysep.decision.local_fdr import likelihood_ratio, monotone, posterior, posterior_without_planted
 from raysep.decision.none_removed import why_none_removed
 from raysep.decision.other_label import Evidence, other_labels
+from raysep.decision.roles import PLANTED
 from raysep.decision.rules import (
     FUSED,
     FalseDiscoveryRate,
@@ -52,6 +54,7 @@ SCHEMA = pa.schema(
         ("p_corrupt", pa.float64()),  # null = ranking only
         ("keep", pa.bool_()),
         ("weight", pa.float64()),  # sampling weight: 1 - P(corrupt); 0 for a failed stem
+        ("harm", pa.float64()),  # of its fault, if it has one: 0…1 of the most harmful kind's; null = not known
         ("label", pa.string()),  # which a removed stem belongs to, where it is another one; else null
         ("reason", pa.string()),
         ("verdict", pa.string()),  # a person's word: keep, remove or a label; null = nothing was said
@@ -91,28 +94,27 @@ def verdicts(
     """
     stems = stems.sort_by("stem_id")
     columns = {name: np.array(stems[name].to_pylist(), dtype=object) for name in ("stem", "outcome", "track")}
-    role = _column(stems, "role", "corpus")
+    role = text_column(stems, "role", "corpus")
     corpus = role == "corpus"
     if not corpus.any():
         raise BadInput("no corpus stem to decide on: no row of the stems table has the role 'corpus'")
-    group = _column(stems, "group", None)
+    group = text_column(stems, "group", None)
     group = np.where(group == None, columns["track"], group).astype(str)  # noqa: E711 - elementwise
     scored = columns["outcome"] == Outcome.SCORED
 
     suspicion = np.full(len(role), np.nan)
     calibrated = can_fuse(role[scored], group[scored])
+    harm = np.full(len(role), np.nan)
     if scored.any():
-        suspicion[scored] = fused_suspicion(
-            stems.filter(pa.array(scored)),
-            role[scored],
-            group[scored],
-            calibrated,
-            rule,
-            probes,
-            oriented,
-            seed,
-            fusion,
-        )
+        rows = stems.filter(pa.array(scored))
+        features, known = comparable(rows, role[scored], probes, oriented)
+        kind = text_column(rows, "kind", None)
+        if isinstance(rule, Ratio) and rule.probe != FUSED:
+            suspicion[scored] = by_one_probe(rows, role[scored], rule.probe)
+        else:
+            row_of = (role[scored], group[scored], kind)
+            suspicion[scored] = fused_suspicion(features, known, *row_of, calibrated, seed, fusion)
+        harm[scored] = expected_harm(features, role[scored], kind, harm_of_kinds(kind[role[scored] == PLANTED]))
     sets = {name: scored & (role == name) for name in ("calibration", "corpus", "planted")}
     share, refusal = trusted_share(suspicion, sets, group, calibrated, strict, seed)
     p_value, p_corrupt = (np.full(len(role), np.nan) for _ in range(2))
@@ -146,6 +148,7 @@ def verdicts(
             "p_corrupt": _nullable(judged.p_corrupt),
             "keep": keep,
             "weight": _weights(judged, keep),
+            "harm": _nullable(harm[corpus]),
             "label": pa.array([other.label if other else None for other in belongs], pa.string()),
             "reason": pa.array(
                 [f"{why}; {other.words}" if other else why for why, other in zip(reasons, belongs, strict=True)],
@@ -229,34 +232,42 @@ def silent_posterior(
     return np.array([np.clip(1 - (1 - share) * clean[name] / found[name], 0.0, 1.0) for name in label])
 
 
+def comparable(
+    scored: pa.Table, role: np.ndarray, probes: Sequence[str] | None, oriented: Collection[str] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The scored rows' probes on one scale ``(row, feature)``, and which of them are oriented ``(feature,)``."""
+    fit = np.isin(role, ("corpus", "calibration"))
+    names = tuple(probes) if probes is not None else probe_names(scored)
+    values = np.stack([numbers(scored, name) for name in names], axis=1) if names else np.zeros((len(role), 0))
+    features = standardise(values, peers(scored), fit)
+    used = informative(features, fit)
+    names = tuple(name for name, kept in zip(names, used, strict=True) if kept)
+    known = [oriented is None or name.removesuffix(WORST) in oriented for name in names]
+    return features[:, used], np.array(known, dtype=bool)
+
+
 def fused_suspicion(
-    scored: pa.Table,
+    features: np.ndarray,
+    oriented: np.ndarray,
     role: np.ndarray,
     group: np.ndarray,
+    kind: np.ndarray,
     calibrated: bool,
-    rule: Rule,
-    probes: Sequence[str] | None,
-    oriented: Collection[str] | None,
     seed: int,
-    fusion: Fusion | None,
+    fusion: Fusion | None = None,
 ) -> np.ndarray:
-    """Suspicion of the scored rows: the fusion; without calibration the mean of the probes; or the rule's own probe."""
-    among = peers(scored)
-    fit = np.isin(role, ("corpus", "calibration"))
-    if isinstance(rule, Ratio) and rule.probe != FUSED:
-        if rule.probe not in scored.column_names:
-            raise BadInput(f"ratio by probe {rule.probe!r}: the scores have {', '.join(probe_names(scored))}")
-        return -standardise(numbers(scored, rule.probe)[:, None], among, fit, limit=np.inf)[:, 0]
-    names = tuple(probes) if probes is not None else probe_names(scored)
-    values = np.stack([numbers(scored, name) for name in names], axis=1) if names else np.zeros((len(among), 0))
-    features = standardise(values, among, fit)
-    used = informative(features, fit)
-    names, features = tuple(name for name, kept in zip(names, used, strict=True) if kept), features[:, used]
-    known = np.array([oriented is None or name.removesuffix(WORST) in oriented for name in names], dtype=bool)
+    """Suspicion ``(row,)`` of comparable features: the fusion, or without calibration the mean of the probes."""
     if calibrated:
-        kind = _column(scored, "kind", None)
-        return fuse(features, role, group, kind, seed, fusion, known)
-    return mean_suspicion(features, known)
+        return fuse(features, role, group, kind, seed, fusion, oriented)
+    return mean_suspicion(features, oriented)
+
+
+def by_one_probe(scored: pa.Table, role: np.ndarray, probe: str) -> np.ndarray:
+    """Suspicion ``(row,)`` by a single probe. Raises ``BadInput`` for one that the scores do not have."""
+    if probe not in scored.column_names:
+        raise BadInput(f"ratio by probe {probe!r}: the scores have {', '.join(probe_names(scored))}")
+    fit = np.isin(role, ("corpus", "calibration"))
+    return -standardise(numbers(scored, probe)[:, None], peers(scored), fit, limit=np.inf)[:, 0]
 
 
 def trusted_share(
@@ -353,12 +364,6 @@ def _summary(
         "removed_share": float((~keep).mean()),
         "evidence": evidence,
     }
-
-
-def _column(table: pa.Table, name: str, default: str | None) -> np.ndarray:
-    """A text column as objects, ``default`` where it is missing or null."""
-    values = table[name].to_pylist() if name in table.column_names else [None] * len(table)
-    return np.array([default if value is None else value for value in values], dtype=object)
 
 
 def _nullable(values: np.ndarray) -> pa.Array:
