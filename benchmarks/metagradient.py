@@ -58,10 +58,7 @@ def measure(bench: Bench, seeds: list[int], subsets: int, done: Record) -> None:
     """Fill ``done`` with what is not there yet: a base for each seed, and losses after each drop for the first two."""
     reference = bench.segments("reference")
     names = np.array(sorted(set(bench.tracks)))
-    rng = np.random.default_rng(5)
-    drawn = {
-        (drop, k): rng.permutation(names)[: max(1, round(drop * len(names)))] for drop in DROPS for k in range(subsets)
-    }
+    drawn = {(drop, k): left_out(names, drop, k) for drop in DROPS for k in range(subsets)}
 
     @cache
     def trained_with(seed: int) -> tuple[Unrolled, Query]:
@@ -100,6 +97,12 @@ def measure(bench: Bench, seeds: list[int], subsets: int, done: Record) -> None:
                     weights = torch.from_numpy(kept).float() if way == "weight" else torch.ones(len(bench.ids))
                     loss = float(query_losses(training, training.end(weights), query)[0])
                     done.keep(key, {"loss": loss, "kept": kept.tolist()})
+
+
+def left_out(names: np.ndarray, drop: float, number: int) -> np.ndarray:
+    """A share of the tracks, at least one; each set is drawn by itself, so that more can be added to a record."""
+    order = np.random.default_rng([5, round(1000 * drop), number]).permutation(len(names))
+    return names[order[: max(1, round(drop * len(names)))]]
 
 
 def figures(bench: Bench, done: Record, seeds: list[int], subsets: int, kinds: np.ndarray) -> dict[str, Any]:
