@@ -41,8 +41,9 @@ def verdict(result: dict) -> str:
     """What the intervals allow to be said, the bad with the good."""
     methods, chance = result["methods"], result["random_scores"]["high"]
     foretell = [name for name, row in methods.items() if row["lds"]["estimate"] > chance and row["lds"]["low"] > 0]
-    survive = [name for name, row in methods.items() if row["against_random"]["low"] > 0]
-    learned = [name for name, row in methods.items() if row["lds"]["low"] > row["lds_random"]["high"]]
+    known = {name: row for name, row in methods.items() if row["lds_random"]["high"] is not None}
+    survive = [name for name, row in known.items() if row["against_random"]["low"] > 0]
+    learned = [name for name, row in known.items() if row["lds"]["low"] > row["lds_random"]["high"]]
     return (
         f"Above what random scores reach: {', '.join(foretell) or 'none'}. Rankings that random weights do **not** destroy: "
         f"{', '.join(survive) or 'none'}. LDS clearly above that of random weights: {', '.join(learned) or 'none'}."

@@ -99,6 +99,13 @@ class TrainingSettings:
     plateau_factor: Annotated[float, AsIn(Recipe), About("what the learning rate is then multiplied by")] = 0.3
     weight_decay: Annotated[float, AsIn(Recipe), About("L2 penalty on the weights, as Adam takes it")] = 1e-5
     gradient_clip: Annotated[float, AsIn(Recipe), About("largest norm of the gradient; 0 = not clipped")] = 5.0
+    eps_root: Annotated[
+        float,
+        AsIn(Recipe),
+        About(
+            "added inside the root of Adam's denominator: makes training smooth, which the metagradient asks for; 0 = Adam"
+        ),
+    ] = 0.0
     ema_decay: Annotated[
         float,
         AsIn(Recipe),

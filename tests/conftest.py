@@ -72,6 +72,14 @@ def small_arguments():
     return arguments
 
 
+@pytest.fixture(scope="session")
+def unrolled(small_arguments):
+    """``unrolled(name, steps=…, …)``: see ``tests.unrolled_training.make``."""
+    from tests.unrolled_training import make
+
+    return partial(make, small_arguments)
+
+
 @pytest.fixture
 def raysep(monkeypatch, capsys):
     """raysep("status", "x") → (exit code, standard output, standard error), through the real entry point."""

@@ -166,8 +166,12 @@ class Quality:
 
 
 def quality(trained: np.ndarray, random: np.ndarray, known: Trainings, draws: int = 2000, seed: int = 0) -> Quality:
-    """Of scores ``(model, item)``, higher = better to train on, of trained weights and of random ones."""
+    """Of scores ``(model, item)``, higher = better to train on, of trained weights and of random ones.
+
+    All NaN where random weights have no scores: then neither have the figures of them.
+    """
     predicted, blind = (predictions(filled(s, known.labels), known.members) for s in (trained, random))
+    without = Interval(float("nan"), float("nan"), float("nan")) if np.isnan(random).all() else None
 
     def foretold(sums: np.ndarray) -> Interval:
         return over_subsets(lambda rows: lds(sums[:, rows], known.losses[rows]), len(known.losses), draws, seed)
@@ -188,9 +192,9 @@ def quality(trained: np.ndarray, random: np.ndarray, known: Trainings, draws: in
     return Quality(
         foretold(predicted),
         tuple(lds(each[None], known.losses) for each in predicted),
-        foretold(blind),
+        without or foretold(blind),
         agreement(list(combinations(trained, 2))),
-        agreement(list(zip(trained, random, strict=True))),
+        without or agreement(list(zip(trained, random, strict=True))),
         detection(trained),
-        detection(random),
+        without or detection(random),
     )

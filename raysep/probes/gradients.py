@@ -101,12 +101,12 @@ def sample_loss(network: Separator) -> Callable[[Weights, Tensor, Tensor], Tenso
 
 
 def losses_at(network: Separator, mixtures: Tensor, targets: Tensor) -> Callable[[Weights], Tensor]:
-    """The losses ``(n, stem)`` of a batch as a function of the weights."""
+    """The losses ``(n, stem)`` of a batch as a function of the weights, among which there may be buffers."""
     wrapped = _Losses(network)
     buffers = {f"network.{name}": b for name, b in network.named_buffers()}
 
     def losses(weights: Weights) -> Tensor:
-        state = {f"network.{name}": value for name, value in weights.items()} | buffers
+        state = buffers | {f"network.{name}": value for name, value in weights.items()}
         with differentiable(network):
             return torch.func.functional_call(wrapped, state, (mixtures, targets))
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+_STEP_BY_STEP = ContextVar("step_by_step", default=False)
 
 
 class BiLSTM(nn.LSTM):
@@ -20,7 +26,7 @@ class BiLSTM(nn.LSTM):
         super().__init__(features, hidden, layers, bidirectional=True, dropout=dropout if layers > 1 else 0.0)
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # a tensor to a tensor: no states
-        if not _under_transform():
+        if not (_under_transform() or _STEP_BY_STEP.get()):
             if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and not _has_bfloat16_kernel():
                 with torch.autocast("cpu", enabled=False):
                     return super().forward(x.float())[0]
@@ -28,25 +34,47 @@ class BiLSTM(nn.LSTM):
         for layer in range(self.num_layers):
             if layer and self.training and self.dropout:
                 x = F.dropout(x, self.dropout)
-            x = torch.cat([self._direction(x, f"l{layer}"), self._direction(x, f"l{layer}_reverse")], dim=-1)
+            x = self._layer(x, layer)
         return x
 
-    def _direction(self, x: Tensor, suffix: str) -> Tensor:
-        """One layer in one direction, step by step: ``(frame, batch, feature)`` -> ``(frame, batch, hidden)``."""
+    def _layer(self, x: Tensor, layer: int) -> Tensor:
+        """One layer step by step, ``(frame, batch, feature)`` -> ``(frame, batch, 2 * hidden)``.
+
+        Both directions in one product: what a small network costs here is the number of operations, not their size.
+        """
         w_in, w_state, b_in, b_state = (
-            getattr(self, f"{name}_{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            torch.stack([_sorted(getattr(self, f"{name}_l{layer}{way}")) for way in ("", "_reverse")])
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
-        driven = x @ w_in.T + (b_in + b_state)  # (frame, batch, 4 * hidden)
-        order = range(len(x) - 1, -1, -1) if suffix.endswith("reverse") else range(len(x))
-        hidden = torch.zeros_like(driven[0, :, : self.hidden_size])
-        cell = hidden
-        states: list[Tensor] = [hidden] * len(x)
-        for t in order:
-            enter, forget, candidate, leave = (driven[t] + hidden @ w_state.T).chunk(4, dim=-1)
-            cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(candidate)
-            hidden = torch.sigmoid(leave) * torch.tanh(cell)
-            states[t] = hidden
-        return torch.stack(states)
+        both = torch.stack([x, x.flip(0)], dim=1)  # (frame, direction, batch, feature)
+        driven = both @ w_in.mT + (b_in + b_state).unsqueeze(1)  # (frame, direction, batch, 4 * hidden)
+        hidden = torch.zeros_like(driven[0, ..., : self.hidden_size])
+        cell, w_state = hidden, w_state.mT
+        states = []
+        for entering in driven.unbind(0):
+            gates, candidate = (entering + hidden @ w_state).split([3 * self.hidden_size, self.hidden_size], dim=-1)
+            enter, forget, leave = torch.sigmoid(gates).chunk(3, dim=-1)
+            cell = forget * cell + enter * torch.tanh(candidate)
+            hidden = leave * torch.tanh(cell)
+            states.append(hidden)
+        ahead, back = torch.stack(states).unbind(1)  # (frame, batch, hidden) each
+        return torch.cat([ahead, back.flip(0)], dim=-1)
+
+
+@contextmanager
+def step_by_step() -> Iterator[None]:
+    """No fused kernel inside: on CUDA its gradient has no gradient, on CPU one that takes four times as long."""
+    token = _STEP_BY_STEP.set(True)
+    try:
+        yield
+    finally:
+        _STEP_BY_STEP.reset(token)
+
+
+def _sorted(weight: Tensor) -> Tensor:
+    """The library's order of gates (enter, forget, candidate, leave) with the candidate last."""
+    enter, forget, candidate, leave = weight.chunk(4, dim=0)
+    return torch.cat([enter, forget, leave, candidate])
 
 
 def _has_bfloat16_kernel() -> bool:

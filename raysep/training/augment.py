@@ -6,7 +6,9 @@ the sum of the stems afterwards, so nothing can come apart.
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -26,9 +28,14 @@ class Remix(nn.Module):
     """Each stem of an example comes from another example of the batch."""
 
     def forward(self, targets: Tensor, rng: np.random.Generator) -> Tensor:
-        batch, stems = targets.shape[:2]
-        order = np.stack([rng.permutation(batch) for _ in range(stems)], axis=1)  # (batch, stem)
-        return targets[torch.from_numpy(order).to(targets.device), torch.arange(stems, device=targets.device)]
+        order, stems = torch.from_numpy(self.order(targets.shape, rng)), targets.shape[1]
+        return targets[order.to(targets.device), torch.arange(stems, device=targets.device)]
+
+    @staticmethod
+    def order(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+        """From which example each stem of each example comes: ``(batch, stem)``."""
+        batch, stems = shape[:2]
+        return np.stack([rng.permutation(batch) for _ in range(stems)], axis=1)
 
 
 class Gain(nn.Module):
@@ -89,6 +96,18 @@ def augmentation(names: tuple[str, ...]) -> nn.ModuleList:
     if unknown := sorted(set(names) - set(AUGMENTATIONS)):
         raise BadInput(f"augment {', '.join(unknown)}: not known; choose from {', '.join(AUGMENTATIONS)}")
     return nn.ModuleList(make() for name, make in AUGMENTATIONS.items() if name in names)
+
+
+def varied(
+    targets: Tensor, owners: np.ndarray, changes: nn.ModuleList, rng: np.random.Generator
+) -> tuple[Tensor, np.ndarray]:
+    """The batch as training varies it, and whose each stem then is: ``owners`` is ``(batch, stem)``, of any type."""
+    for change in changes:
+        if isinstance(change, Remix):
+            order = change.order(targets.shape, copy.deepcopy(rng))  # what it is going to draw
+            owners = owners[order, np.arange(order.shape[1])]
+        targets = change(targets, rng)
+    return targets, owners
 
 
 def _each_stem(values: np.ndarray, targets: Tensor) -> Tensor:

@@ -9,6 +9,11 @@ import torch
 from torch import Tensor, nn
 
 
+def decay_of(most: float, updates: int) -> float:
+    """The share of the average that the next update leaves, after so many ``updates``: at most ``most``."""
+    return min(most, (1 + updates) / (10 + updates))
+
+
 class EMA:
     """Average the parameters of ``module``, copy its buffers (running statistics are averages already).
 
@@ -26,7 +31,7 @@ class EMA:
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
         """Take the module's current state in; call it after each optimiser step."""
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        decay = decay_of(self.decay, self.updates)
         self.updates += 1
         parameters = {name for name, _ in module.named_parameters()}
         for name, value in module.state_dict().items():

@@ -15,6 +15,7 @@ from raysep.errors import RaysepError
 from raysep.separators import registry
 from raysep.separators.base import Separator
 from raysep.separators.checkpoint import Checkpoint
+from raysep.training.adam import optimiser
 from raysep.training.augment import augmentation
 from raysep.training.ema import EMA
 from raysep.training.loss import batch_loss
@@ -33,9 +34,7 @@ class TrainingState:
     def __init__(self, network: Separator, recipe: Recipe) -> None:
         self.network = network
         self.step = 0  # optimiser steps done
-        self.optimiser = torch.optim.Adam(
-            network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-        )
+        self.optimiser = optimiser(network.parameters(), recipe.learning_rate, recipe.weight_decay, recipe.eps_root)
         self.ema = EMA(network, recipe.ema_decay)
         self.validation = Validation(
             keep=recipe.keep_best,

@@ -119,20 +119,24 @@ class SegmentPool:
         silent. Without ``remix`` the stems of an example are those of one track at one time; a stem which is not in the
         pool there is drawn from elsewhere. Raises ``BadInput`` as ``ready`` does.
         """
+        return self.draw_named(batch, segment_frames, step, seed, rank, remix)[0]
+
+    def draw_named(
+        self, batch: int, segment_frames: int, step: int, seed: int, rank: int = 0, remix: bool = True
+    ) -> tuple[np.ndarray, list[list[str]]]:
+        """What ``draw`` gives, and the ``stem_id`` of each stem of each example."""
         self.ready()
         rng = np.random.default_rng([seed, step, rank])
         fill = self._remixed if remix else self._aligned
         assert self._channels is not None  # that of the pieces that are ready
         drawn = np.empty((batch, len(self.labels), self._channels, segment_frames), np.float32)
-        for example in drawn:
-            fill(example, rng)
-        return drawn
+        keys = [fill(example, rng) for example in drawn]
+        return drawn, [[stem_id for stem_id, *_ in example] for example in keys]
 
-    def _remixed(self, out: np.ndarray, rng: np.random.Generator) -> None:
-        for label, crop in zip(self.labels, out, strict=True):
-            self._crop_of(label, crop, rng)
+    def _remixed(self, out: np.ndarray, rng: np.random.Generator) -> list[Key]:
+        return [self._crop_of(label, crop, rng) for label, crop in zip(self.labels, out, strict=True)]
 
-    def _aligned(self, out: np.ndarray, rng: np.random.Generator) -> None:
+    def _aligned(self, out: np.ndarray, rng: np.random.Generator) -> list[Key]:
         anchor_label = self.labels[rng.integers(len(self.labels))]
         anchor = self._choose(anchor_label, rng)
         track, start = self._pieces[anchor].track, anchor[1]
@@ -147,14 +151,18 @@ class SegmentPool:
             if label in together:
                 _crop(self._pieces[together[label]].audio, place, crop)
             else:
-                self._crop_of(label, crop, rng)
+                together[label] = self._crop_of(label, crop, rng)
+        return [together[label] for label in self.labels]
 
-    def _crop_of(self, label: str, out: np.ndarray, rng: np.random.Generator) -> None:
+    def _crop_of(self, label: str, out: np.ndarray, rng: np.random.Generator) -> Key:
         """A random piece of the label into ``(channel, frames)``, audible if ``TRIES`` attempts find one that is."""
-        for _ in range(TRIES):
-            _crop(self._pieces[self._choose(label, rng)].audio, rng.random(), out)
-            if is_audible(out):
-                break
+        tries = TRIES
+        while True:
+            key = self._choose(label, rng)
+            _crop(self._pieces[key].audio, rng.random(), out)
+            tries -= 1
+            if is_audible(out) or not tries:
+                return key
 
     def _choose(self, label: str, rng: np.random.Generator) -> Key:
         if label not in self._odds:

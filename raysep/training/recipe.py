@@ -29,6 +29,8 @@ class Recipe:
     weight_decay: Annotated[float, Range.least(0)] = 1e-5
     warmup: Annotated[int, Range.least(0)] = 20  # steps over which the rate rises (one-cycle has a rise of its own)
     gradient_clip: Annotated[float, Range.least(0)] = 5.0  # largest norm of the gradient; 0 does not clip
+    # Inside the root of Adam's denominator; above 0 training depends smoothly on its data.
+    eps_root: Annotated[float, Range.least(0)] = 0.0
     ema_decay: Annotated[float, Range.least(0, below=1, words="in [0, 1)")] = 0.99
     save_steps: tuple[int, ...] = ()  # steps after which to save, beside the last
     seed: int = 0

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.func import functional_call, grad, jvp, vmap
 
-from raysep.separators.recurrence import BiLSTM
+from raysep.separators.recurrence import BiLSTM, step_by_step
 
 
 @pytest.fixture
@@ -47,3 +47,19 @@ def test_one_layer_takes_no_dropout_and_gives_no_warning(recwarn):
     assert BiLSTM(5, 4, 1, dropout=0.4).dropout == 0.0
     assert BiLSTM(5, 4, 2, dropout=0.4).dropout == 0.4
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_step_by_step_it_is_the_library_s_recurrence(layer, dtype):
+    layer = layer.to(dtype)
+    x = torch.randn(7, 3, 5, dtype=dtype)
+    fused = layer(x)
+    with step_by_step():
+        torch.testing.assert_close(layer(x), fused)
+    assert torch.equal(layer(x), fused)  # and only inside
+
+
+def test_step_by_step_its_gradient_has_the_gradient_that_differences_have(layer):
+    layer, x = layer.double(), torch.randn(4, 2, 5, dtype=torch.float64, requires_grad=True)
+    with step_by_step():
+        assert torch.autograd.gradgradcheck(layer, (x,))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from raysep.errors import BadInput
 from raysep.separators.torchaudio_parts import functional, load
-from raysep.training.augment import AUGMENTATIONS, GAIN, augmentation
+from raysep.training.augment import AUGMENTATIONS, GAIN, augmentation, varied
 
 
 def targets(batch: int = 6, stems: int = 3, channels: int = 2, time: int = 2000) -> torch.Tensor:
@@ -176,3 +176,15 @@ def test_tempo_keeps_the_pitch_and_the_length():
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(BadInput, match=r"echo: not known; choose from pitch, .*gain"):
         augmentation(("gain", "echo"))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_whose_a_stem_is_is_known_after_all_variations(seed):
+    """The stems are constants, which gain, polarity and remix do not confuse: each has its own ratio of two channels."""
+    levels = torch.arange(1.0, 19.0).reshape(6, 3)
+    x = torch.stack([torch.ones(6, 3, 8), levels[..., None].expand(6, 3, 8)], dim=2)
+    names = ("remix", "gain", "polarity")
+    changed, owners = varied(x.clone(), levels.numpy(), augmentation(names), np.random.default_rng(seed))
+    assert torch.equal(changed, vary(names, x, seed))
+    np.testing.assert_allclose((changed[:, :, 1, 0] / changed[:, :, 0, 0]).numpy(), owners, rtol=1e-5)

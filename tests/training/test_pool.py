@@ -237,3 +237,17 @@ def test_silence_does_not_take_the_last_audible_piece_of_a_label():
     pool.add("u/x", 0, "x", noise(2))
     assert list(pool._pieces) == [("s4/x", 0, "x"), ("u/x", 0, "x")]
     assert pool.bytes <= pool.capacity_bytes
+
+
+@pytest.mark.parametrize("remix", [True, False])
+def test_a_draw_says_whose_each_stem_is(remix):
+    """Every stem has a level of its own here, by which a crop is known."""
+    levels = {f"t{track}/{label}": 0.1 + 0.1 * track for track in range(4) for label in LABELS}
+    pool = SegmentPool(LABELS, 10**6)
+    for stem_id, level in levels.items():
+        pool.add(stem_id, 0, stem_id.split("/")[1], constant(level))
+    audio, names = pool.draw_named(20, 30, 3, 1, remix=remix)
+    np.testing.assert_array_equal(audio, pool.draw(20, 30, 3, 1, remix=remix))
+    for crops, owners in zip(audio, names, strict=True):
+        assert [name.split("/")[1] for name in owners] == list(LABELS)
+        np.testing.assert_allclose(crops[:, 0].mean(axis=1), [levels[name] for name in owners], atol=1e-3)

@@ -9,6 +9,7 @@ OUT/
   bases/seed0/         a separator trained on all tracks: its checkpoint, and the weights that attribution compares
   bases/seed0-random/  the same of weights that were never trained
   scores/  losses/     parts by shards, and done/ their markers: the same command goes on where a killed one ended
+  metagradients.parquet  a row for each base and stem, where `eps_root` is above 0
   scores.parquet       a row for each base, its weights (trained or random) and stem; a column for each probe
   losses.parquet       a row for each subset, seed and label: the loss on the reference
   subsets.parquet      a row for each subset and track in it
@@ -30,10 +31,12 @@ from raysep.commands.benchmark.attribution_workers import (
     WEIGHTS,
     Base,
     BaseScorer,
+    BaseTracer,
     BaseTrainer,
     Subset,
     SubsetTrainer,
     ToScore,
+    ToTrace,
     TrainingWorker,
     folder_of,
 )
@@ -65,6 +68,8 @@ class QualityRequest:
     seeds: int = 3
     steps: int = 300  # of every training
     hidden: int = 48  # of every separator
+    drop: float = 0.5  # share of the tracks that a subset leaves out
+    eps_root: float = 0.0  # of every training; above 0 the metagradient is judged too
     seed: int = 1
     draws: int = 1000  # of every interval
     workers: int | None = None
@@ -82,11 +87,16 @@ def quality(request: QualityRequest) -> Run:
     from raysep.cluster import session, shards
     from raysep.commands.benchmark import attribution_figures
 
-    changes = {"network": {"hidden": request.hidden}, "training": {**TRAINING, "steps": request.steps}}
+    training = {**TRAINING, "steps": request.steps, "eps_root": request.eps_root}
+    changes = {"network": {"hidden": request.hidden}, "training": training}
     config = settings.preset("tiny", settings.merge({**changes, "seed": request.seed}, request.overrides))
     outputs.try_folder(request.out)
     found, rows = read_bench(request.bench)
-    counts = {"seeds": request.seeds, "bases": BASES}  # not that of the subsets: more of them can be added later
+    counts = {
+        "seeds": request.seeds,
+        "bases": BASES,
+        "drop": request.drop,
+    }  # not that of the subsets: more of them can be added later
     about = {
         "bench": storage.absolute(request.bench),
         "condition": benchmark.note_of(request.bench).get("condition"),
@@ -106,8 +116,9 @@ def quality(request: QualityRequest) -> Run:
             run, config, available, progress, same, request.workers, False, found.sample_rate, found.channels
         )
         _bases(context, found)
+        _metagradients(context, found)
         _scores(context, found)
-        _losses(context, found, request.subsets, request.seeds)
+        _losses(context, found, request)
     figures = attribution_figures.figures(run, rows, request.draws, request.seed)
     result = {**about, "subsets": request.subsets, **figures}
     run.write_json(result, "attribution.json")
@@ -137,14 +148,16 @@ def read_bench(bench: str) -> tuple[Inputs, list[dict]]:
     return found, rows
 
 
-def draw_subsets(tracks: list[str], count: int, seed: int) -> list[list[str]]:
-    """``count`` halves of the tracks, each drawn by itself: the first are the same however many there are.
+def draw_subsets(tracks: list[str], count: int, seed: int, drop: float = 0.5) -> list[list[str]]:
+    """``count`` sets of tracks without a share ``drop`` of them, each drawn by itself: the first are the same however many
+    there are. At least one track is left out, and one in.
 
     Whole tracks: a half then holds equally many stems of every label, and halves differ as much as they can, since some
     faults (bleeding, swapped labels) touch several stems of a track.
     """
     order = np.array(sorted(tracks))
-    return [sorted(generator(seed, "subset", k).permutation(order)[: len(order) // 2].tolist()) for k in range(count)]
+    kept = min(max(1, int(len(order) * (1 - drop) + 1e-9)), len(order) - 1)
+    return [sorted(generator(seed, "subset", k).permutation(order)[:kept].tolist()) for k in range(count)]
 
 
 # The three stages -------------------------------------------------------------------------------------------------
@@ -174,16 +187,26 @@ def _scores(context: Context, found: Inputs) -> None:
     _run(context, "scores", BaseScorer, dict(enumerate(plan)))
 
 
-def _losses(context: Context, found: Inputs, subsets: int, seeds: int) -> None:
+def _metagradients(context: Context, found: Inputs) -> None:
+    """Leaves ``metagradients.parquet``, unless the trainings are not to be smooth."""
+    if not context.config.training.eps_root:
+        return
+    reference = Drawn(found.reference, context.segments_of(found.reference))
+    plan = {number: ToTrace(number, found.corpus, reference) for number in range(BASES)}
+    _run(context, "metagradients", BaseTracer, plan)
+
+
+def _losses(context: Context, found: Inputs, request: QualityRequest) -> None:
     """Leaves ``subsets.parquet`` and ``losses.parquet``."""
-    chosen = draw_subsets(list(manifest.tracks_of(found.corpus)), subsets, context.config.seed)
+    tracks = list(manifest.tracks_of(found.corpus))
+    chosen = draw_subsets(tracks, request.subsets, context.config.seed, request.drop)
     rows = [{"subset": number, "track": track} for number, tracks in enumerate(chosen) for track in tracks]
     context.run.write_table(pa.Table.from_pylist(rows), "subsets.parquet")
     reference = Drawn(found.reference, context.segments_of(found.reference))
     plan = [
         Subset(number, seed, _of_tracks(tracks, found.corpus), reference)
         for number, tracks in enumerate(chosen)
-        for seed in range(seeds)
+        for seed in range(request.seeds)
     ]
     _run(context, "losses", SubsetTrainer, dict(enumerate(plan)))
 

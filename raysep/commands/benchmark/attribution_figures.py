@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from raysep.commands.benchmark.attribution_workers import BASES, METHODS, RANDOM, TRAINED, WEIGHTS, folder_of, name_of
+from raysep.commands.benchmark.attribution_workers import (
+    BASES,
+    METAGRADIENT,
+    METHODS,
+    RANDOM,
+    TRAINED,
+    WEIGHTS,
+    folder_of,
+    name_of,
+)
 from raysep.corpus import truth
 from raysep.evaluation import datamodels
 from raysep.rundir import Run
@@ -65,6 +74,9 @@ def figures(run: Run, rows: list[dict], draws: int, seed: int) -> dict[str, Any]
         "loss": {"mean": losses.mean(), "deviation_over_subsets": losses.mean(axis=1).std(ddof=1)},
         "step": {name_of(base, weights): _step(run, base, weights) for base in range(BASES) for weights in WEIGHTS},
     }
+    if run.has("metagradients.parquet"):
+        traced = {row["base"]: row for row in run.read_table("metagradients.parquet").to_pylist()}
+        result["gate"] = [{key: row[key] for key in ("ratio", "growth", "cost")} for row in traced.values()]
     result["seconds"] = {name: stage["seconds"] for name, stage in run.read_json("run.json")["stages"].items()}
     result["seconds"]["attribute"] = sum(step["seconds"] for step in result["step"].values())
     return _finite(result)
@@ -92,6 +104,10 @@ def read(run: Run, rows: list[dict]) -> tuple[datamodels.Trainings, Scores]:
         for name in METHODS:
             if row[name] is not None:
                 scores[name][row["weights"]][row["base"], place[row["stem_id"]]] = row[name]
+    if run.has("metagradients.parquet"):
+        scores[METAGRADIENT] = {weights: np.full((BASES, len(names)), np.nan) for weights in WEIGHTS}
+        for row in run.read_table("metagradients.parquet").to_pylist():
+            scores[METAGRADIENT][TRAINED][row["base"], place[row["stem_id"]]] = row[METAGRADIENT]
     return datamodels.Trainings(members, losses, labels, tracks, faults), scores
 
 
@@ -106,7 +122,7 @@ def show(result: dict[str, Any], root: str) -> None:
     from rich.table import Table
 
     console = terminal()
-    table = Table(title="Attribution against retraining on halves of the tracks", title_justify="left")
+    table = Table(title="Attribution against retraining on a part of the tracks", title_justify="left")
     table.add_column("")
     for column in COLUMNS.values():
         table.add_column(column, justify="right")
@@ -116,8 +132,14 @@ def show(result: dict[str, Any], root: str) -> None:
     for name, title in OTHERS.items():
         table.add_row(title, whole(result[name]))
     console.print(table)
+    for gate in result.get("gate", ()):
+        console.print(
+            f"metagradient: of what it foretells for weights changed by 3 %, training gives {gate['ratio']:.0%}; "
+            f"{gate['cost']:.1f} trainings"
+        )
+    sets = "halves" if result["drop"] == 0.5 else f"sets without {result['drop']:.0%}"
     console.print(
-        f"{result['subsets']} halves of {result['tracks']} tracks, {result['seeds']} trainings each; split-half reliability "
+        f"{result['subsets']} {sets} of {result['tracks']} tracks, {result['seeds']} trainings each; split-half reliability "
         f"of their loss {whole(result['reliability'])}"
     )
     for name, step in result["step"].items():

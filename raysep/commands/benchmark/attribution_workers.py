@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from raysep.separators.base import Separator
     from raysep.training.loop import TrainingState
     from raysep.training.pool import SegmentPool
+    from raysep.training.recipe import Recipe
+    from raysep.training.unrolled import Unrolled
 
 Draw = Callable[[int], np.ndarray]  # step → (batch, stem, channel, time)
 METHODS = ("influence", "unlearning", "loss", "influence-relative", "unlearning-relative", "own-loss")  # probes' names
+METAGRADIENT = "metagradient"  # minus it: higher = better to train on, as a score is
 BASES = 2  # separators trained on all tracks, whose attributions are compared
 WEIGHTS = TRAINED, RANDOM = "trained", "random"
 STATISTICS_BATCHES = 8
@@ -35,6 +38,11 @@ SCORES = pa.schema(
     [("base", pa.int32())]
     + [(name, pa.string()) for name in ("weights", "stem_id", "track", "stem")]
     + [(name, pa.float64()) for name in METHODS]  # mean over audible segments; null where there is none
+)
+METAGRADIENTS = pa.schema(
+    [("base", pa.int32()), ("stem_id", pa.string())]
+    # Of each base: found over foretold by the gate, growth of the adjoint, cost in trainings.
+    + [(name, pa.float64()) for name in (METAGRADIENT, "ratio", "growth", "cost")]
 )
 LOSSES = pa.schema([("subset", pa.int32()), ("seed", pa.int32()), ("stem", pa.string()), ("loss", pa.float64())])
 
@@ -64,6 +72,15 @@ class ToScore:
     weights: str
     stems: list[Stem]
     reference: Drawn  # clean partners
+
+
+@dataclass(frozen=True)
+class ToTrace:
+    """A base whose training the loss on the reference is to be traced back through."""
+
+    base: int
+    stems: list[Stem]
+    reference: Drawn
 
 
 @dataclass(frozen=True)
@@ -122,15 +139,32 @@ class TrainingWorker(AudioWorker):
         """The same of audio that was read already."""
         from raysep.training import loop
 
-        training = self.config.training
-        recipe = settings.recipe_of(training, training.steps, seed=seed, validate_every=0)
-        frames = round(recipe.segment_seconds * self.sample_rate)
+        recipe, frames = self.recipe(seed)
 
         def draw(step: int) -> np.ndarray:
             return pool.draw(recipe.batch, frames, step, seed)
 
         network = self.untrained(draw, seed)
         return network, loop.train(network, draw, recipe), draw
+
+    def recipe(self, seed: int) -> tuple[Recipe, int]:
+        """(recipe, samples of an example) of every training."""
+        training = self.config.training
+        recipe = settings.recipe_of(training, training.steps, seed=seed, validate_every=0)
+        return recipe, round(recipe.segment_seconds * self.sample_rate)
+
+    def unrolled(self, stems: list[Stem], seed: int) -> Unrolled:
+        """What ``trained`` does with these stems, as a function of their weights: ``(stem,)``, in this order."""
+        from raysep.training.unrolled import Batch, Unrolled
+
+        pool, (recipe, frames) = self.pool(stems), self.recipe(seed)
+        place = {stem.stem_id: number for number, stem in enumerate(stems)}
+
+        def draw(step: int) -> Batch:
+            targets, names = pool.draw_named(recipe.batch, frames, step, seed)
+            return Batch(targets, np.array([[place[name] for name in example] for example in names]))
+
+        return Unrolled(self.untrained(lambda step: pool.draw(recipe.batch, frames, step, seed), seed), draw, recipe)
 
 
 class BaseTrainer(TrainingWorker):
@@ -150,6 +184,30 @@ class BaseTrainer(TrainingWorker):
         Run(folder_of(run, number, RANDOM)).write_bytes(checkpoint.to_bytes(random), place)
         part = f"bases/seed{number}/{place}"
         return self.finish("bases", shard, checkpoint.to_bytes(made), part, {"stems": len(payload.stems)})
+
+
+class BaseTracer(TrainingWorker):
+    """The metagradient of a base: of the same training, by the weights of its stems, and whether it can be trusted."""
+
+    def run(self, shard: int, payload: ToTrace) -> Counts:
+        import torch
+
+        from raysep.probes.metagradient import metagradient, reference_query
+        from raysep.probes.smoothness import smoothness
+
+        training = self.unrolled(payload.stems, self.seed("base", payload.base))
+        heard = torch.from_numpy(self.read(payload.reference, training.network.stems)[0])
+        batches = [(part.sum(dim=1), part) for part in heard.split(self.config.scoring.batch)]
+        query, ones = reference_query(training, batches), torch.ones(len(payload.stems))
+        traced = metagradient(training, ones, query)
+        gate = smoothness(training, ones, query, traced)
+        told = {"base": payload.base, "ratio": gate.ratio, "growth": traced.growth, "cost": traced.cost}
+        found = [
+            {**told, "stem_id": stem.stem_id, METAGRADIENT: -float(value)}
+            for stem, value in zip(payload.stems, traced.gradient[0], strict=True)
+        ]
+        part, table = f"metagradients/part-{shard:05d}.parquet", pa.Table.from_pylist(found, schema=METAGRADIENTS)
+        return self.finish("metagradients", shard, table_bytes(table), part, {"stems": len(payload.stems)})
 
 
 class BaseScorer(TrainingWorker):

@@ -193,10 +193,14 @@ def benchmark_harm(
 def benchmark_attribution(
     bench: Annotated[str, typer.Argument(help="The folder that `raysep benchmark corpus` wrote.")],
     out: Annotated[str, typer.Option(help="Folder to write. The same command continues a killed one.")],
-    subsets: Annotated[int, typer.Option(min=4, help="Halves of the training tracks that are trained on.")] = 60,
-    seeds: Annotated[int, typer.Option(min=2, help="Trainings of each half.")] = 3,
+    subsets: Annotated[int, typer.Option(min=4, help="Sets of training tracks that are trained on.")] = 60,
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings of each set.")] = 3,
     steps: Annotated[int, typer.Option(min=1, help="Of each training.")] = 300,
     hidden: Annotated[int, typer.Option(min=1, help="Width of each separator.")] = 48,
+    drop: Annotated[float, typer.Option(help="Share of the tracks that is not trained on.")] = 0.5,
+    eps_root: Annotated[
+        float, typer.Option(min=0.0, help="training.eps_root of all trainings; above 0 judges the metagradient, too.")
+    ] = 0.0,
     seed: Seed = 1,
     workers: Workers = None,
     address: Address = None,
@@ -214,6 +218,8 @@ def benchmark_attribution(
             seeds=seeds,
             steps=steps,
             hidden=hidden,
+            drop=drop,
+            eps_root=eps_root,
             seed=seed,
             workers=workers,
             address=address,

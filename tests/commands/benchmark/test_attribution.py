@@ -57,6 +57,7 @@ def finished(bench, run_alone) -> QualityRequest:
         seeds=2,
         steps=3,
         hidden=4,
+        eps_root=1e-8,
         draws=20,
         quiet=True,
         overrides=SMALL,
@@ -98,6 +99,8 @@ def test_subsets_are_halves_that_depend_on_the_seed_and_their_number_only():
     assert draw_subsets(tracks, 20, 2) != drawn
     often = [sum(track in subset for subset in draw_subsets(tracks, 900, 1)) for track in tracks]
     assert min(often) > 340  # 400 expected, deviation 15
+    assert {len(subset) for subset in draw_subsets(tracks, 20, 1, 0.1)} == {8}
+    assert {len(subset) for subset in draw_subsets(tracks, 20, 1, 0.99)} == {1}
 
 
 # The whole of it
@@ -111,6 +114,10 @@ def test_every_stem_base_subset_and_seed_has_its_figure(finished, alone, capsys)
     assert keys == {(b, w, i) for b in (0, 1) for w in ("trained", "random") for i in stems}
     assert len(scores) == len(keys)
     assert all(np.isfinite(row["influence"]) and np.isfinite(row["loss"]) for row in scores)
+    traced = run.read_table("metagradients.parquet").to_pylist()
+    assert {(row["base"], row["stem_id"]) for row in traced} == {(b, i) for b in (0, 1) for i in stems}
+    assert any(row["metagradient"] for row in traced)
+    assert all(row["cost"] > 1 and np.isfinite(row["ratio"]) for row in traced)
     losses = run.read_table("losses.parquet").to_pylist()
     cells = {(row["subset"], row["seed"], row["stem"]) for row in losses}
     assert cells == {(s, k, label) for s in range(4) for k in range(2) for label in LABELS}
@@ -121,9 +128,17 @@ def test_every_stem_base_subset_and_seed_has_its_figure(finished, alone, capsys)
     for figure in written["methods"]["influence"].values():
         assert isinstance(figure, list) or set(figure) >= {"estimate", "low", "high"}
     assert -1 <= written["methods"]["influence"]["lds"]["estimate"] <= 1
+    assert written["methods"]["metagradient"]["agreement"]["estimate"] is not None
+    assert written["methods"]["metagradient"]["lds_random"]["estimate"] is None
     assert "reliability" in written["definitions"]
     shown = capsys.readouterr().out
-    for words in ("influence", "random scores", "noise ceiling", "4 halves of 6 tracks, 2 trainings each"):
+    for words in (
+        "influence",
+        "metagradient: of what it foretells",
+        "random scores",
+        "noise ceiling",
+        "4 halves of 6 tracks, 2 trainings each",
+    ):
         assert words in shown
 
 

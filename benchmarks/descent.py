@@ -1,0 +1,139 @@
+"""What training on the stems that the metagradient chooses gives on test songs, beside removing those that are wrong.
+
+    python -m benchmarks.descent --work runs/metagradient --out docs/results --condition label-noise
+
+Arms are weights of stems in the loss, 0 to 2; all trained with the same seeds, which nothing else was trained with. The
+reference is in two halves: one is descended on, the other says when to stop. One process, one thread; goes on with what
+is in WORK/descent-CONDITION.json.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+
+from benchmarks.metagradient_bench import Bench, Record, config_of, corpus_of, kinds_of, parser
+from benchmarks.results import write
+from raysep import config as settings
+from raysep.decision.descent import PerStem, Trial, best, descend
+from raysep.probes.metagradient import metagradient, query_losses, reference_query
+from raysep.training.unrolled import State, Unrolled
+
+DESCENT_SEEDS, FIRST_OF_ARMS = 2, 1000  # of each round; seeds of the arms, which no round has
+REMOVED = (0.25, 0.5)  # of each label
+
+
+def rounds_of(bench: Bench, done: Record, rounds: int) -> list[dict[str, Any]]:
+    """Weights, loss on the judging half and metagradient of each round; as many as there are before it stops by itself."""
+    halves = [bench.segments("reference", slice(k, None, 2)) for k in range(2)]
+
+    def trial(number: int, weights: np.ndarray) -> Trial:
+        gradients, judged = [], []
+        for seed in range(DESCENT_SEEDS * number, DESCENT_SEEDS * (number + 1)):
+            training = bench.training(seed)
+            query = reference_query(training, halves[0])
+            found = metagradient(training, torch.from_numpy(weights).float(), query)
+            gradients.append(found.gradient[0])
+            judged.append(query_losses(training, found.end, reference_query(training, halves[1]))[0])
+        return Trial(np.mean(gradients, axis=0), float(np.mean(judged)))
+
+    kept = [Trial(np.array(row["gradient"]), row["judged"]) for row in done.get("rounds", [])]
+
+    def keep(number: int, told: Trial) -> None:
+        done.keep("rounds", [*done.get("rounds", []), {"gradient": told.gradient.tolist(), "judged": told.judged}])
+
+    found = descend(PerStem.start(np.array(bench.labels)), trial, rounds, patience=rounds, done=kept, on_round=keep)
+    chosen = best(found)
+    return [
+        {"weights": one.weights, "judged": one.judged, "chosen": one is chosen, "gradient": row["gradient"]}
+        for one, row in zip(found, done["rounds"], strict=True)
+    ]
+
+
+def without_worst(harm: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:
+    """Weights ``(stem,)``: 0 for the share of each label that does most harm, else 1."""
+    weights = np.ones(len(harm))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        weights[members[np.argsort(-harm[members])[: round(share * len(members))]]] = 0.0
+    return weights
+
+
+def arms_of(bench: Bench, rounds: list[dict[str, Any]], kinds: np.ndarray) -> dict[str, np.ndarray]:
+    labels, ones = np.array(bench.labels), np.ones(len(bench.ids))
+    harm, rng = np.array(rounds[0]["gradient"]), np.random.default_rng(9)
+    arms = {"contaminated": ones, "clean": ones, "oracle removal": (kinds == "clean").astype(float)}
+    for share in REMOVED:
+        arms[f"metagradient, worst {share:.0%} removed"] = without_worst(harm, labels, share)
+        arms[f"random, {share:.0%} removed"] = without_worst(rng.normal(size=len(harm)), labels, share)
+    for number, one in enumerate(rounds[1:], start=1):
+        arms[f"descent, {number} rounds" + (" (chosen)" if one["chosen"] else "")] = one["weights"]
+    return arms
+
+
+def loss_of(bench: Bench, weights: np.ndarray, seed: int, tested: list[Any]) -> float:
+    """On the test songs, of a training with these weights."""
+    training: Unrolled = bench.training(seed)
+    end: State = training.end(torch.from_numpy(weights).float())
+    return float(query_losses(training, end, reference_query(training, tested))[0])
+
+
+def page(losses: dict[str, list[float]], rounds: list[dict[str, Any]], about: str) -> str:
+    gains = {name: 10 * np.log10(np.array(losses["contaminated"]) / np.array(each)) for name, each in losses.items()}
+    lines = [about, "", "| trained on | test loss, dB below contaminated | over oracle removal |", "|---|---:|---:|"]
+    lines += [
+        f"| {name} | {_interval(gain)} | {_interval(gain - gains['oracle removal'])} |" for name, gain in gains.items()
+    ]
+    judged = ", ".join(f"{one['judged']:.4f}" for one in rounds)
+    lines += ["", f"Loss of the rounds on the half of the reference that judges: {judged}."]
+    return "\n".join(lines)
+
+
+def _interval(values: np.ndarray) -> str:
+    """Mean over paired seeds with the 95 % interval of Student's t."""
+    if not values.any():
+        return "0"
+    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return f"{values.mean():+.3f} ({values.mean() - half:+.3f} … {values.mean() + half:+.3f})"
+
+
+def main() -> None:
+    options_of = parser(__doc__, "runs/metagradient")
+    options_of.add_argument("--seeds", type=int, default=5, help="of every arm")
+    options_of.add_argument("--rounds", type=int, default=4)
+    options = options_of.parse_args()
+    torch.set_num_threads(1)
+    config, folder = config_of(options), corpus_of(options)
+    bench, clean = Bench(folder, config), Bench(folder, config, "clean")
+    done = Record(Path(options.work) / f"descent-{options.condition}.json", config)
+    rounds = rounds_of(bench, done, options.rounds)
+    arms, tested = arms_of(bench, rounds, kinds_of(bench)), bench.segments("test")
+    losses: dict[str, list[float]] = {name: [] for name in arms}
+    for seed in range(FIRST_OF_ARMS, FIRST_OF_ARMS + options.seeds):
+        for name, weights in arms.items():
+            key = f"{name} {seed}"
+            if key not in done:
+                done.keep(key, loss_of(clean if name == "clean" else bench, weights, seed, tested))
+            losses[name].append(done[key])
+    training = config.training
+    about = (
+        f"Corpus `{options.condition}`, tiny; `{config.network.model}`, hidden {config.network.hidden}; {training.steps} steps of "
+        f"{training.batch} examples, eps_root {training.eps_root:g}; {options.seeds} paired seeds. A stem of weight 0 is no target; "
+        f"it is still heard in mixtures. A round is {DESCENT_SEEDS} trainings with their metagradients."
+    )
+    words = page(losses, rounds, about)
+    given = ("condition", "seeds", "rounds", "steps", "hidden", "learning_rate", "eps_root")
+    command = " ".join(f"--{name.replace('_', '-')} {getattr(options, name)}" for name in given)
+    figures = {"settings": settings.to_dict(config), "losses": losses, "judged": [one["judged"] for one in rounds]}
+    title = "Descent on the weights of stems"
+    command = f"python -m benchmarks.descent {command}"
+    write(options.out, f"descent-{options.condition}", title, command, "one process, one thread", words, figures)
+    print(words)
+
+
+if __name__ == "__main__":
+    main()
