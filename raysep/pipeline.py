@@ -56,6 +56,7 @@ class Request:
     layout: str | None = None  # of ``corpus.layouts``, for all of these; None: whichever matches
     until: str | None = None  # "decide" ends ``clean`` there; None: to the end
     labels: tuple[str, ...] | None = None  # as ``corpus.labels`` reads them; None: those of the settings
+    limit: int | None = None  # tracks of the corpus, in the order of their names; None: all
     allow_twins: bool = False  # songs that are in two of these are said, not refused
 
     def on_leak(self, message: str) -> None:
@@ -282,7 +283,17 @@ def prepare(request: Request) -> tuple[Inputs, Config]:
     corpus, say = storage.absolute(request.corpus), Progress(request.quiet).say
     sums, known = wanted.sums if wanted else None, known_in(Run(request.out))
     found = read_inputs(
-        corpus, reference, test, first.labels, validation, request.layout, say, sums, known, request.on_leak
+        corpus,
+        reference,
+        test,
+        first.labels,
+        validation,
+        request.layout,
+        say,
+        sums,
+        known,
+        request.on_leak,
+        request.limit,
     )
     name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset
     config = settings.preset(name, overrides)

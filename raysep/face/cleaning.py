@@ -81,6 +81,7 @@ def clean(
     address: str | None = None,
     layout: str | None = None,
     labels: Sequence[str] | None = None,
+    limit: int | None = None,
     allow_twins: bool = False,
     quiet: bool = False,
 ) -> Cleaning:
@@ -105,6 +106,7 @@ def clean(
         address=address,
         layout=layout,
         labels=tuple(labels) if labels else None,
+        limit=limit,
         allow_twins=allow_twins,
         quiet=quiet,
         until=until,
@@ -129,6 +131,7 @@ def score(
     address: str | None = None,
     layout: str | None = None,
     labels: Sequence[str] | None = None,
+    limit: int | None = None,
     allow_twins: bool = False,
     quiet: bool = False,
 ) -> Scores:
@@ -149,6 +152,7 @@ def score(
         address=address,
         layout=layout,
         labels=tuple(labels) if labels else None,
+        limit=limit,
         allow_twins=allow_twins,
         quiet=quiet,
     )

@@ -109,3 +109,39 @@ def test_join():
 
 def test_digest_is_sha256():
     assert storage.digest(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_a_whole_file_of_a_store_is_one_request_wherever_it_is_held(bucket, asked, monkeypatch):
+    data = bytes(range(256)) * 8000
+    storage.write_bytes(f"{bucket}/x", data)
+    for held in (1 << 22, 1 << 10):  # in memory, and in a file
+        monkeypatch.setattr(storage, "HELD_BYTES", held)
+        asked.clear()
+        with storage.open_whole(f"{bucket}/x") as stream:
+            assert stream.read() == data
+            assert stream.seek(-5, 2) == len(data) - 5
+            assert stream.read() == data[-5:]
+        assert asked == [f"{bucket}/x"]
+    with pytest.raises(FileNotFoundError, match=f"{bucket}/nothing"):
+        storage.open_whole(f"{bucket}/nothing")
+
+
+def test_a_disk_without_room_for_what_came_is_told_as_such(bucket, file_limit, monkeypatch):
+    storage.write_bytes(f"{bucket}/x", bytes(3 << 20))
+    monkeypatch.setattr(storage, "HELD_BYTES", 1 << 10)
+    with file_limit(1 << 20), pytest.raises(OutputError, match=r"cannot be written \(File too large\)"):
+        storage.open_whole(f"{bucket}/x")
+
+
+@pytest.mark.parametrize(
+    ("uris", "above"),
+    [
+        (["/a/b/c", "/a/b/d/e"], "/a/b"),
+        (["s3://x/a//b/c", "s3://x/a//bb/c"], "s3://x/a/"),
+        (["s3://x/a", "s3://x/b"], "s3://x"),
+        (["/a/b", "s3://x/b"], ""),
+        ([], ""),
+    ],
+)
+def test_the_folder_above_all(uris, above):
+    assert storage.folder_above(uris) == above

@@ -12,6 +12,7 @@ from raysep.commands.app import (
     ConfigFile,
     Labels,
     Layout,
+    Limit,
     Overwrite,
     Preset,
     Quiet,
@@ -65,6 +66,7 @@ def clean(
     test: Test = None,
     layout: Layout = None,
     labels: Labels = None,
+    limit: Limit = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -103,6 +105,7 @@ def clean(
         quiet=quiet,
         layout=layout,
         labels=names_of(labels),
+        limit=limit,
         until=until,
         allow_twins=allow_twins,
     )
@@ -117,6 +120,7 @@ def score(
     test: Test = None,
     layout: Layout = None,
     labels: Labels = None,
+    limit: Limit = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -143,6 +147,7 @@ def score(
         quiet=quiet,
         layout=layout,
         labels=names_of(labels),
+        limit=limit,
         allow_twins=allow_twins,
     )
     run = pipeline.score(request)

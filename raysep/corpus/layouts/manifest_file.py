@@ -11,6 +11,7 @@ from raysep.corpus import identity, manifest, tags
 from raysep.corpus.layouts import remarks
 from raysep.corpus.layouts.headers import header
 from raysep.corpus.layouts.layout import Layout, Place, Scan
+from raysep.corpus.layouts.limit import first_of
 from raysep.corpus.layouts.notes import Note
 from raysep.corpus.layouts.problems import Problem
 from raysep.corpus.manifest import Stem
@@ -28,9 +29,10 @@ class ManifestFile(Layout):
     def scan(self, place: Place) -> Scan:
         meant = _meant(place)
         rows = [s for s in manifest.read(place.root) if meant is None or s.stem in meant]
-        rows, notes = as_they_are(place, rows)
+        kept, told = first_of((s.track for s in rows), place.limit)
+        rows, notes = as_they_are(place, [s for s in rows if s.track in kept])
         stems = _summed(rows, meant) if place.sums and meant else rows
-        return Scan(stems, _problems(place, stems) if place.strict else [], notes)
+        return Scan(stems, _problems(place, stems) if place.strict else [], [*told, *notes])
 
 
 def _meant(place: Place) -> dict[str, str] | None:

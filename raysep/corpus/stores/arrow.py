@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -16,7 +17,7 @@ from pyarrow import fs
 
 from raysep.corpus.retry import CutShort, patiently
 from raysep.corpus.stores.ranges import Ranges
-from raysep.corpus.stores.store import Listed, Store
+from raysep.corpus.stores.store import Listed, Store, last_change
 from raysep.errors import BadInput, StorageUnreachable
 
 T = TypeVar("T")
@@ -129,6 +130,16 @@ class Local(Arrow):
             if getattr(error.__cause__, "errno", None) != errno.EIO or not _answers(os.path.dirname(uri)):
                 raise
         return action()  # the mount may have come back just now
+
+    def look_up(self, uri: str) -> Listed | None:
+        def found() -> Listed | None:
+            try:
+                at = os.stat(uri)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            return Listed(uri, at.st_size, "", last_change(at)) if stat.S_ISREG(at.st_mode) else None
+
+        return self.patiently(uri, found)
 
     def list(self, uri: str, recursive: bool) -> Iterator[Listed]:
         try:
