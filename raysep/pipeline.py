@@ -11,15 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from raysep import config as settings
+from raysep import joining
 from raysep.config import Config
 from raysep.corpus import hashing, labels, manifest, outputs, storage
 from raysep.errors import BadInput
 from raysep.rundir import Run
 
 if TYPE_CHECKING:
+    from raysep.corpus.manifest import Stem
     from raysep.resources import Resources
     from raysep.screen import Progress
     from raysep.stages.context import Context
@@ -57,6 +60,7 @@ class Request:
     until: str | None = None  # "decide" ends ``clean`` there; None: to the end
     labels: tuple[str, ...] | None = None  # as ``corpus.labels`` reads them; None: those of the settings
     limit: int | None = None  # tracks of the corpus, in the order of their names; None: all
+    after: str | None = None  # a decided run: only tracks that it has not judged as they are now, ``joining`` says why
     allow_twins: bool = False  # songs that are in two of these are said, not refused
 
     def on_leak(self, message: str) -> None:
@@ -90,6 +94,8 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     with _opened(request, check) as (context, found):
         planting = _score(context, found)
         decide.decide(context, found, planting)
+        if request.after:
+            context.progress.say(joining.join(context.run, request.after))
         if request.until != DECIDE:
             if request.search:
                 search.search(context, found, planting)
@@ -282,6 +288,11 @@ def prepare(request: Request) -> tuple[Inputs, Config]:
     reference, test, validation = (storage.absolute(uri) if uri else None for uri in others)
     corpus, say = storage.absolute(request.corpus), Progress(request.quiet).say
     sums, known = wanted.sums if wanted else None, known_in(Run(request.out))
+    only: Callable[[list[Stem]], list[Stem]] = list
+    if request.after:
+        earlier = joining.chain(request.after)
+        known = [*known, *(stem for run in earlier for stem in known_in(run))]
+        only = partial(joining.only_new, before=joining.judged(earlier), after=request.after, say=say)
     found = read_inputs(
         corpus,
         reference,
@@ -294,6 +305,7 @@ def prepare(request: Request) -> tuple[Inputs, Config]:
         known,
         request.on_leak,
         request.limit,
+        only,
     )
     name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset
     config = settings.preset(name, overrides)
@@ -313,8 +325,10 @@ def begin(request: Request, found: Inputs, config: Config, available: Resources,
     storage.filesystem(run.root)  # where Ray is to keep states: what it cannot use shows now
     if request.retry_failed:
         _accept_mended_files(run, found, lambda inputs: hashing.fingerprint(config, inputs.digest(), *more))
+    grown = ""
     if run.has("run.json") and not run.is_of(fingerprint):
         refuse_changed(run, manifests_of(found))
+        grown = joining.way_out(run, found.corpus)
     for uri in (run.root, *(part[0].uri for part in vars(found).values() if part)):
         check_reachable(uri, available)
     run.open(
@@ -330,6 +344,7 @@ def begin(request: Request, found: Inputs, config: Config, available: Resources,
             "stems": {name: len(part) for name, part in vars(found).items() if part or name != "validation"},
             "cluster": {"cpus": available.cpus, "gpus": available.gpus, "nodes": available.nodes},
         },
+        grown,
     )
     run.update({"stages": {name: {"seconds": seconds} for name, seconds in (request.before or {}).items()}})
     kept = manifests_of(found)

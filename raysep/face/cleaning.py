@@ -82,6 +82,7 @@ def clean(
     layout: str | None = None,
     labels: Sequence[str] | None = None,
     limit: int | None = None,
+    after: Place | None = None,
     allow_twins: bool = False,
     quiet: bool = False,
 ) -> Cleaning:
@@ -107,6 +108,7 @@ def clean(
         layout=layout,
         labels=tuple(labels) if labels else None,
         limit=limit,
+        after=at(after),
         allow_twins=allow_twins,
         quiet=quiet,
         until=until,
@@ -132,6 +134,7 @@ def score(
     layout: str | None = None,
     labels: Sequence[str] | None = None,
     limit: int | None = None,
+    after: Place | None = None,
     allow_twins: bool = False,
     quiet: bool = False,
 ) -> Scores:
@@ -153,6 +156,7 @@ def score(
         layout=layout,
         labels=tuple(labels) if labels else None,
         limit=limit,
+        after=at(after),
         allow_twins=allow_twins,
         quiet=quiet,
     )

@@ -91,6 +91,7 @@ def read_inputs(
     known: Sequence[Stem] = (),
     on_leak: Callable[[str], None] = refuse,
     limit: int | None = None,
+    only: Callable[[list[Stem]], list[Stem]] = list,
 ) -> Inputs:
     """Scan all of them. Raises ``BadInput`` for anything that would make the result wrong or the pass pointless.
 
@@ -98,12 +99,12 @@ def read_inputs(
 
     In the corpus a file that cannot be read as audio is a row that will be reported as failed; in the
     reference, the test and the validation tracks it is an error, since they are trusted. ``known`` and ``limit``, of the
-    corpus alone, as for ``stems_of``.
+    corpus alone, as for ``stems_of``. ``only`` says which stems of the corpus are worked on.
     """
     trusted = {"reference": reference, "test": test, "validation": validation}
     more: dict[str, Any] = {"layout": layout, "say": say, "sums": sums, "known": known}
     found = Inputs(
-        corpus_stems(corpus, labels, limit=limit, **more),
+        only(corpus_stems(corpus, labels, limit=limit, **more)),
         **{role: trusted_stems(uri, labels, role, **more) if uri else [] for role, uri in trusted.items()},
     )
     if not any(s.frames for s in found.corpus):

@@ -30,6 +30,13 @@ Reference = Annotated[str, typer.Option(help="Trusted clean tracks, likewise; no
 RunFolder = Annotated[str, typer.Option(help="Run folder, local or s3://. The same command continues a killed run.")]
 Test = Annotated[str | None, typer.Option(help="Clean tracks to evaluate on (default: the reference).")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Score again what failed before.")]
+After = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN",
+        help="A run that has decided: judge only tracks that it has not; joined.parquet has what both keep.",
+    ),
+]
 Rounds = Annotated[
     int | None,
     typer.Option(
@@ -67,6 +74,7 @@ def clean(
     layout: Layout = None,
     labels: Labels = None,
     limit: Limit = None,
+    after: After = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -106,6 +114,7 @@ def clean(
         layout=layout,
         labels=names_of(labels),
         limit=limit,
+        after=after,
         until=until,
         allow_twins=allow_twins,
     )
@@ -121,6 +130,7 @@ def score(
     layout: Layout = None,
     labels: Labels = None,
     limit: Limit = None,
+    after: After = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -148,6 +158,7 @@ def score(
         layout=layout,
         labels=names_of(labels),
         limit=limit,
+        after=after,
         allow_twins=allow_twins,
     )
     run = pipeline.score(request)
