@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from io import RawIOBase
 from typing import BinaryIO
 
@@ -13,10 +12,11 @@ from raysep.audio import streams
 from raysep.corpus import manifest, storage, tags
 from raysep.corpus.manifest import Stem
 from raysep.corpus.stores import Listed
+from raysep.corpus.threads import in_threads
 
 BLOCK_BYTES = 8 << 20
 SETTLED_NS = 2 * 10**9
-THREADS = 16
+LISTED_FROM = 16  # files: fewer are asked for one by one
 LISTED_TIMES = 4  # so many times the files that are looked for may be listed: a thousand of a request, against one
 
 
@@ -97,8 +97,7 @@ def sizes_and_times(uris: Iterable[str]) -> dict[str, tuple[int, int]]:
     files = sorted(set(file_of.values()))
     found: dict[str, Listed | None] = dict(_listed(files))
     rest = [file for file in files if file not in found]
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:  # a request each
-        found.update(zip(rest, pool.map(storage.look_up, rest), strict=True))
+    found.update(zip(rest, in_threads(storage.look_up, rest), strict=True))  # a request each
     return {uri: (at.size, at.modified) if (at := found[file]) else (0, 0) for uri, file in file_of.items()}
 
 
@@ -109,6 +108,6 @@ def _listed(files: Sequence[str]) -> Iterator[tuple[str, Listed]]:
         if storage.is_remote(file):
             by_root["/".join(file.split("/", 3)[:3])].append(file)
     for own in by_root.values():
-        if len(own) > THREADS:
+        if len(own) > LISTED_FROM:
             some = storage.list_some(storage.folder_above(own), LISTED_TIMES * len(own))
             yield from ((listed.uri, listed) for listed in some if listed.uri in wanted)

@@ -15,7 +15,7 @@ from raysep.corpus.stores.ranges import Ranges
 BLOCK_BYTES = 8 << 20  # of a request of a large file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Listed:
     """A file of a listing, all of it told by the listing itself."""
 
