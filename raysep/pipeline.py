@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from raysep import config as settings
-from raysep import joining
+from raysep import joining, lease
 from raysep.config import Config
 from raysep.corpus import hashing, labels, manifest, outputs, storage
 from raysep.errors import BadInput
@@ -156,7 +156,7 @@ def prove(
     record, benchmark = run.read_json("run.json"), None
     if truth := record.get("truth"):
         benchmark = Benchmark(truth, record.get("clean_corpus"), record.get("condition"))
-    with session.session(address) as available:
+    with lease.held(run), session.session(address) as available:
         context, found = reopened(run, available, Progress(quiet), workers)
         proof = context.config.proof
         count = prove.prove_further(context, found, benchmark, arms or proof.arms, seeds or len(proof.seeds))
@@ -219,13 +219,14 @@ def _opened(
     from raysep.stages import inputs, kit, train
 
     outputs.try_folder(request.out)
+    lease.refuse_held(Run(request.out))
     with PeakMemory() as memory:
         found, config = prepare(request)
         train.check_validation(config, has_tracks=False)
         check(found, config)
         kit.check_embedder(config.scoring, config.sample_rate or found.sample_rate)
         inputs.announce(Progress(request.quiet), found, config)
-        with session.session(request.address) as available:
+        with lease.held(Run(request.out)), session.session(request.address) as available:
             context = begin(request, found, config, available)
             checks.look_for_twins(context, found, request.on_leak)
             yield context, found
@@ -247,6 +248,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     if handling and not decision:
         raise BadInput(f"--handling {handling}: acts on a decision: give --decision too")
     outputs.try_folder(request.out)
+    lease.refuse_held(Run(request.out))
     found, config = prepare(request)
     training.check_validation(config, bool(found.validation))
     entries = training.entries_by(found.corpus, decision, handling or "table", Progress(request.quiet).say)
@@ -260,7 +262,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     none = "no stem is used under another label: the decision names no other" if handling == "relabel" else ""
     if moved := handlings.relabelled(entries) or none:
         Progress(request.quiet).say(moved)
-    with session.session(request.address) as available:
+    with lease.held(Run(request.out)), session.session(request.address) as available:
         more = [(e.stem.stem_id, e.label, e.weight, e.spans) for e in entries] if decision else ()
         context = begin(request, found, config, available, *more)
         if found.test or found.validation:

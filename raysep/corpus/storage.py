@@ -150,6 +150,16 @@ def write_bytes(uri: str, data: bytes) -> None:
         store.write(place, data)
 
 
+def create(uri: str, data: bytes) -> bool:
+    """Write a small file unless there is one; whether it was written. Of several who do so at once one does.
+
+    Where a store cannot do that (Google's, Azure's and Hadoop's through pyarrow) it is looked for first, and then written.
+    """
+    store, place = _at_itself(uri)
+    with writing(uri):
+        return store.create(place, data)
+
+
 def upload(file: Path, uri: str) -> None:
     """Write what a file of this machine holds, likewise, without having all of it in memory."""
     store, place = _at_itself(uri)

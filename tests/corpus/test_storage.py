@@ -145,3 +145,34 @@ def test_a_disk_without_room_for_what_came_is_told_as_such(bucket, file_limit, m
 )
 def test_the_folder_above_all(uris, above):
     assert storage.folder_above(uris) == above
+
+
+@pytest.mark.parametrize("where", ["folder", "store"])
+def test_a_file_is_made_where_there_is_none(where, tmp_path, bucket):
+    root = str(tmp_path) if where == "folder" else bucket
+    assert storage.create(f"{root}/a/b", b"first")
+    assert not storage.create(f"{root}/a/b", b"second")
+    assert storage.read_bytes(f"{root}/a/b") == b"first"
+
+
+def test_a_store_that_cannot_make_a_file_where_there_is_none_looks_first(bucket, monkeypatch):
+    from botocore.exceptions import ClientError
+
+    from raysep.corpus.stores import s3
+
+    real = s3.client()
+
+    class Older:
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+        def put_object(self, **arguments):
+            if "IfNoneMatch" in arguments:
+                answer = {"Error": {"Code": "NotImplemented"}, "ResponseMetadata": {"HTTPStatusCode": 501}}
+                raise ClientError(answer, "PutObject")
+            return real.put_object(**arguments)
+
+    monkeypatch.setattr(s3, "client", Older)
+    assert storage.create(f"{bucket}/a", b"first")
+    assert not storage.create(f"{bucket}/a", b"second")
+    assert storage.read_bytes(f"{bucket}/a") == b"first"

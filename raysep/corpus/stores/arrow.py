@@ -167,6 +167,18 @@ class Local(Arrow):
 
         self.patiently(uri, whole)
 
+    def create(self, uri: str, data: bytes) -> bool:
+        def made() -> bool:
+            Path(uri).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with open(uri, "xb") as stream:
+                    stream.write(data)
+            except FileExistsError:
+                return False
+            return True
+
+        return self.patiently(uri, made)
+
     def upload(self, file: Path, uri: str) -> None:
         target = Path(uri)
 

@@ -90,6 +90,25 @@ class S3(Store):
         view = memoryview(data)
         _in_parts(uri, (bytes(view[at : at + PART_BYTES]) for at in range(0, len(data), PART_BYTES)))
 
+    def create(self, uri: str, data: bytes) -> bool:
+        from botocore.exceptions import ClientError
+
+        bucket, key = parts(uri)
+
+        def made() -> bool | None:
+            try:
+                client().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 412:
+                    return False
+                if error.response["Error"]["Code"] in ("NotImplemented", "InvalidArgument"):
+                    return None
+                raise
+            return True
+
+        found = patiently(made, uri)
+        return super().create(uri, data) if found is None else found
+
     def upload(self, file: Path, uri: str) -> None:
         if file.stat().st_size <= PART_BYTES:
             self.write(uri, file.read_bytes())

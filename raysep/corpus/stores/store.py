@@ -75,6 +75,13 @@ class Store(ABC):
     def write(self, uri: str, data: bytes) -> None:
         """A reader sees nothing or all of it; two writers of the same do no harm."""
 
+    def create(self, uri: str, data: bytes) -> bool:
+        """Write a small file where there is none, and say whether that was so."""
+        if self.kind(uri):
+            return False
+        self.write(uri, data)
+        return True
+
     @abstractmethod
     def upload(self, file: Path, uri: str) -> None:
         """Write what a file of this machine holds, however large, likewise."""
