@@ -174,10 +174,17 @@ def page(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def command_of(arguments: argparse.Namespace) -> str:
+    given = {"--sizes": arguments.sizes, "--store-sizes": arguments.store_sizes}
+    other = [f" {name} {' '.join(map(str, sizes))}" for name, sizes in given.items() if tuple(sizes) != SIZES]
+    return "python -m benchmarks.scan" + "".join(other)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="docs/results")
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="stems")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="stems in a folder")
+    parser.add_argument("--store-sizes", type=int, nargs="+", default=SIZES, help="stems in the S3 server")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--scan", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -187,16 +194,26 @@ def main() -> None:
         print(json.dumps(scan_once(*arguments.scan)))
         return
     rows = []
-    for count in arguments.sizes:
+    for count in sorted({*arguments.sizes, *arguments.store_sizes}):
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
-            rows += measured(write_folder(folder / "corpus", count), "folder", count, folder)
-            with served(count) as place:
-                rows += measured(place, "S3 on loopback", count, folder)
+            if count in arguments.sizes:
+                rows += measured(write_folder(folder / "corpus", count), "folder", count, folder)
+            if count in arguments.store_sizes:
+                with served(count) as place:
+                    rows += measured(place, "S3 on loopback", count, folder)
     from importlib.metadata import version
 
     about = f"moto {version('moto')}, boto3 {version('boto3')}, on cores that other work shared"
-    write(arguments.out, "scan", "What a scan costs", "python -m benchmarks.scan", about, page(rows), {"scans": rows})
+    write(
+        arguments.out,
+        "scan",
+        "What a scan costs",
+        command_of(arguments),
+        about,
+        page(rows),
+        {"scans": rows},
+    )
 
 
 if __name__ == "__main__":
