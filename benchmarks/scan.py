@@ -165,9 +165,10 @@ def page(rows: list[dict[str, Any]]) -> str:
         lines.append(
             f"\nTarget: an unchanged corpus of {TARGET_STEMS} stems in S3 in under {TARGET_SECONDS} s: {verdict}, {slowest:.0f} s."
         )
+    lines.append("")
     largest = max((row for row in rows), key=lambda row: (row["stems"], row["memory_mib"]))
     lines.append(
-        f"Memory: {largest['bytes_a_stem'] / 1000:.1f} kB a stem at the most of {largest['stems']}, which are the rows themselves."
+        f"Memory: {largest['bytes_a_stem'] / 1000:.1f} kB a stem at the most of {largest['stems']}, which are the rows themselves.\n"
     )
     most = max(row["requests"] / row["stems"] for row in rows if row["how"] == NEW)
     lines.append(f"Target: at most 3 requests for a new stem: {most:.2f}, lists included.")
