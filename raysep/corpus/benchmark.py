@@ -21,10 +21,11 @@ class Size:
     test: int  # songs
     seconds: float  # of every song
     sample_rate: int  # Hz
+    variety: str = "wide"  # of the sounds: with few of them ten songs teach a separator what sixty do
 
 
 BENCHMARKS = {
-    "tiny": Size(train=60, reference=24, test=10, seconds=12.0, sample_rate=16_000),
+    "tiny": Size(train=60, reference=24, test=20, seconds=12.0, sample_rate=16_000),
     "small": Size(train=180, reference=24, test=50, seconds=24.0, sample_rate=22_050),
 }
 
@@ -85,7 +86,8 @@ def make_corpus(
             progress(finished + done, total)
 
     for folder, count, prefix in sets:
-        synthesise(folder, count, plan.seconds, plan.sample_rate, seed, workers, advance, prefix, overwrite=overwrite)
+        shape = (folder, count, plan.seconds, plan.sample_rate, seed, workers, advance, prefix)
+        synthesise(*shape, overwrite=overwrite, variety=plan.variety)
         finished += count
     chosen = (faults.kinds, faults.severities)
     contaminate(

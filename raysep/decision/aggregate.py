@@ -137,3 +137,9 @@ def _least(values: np.ndarray, stem: np.ndarray, used: np.ndarray, stems: int) -
 
 def _nullable(values: np.ndarray) -> pa.Array:
     return pa.array(values, mask=~np.isfinite(values))
+
+
+def text_column(table: pa.Table, name: str, default: str | None = None) -> np.ndarray:
+    """A text column as objects, ``default`` where it is missing or null."""
+    values = table[name].to_pylist() if name in table.column_names else [None] * len(table)
+    return np.array([default if value is None else value for value in values], dtype=object)

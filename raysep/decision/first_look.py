@@ -10,12 +10,11 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from raysep.decision.aggregate import WORST, numbers, probe_names
+from raysep.decision.aggregate import WORST, numbers, probe_names, text_column
 from raysep.decision.effort import allocate, segment_variance
 from raysep.decision.features import peers, standardise
 from raysep.decision.fusion import can_fuse
-from raysep.decision.rules import Threshold
-from raysep.decision.verdicts import fused_suspicion, judged_posterior, trusted_share
+from raysep.decision.verdicts import comparable, fused_suspicion, judged_posterior, trusted_share
 
 RIDGE = 0.1  # penalty of the linearisation, a stem: probes repeat each other
 ROLES = ("calibration", "corpus", "planted")
@@ -65,12 +64,12 @@ def further_segments(
 
 def _sides(stems: pa.Table, threshold: float, seed: int) -> tuple[np.ndarray, float | None]:
     """Suspicion ``(stem,)`` and the boundary in it, by the decision's own steps; no boundary where it would only rank."""
-    role, group = (np.array(stems[name].to_pylist(), dtype=object) for name in ("role", "group"))
+    role, group, kind = (text_column(stems, name) for name in ("role", "group", "kind"))
     sets = {name: role == name for name in ROLES}
     if not sets["corpus"].any():
         return np.zeros(len(stems)), None
     calibrated = can_fuse(role, group)
-    suspicion = fused_suspicion(stems, role, group, calibrated, Threshold(threshold), None, None, seed, None)
+    suspicion = fused_suspicion(*comparable(stems, role, None, None), role, group, kind, calibrated, seed)
     share, refusal = trusted_share(suspicion, sets, group, calibrated, True, seed)
     if share is None or refusal is not None:
         return suspicion, None

@@ -9,7 +9,14 @@ A stem is taken for another label when every source puts that label first, and e
 
 A stem that two instruments share, merged, leaves no label such a margin. The network that learned the stem by its wrong
 label leans to that: its margin is not that of a clean stem, but where it puts another label first all the same, that counts.
-The second bound is not asked where the track's stem of that label belongs here beyond doubt: then the two were exchanged.
+
+Two stems of a track that were exchanged say so together, and more surely than either alone. Their margins add up to
+
+    exchange of a, b = (like b - like a) of the stem called a + (like a - like b) of the stem called b
+
+and where every source that never saw the corpus finds it above 0 and above that of nearly all pairs of clean stems of one
+track, both belong to the other's label. A pair of clean stems, however unusual one of them is, has the other against it. None of
+n clean pairs being like that, P(corrupt) is then n / (n + 1) at least, whatever the other probes say.
 
 Clean stems are those of the calibration; neither the kinds of planted faults nor any truth is read.
 """
@@ -18,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +36,7 @@ from raysep.outcome import Outcome
 FOREIGN = 0.99  # quantile of the clean stems' margins for a label that is not theirs: below a hundred stems the largest
 HOME = 0.1  # quantile of the clean stems' margins for their own label
 FEWEST = 3  # clean stems of a label that such a quantile is taken of: as many tracks as a calibration has at least
+FEWEST_PAIRS = 18  # of clean stems that the bound of an exchange is taken of: three tracks of four stems
 FEWEST_APART = 2  # sources that never saw the corpus
 
 
@@ -52,6 +61,7 @@ class Evidence:
 class Found:
     label: str
     words: str  # for the reason
+    sure: float = 0.0  # P(corrupt) that this alone is worth
 
 
 def other_labels(stems: pa.Table, evidence: Evidence) -> dict[str, Found]:
@@ -67,7 +77,7 @@ def other_labels(stems: pa.Table, evidence: Evidence) -> dict[str, Found]:
     own = np.array([place.get(label, -1) for label in labels], dtype=int)
     scored = (np.array(stems["outcome"].to_pylist(), dtype=object) == Outcome.SCORED) & (own >= 0)
     clean = scored & (np.array(stems["role"].to_pylist(), dtype=object) == CALIBRATION)
-    margin = {name: margins(_values(stems, name, len(place))) for name in evidence.sources}
+    margin = {name: margins(likeness(stems, name, len(place))) for name in evidence.sources}
     first = np.stack([np.where(np.isnan(each), -np.inf, each).argmax(axis=1) for each in margin.values()])
     known = np.stack([np.isfinite(each).all(axis=1) for each in margin.values()]).all(axis=0)
     agreed = scored & known & (first == first[0]).all(axis=0) & (first[0] != own)
@@ -77,16 +87,69 @@ def other_labels(stems: pa.Table, evidence: Evidence) -> dict[str, Found]:
         label = int(first[0, row])
         return all(each.passed(margin[name][row, label], label, alike) for name, each in bound.items())
 
-    alike = {(tracks[row], own[row], first[0, row]) for row in np.flatnonzero(agreed).tolist() if exceeds(row, True)}
-    told = {}
-    for row in np.flatnonzero(agreed).tolist():
-        label = first[0, row]
-        exchanged = (tracks[row], label, own[row]) in alike
-        if exceeds(row, not exchanged):
+    away = {row: int(first[0, row]) for row in np.flatnonzero(agreed).tolist() if exceeds(row, False)}
+    like = {name: likeness(stems, name, len(place)) for name in evidence.apart}
+    told = _exchanged(evidence, stem_ids, tracks, own, like, scored, clean, away)
+    for row, label in away.items():
+        if stem_ids[row] not in told and exceeds(row, True):
             words = _words(evidence, {name: each[row, label] for name, each in margin.items()}, evidence.labels[label])
-            words += f", and the track's {evidence.labels[label]} like {labels[row]}: exchanged" if exchanged else ""
             told[stem_ids[row]] = Found(evidence.labels[label], words)
     return told
+
+
+def _exchanged(
+    evidence: Evidence,
+    stem_ids: list[str],
+    tracks: list[str],
+    own: np.ndarray,
+    like: Mapping[str, np.ndarray],
+    scored: np.ndarray,
+    clean: np.ndarray,
+    away: Mapping[int, int],
+) -> dict[str, Found]:
+    """stem_id → the label of the stem that it was exchanged with, by both together; the surest pair of a stem counts.
+
+    Not where a stem lies further towards a third label than clean stems are drawn (``away``, row → label).
+    """
+    known = scored & np.stack([np.isfinite(each).all(axis=1) for each in like.values()]).all(axis=0)
+    usual, judged = (pairs_of(tracks, own, known & rows) for rows in (clean, ~clean))
+    if len(usual) < FEWEST_PAIRS:
+        return {}
+    told: dict[str, Found] = {}
+    sum_of = {name: (exchange(each, own, usual), exchange(each, own, judged)) for name, each in like.items()}
+    exceeds = [
+        found > max(0.0, float(np.quantile(of_clean, FOREIGN, method="higher"))) for of_clean, found in sum_of.values()
+    ]
+    sure = np.sum([found / of_clean.std() for of_clean, found in sum_of.values()], axis=0)
+    for number in sorted(np.flatnonzero(np.all(exceeds, axis=0)).tolist(), key=lambda k: (-sure[k], k)):
+        pair = judged[number].tolist()
+        if any(stem_ids[row] in told or away.get(row, own[mate]) != own[mate] for row, mate in (pair, pair[::-1])):
+            continue
+        by = ", ".join(
+            f"{found[number]:.3g} {evidence.sources[name][1]} by {evidence.sources[name][0]}"
+            for name, (_, found) in sum_of.items()
+        )
+        for row, other in (pair, pair[::-1]):
+            label = evidence.labels[own[other]]
+            words = f"exchanged with the track's {label} (together {by})"
+            told[stem_ids[row]] = Found(label, words, 1 - 1 / (len(usual) + 1))
+    return told
+
+
+def pairs_of(tracks: list[str], own: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The pairs of the given rows that are of one track and of two labels, ``(pair, 2)``."""
+    members: dict[str, list[int]] = {}
+    for row in np.flatnonzero(rows).tolist():
+        members.setdefault(tracks[row], []).append(row)
+    found = [pair for rows_of in members.values() for pair in combinations(rows_of, 2) if own[pair[0]] != own[pair[1]]]
+    return np.array(found, dtype=int).reshape(len(found), 2)
+
+
+def exchange(like: np.ndarray, own: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """``(pair,)``: by how much more the two stems are like each other's label than like their own, ``like (row, label)``."""
+    first, second = pairs.T
+    a, b = own[first], own[second]
+    return like[first, b] - like[first, a] + like[second, a] - like[second, b]
 
 
 def why_none(stems: pa.Table, evidence: Evidence) -> str:
@@ -144,7 +207,7 @@ def bounds(margin: np.ndarray, own: np.ndarray) -> Bounds:
     return Bounds(max(0.0, float(np.quantile(foreign.max(axis=1), FOREIGN, method="higher"))), home)
 
 
-def _values(stems: pa.Table, name: str, labels: int) -> np.ndarray:
+def likeness(stems: pa.Table, name: str, labels: int) -> np.ndarray:
     """A column of lists as ``(row, label)``, NaN where there is none."""
     gap = [np.nan] * labels
     rows = [gap if row is None else [np.nan if v is None else v for v in row] for row in stems[name].to_pylist()]

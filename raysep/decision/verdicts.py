@@ -12,18 +12,23 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from raysep.decision.aggregate import WORST, numbers, probe_names
+from raysep.decision.aggregate import WORST, numbers, probe_names, text_column
+from raysep.decision.beyond_doubt import lifted
 from raysep.decision.conformal import calibration_needed, p_values
 from raysep.decision.features import informative, mean_suspicion, peers, standardise
 from raysep.decision.fusion import FEWEST_STEMS, FEWEST_TRACKS, Fusion, can_fuse, fuse
+from raysep.decision.harmful import expected_harm, harm_of_kinds
 from raysep.decision.local_fdr import likelihood_ratio, monotone, posterior, posterior_without_planted
+from raysep.decision.merged import beside_silent_ones
 from raysep.decision.none_removed import why_none_removed
-from raysep.decision.other_label import Evidence, other_labels
+from raysep.decision.other_label import Evidence, Found, other_labels
+from raysep.decision.roles import PLANTED
 from raysep.decision.rules import (
     FUSED,
     FalseDiscoveryRate,
@@ -40,6 +45,7 @@ from raysep.outcome import Outcome
 
 LEAST_WEIGHT = 1e-3  # of a kept stem, so that a label kept by the floor can still be drawn from
 FEWEST_PLANTED = 8
+WORTH_SAYING = 0.3  # of the chance that a stem holds a silent one's sound
 METADATA = b"raysep.decision"
 SCHEMA = pa.schema(
     [
@@ -52,6 +58,7 @@ SCHEMA = pa.schema(
         ("p_corrupt", pa.float64()),  # null = ranking only
         ("keep", pa.bool_()),
         ("weight", pa.float64()),  # sampling weight: 1 - P(corrupt); 0 for a failed stem
+        ("harm", pa.float64()),  # of its fault, if it has one: 0…1 of the most harmful kind's; null = not known
         ("label", pa.string()),  # which a removed stem belongs to, where it is another one; else null
         ("reason", pa.string()),
         ("verdict", pa.string()),  # a person's word: keep, remove or a label; null = nothing was said
@@ -91,29 +98,31 @@ def verdicts(
     """
     stems = stems.sort_by("stem_id")
     columns = {name: np.array(stems[name].to_pylist(), dtype=object) for name in ("stem", "outcome", "track")}
-    role = _column(stems, "role", "corpus")
+    role = text_column(stems, "role", "corpus")
     corpus = role == "corpus"
     if not corpus.any():
         raise BadInput("no corpus stem to decide on: no row of the stems table has the role 'corpus'")
-    group = _column(stems, "group", None)
+    group = text_column(stems, "group", None)
     group = np.where(group == None, columns["track"], group).astype(str)  # noqa: E711 - elementwise
     scored = columns["outcome"] == Outcome.SCORED
 
     suspicion = np.full(len(role), np.nan)
     calibrated = can_fuse(role[scored], group[scored])
+    harm = np.full(len(role), np.nan)
+    one_probe = rule.probe if isinstance(rule, Ratio) and rule.probe != FUSED else None
     if scored.any():
-        suspicion[scored] = fused_suspicion(
-            stems.filter(pa.array(scored)),
-            role[scored],
-            group[scored],
-            calibrated,
-            rule,
-            probes,
-            oriented,
-            seed,
-            fusion,
-        )
+        rows = stems.filter(pa.array(scored))
+        features, known = comparable(rows, role[scored], probes, oriented)
+        kind = text_column(rows, "kind", None)
+        if one_probe:
+            suspicion[scored] = by_one_probe(rows, role[scored], one_probe)
+        else:
+            row_of = (role[scored], group[scored], kind)
+            suspicion[scored] = fused_suspicion(features, known, *row_of, calibrated, seed, fusion)
+        harm[scored] = expected_harm(features, role[scored], kind, harm_of_kinds(kind[role[scored] == PLANTED]))
     sets = {name: scored & (role == name) for name in ("calibration", "corpus", "planted")}
+    found = other_labels(stems, evidence) if evidence else {}
+    merged: dict[str, tuple[float, str]] = {}
     share, refusal = trusted_share(suspicion, sets, group, calibrated, strict, seed)
     p_value, p_corrupt = (np.full(len(role), np.nan) for _ in range(2))
     if calibrated and sets["corpus"].any():
@@ -126,6 +135,12 @@ def verdicts(
         p_corrupt[silent] = silent_posterior(columns["stem"], columns["outcome"], corpus, reference, share.estimate)[
             silent
         ]
+        merged = beside_silent_ones(stems, evidence, found, np.where(silent, p_corrupt, np.nan)) if evidence else {}
+        if not one_probe:
+            sure = np.array([sure_of(i, found, merged) for i in stems["stem_id"].to_pylist()])
+            ours = sets["corpus"]
+            suspicion[ours], p_corrupt[ours] = lifted(suspicion[ours], p_corrupt[ours], sure[ours])
+            harm = np.where(sure > 0, np.fmax(harm, sure), harm)  # a wrong label, which is what harms
     p_corrupt[columns["outcome"] == Outcome.FAILED] = 1.0
 
     judged = Judged(
@@ -136,7 +151,6 @@ def verdicts(
     wanted, reasons = apply_rule(rule, judged, clean_share, refusal)
     keep = respect_floor(wanted, judged, floor, reasons)
     stem_ids = stems["stem_id"].filter(pa.array(corpus)).to_pylist()
-    found = other_labels(stems, evidence) if evidence else {}
     belongs = [None if kept else found.get(stem_id) for stem_id, kept in zip(stem_ids, keep, strict=True)]
     table = pa.table(
         {
@@ -146,11 +160,9 @@ def verdicts(
             "p_corrupt": _nullable(judged.p_corrupt),
             "keep": keep,
             "weight": _weights(judged, keep),
+            "harm": _nullable(harm[corpus]),
             "label": pa.array([other.label if other else None for other in belongs], pa.string()),
-            "reason": pa.array(
-                [f"{why}; {other.words}" if other else why for why, other in zip(reasons, belongs, strict=True)],
-                pa.string(),
-            ),
+            "reason": pa.array(map(reason_of, reasons, stem_ids, belongs, repeat(merged)), pa.string()),
             "verdict": pa.nulls(len(stem_ids), pa.string()),
         },
         schema=SCHEMA,
@@ -166,6 +178,17 @@ def verdicts(
     told |= {"none_removed": why, "first_other_label": first}
     told["evidence_removed"] = _evidence_removed(stems, suspicion, corpus, np.array(wanted), columns)
     return table.replace_schema_metadata({METADATA: json.dumps(told).encode()})
+
+
+def sure_of(stem_id: str, found: Mapping[str, Found], merged: Mapping[str, tuple[float, str]]) -> float:
+    """What P(corrupt) of a stem is at least, by what its label and its track say; 0 where they say nothing."""
+    return max(found[stem_id].sure if stem_id in found else 0.0, merged.get(stem_id, (0.0, ""))[0])
+
+
+def reason_of(why: str, stem_id: str, other: Found | None, merged: Mapping[str, tuple[float, str]]) -> str:
+    """The rule's own reason, and what else is known of a stem."""
+    chance, words = merged.get(stem_id, (0.0, ""))
+    return "; ".join([why, *([other.words] if other else []), *([words] if chance > WORTH_SAYING else [])])
 
 
 def _evidence_removed(
@@ -229,34 +252,42 @@ def silent_posterior(
     return np.array([np.clip(1 - (1 - share) * clean[name] / found[name], 0.0, 1.0) for name in label])
 
 
+def comparable(
+    scored: pa.Table, role: np.ndarray, probes: Sequence[str] | None, oriented: Collection[str] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The scored rows' probes on one scale ``(row, feature)``, and which of them are oriented ``(feature,)``."""
+    fit = np.isin(role, ("corpus", "calibration"))
+    names = tuple(probes) if probes is not None else probe_names(scored)
+    values = np.stack([numbers(scored, name) for name in names], axis=1) if names else np.zeros((len(role), 0))
+    features = standardise(values, peers(scored), fit)
+    used = informative(features, fit)
+    names = tuple(name for name, kept in zip(names, used, strict=True) if kept)
+    known = [oriented is None or name.removesuffix(WORST) in oriented for name in names]
+    return features[:, used], np.array(known, dtype=bool)
+
+
 def fused_suspicion(
-    scored: pa.Table,
+    features: np.ndarray,
+    oriented: np.ndarray,
     role: np.ndarray,
     group: np.ndarray,
+    kind: np.ndarray,
     calibrated: bool,
-    rule: Rule,
-    probes: Sequence[str] | None,
-    oriented: Collection[str] | None,
     seed: int,
-    fusion: Fusion | None,
+    fusion: Fusion | None = None,
 ) -> np.ndarray:
-    """Suspicion of the scored rows: the fusion; without calibration the mean of the probes; or the rule's own probe."""
-    among = peers(scored)
-    fit = np.isin(role, ("corpus", "calibration"))
-    if isinstance(rule, Ratio) and rule.probe != FUSED:
-        if rule.probe not in scored.column_names:
-            raise BadInput(f"ratio by probe {rule.probe!r}: the scores have {', '.join(probe_names(scored))}")
-        return -standardise(numbers(scored, rule.probe)[:, None], among, fit, limit=np.inf)[:, 0]
-    names = tuple(probes) if probes is not None else probe_names(scored)
-    values = np.stack([numbers(scored, name) for name in names], axis=1) if names else np.zeros((len(among), 0))
-    features = standardise(values, among, fit)
-    used = informative(features, fit)
-    names, features = tuple(name for name, kept in zip(names, used, strict=True) if kept), features[:, used]
-    known = np.array([oriented is None or name.removesuffix(WORST) in oriented for name in names], dtype=bool)
+    """Suspicion ``(row,)`` of comparable features: the fusion, or without calibration the mean of the probes."""
     if calibrated:
-        kind = _column(scored, "kind", None)
-        return fuse(features, role, group, kind, seed, fusion, known)
-    return mean_suspicion(features, known)
+        return fuse(features, role, group, kind, seed, fusion, oriented)
+    return mean_suspicion(features, oriented)
+
+
+def by_one_probe(scored: pa.Table, role: np.ndarray, probe: str) -> np.ndarray:
+    """Suspicion ``(row,)`` by a single probe. Raises ``BadInput`` for one that the scores do not have."""
+    if probe not in scored.column_names:
+        raise BadInput(f"ratio by probe {probe!r}: the scores have {', '.join(probe_names(scored))}")
+    fit = np.isin(role, ("corpus", "calibration"))
+    return -standardise(numbers(scored, probe)[:, None], peers(scored), fit, limit=np.inf)[:, 0]
 
 
 def trusted_share(
@@ -353,12 +384,6 @@ def _summary(
         "removed_share": float((~keep).mean()),
         "evidence": evidence,
     }
-
-
-def _column(table: pa.Table, name: str, default: str | None) -> np.ndarray:
-    """A text column as objects, ``default`` where it is missing or null."""
-    values = table[name].to_pylist() if name in table.column_names else [None] * len(table)
-    return np.array([default if value is None else value for value in values], dtype=object)
 
 
 def _nullable(values: np.ndarray) -> pa.Array:

@@ -38,20 +38,21 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
         table = by_rule(stems, config.decision, config.seed)
         run.write_table(table, "decision.parquet")
         handled = handling.resolve(config.decision.handling)
-        entries = handling.use(config.decision.handling, rows_of(table), inputs.corpus)
+        rows = rows_of(table)
+        entries = handling.use(config.decision.handling, rows, inputs.corpus)
         manifest.write(run.path("cleaned.parquet"), [entry.used for entry in entries if entry.weight > 0])
-        moved = handling.relabelled(entries) or _why_none(config.decision.handling, stems)
+        otherwise = handling.told(entries, rows) or _why_none(config.decision.handling, stems)
         found = summarise(run, table)
         run.write_json(found, "summary.json")
         record.update(
             estimated_share=found["estimated_share"],
             removed=found["counts"]["removed"],
             handling=f"{handled.name}: {handled.about}",
-            relabelled=moved,
+            otherwise=otherwise,
         )
     for note in notes(found):
         context.progress.say(f"note: {note}")
-    for told in (moved, channels_cancel(stems)):
+    for told in (otherwise, channels_cancel(stems)):
         if told:
             context.progress.say(told)
 
@@ -70,11 +71,11 @@ def channels_cancel(stems: pa.Table) -> str:
 
 
 def _why_none(handled: str, stems: pa.Table) -> str:
-    """What to say when nothing was relabelled by a handling that is there to do so; "" for the others."""
+    """What to say when nothing was used otherwise by a handling that relabels; "" for those that do not."""
     from raysep.decision.other_label import Evidence, why_none
     from raysep.probes.stored import likenesses_in
 
-    if handled != "relabel":
+    if handled not in ("relabel", "auto"):
         return ""
     return f"no stem is used under another label: {why_none(stems, Evidence(*likenesses_in(stems)))}"
 

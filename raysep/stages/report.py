@@ -123,8 +123,8 @@ def tuned(run: Run) -> dict[str, Any] | None:
 
 
 def _handling(decided: dict[str, Any]) -> str:
-    """What was done with what was found, and how many stems go by another label for it."""
-    return "; ".join(filter(None, (decided.get("handling", "drop"), decided.get("relabelled"))))
+    """What was done with what was found, and how many stems are used otherwise for it."""
+    return "; ".join(filter(None, (decided.get("handling", "drop"), decided.get("otherwise"))))
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

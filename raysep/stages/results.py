@@ -157,8 +157,8 @@ def print_result(run: Run) -> None:
     summary = run.read_json("summary.json")
     console.print(share_sentence(summary))
     record = run.read_json("run.json")
-    if moved := record["stages"].get("decide", {}).get("relabelled"):
-        console.print(moved)
+    if otherwise := record["stages"].get("decide", {}).get("otherwise"):
+        console.print(otherwise)
     seconds = ", ".join(
         f"{name} {stage['seconds']:.0f} s" for name, stage in record["stages"].items() if "seconds" in stage
     )

@@ -28,7 +28,7 @@ def test_the_two_sizes_of_the_benchmark():
 
 def test_the_numbers_of_songs_can_be_given():
     assert size_of("small", songs=30) == Size(30, 24, 50, 24.0, 22_050)
-    assert size_of("tiny", reference=10) == Size(60, 10, 10, 12.0, 16_000)
+    assert size_of("tiny", reference=10) == Size(60, 10, 20, 12.0, 16_000)
     assert size_of(SMALL) == SMALL
 
 

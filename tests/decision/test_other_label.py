@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysep.decision.other_label import FEWEST, Evidence, bounds, margins, other_labels, why_none
+from raysep.decision.other_label import (
+    FEWEST,
+    Evidence,
+    bounds,
+    exchange,
+    margins,
+    other_labels,
+    pairs_of,
+    why_none,
+)
 
 LABELS = ("vocals", "drums", "bass", "other")
 EVIDENCE = Evidence(
@@ -77,17 +86,59 @@ BY_THIRTY = "(30 dB by the network, 0.3 nats by the embedding, 30 dB by the trai
 def test_the_words_say_who_and_by_how_much_and_what_was_exchanged(rng):
     corpus = [plainly("vocals", "bass"), plainly("bass", "vocals"), plainly("drums", "bass")]
     told = other_labels(pa.Table.from_pylist(calibration(rng) + corpus), EVIDENCE)
-    assert told["A/vocals"].words == f"sounds like bass {BY_THIRTY}, and the track's bass like vocals: exchanged"
+    together = "(together 60 dB by the network, 0.6 nats by the embedding)"
+    assert told["A/vocals"].words == f"exchanged with the track's bass {together}"
+    assert told["A/bass"].words == f"exchanged with the track's vocals {together}"
     assert told["A/drums"].words == f"sounds like bass {BY_THIRTY}"
 
 
-def test_less_is_asked_of_a_stem_that_another_one_was_exchanged_with(rng):
+def test_two_stems_that_were_exchanged_say_so_together_more_surely_than_alone(rng):
     weak = plainly("bass", "vocals", by=6.0)  # more than clean stems are drawn away, less than a clean voice shows
     assert found_in([*calibration(rng), weak]) == {}
-    assert found_in([*calibration(rng), weak, plainly("drums", "bass")]) == {"A/drums": "bass"}
     assert found_in([*calibration(rng), weak, plainly("vocals", "bass")]) == {"A/vocals": "bass", "A/bass": "vocals"}
-    both = [weak, plainly("vocals", "bass", by=6.0)]  # two doubtful ones do not vouch for each other
-    assert found_in([*calibration(rng), *both]) == {}
+    both = [weak, plainly("vocals", "bass", by=6.0)]
+    assert found_in([*calibration(rng), *both]) == {"A/vocals": "bass", "A/bass": "vocals"}
+
+
+def test_no_stem_is_taken_for_another_that_sounds_like_a_third(rng):
+    weak = plainly("bass", "vocals", by=6.0)
+    assert found_in([*calibration(rng), weak, plainly("drums", "bass")]) == {"A/drums": "bass"}
+
+
+def test_one_unusual_stem_has_the_others_of_its_track_against_it(rng):
+    own = [plainly(label, label, by=10.0) for label in ("vocals", "drums", "other")]
+    assert found_in([*calibration(rng), *own, plainly("bass", "vocals", by=6.0)]) == {}
+
+
+def test_of_several_pairs_the_surest_counts_and_no_stem_is_in_two(rng):
+    torn = plainly("vocals", "bass") | {"like-net": [-25.0, -9.0, 0.0, -9.0], "like-frames": [-0.3, -0.1, 0.0, -0.1]}
+    rows = [*calibration(rng), torn, plainly("bass", "vocals"), plainly("drums", "drums", by=3.0)]
+    for order in (rows, rows[::-1]):
+        assert found_in(order) == {"A/vocals": "bass", "A/bass": "vocals"}
+
+
+def test_clean_corpora_have_no_exchanges(rng):
+    for number in range(20):
+        corpus = [row(rng, f"c{number}-{k}", name, "corpus", j) for k in range(10) for j, name in enumerate(LABELS)]
+        assert found_in([*calibration(rng), *corpus]) == {}
+
+
+def test_few_clean_pairs_say_nothing_of_exchanges(rng):
+    few = [r for r in calibration(rng) if r["track"] in ("ref-0", "ref-1")]
+    both = [plainly("bass", "vocals"), plainly("vocals", "bass")]
+    assert found_in([*few, *both]) == {}
+
+
+@given(st.integers(0, 10_000))
+def test_an_exchange_is_the_loss_of_likeness_under_the_names_as_they_are(seed):
+    rng = np.random.default_rng(seed)
+    like, own = rng.standard_normal((6, 4)), np.array([0, 1, 2, 3, 0, 1])
+    pairs = pairs_of(["A", "A", "A", "B", "B", "A"], own, np.array([True] * 5 + [False]))
+    assert {tuple(p) for p in pairs.tolist()} == {(0, 1), (0, 2), (1, 2), (3, 4)}
+    for (i, j), found in zip(pairs.tolist(), exchange(like, own, pairs), strict=True):
+        as_named = like[i, own[i]] + like[j, own[j]]
+        exchanged = like[i, own[j]] + like[j, own[i]]
+        assert found == pytest.approx(exchanged - as_named)
 
 
 def test_the_network_that_saw_the_stem_must_agree_but_by_no_margin(rng):

@@ -207,7 +207,7 @@ def with_likeness(stems: pa.Table, elsewhere: dict[str, str]) -> pa.Table:
 
 @pytest.fixture
 def world(simulate):
-    return simulate(3, share=0.4, strength=2.5, silent=5, failed=3)
+    return simulate(3, share=0.4, strength=2.5, failed=3)
 
 
 def test_removed_stems_alone_get_the_label_they_belong_to_and_nothing_else_changes(world):
@@ -233,6 +233,62 @@ def test_without_evidence_no_label_is_proposed(world):
     stems = with_likeness(world.stems, {})
     for evidence in (None, Evidence((), {}), EVIDENCE):
         assert verdicts(stems, evidence=evidence)["label"].null_count == 240
+
+
+def unsuspected(world, count: int) -> list[str]:
+    """The corpus stems of the first tracks whose stems are all scored and kept."""
+    tracks: dict[str, list[str]] = {}
+    for row in verdicts(world.stems).to_pylist():
+        tracks.setdefault(row["track"], []).append(row["stem_id"] if row["keep"] and row["outcome"] == "scored" else "")
+    return sorted(track for track, stems in tracks.items() if all(stems))[:count]
+
+
+def test_exchanged_stems_are_wrong_whatever_the_probes_say(world):
+    (track,) = unsuspected(world, 1)
+    pair = {f"{track}/vocals": "bass", f"{track}/bass": "vocals"}
+    stems = with_likeness(world.stems, pair)
+    before, after = (
+        {row["stem_id"]: row for row in verdicts(world.stems, evidence=e).to_pylist()} if e is None
+        else {row["stem_id"]: row for row in verdicts(stems, evidence=e).to_pylist()}
+        for e in (None, EVIDENCE)
+    )  # fmt: skip
+    clean_pairs = 6 * len({r["track"] for r in world.stems.to_pylist() if r["role"] == "calibration"})
+    for stem_id, label in pair.items():
+        row = after[stem_id]
+        assert not row["keep"]
+        assert row["label"] == label
+        assert row["p_corrupt"] >= 1 - 1 / (clean_pairs + 1) > 0.9
+        assert row["suspicion"] > before[stem_id]["suspicion"]
+        assert row["harm"] >= row["p_corrupt"] - 1e-9
+        assert f"exchanged with the track's {label}" in row["reason"]
+    for stem_id, row in after.items():
+        if stem_id not in pair:
+            assert row == before[stem_id]
+    by_probe = verdicts(
+        stems, Ratio(0.3, "loss"), evidence=EVIDENCE
+    )  # who names a probe is decided for by that probe alone
+    assert by_probe["suspicion"].equals(verdicts(stems, Ratio(0.3, "loss"))["suspicion"])
+
+
+def test_the_sound_of_a_silent_stem_is_looked_for_in_its_track(simulate):
+    world = simulate(5, share=0.2, strength=2.5)
+    rows = with_likeness(world.stems, {}).to_pylist()
+    tracks = unsuspected(world, 12)  # silent in a corpus whose reference is never silent: most of them are wrong
+    for row in rows:
+        if row["track"] in tracks and row["stem"] == "vocals":
+            row |= {"outcome": "silent"} | {name: None for name, value in row.items() if isinstance(value, float)}
+        elif row["track"] in tracks and row["stem"] == "bass":
+            row["like-a"], row["like-b"] = ([-3.0, -20.0, 0.0, -20.0] for _ in range(2))
+    stems = pa.Table.from_pylist(rows, schema=with_likeness(world.stems, {}).schema)
+    after = {row["stem_id"]: row for row in verdicts(stems, evidence=EVIDENCE).to_pylist()}
+    before = {row["stem_id"]: row for row in verdicts(stems).to_pylist()}
+    for track in tracks:
+        receiver, drums = after[f"{track}/bass"], after[f"{track}/drums"]
+        assert receiver["p_corrupt"] > max(0.5, before[f"{track}/bass"]["p_corrupt"])
+        assert not receiver["keep"]
+        assert "the track's vocals is silent and may be in it" in receiver["reason"]
+        assert drums["keep"]
+    assert summary(verdicts(stems, evidence=EVIDENCE))["estimated_share"] == summary(verdicts(stems))["estimated_share"]
 
 
 # The evidence that the rule would remove

@@ -59,15 +59,15 @@ def test_a_removed_stem_is_in_the_cleaned_manifest_under_the_label_it_belongs_to
     record = decided(context, corpus, monkeypatch, swapped(corpus, bass="drums", drums="bass", other=None))
     cleaned = {s.stem_id: s.stem for s in manifest.read(context.run.path("cleaned.parquet"))}
     assert cleaned == {"A/vocals": "vocals", "A/bass": "drums", "A/drums": "bass"}
-    assert record["relabelled"] == "2 stems are used under another label, first A/bass as drums"
+    assert record["otherwise"] == "2 stems are used under another label, first A/bass as drums"
 
 
 @pytest.mark.parametrize(("handling", "said"), [("drop", ""), ("relabel", "by two sources that never saw the corpus")])
 def test_a_relabelling_that_found_nothing_says_why(make_context, make_stems, monkeypatch, handling, said):
     context, corpus = make_context(decision={"handling": handling}), make_stems(["A"])
     record = decided(context, corpus, monkeypatch, swapped(corpus, other=None))
-    assert said in record["relabelled"]
-    assert bool(record["relabelled"]) == bool(said)
+    assert said in record["otherwise"]
+    assert bool(record["otherwise"]) == bool(said)
 
 
 # Again

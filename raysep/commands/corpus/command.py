@@ -52,6 +52,9 @@ def synth(
     seed: Seed = 0,
     prefix: Annotated[str, typer.Option(help="Song names begin with it.")] = "song",
     font: Annotated[str | None, typer.Option(help="Another sound font (.sf2, .sf3).")] = None,
+    variety: Annotated[
+        str, typer.Option(help="Of the sounds: plain (the font's own) or wide (every part another; the benchmarks').")
+    ] = "plain",
     workers: Workers = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -72,6 +75,7 @@ def synth(
             prefix=prefix,
             font=font,
             overwrite=overwrite,
+            variety=variety,
         )
     print(f"{songs} songs of {seconds:g} s at {sample_rate} Hz: {out}")
 

@@ -21,12 +21,26 @@ from raysep.training.entry import Entry
 if TYPE_CHECKING:
     from raysep.corpus.manifest import Stem
 
-__all__ = ["HANDLINGS", "Decision", "Entry", "Handling", "described", "named", "relabelled", "resolve", "use"]
+__all__ = [
+    "HANDLINGS",
+    "Decision",
+    "Entry",
+    "Handling",
+    "described",
+    "named",
+    "relabelled",
+    "resolve",
+    "spared",
+    "told",
+    "use",
+]
 
 HANDLINGS: dict[str, str] = {  # as text: a new one is a file and a line here
     "drop": "raysep.decision.handling.drop:DROP",
     "weight": "raysep.decision.handling.weight:WEIGHT",
     "relabel": "raysep.decision.handling.relabel:RELABEL",
+    "spare": "raysep.decision.handling.spare:SPARE",
+    "auto": "raysep.decision.handling.auto:AUTO",
     "table": "raysep.decision.handling.table:TABLE",
 }
 
@@ -67,6 +81,28 @@ def relabelled(entries: Iterable[Entry]) -> str:
         return ""
     are = "stem is" if len(moved) == 1 else "stems are"
     return f"{len(moved)} {are} used under another label, first {moved[0].stem.stem_id} as {moved[0].label}"
+
+
+def spared(entries: Iterable[Entry], decision: Decision) -> str:
+    """How many stems are used whole although the decision would remove them, and the first one, in words; "" for none."""
+    kept = sorted(
+        entry.stem.stem_id
+        for entry in entries
+        if entry.weight == 1
+        and entry.label == entry.stem.stem
+        and not decision.get(entry.stem.stem_id, {}).get("keep", True)
+        and not word_on(decision, entry.stem)
+    )
+    if not kept:
+        return ""
+    look, does = ("stem looks", "its fault") if len(kept) == 1 else ("stems look", "their fault")
+    return f"{len(kept)} {look} wrong and {'is' if len(kept) == 1 else 'are'} used, as {does} does no harm, first {kept[0]}"
+
+
+def told(entries: Iterable[Entry], decision: Decision) -> str:
+    """What was done beyond keeping and leaving out, in words; "" for nothing."""
+    entries = list(entries)
+    return "; ".join(filter(None, (relabelled(entries), spared(entries, decision))))
 
 
 def described() -> str:

@@ -16,11 +16,11 @@ def relabel(decision: Decision, stems: Iterable[Stem]) -> list[Entry]:
     return [
         Entry(stem, label="" if row["keep"] else row["label"])
         for stem, row in named(decision, stems)
-        if row["keep"] or _belongs_elsewhere(stem, row)
+        if row["keep"] or belongs_elsewhere(stem, row)
     ]
 
 
-def _belongs_elsewhere(stem: Stem, row: Mapping[str, Any]) -> bool:
+def belongs_elsewhere(stem: Stem, row: Mapping[str, Any]) -> bool:
     return bool(row.get("label")) and row["label"] != stem.stem
 
 

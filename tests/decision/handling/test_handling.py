@@ -18,7 +18,10 @@ WEIGHTS = st.one_of(st.just(0.0), st.floats(1e-3, 1.0))
 SPANS = st.sampled_from([(), ((0.5, 1.0),), ((0.0, 1.0), (2.0, 2.5))])
 ROWS = st.fixed_dictionaries(
     {"keep": st.booleans(), "weight": WEIGHTS, "spans": SPANS},
-    optional={"label": st.sampled_from([None, "drums", "vocals", "bass"])},  # a table of a person's own may have none
+    optional={
+        "label": st.sampled_from([None, "drums", "vocals", "bass"]),
+        "harm": st.one_of(st.none(), st.floats(0.0, 1.0)),
+    },  # a table of a person's own may have none
 )
 DECISIONS = st.dictionaries(st.integers(0, 12).map(lambda k: f"t{k}/bass"), ROWS)
 
@@ -89,6 +92,40 @@ def test_relabel_keeps_what_is_kept_and_moves_what_belongs_elsewhere(decision):
     assert bool(handling.relabelled(entries)) == bool(moved)
 
 
+@given(decision=DECISIONS)
+def test_spare_keeps_what_does_no_harm_and_auto_moves_before_it_spares(decision):
+    spared, moved = [], []
+    for s in STEMS:
+        row = decision.get(s.stem_id)
+        if row is None:
+            continue
+        harm, label = row.get("harm"), row.get("label")
+        harmless = harm is not None and harm < 0.2
+        if row["keep"] or harmless:
+            spared.append(Entry(s))
+        if row["keep"]:
+            moved.append(Entry(s))
+        elif label not in (None, "bass"):
+            moved.append(Entry(s, label=label))
+        elif harmless:
+            moved.append(Entry(s))
+    assert use("spare", decision, STEMS) == spared
+    assert use("auto", decision, STEMS) == moved
+
+
+def test_what_is_used_although_it_looks_wrong_is_said_with_the_first():
+    rows = {s.stem_id: {"keep": k > 2, "weight": 1.0, "harm": 0.1, "label": None} for k, s in enumerate(STEMS)}
+    entries = use("spare", rows, STEMS)
+    said = "3 stems look wrong and are used, as their fault does no harm, first t0/bass"
+    assert handling.spared(entries, rows) == said
+    assert handling.told([*entries, Entry(STEMS[5], label="drums")], rows).endswith(f"; {said}")
+    one = [e for e in entries if e.stem.stem_id != "t0/bass" and e.stem.stem_id != "t1/bass"]
+    assert handling.spared(one, rows) == "1 stem looks wrong and is used, as its fault does no harm, first t2/bass"
+    assert handling.told(use("drop", rows, STEMS), rows) == ""
+    said_so = {i: row | {"verdict": "keep"} for i, row in rows.items()}
+    assert handling.spared(use("spare", said_so, STEMS), said_so) == ""  # a person's word is no handling's doing
+
+
 def test_how_many_are_relabelled_is_said_with_the_first_whatever_the_order():
     moved = [
         Entry(STEMS[3], label="drums"),
@@ -129,7 +166,10 @@ def test_one_of_ones_own_by_import_path(own):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("keep", r"'keep': not known; choose one of drop, weight, relabel, table, or give .*package\.module:NAME"),
+        (
+            "keep",
+            r"'keep': not known; choose one of drop, weight, relabel, spare, auto, table, or give .*package\.module:NAME",
+        ),
         ("no_such:THING", r"'no_such:THING': cannot be imported \(ModuleNotFoundError"),
         ("my_handlings:NONE", r"cannot be imported \(AttributeError"),
         ("my_handlings:gentle", r"not a raysep\.decision\.handling\.Handling"),
