@@ -11,15 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from raysep import config as settings
+from raysep import joining, lease
 from raysep.config import Config
 from raysep.corpus import hashing, labels, manifest, outputs, storage
 from raysep.errors import BadInput
 from raysep.rundir import Run
 
 if TYPE_CHECKING:
+    from raysep.corpus.manifest import Stem
     from raysep.resources import Resources
     from raysep.screen import Progress
     from raysep.stages.context import Context
@@ -56,6 +59,8 @@ class Request:
     layout: str | None = None  # of ``corpus.layouts``, for all of these; None: whichever matches
     until: str | None = None  # "decide" ends ``clean`` there; None: to the end
     labels: tuple[str, ...] | None = None  # as ``corpus.labels`` reads them; None: those of the settings
+    limit: int | None = None  # tracks of the corpus, in the order of their names; None: all
+    after: str | None = None  # a decided run: only tracks that it has not judged as they are now, ``joining`` says why
     allow_twins: bool = False  # songs that are in two of these are said, not refused
 
     def on_leak(self, message: str) -> None:
@@ -89,6 +94,8 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     with _opened(request, check) as (context, found):
         planting = _score(context, found)
         decide.decide(context, found, planting)
+        if request.after:
+            context.progress.say(joining.join(context.run, request.after))
         if request.until != DECIDE:
             if request.search:
                 search.search(context, found, planting)
@@ -149,7 +156,7 @@ def prove(
     record, benchmark = run.read_json("run.json"), None
     if truth := record.get("truth"):
         benchmark = Benchmark(truth, record.get("clean_corpus"), record.get("condition"))
-    with session.session(address) as available:
+    with lease.held(run), session.session(address) as available:
         context, found = reopened(run, available, Progress(quiet), workers)
         proof = context.config.proof
         count = prove.prove_further(context, found, benchmark, arms or proof.arms, seeds or len(proof.seeds))
@@ -212,13 +219,14 @@ def _opened(
     from raysep.stages import inputs, kit, train
 
     outputs.try_folder(request.out)
+    lease.refuse_held(Run(request.out))
     with PeakMemory() as memory:
         found, config = prepare(request)
         train.check_validation(config, has_tracks=False)
         check(found, config)
         kit.check_embedder(config.scoring, config.sample_rate or found.sample_rate)
         inputs.announce(Progress(request.quiet), found, config)
-        with session.session(request.address) as available:
+        with lease.held(Run(request.out)), session.session(request.address) as available:
             context = begin(request, found, config, available)
             checks.look_for_twins(context, found, request.on_leak)
             yield context, found
@@ -240,6 +248,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     if handling and not decision:
         raise BadInput(f"--handling {handling}: acts on a decision: give --decision too")
     outputs.try_folder(request.out)
+    lease.refuse_held(Run(request.out))
     found, config = prepare(request)
     training.check_validation(config, bool(found.validation))
     entries = training.entries_by(found.corpus, decision, handling or "table", Progress(request.quiet).say)
@@ -253,7 +262,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     none = "no stem is used under another label: the decision names no other" if handling == "relabel" else ""
     if moved := handlings.relabelled(entries) or none:
         Progress(request.quiet).say(moved)
-    with session.session(request.address) as available:
+    with lease.held(Run(request.out)), session.session(request.address) as available:
         more = [(e.stem.stem_id, e.label, e.weight, e.spans) for e in entries] if decision else ()
         context = begin(request, found, config, available, *more)
         if found.test or found.validation:
@@ -281,8 +290,24 @@ def prepare(request: Request) -> tuple[Inputs, Config]:
     reference, test, validation = (storage.absolute(uri) if uri else None for uri in others)
     corpus, say = storage.absolute(request.corpus), Progress(request.quiet).say
     sums, known = wanted.sums if wanted else None, known_in(Run(request.out))
+    only: Callable[[list[Stem]], list[Stem]] = list
+    if request.after:
+        earlier = joining.chain(request.after)
+        known = [*known, *(stem for run in earlier for stem in known_in(run))]
+        only = partial(joining.only_new, before=joining.judged(earlier), after=request.after, say=say)
     found = read_inputs(
-        corpus, reference, test, first.labels, validation, request.layout, say, sums, known, request.on_leak
+        corpus,
+        reference,
+        test,
+        first.labels,
+        validation,
+        request.layout,
+        say,
+        sums,
+        known,
+        request.on_leak,
+        request.limit,
+        only,
     )
     name = settings.preset_for(found.stem_seconds) if request.preset == "auto" else request.preset
     config = settings.preset(name, overrides)
@@ -302,8 +327,10 @@ def begin(request: Request, found: Inputs, config: Config, available: Resources,
     storage.filesystem(run.root)  # where Ray is to keep states: what it cannot use shows now
     if request.retry_failed:
         _accept_mended_files(run, found, lambda inputs: hashing.fingerprint(config, inputs.digest(), *more))
+    grown = ""
     if run.has("run.json") and not run.is_of(fingerprint):
         refuse_changed(run, manifests_of(found))
+        grown = joining.way_out(run, found.corpus)
     for uri in (run.root, *(part[0].uri for part in vars(found).values() if part)):
         check_reachable(uri, available)
     run.open(
@@ -319,6 +346,7 @@ def begin(request: Request, found: Inputs, config: Config, available: Resources,
             "stems": {name: len(part) for name, part in vars(found).items() if part or name != "validation"},
             "cluster": {"cpus": available.cpus, "gpus": available.gpus, "nodes": available.nodes},
         },
+        grown,
     )
     run.update({"stages": {name: {"seconds": seconds} for name, seconds in (request.before or {}).items()}})
     kept = manifests_of(found)

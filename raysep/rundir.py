@@ -115,14 +115,14 @@ class Run:
 
     # run.json
 
-    def open(self, fingerprint: str, record: dict[str, Any]) -> bool:
-        """Begin or continue the run; True when continued. Raises ``RunConflict`` for another configuration."""
+    def open(self, fingerprint: str, record: dict[str, Any], hint: str = "") -> bool:
+        """Begin or continue the run; True when continued. Raises ``RunConflict`` for another configuration; ``hint`` ends it."""
         if self.has("run.json"):
             there = self.read_json("run.json")
             if not self.is_of(fingerprint):
                 raise RunConflict(
                     f"{self.root}: holds run {there.get('fingerprint')} made with another configuration or other data "
-                    f"(this one is {fingerprint}); choose another --out, or delete that folder"
+                    f"(this one is {fingerprint}); choose another --out, or delete that folder{hint}"
                 )
             self.update({"resumed": [*there.get("resumed", []), _now()]})
             return True

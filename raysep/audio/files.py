@@ -24,7 +24,7 @@ PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
 UNBOUNDED = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")  # hold samples beyond full scale
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AudioInfo:
     sample_rate: int  # Hz
     channels: int

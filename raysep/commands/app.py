@@ -81,6 +81,13 @@ Labels = Annotated[
     ),
 ]
 
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Only the corpus's first N tracks, in the order of their names: for a trial."
+    ),
+]
+
 AllowTwins = Annotated[
     bool,
     typer.Option(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from io import RawIOBase
 from typing import BinaryIO
 
 from raysep.audio import streams
 from raysep.corpus import manifest, storage, tags
 from raysep.corpus.manifest import Stem
+from raysep.corpus.stores import Listed
+from raysep.corpus.threads import in_threads
 
-BLOCK_BYTES = 8 << 20  # of a request to a store
+BLOCK_BYTES = 8 << 20
 SETTLED_NS = 2 * 10**9
-THREADS = 16
+LISTED_FROM = 16  # files: fewer are asked for one by one
+LISTED_TIMES = 4  # so many times the files that are looked for may be listed: a thousand of a request, against one
 
 
 def of_stream(stream: BinaryIO | RawIOBase) -> str:
@@ -29,7 +32,7 @@ def of_stream(stream: BinaryIO | RawIOBase) -> str:
 def of_file(uri: str) -> str:
     """Of a file, or of one stream of it. Raises ``OSError``."""
     file, number = streams.file_of(uri)
-    with storage.open_random(file) as stream:
+    with storage.open_whole(file) as stream:
         return tags.numbered(of_stream(stream), number)
 
 
@@ -46,8 +49,8 @@ def is_other(stem: Stem, content: str) -> bool:
 def untouched(stems: Sequence[Stem]) -> list[bool]:
     """Of each: its files have the size and the time of the last change that the row says. A file that is gone has not.
 
-    A sum's row says the sizes' sum and the last time alone, which an older file in a part's place would leave as they are;
-    so only a store, which sets the time itself, is believed.
+    A sum's row says the sizes' sum and the last time alone, which a folder in a part's place that was renamed to be there
+    would leave as they are; so only a store, which sets the time of a file at each place, is believed.
     """
     now = sizes_and_times(uri for stem in stems for uri in stem.uris)
     return [_as_told(stem, [now[uri] for uri in stem.uris]) for stem in stems]
@@ -60,11 +63,8 @@ def _as_told(stem: Stem, now: Sequence[tuple[int, int]]) -> bool:
 
 
 def as_before(stem: Stem, now: Sequence[tuple[int, int]]) -> bool:
-    """Whether the files of a store, which sets the time itself, are still those of the row, going by what a list says.
-
-    ``now``: (bytes, time of the last change) of each.
-    """
-    return storage.is_remote(stem.uri) and _as_told(stem, now)
+    """Whether the files are still those of the row, going by what a list says: (bytes, time of the last change) of each."""
+    return _as_told(stem, now)
 
 
 def _is_same(stem: Stem, size: int, modified: int) -> bool:
@@ -95,6 +95,19 @@ def sizes_and_times(uris: Iterable[str]) -> dict[str, tuple[int, int]]:
     """uri → (bytes, time of the last change), zeros of a file that is gone; of a stream those of its file."""
     file_of = {uri: streams.file_of(uri)[0] for uri in uris}
     files = sorted(set(file_of.values()))
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:  # a request each
-        found = dict(zip(files, pool.map(storage.look_up, files), strict=True))
+    found: dict[str, Listed | None] = dict(_listed(files))
+    rest = [file for file in files if file not in found]
+    found.update(zip(rest, in_threads(storage.look_up, rest), strict=True))  # a request each
     return {uri: (at.size, at.modified) if (at := found[file]) else (0, 0) for uri, file in file_of.items()}
+
+
+def _listed(files: Sequence[str]) -> Iterator[tuple[str, Listed]]:
+    """Those of the files of stores that a list of the folder above them tells, as long as it tells little else."""
+    wanted, by_root = set(files), defaultdict(list)
+    for file in files:
+        if storage.is_remote(file):
+            by_root["/".join(file.split("/", 3)[:3])].append(file)
+    for own in by_root.values():
+        if len(own) > LISTED_FROM:
+            some = storage.list_some(storage.folder_above(own), LISTED_TIMES * len(own))
+            yield from ((listed.uri, listed) for listed in some if listed.uri in wanted)

@@ -10,10 +10,14 @@ what it then raises. ``StorageUnreachable`` and ``StorageRefused`` are not for t
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import tempfile
 import uuid
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from raysep.corpus.stores import Listed, Store, store_of
 from raysep.corpus.stores.ranges import Ranges
@@ -22,6 +26,9 @@ from raysep.errors import BadInput, writing
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import fs
+
+HELD_BYTES = 8 << 20
+BUFFER_BYTES = 64 * 1024  # turns libsndfile's many small reads into one request
 
 
 def is_remote(uri: str) -> bool:
@@ -46,6 +53,16 @@ def absolute(uri: str) -> str:
 
 def join(uri: str, *parts: str) -> str:
     return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def folder_above(uris: Iterable[str]) -> str:
+    """The nearest folder that all of them lie in; "" when they share none."""
+    shared = []
+    for parts in zip(*(uri.split("/")[:-1] for uri in uris), strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    return "/".join(shared)
 
 
 def filesystem(uri: str) -> tuple[fs.FileSystem, str]:
@@ -104,6 +121,24 @@ def open_random(uri: str) -> Ranges:
     return store.ranges(place)
 
 
+def open_whole(uri: str) -> io.BufferedReader:
+    """A seekable file object of a file that is read from its beginning to its end: of a store in one request.
+
+    What came is held in memory, and beyond ``HELD_BYTES`` in a file without a name in the folder for temporary ones.
+    """
+    store, place = _at(uri)
+    if not is_remote(uri):
+        return io.BufferedReader(store.ranges(place), BUFFER_BYTES)
+    held = tempfile.SpooledTemporaryFile(HELD_BYTES)  # noqa: SIM115 - it is for the caller to close
+    try:
+        store.fetch(place, cast(BinaryIO, held))
+        held.seek(0)
+    except BaseException:
+        held.close()
+        raise
+    return io.BufferedReader(cast(io.RawIOBase, held), BUFFER_BYTES)
+
+
 def write_bytes(uri: str, data: bytes) -> None:
     """Write so that a reader sees either nothing or all of it. Raises ``OutputError`` when the place cannot be written.
 
@@ -113,6 +148,16 @@ def write_bytes(uri: str, data: bytes) -> None:
     store, place = _at_itself(uri)
     with writing(uri):
         store.write(place, data)
+
+
+def create(uri: str, data: bytes) -> bool:
+    """Write a small file unless there is one; whether it was written. Of several who do so at once one does.
+
+    Where a store cannot do that (Google's, Azure's and Hadoop's through pyarrow) it is looked for first, and then written.
+    """
+    store, place = _at_itself(uri)
+    with writing(uri):
+        return store.create(place, data)
 
 
 def upload(file: Path, uri: str) -> None:
@@ -173,6 +218,12 @@ def list_files(uri: str, recursive: bool = True) -> list[Listed]:
     start = len(place.rstrip("/")) + 1
     found = [f for f in store.list(place, recursive) if not _is_hidden(f.uri[start:])]
     return sorted(found, key=lambda f: f.path)
+
+
+def list_some(uri: str, most: int) -> list[Listed]:
+    """Of what lies below a folder the first ``most`` that the store names; none where it would have to name all to say so."""
+    store, place = _at(uri)
+    return list(islice(store.list(place, recursive=True), most)) if store.in_pages else []
 
 
 def _at(uri: str) -> tuple[Store, str]:

@@ -81,6 +81,8 @@ def clean(
     address: str | None = None,
     layout: str | None = None,
     labels: Sequence[str] | None = None,
+    limit: int | None = None,
+    after: Place | None = None,
     allow_twins: bool = False,
     quiet: bool = False,
 ) -> Cleaning:
@@ -105,6 +107,8 @@ def clean(
         address=address,
         layout=layout,
         labels=tuple(labels) if labels else None,
+        limit=limit,
+        after=at(after),
         allow_twins=allow_twins,
         quiet=quiet,
         until=until,
@@ -129,6 +133,8 @@ def score(
     address: str | None = None,
     layout: str | None = None,
     labels: Sequence[str] | None = None,
+    limit: int | None = None,
+    after: Place | None = None,
     allow_twins: bool = False,
     quiet: bool = False,
 ) -> Scores:
@@ -149,6 +155,8 @@ def score(
         address=address,
         layout=layout,
         labels=tuple(labels) if labels else None,
+        limit=limit,
+        after=at(after),
         allow_twins=allow_twins,
         quiet=quiet,
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +19,7 @@ from raysep.corpus import leaks, manifest, storage
 from raysep.corpus.hashing import fingerprint, stable_hash
 from raysep.corpus.leaks import Place
 from raysep.corpus.manifest import Stem
+from raysep.corpus.threads import in_threads
 from raysep.outcome import Outcome
 from raysep.probes import checkup
 from raysep.probes.flaws import Measures
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 STAGE = "check"
 MOST_SHARDS = 128
-THREADS = 16  # that look for mixture files
 TWINS = "twins.json"
 EMBEDDED_RATE = 44_100  # Hz, of an embedder that takes any
 VERSION = 1  # of what is measured: parts of another one are made again
@@ -151,9 +150,8 @@ def _shards(parts: Mapping[str, Iterable[Stem]], with_mixtures: bool) -> dict[in
     """By hash of the track, so that a track keeps its shard when others come and go."""
     tracks = [Located(r, t, list(held.values())) for r, s in parts.items() for t, held in manifest.tracks_of(s).items()]
     if with_mixtures:
-        with ThreadPoolExecutor(THREADS) as pool:
-            found = pool.map(checkup.mixture_beside, [track.stems for track in tracks])
-            tracks = [track._replace(mixture=mixture) for track, mixture in zip(tracks, found, strict=True)]
+        found = in_threads(checkup.mixture_beside, [track.stems for track in tracks])
+        tracks = [track._replace(mixture=mixture) for track, mixture in zip(tracks, found, strict=True)]
     shards: dict[int, list[Located]] = {}
     for track in tracks:
         shards.setdefault(stable_hash(f"{track.role}/{track.track}") % MOST_SHARDS, []).append(track)

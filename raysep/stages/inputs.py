@@ -90,18 +90,21 @@ def read_inputs(
     sums: Sums | None = None,
     known: Sequence[Stem] = (),
     on_leak: Callable[[str], None] = refuse,
+    limit: int | None = None,
+    only: Callable[[list[Stem]], list[Stem]] = list,
 ) -> Inputs:
     """Scan all of them. Raises ``BadInput`` for anything that would make the result wrong or the pass pointless.
 
     ``on_leak`` is told of tracks of one role that are, by name or by content, another one's too.
 
     In the corpus a file that cannot be read as audio is a row that will be reported as failed; in the
-    reference, the test and the validation tracks it is an error, since they are trusted. ``known`` as for ``stems_of``.
+    reference, the test and the validation tracks it is an error, since they are trusted. ``known`` and ``limit``, of the
+    corpus alone, as for ``stems_of``. ``only`` says which stems of the corpus are worked on.
     """
     trusted = {"reference": reference, "test": test, "validation": validation}
     more: dict[str, Any] = {"layout": layout, "say": say, "sums": sums, "known": known}
     found = Inputs(
-        corpus_stems(corpus, labels, **more),
+        only(corpus_stems(corpus, labels, limit=limit, **more)),
         **{role: trusted_stems(uri, labels, role, **more) if uri else [] for role, uri in trusted.items()},
     )
     if not any(s.frames for s in found.corpus):
@@ -130,9 +133,11 @@ def corpus_stems(
     say: Say = nothing,
     sums: Sums | None = None,
     known: Sequence[Stem] = (),
+    limit: int | None = None,
 ) -> list[Stem]:
     """Of what is to be cleaned, or trained on: files may be unreadable."""
-    found = stems_of(uri, usual=labels, on_problem="keep", layout=layout, say=say, sums=sums, known=known)
+    more: dict[str, Any] = {"layout": layout, "say": say, "sums": sums, "known": known, "limit": limit}
+    found = stems_of(uri, usual=labels, on_problem="keep", **more)
     return _only(labels, uri, found.stems)
 
 

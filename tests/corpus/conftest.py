@@ -58,3 +58,14 @@ def bucket(_server, monkeypatch, request) -> str:
     name = f"corpus-{abs(hash(request.node.nodeid)) % 10**8}"
     boto3.client("s3").create_bucket(Bucket=name)
     return f"s3://{name}"
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[str]:
+    """The URIs of all requests to the store, as they are made."""
+    from raysep.corpus.stores import s3
+
+    made: list[str] = []
+    patiently = s3.patiently
+    monkeypatch.setattr(s3, "patiently", lambda action, uri: made.append(uri) or patiently(action, uri))
+    return made

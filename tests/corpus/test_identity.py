@@ -139,16 +139,41 @@ def test_a_stem_that_its_track_changed_alone_is_no_changed_file(stem):
     assert manifest.changed([stem], [longer, replace(stem, problem="x", frames=0)]) == []
 
 
-def test_a_store_is_not_asked_again_for_sums_and_padded_stems_that_are_as_before(bucket, monkeypatch):
+def test_a_store_is_not_asked_again_for_sums_and_padded_stems_that_are_as_before(bucket, asked):
     for label, seconds in (("bass", 0.2), ("drums", 0.25), ("vocals", 0.3)):
         storage.write_bytes(f"{bucket}/d/A/{label}.wav", wav(tones_and_noise(label, seconds=seconds)))
     wanted = {"labels": ("vocals", "rest"), "sums": {"vocals": ("vocals",), "rest": ("bass", "drums")}}
     before = stems_of(f"{bucket}/d", **wanted).stems
     assert {s.stem: bool(s.padding) for s in before} == {"rest": True, "vocals": False}
-    opened, original = [], storage.open_random
-    monkeypatch.setattr(storage, "open_random", lambda uri: opened.append(uri) or original(uri))
+    asked.clear()
     assert stems_of(f"{bucket}/d", known=before, **wanted).stems == before
-    assert opened == []
+    assert not [uri for uri in asked if uri.endswith(".wav")]
     storage.write_bytes(f"{bucket}/d/A/drums.wav", wav(tones_and_noise("drums", seconds=0.24)))
+    asked.clear()
     assert stems_of(f"{bucket}/d", known=before, **wanted).stems != before
-    assert sorted(opened) == [f"{bucket}/d/A/bass.wav", f"{bucket}/d/A/drums.wav"]
+    assert sorted(uri for uri in asked if uri.endswith(".wav")) == [f"{bucket}/d/A/bass.wav", f"{bucket}/d/A/drums.wav"]
+
+
+def test_many_files_of_a_store_are_looked_up_by_lists_of_a_thousand(bucket, asked):
+    for number in range(30):
+        storage.write_bytes(f"{bucket}/d/{number % 3}/{number}.wav", bytes(number))
+    uris = [f"{bucket}/d/{number % 3}/{number}.wav" for number in range(31)]
+    asked.clear()
+    found = identity.sizes_and_times(uris)
+    assert [size for size, _ in found.values()] == [*range(30), 0]
+    assert [bool(time) for _, time in found.values()] == [True] * 30 + [False]
+    assert asked == [f"{bucket}/d", uris[-1]]  # what no list tells is asked for by itself
+    asked.clear()
+    few = dict(list(found.items())[:3])
+    assert identity.sizes_and_times(few) == few
+    assert sorted(asked) == sorted(few)
+
+
+def test_a_list_is_not_taken_far_beyond_what_is_looked_for(bucket, asked, monkeypatch):
+    monkeypatch.setattr(identity, "LISTED_TIMES", 1)
+    for number in range(40):
+        storage.write_bytes(f"{bucket}/d/{'a' if number < 20 else 'b'}/{number}.wav", bytes(number))
+    uris = [f"{bucket}/d/{'a' if number < 20 else 'b'}/{number}.wav" for number in (*range(19, 36), 39)]
+    asked.clear()
+    assert [size for size, _ in identity.sizes_and_times(uris).values()] == [*range(19, 36), 39]
+    assert sorted(asked) == sorted([f"{bucket}/d", *uris[1:]])

@@ -41,6 +41,7 @@ def proxy(_proxy, bucket, monkeypatch) -> FlakyProxy:
 ACTIONS = {
     "read": lambda root: storage.read_bytes(f"{root}/a/b.bin"),
     "ranges": lambda root: [storage.open_random(f"{root}/a/b.bin").read(n) for n in (3, -1)],
+    "whole": lambda root: storage.open_whole(f"{root}/a/b.bin").read(),
     "size": lambda root: storage.open_random(f"{root}/a/b.bin").size(),
     "list": lambda root: [(f.uri, f.size) for f in storage.list_files(f"{root}/a")],
     "kind": lambda root: [storage.kind(f"{root}/{name}") for name in ("a", "a/b.bin", "nothing")],

@@ -109,3 +109,70 @@ def test_join():
 
 def test_digest_is_sha256():
     assert storage.digest(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_a_whole_file_of_a_store_is_one_request_wherever_it_is_held(bucket, asked, monkeypatch):
+    data = bytes(range(256)) * 8000
+    storage.write_bytes(f"{bucket}/x", data)
+    for held in (1 << 22, 1 << 10):  # in memory, and in a file
+        monkeypatch.setattr(storage, "HELD_BYTES", held)
+        asked.clear()
+        with storage.open_whole(f"{bucket}/x") as stream:
+            assert stream.read() == data
+            assert stream.seek(-5, 2) == len(data) - 5
+            assert stream.read() == data[-5:]
+        assert asked == [f"{bucket}/x"]
+    with pytest.raises(FileNotFoundError, match=f"{bucket}/nothing"):
+        storage.open_whole(f"{bucket}/nothing")
+
+
+def test_a_disk_without_room_for_what_came_is_told_as_such(bucket, file_limit, monkeypatch):
+    storage.write_bytes(f"{bucket}/x", bytes(3 << 20))
+    monkeypatch.setattr(storage, "HELD_BYTES", 1 << 10)
+    with file_limit(1 << 20), pytest.raises(OutputError, match=r"cannot be written \(File too large\)"):
+        storage.open_whole(f"{bucket}/x")
+
+
+@pytest.mark.parametrize(
+    ("uris", "above"),
+    [
+        (["/a/b/c", "/a/b/d/e"], "/a/b"),
+        (["s3://x/a//b/c", "s3://x/a//bb/c"], "s3://x/a/"),
+        (["s3://x/a", "s3://x/b"], "s3://x"),
+        (["/a/b", "s3://x/b"], ""),
+        ([], ""),
+    ],
+)
+def test_the_folder_above_all(uris, above):
+    assert storage.folder_above(uris) == above
+
+
+@pytest.mark.parametrize("where", ["folder", "store"])
+def test_a_file_is_made_where_there_is_none(where, tmp_path, bucket):
+    root = str(tmp_path) if where == "folder" else bucket
+    assert storage.create(f"{root}/a/b", b"first")
+    assert not storage.create(f"{root}/a/b", b"second")
+    assert storage.read_bytes(f"{root}/a/b") == b"first"
+
+
+def test_a_store_that_cannot_make_a_file_where_there_is_none_looks_first(bucket, monkeypatch):
+    from botocore.exceptions import ClientError
+
+    from raysep.corpus.stores import s3
+
+    real = s3.client()
+
+    class Older:
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+        def put_object(self, **arguments):
+            if "IfNoneMatch" in arguments:
+                answer = {"Error": {"Code": "NotImplemented"}, "ResponseMetadata": {"HTTPStatusCode": 501}}
+                raise ClientError(answer, "PutObject")
+            return real.put_object(**arguments)
+
+    monkeypatch.setattr(s3, "client", Older)
+    assert storage.create(f"{bucket}/a", b"first")
+    assert not storage.create(f"{bucket}/a", b"second")
+    assert storage.read_bytes(f"{bucket}/a") == b"first"

@@ -3,6 +3,7 @@
 OUT/
   run.json          what was looked at: the places, the files by digest, versions
   check.parquet     a row for each thing found: faults, which should be looked at, and notes, which may be meant so
+  manifest.parquet  the corpus as it lay there; and reference.parquet, test.parquet: files that are as before are not read again
   stems.parquet     a row for each file: its measures, and how unusual it sounds
   unique.parquet    the corpus's manifest without copies (with --unique)
   check/, done/     parts, and markers of what is done: the same command looks only at files that changed
@@ -25,6 +26,7 @@ from raysep.probes.flaws import FAULT
 from raysep.rundir import Run
 from raysep.screen import Progress
 from raysep.stages.check import Heard, Listening, listen
+from raysep.stages.inputs import MANIFESTS, known_in
 from raysep.stages.passes import Pass
 
 EMBEDDER = "aisfx"  # ships, and hears the full band: ``embedders.registry.DEFAULT``
@@ -41,6 +43,7 @@ class CheckRequest:
     labels: tuple[str, ...] | None = None  # None: those of the manifest, else the usual four
     split: str = "train"  # of a corpus with split folders
     layout: str | None = None  # of ``corpus.layouts``, for all; None: whichever matches
+    limit: int | None = None  # tracks of the corpus, in the order of their names; None: all
     unique: bool = False  # copies of a track count once
     sound: bool = True  # rank stems by their embedding
     csv: str | None = None
@@ -61,6 +64,8 @@ def check(request: CheckRequest) -> Run:
     run = Run(request.out)
     run.open(fingerprint("check", storage.absolute(request.corpus)), {"corpus": storage.absolute(request.corpus)})
     run.update({"digests": {role: manifest.digest(stems) for role, stems in parts.items()}})
+    for role, stems in parts.items():
+        manifest.write(run.path(MANIFESTS[role]), stems)
     heard = _listen(request, run, parts)
     twins = leaks.find(heard.prints)
     rows = _with_standing(heard)
@@ -79,6 +84,7 @@ def check(request: CheckRequest) -> Run:
 
 def read(request: CheckRequest) -> dict[str, Scan]:
     """Role → what lies there, files that cannot be read among it. Raises ``BadInput`` when there is no stem at all."""
+    known = known_in(Run(request.out))
     places = {"corpus": request.corpus, "reference": request.reference, "test": request.test}
     found = {}
     for role, place in places.items():
@@ -92,6 +98,8 @@ def read(request: CheckRequest) -> dict[str, Scan]:
                 on_problem="collect",
                 layout=request.layout,
                 say=Progress(request.quiet).say,
+                known=known,
+                limit=request.limit if role == "corpus" else None,
             )
             if not found[role].stems:
                 raise BadInput(f"{place}: holds no stems; give tracks as TRACK/LABEL.wav, or choose with --labels")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, Layout, Quiet, Workers, app, command
+from raysep.commands.app import Address, Layout, Limit, Quiet, Workers, app, command
 
 
 @command(app, "check", "raysep check CORPUS --reference REF --out checked")
@@ -20,6 +20,7 @@ def check(
     ] = None,
     split: Annotated[str, typer.Option(help="Which of the corpus's split folders.")] = "train",
     layout: Layout = None,
+    limit: Limit = None,
     unique: Annotated[
         bool,
         typer.Option(
@@ -53,6 +54,7 @@ def check(
             labels=tuple(name.strip() for name in labels.split(",")) if labels else None,
             split=split,
             layout=layout,
+            limit=limit,
             unique=unique,
             sound=not no_sound,
             csv=csv,

@@ -12,6 +12,7 @@ from raysep.commands.app import (
     ConfigFile,
     Labels,
     Layout,
+    Limit,
     Overwrite,
     Preset,
     Quiet,
@@ -29,6 +30,13 @@ Reference = Annotated[str, typer.Option(help="Trusted clean tracks, likewise; no
 RunFolder = Annotated[str, typer.Option(help="Run folder, local or s3://. The same command continues a killed run.")]
 Test = Annotated[str | None, typer.Option(help="Clean tracks to evaluate on (default: the reference).")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Score again what failed before.")]
+After = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN",
+        help="A run that has decided: judge only tracks that it has not; joined.parquet has what both keep.",
+    ),
+]
 Rounds = Annotated[
     int | None,
     typer.Option(
@@ -65,6 +73,8 @@ def clean(
     test: Test = None,
     layout: Layout = None,
     labels: Labels = None,
+    limit: Limit = None,
+    after: After = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -103,6 +113,8 @@ def clean(
         quiet=quiet,
         layout=layout,
         labels=names_of(labels),
+        limit=limit,
+        after=after,
         until=until,
         allow_twins=allow_twins,
     )
@@ -117,6 +129,8 @@ def score(
     test: Test = None,
     layout: Layout = None,
     labels: Labels = None,
+    limit: Limit = None,
+    after: After = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -143,6 +157,8 @@ def score(
         quiet=quiet,
         layout=layout,
         labels=names_of(labels),
+        limit=limit,
+        after=after,
         allow_twins=allow_twins,
     )
     run = pipeline.score(request)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from raysep.commands.app import Labels, Layout, Overwrite, Quiet, Seed, Workers, app, command
+from raysep.commands.app import Labels, Layout, Limit, Overwrite, Quiet, Seed, Workers, app, command
 
 
 @command(app, "scan", "raysep scan CORPUS --out manifest.parquet")
@@ -16,10 +16,14 @@ def scan(
     split: Annotated[str, typer.Option(help="Written into the manifest's split column.")] = "train",
     labels: Labels = None,
     layout: Layout = None,
+    limit: Limit = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """List a corpus: one row per stem with its address, rate, channels, length and content tag."""
-    from raysep.corpus import manifest, outputs, storage
+    """List a corpus: one row per stem with its address, rate, channels, length and content tag.
+
+    A manifest that is there already is brought up to date: only files that are new or have changed are read.
+    """
+    from raysep.corpus import identity, manifest, outputs, storage
     from raysep.corpus.labels import parse
     from raysep.corpus.layouts import stems_of
     from raysep.corpus.tables import PARQUET, made_by
@@ -29,7 +33,9 @@ def scan(
     to = outputs.try_file(out, "--out", (PARQUET,), overwrite=overwrite, ours=lambda uri: made_by(uri) == "scan")
     wanted, place, say = parse(labels) if labels else None, storage.absolute(corpus), Progress().say
     names, sums = (wanted.names, wanted.sums) if wanted else (None, None)
-    stems = stems_of(place, names, sums=sums, split=split, layout=layout, say=say).stems
+    known = identity.known_by(to) if made_by(to) == "scan" else []
+    more: dict[str, Any] = {"layout": layout, "say": say, "known": known, "limit": limit}
+    stems = stems_of(place, names, sums=sums, split=split, **more).stems
     manifest.write(to, stems, by="scan")
     hours = sum(s.frames / s.sample_rate for s in stems) / 3600
     if told := mixed_down(stems):

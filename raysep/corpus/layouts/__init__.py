@@ -12,6 +12,7 @@ from raysep.corpus import manifest
 from raysep.corpus.layouts import lengths, remarks
 from raysep.corpus.layouts.headers import File
 from raysep.corpus.layouts.layout import LABELS, Found, Layout, NoTracks, Place, Scan
+from raysep.corpus.layouts.limit import limited
 from raysep.corpus.layouts.notes import Note, said
 from raysep.corpus.layouts.problems import Problem, describe
 from raysep.corpus.manifest import Stem
@@ -68,6 +69,7 @@ def stems_of(
     threads: int = 16,
     say: Callable[[str], None] = lambda text: None,
     known: Sequence[Stem] = (),
+    limit: int | None = None,
 ) -> Scan:
     """Every stem of a place, local or ``s3://``: folders of tracks, a manifest, or what an own layout reads.
 
@@ -79,14 +81,17 @@ def stems_of(
     fail, ``"collect"`` returns all problems.
     ``layout`` is tried first, by name or import path; ``songs``: a folder of songs without stems will do, too.
     ``say`` is given one line with all that was passed over, changed or guessed.
-    ``known`` are rows of an earlier scan: what a store says has not changed since is not read again.
+    ``known`` are rows of an earlier scan: files that have not changed since are not read again. ``limit``: only the first
+    so many tracks, in the order of their names.
     A folder that does not exist or holds no track always raises.
     """
     if on_problem not in ("raise", "keep", "collect"):
         raise ValueError(f"on_problem={on_problem!r}: raise, keep or collect")
     asked = None if labels is None else tuple(labels)
-    where = Place(place, asked, tuple(usual), split, on_problem == "raise", threads, dict(sums or {}), tuple(known))
+    strict, added = on_problem == "raise", dict(sums or {})
+    where = Place(place, asked, tuple(usual), split, strict, threads, added, tuple(known), limit)
     found, as_given = _scan(where, layout, songs)
+    found = limited(found, limit)
     if not as_given:
         found = replace(found, problems=[*found.problems, *remarks.twins(place, found.stems)])
     found = _settled(found, where, on_problem == "collect")

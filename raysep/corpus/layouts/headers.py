@@ -14,10 +14,9 @@ from raysep.corpus.names import normal
 from raysep.errors import AudioError
 
 EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".rf64", ".caf", ".au")
-BUFFER_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class File:
     uri: str
     bytes: int
@@ -30,14 +29,12 @@ def header(uri: str, hashed: bool = True) -> tuple[AudioInfo | None, str, str]:
     etag = ""
     uri, number = streams.file_of(whole := uri)
     try:
-        with storage.open_random(uri) as raw:
-            etag = tags.numbered(identity.of_stream(raw), number) if hashed else ""
-            raw.seek(0)
+        with storage.open_whole(uri) if hashed else _by_range(uri) as stream:
+            etag = tags.numbered(identity.of_stream(stream), number) if hashed else ""
+            stream.seek(0)
             if number is not None:
-                return probe(streams.wav_of(raw.read(), number, whole), whole), etag, ""
-            # The buffer turns libsndfile's many small reads into one request to the store.
-            with io.BufferedReader(raw, BUFFER_BYTES) as stream:
-                info = probe(stream, uri)
+                return probe(streams.wav_of(stream.read(), number, whole), whole), etag, ""
+            info = probe(stream, uri)
     except AudioError as error:
         return None, etag, str(error)
     except OSError as error:
@@ -45,6 +42,10 @@ def header(uri: str, hashed: bool = True) -> tuple[AudioInfo | None, str, str]:
     if not info.frames:
         return None, etag, f"{uri}: holds no samples; replace or remove the file"
     return info, etag, ""
+
+
+def _by_range(uri: str) -> io.BufferedReader:
+    return io.BufferedReader(storage.open_random(uri), storage.BUFFER_BYTES)
 
 
 def to_stem(track: str, label: str, file: File, info: AudioInfo | None, etag: str, split: str) -> Stem:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 from raysep.corpus import identity, manifest, storage
 from raysep.corpus.layouts.headers import EXTENSIONS, File, header, to_stem
+from raysep.corpus.layouts.limit import first_of
 from raysep.corpus.layouts.listing import Listing, listing
 from raysep.corpus.layouts.naming import Naming
 from raysep.corpus.layouts.notes import Note
 from raysep.corpus.layouts.problems import Problem
 from raysep.corpus.manifest import Stem
 from raysep.corpus.names import normal
+from raysep.corpus.threads import THREADS, in_threads
 from raysep.errors import BadInput
 
 LABELS = ("vocals", "drums", "bass", "other")
@@ -53,9 +54,10 @@ class Place:
     usual: tuple[str, ...] = LABELS  # … or these, in a place that names none
     split: str = "train"  # the folder to read where there are split folders, and the name to be recorded
     strict: bool = False  # nothing may be wrong: what is only said of a file shall be checked, at a header a file
-    threads: int = 16
+    threads: int = THREADS
     sums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # label → the names of the files that are summed
-    known: tuple[Stem, ...] = ()  # rows of an earlier scan: files of a store that have not changed since are not read
+    known: tuple[Stem, ...] = ()  # rows of an earlier scan: files that have not changed since are not read
+    limit: int | None = None  # tracks, in the order of their names; None: all
 
     @property
     def root(self) -> str:
@@ -106,12 +108,13 @@ class Place:
         A stem of several files is their sum. One that cannot be read as audio is a row too, with sample rate, channels and
         frames 0, and a problem.
         """
-        those = [Found(*item) for item in found]
+        every = [Found(*item) for item in found]
+        kept, told = first_of((normal(each.track) for each in every), self.limit)
+        those = [each for each in every if normal(each.track) in kept]
         before = {stem.uris: stem for stem in self.known if stem.frames}
         known = [_as_before(before, each) for each in those]
         files = [(n, file) for n, each in enumerate(those) if known[n] is None for file in _several(each.files)]
-        with ThreadPoolExecutor(max_workers=max(1, self.threads)) as pool:
-            headers = list(pool.map(lambda item: header(item[1].uri), files))
+        headers = in_threads(lambda item: header(item[1].uri), files, self.threads)
         parts: list[list[Stem]] = [[row] if row else [] for row in known]
         problems = []
         for (number, file), (info, etag, message) in zip(files, headers, strict=True):
@@ -125,7 +128,7 @@ class Place:
             )
             for each, own in zip(those, parts, strict=True)
         ]
-        return Scan(sorted(stems), problems, list(notes))
+        return Scan(sorted(stems), problems, [*told, *notes])
 
 
 def _several(files: File | Sequence[File]) -> Sequence[File]:

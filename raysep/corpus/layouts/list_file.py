@@ -47,7 +47,7 @@ class ListFile(Layout):
         naming = checked(place.naming)
         rows = _rows(place)
         told = identity.sizes_and_times(uri for _, _, uri in rows)
-        top = _common([uri for _, _, uri in rows])
+        top = storage.folder_above([uri for _, _, uri in rows])
         groups: dict[tuple[str, str], list[File]] = defaultdict(list)
         strange: Counter[str] = Counter()
         for track, label, uri in rows:
@@ -125,17 +125,6 @@ def _one_of(wanted: Iterable[str], names: Iterable[str | None]) -> str | None:
 
 def _uri(folder: str, path: str) -> str:
     return path if path.startswith("/") or "://" in path else storage.join(folder, path)
-
-
-def _common(uris: Sequence[str]) -> str:
-    """The folder that all of them lie in."""
-    folders = [posixpath.dirname(uri).split("/") for uri in uris]
-    shared = []
-    for parts in zip(*folders, strict=False):
-        if len(set(parts)) > 1:
-            break
-        shared.append(parts[0])
-    return "/".join(shared)
 
 
 def _track_of(uri: str, top: str, label: str, naming: Naming) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from raysep.corpus import storage
 from raysep.corpus.layouts.headers import EXTENSIONS, File
 from raysep.corpus.layouts.notes import Note, several
+from raysep.corpus.stores.store import last_change
 from raysep.errors import BadInput
 
 
@@ -50,7 +51,7 @@ def _local(root: str) -> Listing:
             f"{'it' if len(strange) == 1 else 'them'}"
         )
     files = (
-        File(path, walk.files[path].st_size, PurePosixPath(os.path.relpath(path, root)), walk.files[path].st_mtime_ns)
+        File(path, walk.files[path].st_size, PurePosixPath(os.path.relpath(path, root)), last_change(walk.files[path]))
         for path in found
         if _is_text(path)
     )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from raysep.corpus import identity, manifest, tags
 from raysep.corpus.layouts import remarks
 from raysep.corpus.layouts.headers import header
 from raysep.corpus.layouts.layout import Layout, Place, Scan
+from raysep.corpus.layouts.limit import first_of
 from raysep.corpus.layouts.notes import Note
 from raysep.corpus.layouts.problems import Problem
 from raysep.corpus.manifest import Stem
 from raysep.corpus.tags import is_changed, is_known
+from raysep.corpus.threads import in_threads
 
 
 class ManifestFile(Layout):
@@ -28,9 +29,10 @@ class ManifestFile(Layout):
     def scan(self, place: Place) -> Scan:
         meant = _meant(place)
         rows = [s for s in manifest.read(place.root) if meant is None or s.stem in meant]
-        rows, notes = as_they_are(place, rows)
+        kept, told = first_of((s.track for s in rows), place.limit)
+        rows, notes = as_they_are(place, [s for s in rows if s.track in kept])
         stems = _summed(rows, meant) if place.sums and meant else rows
-        return Scan(stems, _problems(place, stems) if place.strict else [], notes)
+        return Scan(stems, _problems(place, stems) if place.strict else [], [*told, *notes])
 
 
 def _meant(place: Place) -> dict[str, str] | None:
@@ -57,8 +59,8 @@ def as_they_are(place: Place, stems: Sequence[Stem]) -> tuple[list[Stem], list[N
     touched = [
         stem for stem, same in zip(stems, identity.untouched(stems), strict=True) if not (same and is_known(stem.etag))
     ]
-    with ThreadPoolExecutor(max_workers=max(1, place.threads)) as pool:
-        now = dict(zip((stem.uris for stem in touched), pool.map(_content, touched), strict=True))
+    contents = in_threads(_content, touched, place.threads)
+    now = dict(zip((stem.uris for stem in touched), contents, strict=True))
     unknown = [stem.uri for stem in touched if stem.frames and now[stem.uris] and not is_known(stem.etag)]
     return [_told(stem, now.get(stem.uris, "")) for stem in stems], _unknown(unknown, len(stems))
 
@@ -88,8 +90,7 @@ def _told(stem: Stem, content: str) -> Stem:
 
 def _problems(place: Place, stems: Sequence[Stem]) -> list[Problem]:
     """What would be a problem in folders, too: a file that is not what its row says, a stem with two rows."""
-    with ThreadPoolExecutor(max_workers=max(1, place.threads)) as pool:
-        told = list(pool.map(_what_is_wrong, stems))
+    told = in_threads(_what_is_wrong, stems, place.threads)
     wrong = [Problem(s.track, s.stem, s.uri, text, True) for s, text in zip(stems, told, strict=True) if text]
     return sorted(remarks.twins(place.uri, stems) + wrong)
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -16,7 +17,7 @@ from pyarrow import fs
 
 from raysep.corpus.retry import CutShort, patiently
 from raysep.corpus.stores.ranges import Ranges
-from raysep.corpus.stores.store import Listed, Store
+from raysep.corpus.stores.store import Listed, Store, last_change
 from raysep.errors import BadInput, StorageUnreachable
 
 T = TypeVar("T")
@@ -130,6 +131,16 @@ class Local(Arrow):
                 raise
         return action()  # the mount may have come back just now
 
+    def look_up(self, uri: str) -> Listed | None:
+        def found() -> Listed | None:
+            try:
+                at = os.stat(uri)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            return Listed(uri, at.st_size, "", last_change(at)) if stat.S_ISREG(at.st_mode) else None
+
+        return self.patiently(uri, found)
+
     def list(self, uri: str, recursive: bool) -> Iterator[Listed]:
         try:
             yield from super().list(uri, recursive)
@@ -155,6 +166,18 @@ class Local(Arrow):
                 temporary.unlink(missing_ok=True)
 
         self.patiently(uri, whole)
+
+    def create(self, uri: str, data: bytes) -> bool:
+        def made() -> bool:
+            Path(uri).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with open(uri, "xb") as stream:
+                    stream.write(data)
+            except FileExistsError:
+                return False
+            return True
+
+        return self.patiently(uri, made)
 
     def upload(self, file: Path, uri: str) -> None:
         target = Path(uri)

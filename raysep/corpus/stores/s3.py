@@ -7,19 +7,21 @@ are not signed, as public buckets take them. The endpoint is ``AWS_ENDPOINT_URL_
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from raysep.corpus.retry import CutShort, patiently
 from raysep.corpus.stores.ranges import Ranges
 from raysep.corpus.stores.store import Listed, Store
-from raysep.errors import StorageError
+from raysep.errors import StorageError, writing
 
 PART_BYTES = 64 << 20  # of an upload in parts; what is smaller is one request
+PIECE_BYTES = 1 << 20  # of an answer, held at a time
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 60  # a server that does not answer, or stops in the middle, is given up for a try
 CONNECTIONS = 32
 DELETED_AT_ONCE = 1000  # the most that S3 takes
@@ -28,6 +30,8 @@ _making = threading.Lock()
 
 
 class S3(Store):
+    in_pages = True
+
     def kind(self, uri: str) -> str:
         bucket, key = parts(uri)
         try:
@@ -62,6 +66,22 @@ class S3(Store):
 
         return Ranges(fetch, lambda: int(ask(uri, "head_object", Bucket=bucket, Key=key)["ContentLength"]))
 
+    def fetch(self, uri: str, to: BinaryIO) -> None:
+        """In one request; of one that was cut off nothing is kept."""
+        bucket, key = parts(uri)
+
+        def whole() -> None:
+            answer = client().get_object(Bucket=bucket, Key=key)
+            to.seek(0)
+            to.truncate()
+            for block in answer["Body"].iter_chunks(PIECE_BYTES):
+                with writing(tempfile.gettempdir()):  # a disk that is full is no outage of the store
+                    to.write(block)
+            if to.tell() != answer["ContentLength"]:
+                raise CutShort(f"{to.tell()} of {answer['ContentLength']} bytes came")
+
+        patiently(whole, uri)
+
     def write(self, uri: str, data: bytes) -> None:
         bucket, key = parts(uri)
         if len(data) <= PART_BYTES:
@@ -69,6 +89,25 @@ class S3(Store):
             return
         view = memoryview(data)
         _in_parts(uri, (bytes(view[at : at + PART_BYTES]) for at in range(0, len(data), PART_BYTES)))
+
+    def create(self, uri: str, data: bytes) -> bool:
+        from botocore.exceptions import ClientError
+
+        bucket, key = parts(uri)
+
+        def made() -> bool | None:
+            try:
+                client().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 412:
+                    return False
+                if error.response["Error"]["Code"] in ("NotImplemented", "InvalidArgument"):
+                    return None
+                raise
+            return True
+
+        found = patiently(made, uri)
+        return super().create(uri, data) if found is None else found
 
     def upload(self, file: Path, uri: str) -> None:
         if file.stat().st_size <= PART_BYTES:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, ClassVar
 
 from raysep.corpus.stores.ranges import Ranges
 
+BLOCK_BYTES = 8 << 20  # of a request of a large file
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """A file of a listing, all of it told by the listing itself."""
 
     uri: str
     size: int  # bytes
     etag: str = ""  # the store's own, of a file's version; folders have none
-    modified: int = 0  # nanoseconds since 1970; 0: the store does not say
+    modified: int = (
+        0  # nanoseconds since 1970, of a file of this machine as ``last_change`` says; 0: the store does not say
+    )
 
     @property
     def path(self) -> str:
@@ -29,8 +36,19 @@ class Listed:
         return self.uri.rpartition("/")[2]
 
 
+def last_change(at: os.stat_result) -> int:
+    """Of a file of this machine, in nanoseconds since 1970, by whichever time is later.
+
+    Anybody can set the time at which it was written; the time at which anything of it was changed, that one too, is the
+    system's own.
+    """
+    return max(at.st_mtime_ns, at.st_ctime_ns)
+
+
 class Store(ABC):
     """Every method may raise ``StorageUnreachable`` and ``StorageRefused``; those that read, ``FileNotFoundError``."""
+
+    in_pages: ClassVar[bool] = False  # a list comes in parts, and need not be taken to its end
 
     @abstractmethod
     def kind(self, uri: str) -> str:
@@ -48,9 +66,21 @@ class Store(ABC):
     def ranges(self, uri: str) -> Ranges:
         """The file to be read by ranges."""
 
+    def fetch(self, uri: str, to: BinaryIO) -> None:
+        """The whole file into another one, which is empty."""
+        with self.ranges(uri) as stream:
+            shutil.copyfileobj(stream, to, BLOCK_BYTES)
+
     @abstractmethod
     def write(self, uri: str, data: bytes) -> None:
         """A reader sees nothing or all of it; two writers of the same do no harm."""
+
+    def create(self, uri: str, data: bytes) -> bool:
+        """Write a small file where there is none, and say whether that was so."""
+        if self.kind(uri):
+            return False
+        self.write(uri, data)
+        return True
 
     @abstractmethod
     def upload(self, file: Path, uri: str) -> None:

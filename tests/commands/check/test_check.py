@@ -10,7 +10,7 @@ import soundfile
 
 from raysep.commands.check import check as command
 from raysep.commands.check.check import CheckRequest, check
-from raysep.corpus import manifest
+from raysep.corpus import identity, manifest, storage
 from raysep.errors import BadInput, FinishedWithFailures, RunConflict
 from raysep.rundir import Run
 
@@ -75,6 +75,21 @@ def test_mended_files_are_looked_at_again_and_no_others(corpus, tmp_path, alone)
     check(asked(corpus, tmp_path / "out"))
     assert [len(call) for call in alone] == [len(alone[0]), 1]
     assert found(tmp_path / "out") == []
+
+
+def test_files_that_are_as_before_are_not_read_again(corpus, tmp_path, alone, monkeypatch):
+    check(asked(corpus, tmp_path / "out"))
+    monkeypatch.setattr(identity, "SETTLED_NS", -(10**18))  # as if the files had been there for a while
+    before, opened, original = found(tmp_path / "out"), [], storage.open_whole
+    monkeypatch.setattr(storage, "open_whole", lambda uri: opened.append(uri) or original(uri))
+    check(asked(corpus, tmp_path / "out"))
+    assert (opened, found(tmp_path / "out")) == ([], before)
+
+
+def test_a_trial_looks_at_the_first_tracks(corpus, tmp_path, alone):
+    check(asked(corpus, tmp_path / "out", limit=2))
+    rows = Run(str(tmp_path / "out")).read_table("stems.parquet").to_pylist()
+    assert {row["track"] for row in rows} == {"A", "B"}
 
 
 def test_the_folder_of_another_corpus_is_refused(corpus, tmp_path, alone, write_tracks):

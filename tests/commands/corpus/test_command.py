@@ -1,12 +1,14 @@
-"""`raysep contaminate`: what the note beside the copy says of the faults in it."""
+"""`raysep contaminate`: what the note beside the copy says of the faults in it; `raysep scan`: what it replaces and reads."""
 
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
-from raysep.corpus import truth
+from raysep.corpus import identity, manifest, storage, truth
+from raysep.corpus.layouts import stems_of
 
 
 @pytest.fixture
@@ -76,3 +78,27 @@ def test_a_note_of_somebody_else_is_kept(raysep, write_tracks, tmp_path):
     assert code == 4
     assert f"{tmp_path}/out-truth.json: exists already" in error
     assert not (tmp_path / "out").exists()
+
+
+def test_a_manifest_is_brought_up_to_date_by_the_files_that_changed(raysep, write_tracks, tmp_path, monkeypatch):
+    corpus, out = write_tracks(tmp_path / "c", ["A", "B"]), tmp_path / "m.parquet"
+    assert raysep("scan", corpus, "--out", str(out))[0] == 0
+    before = manifest.read(str(out))
+    monkeypatch.setattr(identity, "SETTLED_NS", -(10**18))  # as if the files had been there for a while
+    opened, original = [], storage.open_whole
+    monkeypatch.setattr(storage, "open_whole", lambda uri: opened.append(uri) or original(uri))
+    assert raysep("scan", corpus, "--out", str(out))[0] == 0
+    assert (opened, manifest.read(str(out))) == ([], before)
+    shutil.copy(tmp_path / "c" / "A" / "bass.wav", tmp_path / "c" / "B" / "bass.wav")
+    write_tracks(tmp_path / "c", ["C"])
+    assert raysep("scan", corpus, "--out", str(out))[0] == 0
+    assert len(opened) == 5
+    assert manifest.read(str(out)) == stems_of(corpus).stems
+
+
+def test_a_scan_of_the_first_tracks_says_so(raysep, write_tracks, tmp_path):
+    corpus, out = write_tracks(tmp_path / "c", ["A", "B", "C"]), tmp_path / "m.parquet"
+    code, shown, told = raysep("scan", corpus, "--out", str(out), "--limit", "2")
+    assert (code, {s.track for s in manifest.read(str(out))}) == (0, {"A", "B"})
+    assert "8 stems of 2 tracks" in shown
+    assert "the first 2 of 3 tracks alone (--limit), up to B" in told

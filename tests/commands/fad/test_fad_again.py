@@ -122,15 +122,15 @@ def test_a_file_that_could_not_be_opened_for_a_moment(request_of, alone, tmp_pat
     request, file = request_of(), tmp_path / "corpus" / "B" / "bass.wav"
 
     def unreadable() -> None:
-        open_random = storage.open_random
+        open_whole = storage.open_whole
 
         def refuse(uri: str):
             if uri == str(file):
                 raise OSError("timed out")
-            return open_random(uri)
+            return open_whole(uri)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(storage, "open_random", refuse)
+            patch.setattr(storage, "open_whole", refuse)
             fad(request)
 
     with pytest.raises(FinishedWithFailures, match=r"first B/bass .*could not be read when the corpus was scanned"):
