@@ -96,6 +96,8 @@ def _take(run: Run) -> Holder:
     own = Holder(uuid.uuid4().hex, platform.node(), _machine(), os.getpid(), _started(os.getpid()), time.time())
     if storage.create(run.path(FILE), _bytes(own)):
         return own
+    if (there := _read(run)) and there.token == own.token:  # an answer was lost, and the file made all the same
+        return own
     refuse_held(run)
     run.write_bytes(_bytes(own), FILE)
     holder = _read(run)

@@ -14,6 +14,7 @@ ARMS = (
     "cleaned",
     "weighted",
     "cleaned:relabel",
+    "cleaned:auto",
     "contaminated",
     "random",
     "reference",
