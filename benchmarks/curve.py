@@ -103,8 +103,10 @@ def run(jobs: Iterable[Job], overrides: dict[str, Any], steps: int, out: Path, w
 
 def page(rows: list[dict[str, Any]], conditions: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """Markdown and figures: every training set against all the clean songs, and the gate of every condition."""
-    models = list(dict.fromkeys(row["model"] for row in rows))
-    most = max((m for m in models if m.startswith("clean ")), key=lambda name: int(name.split()[1]))
+    found = dict.fromkeys(row["model"] for row in rows)
+    songs = sorted((m for m in found if m.startswith("clean ")), key=lambda name: int(name.split()[1]))
+    models = [*songs, *(m for m in found if m not in songs)]
+    most = songs[-1]
     lines = [
         "| trained on | SDR dB | below all the clean songs | 95 % interval | deviation between seeds |",
         "|---|---:|---:|---:|---:|",
@@ -122,7 +124,7 @@ def page(rows: list[dict[str, Any]], conditions: Sequence[str]) -> tuple[str, di
         judged = gate(whole.values, mine)
         name = f"{model} songs" if model.startswith("clean") else model
         lines.append(
-            f"| {name} | {sdr:.2f} | {difference.estimate:.2f} | {difference.low:.2f} to {difference.high:.2f} | {judged.deviation:.2f} |"
+            f"| {name} | {sdr:.2f} | {difference.estimate:.2f} | {difference.low:.2f} to {difference.high:.2f} | {_decimal(judged.deviation)} |"
         )
         figures[model] = {
             "sdr": sdr, "below": difference.estimate, "low": difference.low, "high": difference.high,
@@ -133,6 +135,10 @@ def page(rows: list[dict[str, Any]], conditions: Sequence[str]) -> tuple[str, di
         for name in conditions
     ]
     return "\n".join([*lines, "", *notes]), figures
+
+
+def _decimal(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -165,7 +171,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(text)
     if given.results:
         command = f"python -m benchmarks.curve {' '.join(given.corpora)} --songs {' '.join(map(str, given.songs))} --seeds {given.seeds}"
-        about = f"{given.steps} steps, seeds 0 to {given.seeds - 1}, one thread a training, songs {benchmark.note_of(given.corpora[0])}"
+        note = benchmark.note_of(given.corpora[0])
+        about = (
+            f"{given.steps} steps, {given.seeds} seed{'s' * (given.seeds > 1)}, one thread a training; corpora of seed {note['seed']}: "
+            f"{note['train']} songs of {note['seconds']:g} s at {note['sample_rate']} Hz, {note['reference']} reference and "
+            f"{note['test']} test songs"
+        )
         results.write(
             given.results,
             given.name,

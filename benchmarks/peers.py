@@ -15,8 +15,8 @@ SelfClean       label errors by the distances to the nearest stem of the same an
                 off-topic samples are other questions than these faults put
 fadtk           Fréchet Audio Distance of each stem to the reference of its label (the probe `fad`, on the shipped embedding)
 small loss      the training loss of the separator (`own-loss`)
-self-consistency  what the winners of SDX'23 filtered by: the separator's output of a stem against the stem
-unlearning      the paper (arXiv 2510.15409)
+SDX'23 filter   what its winners filtered by: the separator's output of a stem against the stem (`self-consistency`)
+the paper       unlearning attribution (arXiv 2510.15409)
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from raysep.probes.stored import likenesses_in
 from raysep.rundir import Run
 from raysep.stages.detection import Judged, judged_stems, pooled_detection
 
-OWN = {"fadtk": "fad", "small loss": "own-loss", "self-consistency": "self-consistency", "unlearning": "unlearning"}
+OWN = {"fadtk": "fad", "small loss": "own-loss", "SDX'23 filter": "self-consistency", "the paper": "unlearning"}
 EMBEDDER = "aisfx"
 
 
@@ -136,10 +136,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "|---|" + "---:|" * (len(head) - 1),
         *(row(name, found[name], kinds) for name in order),
     ]
-    page = "\n".join([*lines, "", *(line for line in (__doc__ or "").splitlines()[10:])])
+    methods = (__doc__ or "").partition("\nraysep  ")[2].rstrip()
+    page = "\n".join([*lines, "", "```text", f"raysep  {methods}", "```"])
     print("\n".join(lines))
     if given.out:
-        about = f"{len(draws)} draws, {sum(len(each.kind) for each in judged)} scored stems; 95 % intervals over songs"
+        about = f"{len(draws)} draw{'s' * (len(draws) > 1)}, {sum(len(each.kind) for each in judged)} scored stems; 95 % intervals over songs"
         write(
             given.out,
             given.name,
