@@ -14,8 +14,8 @@ Two stems of a track that were exchanged say so together, and more surely than e
 
     exchange of a, b = (like b - like a) of the stem called a + (like a - like b) of the stem called b
 
-and where every source that never saw the corpus finds it above 0 and above that of nearly all pairs of clean stems of one
-track, both belong to the other's label. A pair of clean stems, however unusual one of them is, has the other against it. None of
+and where every source that never saw the corpus finds it further above 0 than the pair of clean stems of one track that is
+nearest to 0 lies below it, or beyond one that lies above, both belong to the other's label. A pair of clean stems, however unusual one of them is, has the other against it. None of
 n clean pairs being like that, P(corrupt) is then n / (n + 1) at least, whatever the other probes say.
 
 Clean stems are those of the calibration; neither the kinds of planted faults nor any truth is read.
@@ -118,7 +118,7 @@ def _exchanged(
     told: dict[str, Found] = {}
     sum_of = {name: (exchange(each, own, usual), exchange(each, own, judged)) for name, each in like.items()}
     exceeds = [
-        found > max(0.0, float(np.quantile(of_clean, FOREIGN, method="higher"))) for of_clean, found in sum_of.values()
+        found > abs(float(np.quantile(of_clean, FOREIGN, method="higher"))) for of_clean, found in sum_of.values()
     ]
     sure = np.sum([found / of_clean.std() for of_clean, found in sum_of.values()], axis=0)
     for number in sorted(np.flatnonzero(np.all(exceeds, axis=0)).tolist(), key=lambda k: (-sure[k], k)):
