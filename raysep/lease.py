@@ -13,6 +13,7 @@ import _thread
 import json
 import os
 import platform
+import signal
 import threading
 import time
 import uuid
@@ -28,6 +29,8 @@ from raysep.rundir import Run
 
 FILE = ".lease.json"  # hidden: no part of what a run leaves
 RENEWED, EXPIRES = 10.0, 60.0  # seconds
+# Interrupts the main thread. Not Ctrl-C's own: a command that a script puts into the background ignores that one.
+TAKEN = getattr(signal, "SIGUSR2", signal.SIGINT)
 AWAY = (StorageUnreachable, StorageRefused, OutputError)  # the next renewal may reach it again
 
 
@@ -71,6 +74,7 @@ def held(run: Run) -> Iterator[None]:
     own = _take(run)
     ended, lost = threading.Event(), threading.Event()
     in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(TAKEN, signal.default_int_handler) if in_main else None
     threading.Thread(target=_renew, args=(run, own, ended, lost, in_main), daemon=True, name="lease").start()
     reachable = True
     try:
@@ -86,6 +90,8 @@ def held(run: Run) -> Iterator[None]:
         raise
     finally:
         ended.set()
+        if before is not None:
+            signal.signal(TAKEN, before)
         if reachable and not lost.is_set():
             with suppress(*AWAY):
                 _release(run, own)
@@ -116,7 +122,7 @@ def _renew(run: Run, own: Holder, ended: threading.Event, lost: threading.Event,
             if holder and holder.token != own.token:
                 lost.set()
                 if in_main:
-                    _thread.interrupt_main()
+                    _thread.interrupt_main(TAKEN)
                 return
             run.write_bytes(_bytes(replace(own, renewed=time.time())), FILE)
 
