@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import boto3
 import pytest
@@ -73,6 +74,7 @@ def test_an_outage_that_lasts_ends_the_run_and_the_same_command_goes_on(finished
         "/done/decide.json",
     ):  # in train, search: of the others tests/cluster/test_shards.py
         rule = Outages({stage: 10**6}, first=0)
+        begin = time.monotonic()
         with proxy.by(rule):
             ended = clean(proxy, root, "long", patience=2)
         assert rule.happened == ["", stage], ended.stderr
@@ -80,6 +82,7 @@ def test_an_outage_that_lasts_ends_the_run_and_the_same_command_goes_on(finished
         assert len(ended.stderr.splitlines()) == 1, ended.stderr
         assert ended.stderr.startswith(f"raysep: {root}/")
         assert "storage cannot be reached" in ended.stderr
+        assert time.monotonic() - begin < 200
     done = clean(proxy, root, "long", patience=60)
     assert (done.returncode, done.stderr) == (0, "")
     run = Run(f"{root}/long")
