@@ -45,15 +45,14 @@ SHIFTS = {"drums": 6.0, "bass": 5.0, "other": 7.0}  # semitones, at most, either
 class Sound:
     """What one part goes through before the desk."""
 
-    font: str  # the sound font, "" for the singer
     shift: float  # semitones by which the tape runs faster; its pitch is played lower by as much
     bells: tuple[tuple[float, float, float], ...]  # Hz, dB, octaves
     effects: tuple[tuple[str, tuple[float, ...]], ...]  # name, settings
 
 
-def widen(song: Song, fonts: Sequence[str], rng: np.random.Generator) -> tuple[Song, dict[str, tuple[Sound, ...]]]:
+def widen(song: Song, rng: np.random.Generator) -> tuple[Song, dict[str, tuple[Sound, ...]]]:
     """The song with instruments of its own, and a sound for each part of each stem; vocals have one."""
-    sounds: dict[str, tuple[Sound, ...]] = {"vocals": (_draw(rng, "vocals", ("",)),)}
+    sounds: dict[str, tuple[Sound, ...]] = {"vocals": (_draw(rng, "vocals"),)}
     stems: dict[str, tuple[Part, ...]] = {}
     for label, programs in (("drums", KITS), ("bass", BASSES), ("other", CHORDAL)):
         parts = getattr(song, label)
@@ -61,11 +60,11 @@ def widen(song: Song, fonts: Sequence[str], rng: np.random.Generator) -> tuple[S
             replace(part, program=int(programs[int(rng.integers(len(programs)))])) if rng.random() < 0.6 else part
             for part in parts
         )
-        sounds[label] = tuple(_draw(rng, label, fonts) for _ in parts)
+        sounds[label] = tuple(_draw(rng, label) for _ in parts)
     return replace(song, drums=stems["drums"], bass=stems["bass"], other=stems["other"]), sounds
 
 
-def _draw(rng: np.random.Generator, label: str, fonts: Sequence[str]) -> Sound:
+def _draw(rng: np.random.Generator, label: str) -> Sound:
     most = SHIFTS.get(label, 0.0)
     bells = tuple(
         (float(np.exp(rng.uniform(np.log(120), np.log(7000)))), float(rng.uniform(-9, 9)), float(rng.uniform(0.3, 1.2)))
@@ -77,7 +76,7 @@ def _draw(rng: np.random.Generator, label: str, fonts: Sequence[str]) -> Sound:
     effects = tuple(
         (name, tuple(low + (high - low) * float(rng.random()) for low, high in EFFECTS[name][1])) for name in drawn
     )
-    return Sound(str(fonts[int(rng.integers(len(fonts)))]), float(round(rng.uniform(-most, most))), bells, effects)
+    return Sound(float(round(rng.uniform(-most, most))), bells, effects)
 
 
 def at_speed(part: Part, shift: float) -> tuple[Part, float]:

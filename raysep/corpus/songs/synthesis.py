@@ -93,7 +93,7 @@ def perform(
 
     chosen: dict[str, tuple[sounds.Sound, ...]] = {}
     if variety == WIDE:
-        song, chosen = sounds.widen(song, (font,), rng)
+        song, chosen = sounds.widen(song, rng)
     style = next(s for s in STYLES if s.name == song.style)
     strips, room = band.mix(rng, style, song.tempo)
     frames = round(song.seconds * sample_rate)
@@ -104,7 +104,7 @@ def perform(
             for sound in chosen.get(label, ()):
                 dry = sounds.colour(dry, sound, renderer.RENDER_RATE)
         elif chosen:
-            dry = _ensemble(getattr(song, label), chosen[label], song)
+            dry = _ensemble(getattr(song, label), chosen[label], song, font)
         else:
             dry = renderer.render(getattr(song, label), song.seconds, font, song.tuning)
         audio = resample(dry, renderer.RENDER_RATE, sample_rate)[:, :frames]
@@ -113,7 +113,7 @@ def perform(
     return band.balance(stems)
 
 
-def _ensemble(parts: Sequence[Part], chosen: Sequence[sounds.Sound], song: Song) -> np.ndarray:
+def _ensemble(parts: Sequence[Part], chosen: Sequence[sounds.Sound], song: Song, font: str) -> np.ndarray:
     """The parts of one stem, each with its own sound, ``(2, time)`` at the renderer's rate."""
     from raysep.audio.resample import resample
 
@@ -121,7 +121,7 @@ def _ensemble(parts: Sequence[Part], chosen: Sequence[sounds.Sound], song: Song)
     whole = np.zeros((2, frames), dtype=np.float32)
     for part, sound in zip(parts, chosen, strict=True):
         slow, ratio = sounds.at_speed(part, sound.shift)
-        tape = renderer.render((slow,), song.seconds * ratio, sound.font, song.tuning)
+        tape = renderer.render((slow,), song.seconds * ratio, font, song.tuning)
         played = resample(tape, round(renderer.RENDER_RATE * ratio), renderer.RENDER_RATE)[:, :frames]
         whole[:, : played.shape[1]] += sounds.colour(played, sound, renderer.RENDER_RATE)
     return whole
