@@ -140,7 +140,7 @@ def verdicts(
             sure = np.array([sure_of(i, found, merged) for i in stems["stem_id"].to_pylist()])
             ours = sets["corpus"]
             suspicion[ours], p_corrupt[ours] = lifted(suspicion[ours], p_corrupt[ours], sure[ours])
-            harm = np.where(sure > 0, np.fmax(harm, sure), harm)  # a wrong label, which is what harms
+            harm = np.maximum(harm, sure)  # a wrong label, which is what harms; what is not known stays so
     p_corrupt[columns["outcome"] == Outcome.FAILED] = 1.0
 
     judged = Judged(

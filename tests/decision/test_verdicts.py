@@ -276,6 +276,15 @@ def test_exchanged_stems_are_wrong_whatever_the_probes_say(heard):
     assert by_probe["suspicion"].equals(verdicts(stems, Ratio(0.3, "loss"))["suspicion"])
 
 
+def test_a_harm_that_is_not_known_stays_so_whatever_speaks_against_a_stem(simulate):
+    world = simulate(5, share=0.2, strength=2.5, silent=12, planted_kinds=("swap",))  # nothing harmless to compare with
+    (track,) = unsuspected(world, 1)
+    stems = with_likeness(world.stems, {f"{track}/vocals": "bass", f"{track}/bass": "vocals"})
+    decision = verdicts(stems, evidence=EVIDENCE)
+    assert summary(decision)["counts"]["other_label"] >= 2
+    assert decision["harm"].null_count == len(decision)  # a small number here would look harmless
+
+
 def test_the_sound_of_a_silent_stem_is_looked_for_in_its_track(simulate):
     world = simulate(5, share=0.2, strength=2.5)
     rows = with_likeness(world.stems, {}).to_pylist()
