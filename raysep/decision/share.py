@@ -107,12 +107,11 @@ def redrawn_estimates(samples: Sequence[tuple[np.ndarray, np.ndarray | None]], d
     """
     groups = [np.arange(len(scores)) if tracks is None else tracks for scores, tracks in samples]
     drawn = [cluster_weights(each, draws, seed + offset) for offset, each in enumerate(groups)]
-    calibration, planted = samples[0], samples[-1]
-    given = len(samples) == 3 and calibration[1] is not None and planted[1] is not None
-    if given and np.intersect1d(calibration[1], planted[1]).size:
+    clean, planted = (samples[place][1] for place in (0, -1))
+    if len(samples) == 3 and clean is not None and planted is not None and np.intersect1d(clean, planted).size:
         # Tracks that are evidence both clean and corrupted are drawn, or not, as both.
-        both = cluster_weights(np.concatenate([calibration[1], planted[1]]), draws, seed)
-        drawn[0], drawn[2] = np.split(both, [len(calibration[0])], axis=1)
+        both = cluster_weights(np.concatenate([clean, planted]), draws, seed)
+        drawn[0], drawn[2] = np.split(both, [len(clean)], axis=1)
     table = np.empty((draws, len(samples)))
     for draw in range(draws):
         table[draw] = _estimates(
