@@ -3,17 +3,23 @@
 Three estimators; higher score = more suspect everywhere:
 
 - *injection*: maximum likelihood of π in ``(1 - π) f₀ + π f₁`` with f₀ from calibration and f₁ from planted stems
-  (Saerens, Latinne & Decaestecker 2002). The default where stems were planted: at a few dozen calibration stems it was
-  two to three times as accurate as the others in simulation. Faults unlike anything planted pull it down; faults that are
+  (Saerens, Latinne & Decaestecker 2002). Faults unlike anything planted pull it down; faults that are
   strong throughout, as wrong labels, push it up, since the weak planted ones then take suspect clean stems for theirs. So f₁
   is also made of as much of the weak and of the strong half as the corpus itself shows, and the smaller π is taken.
-- *Storey* (2002): how many judged stems lie in the upper half of the clean calibration scores. Biased downwards where
-  corrupted stems score like clean ones, and noisy: the calibration median is a single order statistic.
-- *best bin* (Garg et al. 2021, arXiv 2111.00980, BBE): the same at the cut with the smallest upper confidence bound.
+- *best bin* (Garg et al. 2021, arXiv 2111.00980, BBE): how many judged stems look no more suspect than calibration does, at
+  the cut with the smallest upper confidence bound. It asks nothing of what is wrong; in a clean corpus it finds a few percent.
+- *Storey* (2002): the same at the calibration median, which is a single order statistic: noisy, and it takes corrupted stems that
+  score like clean ones for clean. It is not part of the estimate, but of the guard.
+
+Where stems were planted the estimate is the mean of the first two, whose errors have little in common: in simulation, with
+planted kinds and with others, it is off by a fifth less than the better of them. The interval asks nothing of what is wrong:
+from the lower of their two lower ends to the upper end of best bin's. It holds for kinds that nobody planted, where
+injection's own leaves out the truth more often than not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -58,45 +64,33 @@ def estimate_share(
 ) -> Share:
     """Estimate π from clean calibration scores ``(n,)``, judged scores ``(m,)`` and planted corrupted scores ``(k,)``.
 
-    Groups are the tracks, which the interval draws whole (default: every stem on its own). Without planted stems the
-    estimate is the smaller of Storey's and BBE's: to overstate π is to throw clean stems away.
+    Groups are the tracks, which the interval draws whole (default: every stem on its own). With planted stems the estimate is the
+    mean of injection's and BBE's. Without them it is the smaller of Storey's and BBE's: to overstate π is to throw clean
+    stems away.
     """
     calibration, judged = np.asarray(calibration, dtype=float), np.asarray(judged, dtype=float)
     planted = np.zeros(0) if planted is None else np.asarray(planted, dtype=float)
     if not len(calibration) or not len(judged):
         raise ValueError(f"{len(calibration)} calibration and {len(judged)} judged scores; both are needed")
-    samples = [(calibration, calibration_groups), (judged, judged_groups)]
-    samples += [(planted, planted_groups)] if len(planted) else []
     names = ("storey", "bbe", "injection") if len(planted) else ("storey", "bbe")
     point = dict(zip(names, _estimates(calibration, judged, planted), strict=True))
-    drawn = [
-        cluster_weights(np.arange(len(scores)) if groups is None else groups, draws, seed + offset)
-        for offset, (scores, groups) in enumerate(samples)
-    ]
-    if (
-        calibration_groups is not None
-        and planted_groups is not None
-        and np.intersect1d(calibration_groups, planted_groups).size
-    ):
-        # Tracks that are evidence both clean and corrupted are drawn, or not, as both.
-        both = cluster_weights(np.concatenate([calibration_groups, planted_groups]), draws, seed)
-        drawn[0], drawn[2] = np.split(both, [len(calibration)], axis=1)
-    table = np.empty((draws, len(names)))
-    for draw in range(draws):
-        redrawn = (np.repeat(scores, counts[draw]) for (scores, _), counts in zip(samples, drawn, strict=True))
-        table[draw] = _estimates(*redrawn)
+    sampled = [(calibration, calibration_groups), (judged, judged_groups), (planted, planted_groups)]
+    table = redrawn_estimates(sampled if len(planted) else sampled[:2], draws, seed)
     if len(planted):
-        estimate, spread = point["injection"], table[:, 2]
+        estimate = (point["bbe"] + point["injection"]) / 2
+        by_bin, by_planted = (interval_of(estimate, table[:, column]) for column in (1, 2))
+        low, high = min(by_bin.low, by_planted.low), by_bin.high
     else:
-        estimate, spread = min(point.values()), table.min(axis=1)
-    interval = interval_of(estimate, spread)
+        estimate = min(point.values())
+        interval = interval_of(estimate, table.min(axis=1))
+        low, high = interval.low, interval.high
     strong = injected(calibration, planted, judged)[1] if len(planted) else None
     groups = np.arange(len(calibration)) if calibration_groups is None else np.asarray(calibration_groups)
     warning = _warning(calibration, groups, judged, planted, point, float(estimate), draws, seed)
     return Share(
         estimate=float(estimate),
-        low=min(interval.low, estimate) if draws else float("nan"),
-        high=max(interval.high, estimate) if draws else float("nan"),
+        low=min(low, estimate) if draws else float("nan"),
+        high=max(high, estimate) if draws else float("nan"),
         storey=point["storey"],
         bbe=point["bbe"],
         injection=point.get("injection"),
@@ -104,6 +98,26 @@ def estimate_share(
         exchangeable=warning is None,
         warning=warning,
     )
+
+
+def redrawn_estimates(samples: Sequence[tuple[np.ndarray, np.ndarray | None]], draws: int, seed: int) -> np.ndarray:
+    """The estimators ``(draw, estimator)``, as ``_estimates`` orders them, with whole tracks drawn with replacement.
+
+    ``samples`` are scores and their tracks (None = every stem on its own): calibration, judged and, optional, planted.
+    """
+    groups = [np.arange(len(scores)) if tracks is None else tracks for scores, tracks in samples]
+    drawn = [cluster_weights(each, draws, seed + offset) for offset, each in enumerate(groups)]
+    clean, planted = (samples[place][1] for place in (0, -1))
+    if len(samples) == 3 and clean is not None and planted is not None and np.intersect1d(clean, planted).size:
+        # Tracks that are evidence both clean and corrupted are drawn, or not, as both.
+        both = cluster_weights(np.concatenate([clean, planted]), draws, seed)
+        drawn[0], drawn[2] = np.split(both, [len(clean)], axis=1)
+    table = np.empty((draws, len(samples)))
+    for draw in range(draws):
+        table[draw] = _estimates(
+            *(np.repeat(scores, counts[draw]) for (scores, _), counts in zip(samples, drawn, strict=True))
+        )
+    return table
 
 
 def storey(p: np.ndarray, cut: float = 0.5) -> float:
