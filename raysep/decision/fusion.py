@@ -49,6 +49,8 @@ class Fusion:
         0.5  # log-odds that a standard deviation of the oriented probes' own suspicion is worth; 0 = no prior
     )
     enough: float = 40.0  # calibration stems at which what is learnt from them is half trusted; 0 = fully, however few
+    right: float = 3.0  # calibration stems that one weighs as which a person called right: it is a hard one
+    enough_wrong: float = 20.0  # stems that a person called wrong at which they weigh as much as what was planted
     folds: int = 5
     repeats: int = 3  # fold partitions averaged
 
@@ -67,6 +69,7 @@ def fuse(
     seed: int = 0,
     settings: Fusion | None = None,
     oriented: np.ndarray | None = None,
+    said: np.ndarray | None = None,
 ) -> np.ndarray:
     """Suspicion ``(row,)``: how far from the clean calibration stems, in units of their own spread; higher = more suspect.
 
@@ -77,6 +80,7 @@ def fuse(
         kind: of planted rows, so that every planted kind weighs the same; None or empty = all planted alike.
         seed: of the fold partitions. Equal input gives equal output.
         oriented: bool ``(feature,)``, those that are known to fall where a stem is wrong; None = all.
+        said: ``(row,)``, a person's word on corpus rows: 1 = wrong, -1 = right, 0 = nothing; None = nothing of any.
 
     Raises:
         ValueError: too little calibration (see ``can_fuse``).
@@ -87,13 +91,14 @@ def fuse(
         raise ValueError(f"fusion needs {FEWEST_STEMS} calibration stems of {FEWEST_TRACKS} tracks")
     kind = np.full(len(role), "") if kind is None else np.asarray([name or "" for name in kind])
     oriented = np.ones(features.shape[1], dtype=bool) if oriented is None else np.asarray(oriented, dtype=bool)
+    said = np.zeros(len(role)) if said is None else np.asarray(said)
     lacking = shortfall(features, oriented)
     total = np.zeros(len(role))
     for repeat in range(settings.repeats):
         fold = assign_folds(groups, role, settings.folds, np.random.default_rng([seed, repeat]))
         for index in np.unique(fold):
             held_out = fold == index
-            total[held_out] += _fit_and_score(features, lacking, role, kind, ~held_out, held_out, settings)
+            total[held_out] += _fit_and_score(features, lacking, role, kind, said, ~held_out, held_out, settings)
     return total / settings.repeats
 
 
@@ -114,18 +119,19 @@ def _fit_and_score(
     lacking: np.ndarray,
     role: np.ndarray,
     kind: np.ndarray,
+    said: np.ndarray,
     fitted: np.ndarray,
     scored: np.ndarray,
     settings: Fusion,
 ) -> np.ndarray:
     clean = fitted & (role == "calibration")
     trust = clean.sum() / (clean.sum() + settings.enough)
-    weights = example_weights(np.where(fitted, role, ""), kind, settings.unlabelled)
+    weights = example_weights(np.where(fitted, role, ""), kind, settings, said)
     used = weights > 0
     columns = expand(features, clean, fitted, settings)
     prior = settings.prior * _in_deviations(lacking, clean)
     # The weights sum to the number of stems, so that the penalty means the same for any corpus size.
-    together = logistic(columns, used, ~clean, weights * used.sum() * trust, settings.penalty, prior)
+    together = logistic(columns, used, ~clean & (said >= 0), weights * used.sum() * trust, settings.penalty, prior)
     suspicion = _in_deviations(together, clean)
     if settings.experts:
         alone = _experts(columns[:, :-1], clean, fitted & (role == "planted"), kind, settings)
@@ -190,19 +196,30 @@ def _in_deviations(values: np.ndarray, clean: np.ndarray) -> np.ndarray:
     return (values - values[clean].mean()) / max(float(values[clean].std()), 1e-6)
 
 
-def example_weights(role: np.ndarray, kind: np.ndarray, unlabelled: float) -> np.ndarray:
-    """Half of the weight on clean calibration, half on the positives: planted (each kind alike) and corpus."""
+def example_weights(role: np.ndarray, kind: np.ndarray, settings: Fusion, said: np.ndarray | None = None) -> np.ndarray:
+    """Half of the weight on what is clean, half on the positives: planted (each kind alike) and corpus.
+
+    Stems that a person called right are among the clean. The n that were called wrong take n / (n + ``enough_wrong``) of what is
+    planted. Neither is among the unlabelled.
+    """
+    said = np.zeros(len(role)) if said is None else said
     weights = np.zeros(len(role))
     calibration, planted, corpus = (role == name for name in ROLES)
-    weights[calibration] = 0.5 / max(1, calibration.sum())
+    right, wrong, corpus = corpus & (said < 0), corpus & (said > 0), corpus & (said == 0)
+    clean = calibration + settings.right * right
+    weights += 0.5 * clean / max(1.0, clean.sum())
+    by_hand = wrong.sum() / (wrong.sum() + settings.enough_wrong) if wrong.any() else 0.0
+    unlabelled = settings.unlabelled
     if not planted.any():
-        unlabelled = 1.0
+        unlabelled, by_hand = 1.0 - by_hand, float(wrong.any())
     if not corpus.any():
         unlabelled = 0.0
+    known = 0.5 * (1 - unlabelled)
+    weights[wrong] = known * by_hand / max(1, wrong.sum())
     names = np.unique(kind[planted])
     for name in names:
         same = planted & (kind == name)
-        weights[same] = 0.5 * (1 - unlabelled) / len(names) / same.sum()
+        weights[same] = known * (1 - by_hand) / len(names) / same.sum()
     weights[corpus] = 0.5 * unlabelled / max(1, corpus.sum())
     return weights
 

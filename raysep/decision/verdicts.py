@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from raysep.decision.aggregate import WORST, numbers, probe_names, text_column
+from raysep.decision.aggregate import text_column
 from raysep.decision.beyond_doubt import lifted
 from raysep.decision.conformal import calibration_needed, p_values
-from raysep.decision.features import informative, mean_suspicion, peers, standardise
-from raysep.decision.fusion import FEWEST_STEMS, FEWEST_TRACKS, Fusion, can_fuse, fuse
+from raysep.decision.fusion import FEWEST_STEMS, FEWEST_TRACKS, Fusion, can_fuse
 from raysep.decision.harmful import expected_harm, harm_of_kinds
 from raysep.decision.local_fdr import likelihood_ratio, monotone, posterior, posterior_without_planted
 from raysep.decision.merged import beside_silent_ones
 from raysep.decision.none_removed import why_none_removed
 from raysep.decision.other_label import Evidence, Found, other_labels
+from raysep.decision.refit import learned, with_words, words_on
 from raysep.decision.roles import PLANTED
 from raysep.decision.rules import (
     FUSED,
@@ -40,6 +40,7 @@ from raysep.decision.rules import (
     respect_floor,
 )
 from raysep.decision.share import Share, estimate_share
+from raysep.decision.suspicion import by_one_probe, comparable, fused_suspicion
 from raysep.errors import BadInput
 from raysep.outcome import Outcome
 
@@ -77,6 +78,7 @@ def verdicts(
     strict: bool = True,
     fusion: Fusion | None = None,
     evidence: Evidence | None = None,
+    said: Mapping[str, str] | None = None,
 ) -> pa.Table:
     """Decide over the rows of ``stems`` whose role is "corpus".
 
@@ -88,6 +90,7 @@ def verdicts(
         probes: columns to fuse; None = all.
         oriented: probes whose score is higher = cleaner (the ranking without calibration, and the fusion's prior); None = all.
         evidence: the columns that say what a stem is like, for the label that a removed one belongs to; None = not known.
+        said: stem_id → a person's word (keep, remove or a label), to be learnt from (``refit``); it is not obeyed here.
         strict: refuse to turn an estimate into removals when the calibration is not exchangeable.
 
     Returns:
@@ -109,6 +112,7 @@ def verdicts(
     suspicion = np.full(len(role), np.nan)
     calibrated = can_fuse(role[scored], group[scored])
     harm = np.full(len(role), np.nan)
+    words = words_on(stems, corpus & scored, said or {})
     one_probe = rule.probe if isinstance(rule, Ratio) and rule.probe != FUSED else None
     if scored.any():
         rows = stems.filter(pa.array(scored))
@@ -118,12 +122,13 @@ def verdicts(
             suspicion[scored] = by_one_probe(rows, role[scored], one_probe)
         else:
             row_of = (role[scored], group[scored], kind)
-            suspicion[scored] = fused_suspicion(features, known, *row_of, calibrated, seed, fusion)
+            suspicion[scored] = fused_suspicion(features, known, *row_of, calibrated, seed, fusion, words[scored])
         harm[scored] = expected_harm(features, role[scored], kind, harm_of_kinds(kind[role[scored] == PLANTED]))
     sets = {name: scored & (role == name) for name in ("calibration", "corpus", "planted")}
     found = other_labels(stems, evidence) if evidence else {}
     merged: dict[str, tuple[float, str]] = {}
     share, refusal = trusted_share(suspicion, sets, group, calibrated, strict, seed)
+    share = with_words(share, *(suspicion[rows] for rows in sets.values()), words[sets["corpus"]])
     p_value, p_corrupt = (np.full(len(role), np.nan) for _ in range(2))
     if calibrated and sets["corpus"].any():
         p_value[sets["corpus"]] = p_values(suspicion[sets["calibration"]], suspicion[sets["corpus"]])
@@ -176,6 +181,8 @@ def verdicts(
     told["counts"]["other_label"] = sum(other is not None for other in belongs)
     first = next((f"{i} like {other.label}" for i, other in zip(stem_ids, belongs, strict=True) if other), None)
     told |= {"none_removed": why, "first_other_label": first}
+    if said is not None:
+        told["learned"] = learned(words, calibrated and not one_probe)
     told["evidence_removed"] = _evidence_removed(stems, suspicion, corpus, np.array(wanted), columns)
     return table.replace_schema_metadata({METADATA: json.dumps(told).encode()})
 
@@ -217,7 +224,8 @@ def summary(decision: pa.Table) -> dict:
     None), ``warning, counts`` (stems, kept, removed, scored, silent, failed, kept_by_floor, and other_label: removed ones that
     belong to another label), ``first_other_label`` in words, ``removed_share, evidence`` (scored stems per role),
     ``none_removed`` (why no scored stem is removed; None where one is), ``evidence_removed`` (calibration and planted stems
-    that the rule would remove), ``verdicts`` (``by_hand.obey``; only where some were given).
+    that the rule would remove), ``verdicts`` (``by_hand.obey``; only where some were given), ``learned`` (``refit.learned``; only
+    where it was to be).
     """
     metadata = decision.schema.metadata or {}
     if METADATA not in metadata:
@@ -250,44 +258,6 @@ def silent_posterior(
 
     clean, found = rates(reference & (outcome != Outcome.FAILED)), rates(corpus & (outcome != Outcome.FAILED))
     return np.array([np.clip(1 - (1 - share) * clean[name] / found[name], 0.0, 1.0) for name in label])
-
-
-def comparable(
-    scored: pa.Table, role: np.ndarray, probes: Sequence[str] | None, oriented: Collection[str] | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The scored rows' probes on one scale ``(row, feature)``, and which of them are oriented ``(feature,)``."""
-    fit = np.isin(role, ("corpus", "calibration"))
-    names = tuple(probes) if probes is not None else probe_names(scored)
-    values = np.stack([numbers(scored, name) for name in names], axis=1) if names else np.zeros((len(role), 0))
-    features = standardise(values, peers(scored), fit)
-    used = informative(features, fit)
-    names = tuple(name for name, kept in zip(names, used, strict=True) if kept)
-    known = [oriented is None or name.removesuffix(WORST) in oriented for name in names]
-    return features[:, used], np.array(known, dtype=bool)
-
-
-def fused_suspicion(
-    features: np.ndarray,
-    oriented: np.ndarray,
-    role: np.ndarray,
-    group: np.ndarray,
-    kind: np.ndarray,
-    calibrated: bool,
-    seed: int,
-    fusion: Fusion | None = None,
-) -> np.ndarray:
-    """Suspicion ``(row,)`` of comparable features: the fusion, or without calibration the mean of the probes."""
-    if calibrated:
-        return fuse(features, role, group, kind, seed, fusion, oriented)
-    return mean_suspicion(features, oriented)
-
-
-def by_one_probe(scored: pa.Table, role: np.ndarray, probe: str) -> np.ndarray:
-    """Suspicion ``(row,)`` by a single probe. Raises ``BadInput`` for one that the scores do not have."""
-    if probe not in scored.column_names:
-        raise BadInput(f"ratio by probe {probe!r}: the scores have {', '.join(probe_names(scored))}")
-    fit = np.isin(role, ("corpus", "calibration"))
-    return -standardise(numbers(scored, probe)[:, None], peers(scored), fit, limit=np.inf)[:, 0]
 
 
 def trusted_share(

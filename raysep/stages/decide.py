@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from raysep import own_verdicts
 from raysep.config import Config, DecisionSettings, from_dict, merge
 from raysep.corpus import manifest, outputs, storage
 from raysep.corpus.manifest import Stem
@@ -20,6 +22,9 @@ from raysep.stages.context import Context
 from raysep.stages.folds import place
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
+
+if TYPE_CHECKING:
+    from raysep.decision.by_hand import Said
 
 COMMAND = "decide"
 CANCEL = "signal-cancel"
@@ -35,7 +40,7 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
     with run.stage("decide") as record:
         stems = per_stem(run, inputs.corpus, planting)
         run.write_table(stems, "stems.parquet")
-        table = by_rule(stems, config.decision, config.seed)
+        table = _obeying(stems, config, context.said, context.refit)
         run.write_table(table, "decision.parquet")
         handled = handling.resolve(config.decision.handling)
         rows = rows_of(table)
@@ -52,7 +57,7 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
         )
     for note in notes(found):
         context.progress.say(f"note: {note}")
-    for told in (otherwise, channels_cancel(stems)):
+    for told in (*own_verdicts.lines(found), otherwise, channels_cancel(stems)):
         if told:
             context.progress.say(told)
 
@@ -142,33 +147,40 @@ def decide_again(
     *,
     verdicts: str | None = None,
     to_manifest: str | None = None,
+    refit: bool | None = None,
     overwrite: bool = False,
 ) -> Again:
     """Another decision of a scored run; with ``out`` it is written there, and the manifest of what is used beside it.
 
-    ``verdicts``: a CSV of a person's own, which stand above the rule (``decision.by_hand``).
+    ``verdicts``: a CSV of a person's own, which stand above the rule (``decision.by_hand``); None: those of the run, if it has
+    any. ``refit``: whether the fusion learns from them (``decision.refit``); None: as in the run.
     """
     if to_manifest and not out:
         raise BadInput(f"--manifest {to_manifest}: comes with a decision: give --out too")
     places = Outputs.tried(out, to_manifest, overwrite) if out else None
-    again = judge_again(run, settings, verdicts)
+    again = judge_again(run, settings, verdicts, refit)
     if places:
         storage.write_bytes(places.table, file_bytes(marked(again.table, COMMAND), places.table))
         manifest.write(places.manifest, again.used, by=COMMAND)
     return again
 
 
-def judge_again(run: Run, settings: dict[str, Any], verdicts: str | None = None) -> Again:
-    """Another decision from a scored run's ``stems.parquet``: by the run's own settings, but for these."""
-    from raysep.decision.by_hand import obey, read_verdicts
-
+def judge_again(run: Run, settings: dict[str, Any], verdicts: str | None = None, refit: bool | None = None) -> Again:
+    """Another decision from a scored run's ``stems.parquet``: by the run's own settings and verdicts, but for these."""
     config = _config_with(run, settings)
-    said = read_verdicts(verdicts, config.labels) if verdicts else []
-    table = _by(run, config)
-    table = obey(table, said) if verdicts else table
+    said, learnt = own_verdicts.of(run, verdicts, refit, config.labels)
+    table = _obeying(run.read_table("stems.parquet"), config, said, learnt)
     corpus = manifest.read(run.path("manifest.parquet"))
     entries = handling.use(config.decision.handling, rows_of(table), corpus)
     return Again(table, [entry.used for entry in entries if entry.weight > 0], config.decision.handling)
+
+
+def _obeying(stems: pa.Table, config: Config, said: Sequence[Said] | None, refit: bool) -> pa.Table:
+    """The decision by the rule, with a person's word in it, which it has learnt from where it is to."""
+    from raysep.decision.by_hand import obey, verdict_of
+
+    table = by_rule(stems, config.decision, config.seed, *([verdict_of(said)] if said and refit else []))
+    return table if said is None else obey(table, said)
 
 
 def table_again(run: Run, settings: dict[str, Any]) -> pa.Table:
@@ -196,8 +208,8 @@ def per_stem(run: Run, corpus: list[Stem], planting: Planting) -> pa.Table:
     return stems.replace_schema_metadata(rows.schema.metadata)
 
 
-def by_rule(stems: pa.Table, settings: DecisionSettings, seed: int) -> pa.Table:
-    """The decision table by the rule of the settings."""
+def by_rule(stems: pa.Table, settings: DecisionSettings, seed: int, said: Mapping[str, str] | None = None) -> pa.Table:
+    """The decision table by the rule of the settings; ``said``, stem_id → a person's verdict, is learnt from."""
     from raysep.decision import rules
     from raysep.decision.other_label import Evidence
     from raysep.decision.verdicts import verdicts
@@ -211,7 +223,7 @@ def by_rule(stems: pa.Table, settings: DecisionSettings, seed: int) -> pa.Table:
     else:
         rule = rules.Threshold(settings.threshold)
     evidence = Evidence(*likenesses_in(stems))
-    return verdicts(stems, rule, settings.floor, oriented=oriented_in(stems), seed=seed, evidence=evidence)
+    return verdicts(stems, rule, settings.floor, oriented=oriented_in(stems), seed=seed, evidence=evidence, said=said)
 
 
 def summarise(run: Run, table: pa.Table) -> dict[str, Any]:

@@ -118,12 +118,12 @@ def test_folds_hold_whole_tracks_and_every_role():
 def test_weights_balance_kinds_and_roles():
     role = np.array(["corpus"] * 10 + ["calibration"] * 4 + ["planted"] * 6 + [""])
     kind = np.array([""] * 14 + ["clip"] * 5 + ["swap"] + [""])
-    weights = example_weights(role, kind, 0.2)
+    weights = example_weights(role, kind, Fusion(unlabelled=0.2))
     assert weights[role == "calibration"].sum() == pytest.approx(0.5)
     assert weights[kind == "clip"].sum() == pytest.approx(weights[kind == "swap"].sum()) == pytest.approx(0.2)
     assert weights[role == "corpus"].sum() == pytest.approx(0.1)
     assert weights[-1] == 0
-    without = example_weights(np.array(["corpus", "calibration"]), np.array(["", ""]), 0.2)
+    without = example_weights(np.array(["corpus", "calibration"]), np.array(["", ""]), Fusion(unlabelled=0.2))
     assert without.tolist() == [0.5, 0.5]
 
 
