@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import os
+
 import pyarrow as pa
 import pytest
 
+from raysep import own_verdicts
 from raysep.config import DecisionSettings
 from raysep.corpus import manifest
 from raysep.errors import BadInput
@@ -178,3 +181,59 @@ def test_stems_whose_channels_cancel_are_counted_and_the_first_is_named():
     assert decide.channels_cancel(table).startswith("channels cancel in 2 stems, first A/x")
     assert decide.channels_cancel(table.slice(2)) == ""
     assert decide.channels_cancel(table.drop_columns([decide.CANCEL])) == ""  # a run with other probes
+
+
+def test_a_run_that_was_cleaned_by_verdicts_decides_again_by_them(scored, verdicts_of):
+    """And by others where they are given."""
+    said = verdicts_of("J/bass,keep,fine\nA/drums,remove,\n")
+    own_verdicts.keep(scored, said, *own_verdicts.parts(said, False, ("vocals", "drums", "bass", "other")))
+    table = decide.decide_again(scored, {}).table
+    assert {row["stem_id"]: row["verdict"] for row in table.to_pylist() if row["verdict"]} == {
+        "J/bass": "keep",
+        "A/drums": "remove",
+    }
+    other = decide.decide_again(scored, {}, verdicts=verdicts_of("A/other,remove,\n")).table
+    assert [row["stem_id"] for row in other.to_pylist() if row["verdict"]] == ["A/other"]
+
+
+def test_the_stage_obeys_the_verdicts_that_the_run_was_given(make_context, make_stems, monkeypatch):
+    from dataclasses import replace
+
+    from raysep.decision.by_hand import Said
+    from raysep.decision.rules import Ratio
+    from raysep.decision.verdicts import verdicts
+
+    context, corpus = make_context(), make_stems("ABCDE")
+    stems = pa.Table.from_pylist(
+        [
+            {"stem_id": s.stem_id, "track": s.track, "stem": s.stem, "outcome": "scored", "fad": -float(ord(s.track))}
+            for s in corpus
+        ]
+    )
+    given = []
+    monkeypatch.setattr(decide, "per_stem", lambda *_: stems)
+    monkeypatch.setattr(decide, "by_rule", lambda *more: given.append(more[3:]) or verdicts(stems, Ratio(0.2, "fad")))
+    context.run.open("abc", {"config": {}})
+    said = (Said("E/bass", "keep", "", 2), Said("A/drums", "vocals", "", 3))
+    for refit in (False, True):
+        inner = replace(context, said=said, refit=refit)
+        context.run.update({"stages": {}})
+        decide.decide(inner, Inputs(corpus, [], []), Planting([], [], [], {}))
+        cleaned = {s.stem_id: s.stem for s in manifest.read(context.run.path("cleaned.parquet"))}
+        assert cleaned["E/bass"] == "bass"
+        assert cleaned["A/drums"] == "vocals"
+        assert context.run.read_json("summary.json")["verdicts"]["given"] == 2
+        os.remove(context.run.path("done", "decide.json"))
+    assert given == [(), ({"E/bass": "keep", "A/drums": "vocals"},)]
+
+
+def test_a_refit_without_verdicts_is_refused(raysep, scored, tmp_path):
+    code, _, error = raysep("decide", scored.root, "--refit", "--out", str(tmp_path / "x.parquet"))
+    assert (code, error.strip()) == (2, "raysep: --refit: learns from your verdicts: give --verdicts too")
+
+
+def test_a_refit_of_a_run_without_a_fusion_says_so(raysep, scored, verdicts_of, tmp_path):
+    said = verdicts_of("J/bass,keep,fine\n")
+    code, output, _ = raysep("decide", scored.root, "--verdicts", said, "--refit", "--out", str(tmp_path / "x.parquet"))
+    assert code == 0
+    assert "nothing is learnt from your verdicts" in output
