@@ -109,9 +109,8 @@ def _one_file(request: Request, form: Form, plan: Plan, notes: list[str]) -> tup
 def _folder(request: Request, form: Form, plan: Plan, notes: list[str]) -> tuple[str, int, int]:
     to = storage.absolute(request.to)
     made_from = record.digest(form.name, plan.files)
-    lease.refuse_held(Run(to))
-    record.check(request.to, made_from, record.present(to), request.overwrite)  # before anything is written there
-    outputs.try_folder(request.to, "--to", sum(map(_weight, _left(request, plan, made_from, to)[0])))
+    left, _, _ = _left(request, plan, made_from, to)  # in somebody else's folder nothing is written
+    outputs.try_folder(request.to, "--to", sum(map(_weight, left)))
     with lease.held(Run(to)):
         return to, *_fill(request, form, plan, notes, to, made_from)
 
