@@ -69,3 +69,51 @@ def test_a_run_of_other_verdicts_is_refused_with_the_way_out(run, write):
     run.update({"verdicts": "mine.csv"})
     with pytest.raises(RunConflict, match="made with other verdicts"):
         own_verdicts.refuse_others(run, None, *same)
+
+
+# In the run of `clean`
+
+
+@pytest.fixture
+def request_of(tmp_path, write_tracks, alone):
+    """request_of(verdicts=…, …): a cleaning of ten tracks by nine, without a cluster."""
+    from raysep import pipeline
+
+    corpus = write_tracks(tmp_path / "corpus", [f"song {k}" for k in range(4)], seed=1)
+    reference = write_tracks(tmp_path / "reference", [f"ref {k}" for k in range(9)], seed=2)
+    out = str(tmp_path / "cleaned")
+    return lambda **more: pipeline.Request(corpus, reference, out, preset="smallest", quiet=True, **more)
+
+
+def opened(request):
+    from raysep import pipeline
+
+    with pipeline._opened(request) as (context, _):
+        return context
+
+
+def test_a_cleaning_obeys_its_verdicts_and_goes_on_only_with_them(request_of, write):
+    mine, other = write("song 1/bass,keep,fine\n"), write("song 1/bass,remove,\n", "other.csv")
+    context = opened(request_of(verdicts=mine, refit=True))
+    assert [tuple(word)[:3] for word in context.said] == [("song 1/bass", "keep", "fine")]
+    assert (context.refit, context.run.read_json("run.json")["verdicts"]) == (True, mine)
+    assert context.run.read_bytes(own_verdicts.FILE).startswith(b"stem_id,verdict,note\r\nsong 1/bass,keep,fine")
+    assert opened(request_of(verdicts=mine, refit=True)).fingerprint == context.fingerprint
+    for asked in ({"verdicts": other, "refit": True}, {"verdicts": mine}, {}):
+        with pytest.raises(RunConflict, match=r"made with other verdicts; `raysep decide .*cleaned --verdicts FILE"):
+            opened(request_of(**asked))
+
+
+def test_a_run_without_verdicts_goes_on_without_them(request_of, write):
+    context = opened(request_of())
+    assert (context.said, context.run.has(own_verdicts.FILE)) == (None, False)
+    with pytest.raises(RunConflict, match="made with no verdicts of yours"):
+        opened(request_of(verdicts=write("song 1/bass,keep,\n")))
+    assert opened(request_of()).fingerprint == context.fingerprint
+
+
+def test_verdicts_that_cannot_be_are_refused_before_any_work(request_of, write):
+    with pytest.raises(BadInput, match="line 2: verdict 'kepp'"):
+        opened(request_of(verdicts=write("song 1/bass,kepp,\n")))
+    with pytest.raises(BadInput, match="--refit: learns from your verdicts"):
+        opened(request_of(refit=True))
