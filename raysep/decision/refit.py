@@ -6,8 +6,8 @@ Those that one listens to are the most suspect ones, not stems like the rest. So
   and a stem is still never scored by a model that was fitted on its own track;
 - *no calibration*: the spread of the clean, the p-values, both densities and the guard go by the same stems as before;
 - *known* in the share: a stem that was called wrong, or right, counts as that, by its likelihood. Were they left out, what remains
-  would look cleaner than it is, since the top of the list is missing: in simulation 40 verdicts on the most suspect of 240
-  stems then take the share from 0.40 to 0.05. By their likelihood it stays at 0.40.
+  would look cleaner than it is, since the top of the list is missing: in simulation, with verdicts on the 40 most suspect of 240
+  stems, the share of the others comes out as 0.05 where it is 0.3. By their likelihood that of all stays at 0.40, as it is.
 """
 
 from __future__ import annotations

@@ -128,7 +128,8 @@ def verdicts(
     found = other_labels(stems, evidence) if evidence else {}
     merged: dict[str, tuple[float, str]] = {}
     share, refusal = trusted_share(suspicion, sets, group, calibrated, strict, seed)
-    share = with_words(share, *(suspicion[rows] for rows in sets.values()), words[sets["corpus"]])
+    known, ours, spoilt = (suspicion[rows] for rows in sets.values())
+    share = with_words(share, known, ours, spoilt, words[sets["corpus"]])
     p_value, p_corrupt = (np.full(len(role), np.nan) for _ in range(2))
     if calibrated and sets["corpus"].any():
         p_value[sets["corpus"]] = p_values(suspicion[sets["calibration"]], suspicion[sets["corpus"]])
