@@ -1,8 +1,10 @@
 """What a refit from a person's verdicts brings on the stems that nothing was said of: the tests' simulator, true verdicts.
 
     python -m benchmarks.refit --out docs/results
+    python -m benchmarks.refit RUN TRUTH [RUN TRUTH …]
 
-Worlds of 240 stems by the default rule, without the guard; verdicts on stems drawn at random, or on the most suspect ones.
+Worlds of 240 stems by the default rule, without the guard; verdicts on stems drawn at random, or on the most suspect ones. Of runs with
+a truth table AUROC alone is printed, by the stored scores.
 """
 
 from __future__ import annotations
@@ -12,11 +14,18 @@ from collections import defaultdict
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
 
 import raysep.decision.verdicts as decision
 from benchmarks.results import write
+from raysep.corpus import storage, truth
+from raysep.decision.aggregate import text_column
+from raysep.decision.refit import RIGHT, WRONG
 from raysep.decision.share import estimate_share
+from raysep.decision.suspicion import comparable, fused_suspicion
 from raysep.evaluation.ranking import auroc
+from raysep.probes.stored import oriented_in
+from raysep.rundir import existing
 from tests.decision.conftest import World, make_world
 
 UNPLANTED = {"planted_kinds": ("clip", "noise", "lowpass"), "corpus_kinds": ("swap", "delay", "codec")}
@@ -54,6 +63,36 @@ def _figures(table, wrong: np.ndarray, rest: np.ndarray) -> tuple[float, ...]:
     return ranked, keep[bad].mean() if bad.any() else np.nan, (~keep[good]).mean(), error
 
 
+def of_run(place: str, table: str) -> list[tuple[str, int, float, float]]:
+    """(on which stems, how many verdicts, AUROC of the others without them, with them), means of three draws."""
+    stems = existing(place, "stems.parquet").read_table("stems.parquet").sort_by("stem_id")
+    stems = stems.filter(pa.array([outcome == "scored" for outcome in stems["outcome"].to_pylist()]))
+    kind = {row["stem_id"]: row["kind"] for row in truth.read(storage.absolute(table))}
+    role, group = (text_column(stems, name, None) for name in ("role", "group"))
+    group = np.array([own or track for own, track in zip(group, stems["track"].to_pylist(), strict=True)])
+    features, known = comparable(stems, role, None, oriented_in(stems))
+    corpus = np.flatnonzero(role == "corpus")
+    wrong = np.array([kind[stems["stem_id"][int(i)].as_py()] != "clean" for i in corpus])
+
+    def suspicion(said: np.ndarray) -> np.ndarray:
+        kinds = text_column(stems, "kind", None)
+        return fused_suspicion(features, known, role, group, kinds, True, 0, said=said)[corpus]
+
+    before, rows = suspicion(np.zeros(len(role))), []
+    for how in CHOSEN:
+        orders = [np.argsort(-before)]
+        if how == "at random":
+            orders = [np.random.default_rng(draw).permutation(len(corpus)) for draw in range(3)]
+        for count in COUNTS:
+            found = []
+            for order in orders:
+                said, rest = np.zeros(len(role)), order[count:]
+                said[corpus[order[:count]]] = np.where(wrong[order[:count]], WRONG, RIGHT)
+                found.append([auroc(each[rest], wrong[rest]) for each in (before, suspicion(said))])
+            rows.append((how, count, *np.mean(found, axis=0)))
+    return rows
+
+
 def page(rows: list[dict]) -> str:
     lines = [
         "| world | verdicts | on | AUROC | wrong kept | clean lost | share, minus the truth |",
@@ -70,8 +109,14 @@ def page(rows: list[dict]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="*", metavar="RUN TRUTH")
     parser.add_argument("--out", default="docs/results")
     arguments = parser.parse_args()
+    for place, table in zip(arguments.runs[::2], arguments.runs[1::2], strict=True):
+        for how, count, old, new in of_run(place, table):
+            print(f"{place}: {count} verdicts {how}: AUROC of the others {old:.3f} → {new:.3f}")
+    if arguments.runs:
+        return
     decision.estimate_share = partial(estimate_share, draws=DRAWS)
     found: dict[tuple[str, str, int], dict[str, list]] = defaultdict(lambda: defaultdict(list))
     for name, settings in WORLDS.items():
