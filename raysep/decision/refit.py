@@ -21,7 +21,8 @@ import pyarrow as pa
 
 from raysep.corpus.names import normal
 from raysep.decision.handling.by_word import KEEP
-from raysep.decision.local_fdr import likelihood_ratio, strong_part
+from raysep.decision.local_fdr import Densities
+from raysep.decision.samples import Sample
 from raysep.decision.share import Share, injection
 
 RIGHT, WRONG = -1.0, 1.0
@@ -33,6 +34,8 @@ def words_on(stems: pa.Table, judged: np.ndarray, said: Mapping[str, str]) -> np
 
     A stem that is to be used under another label is wrong under its own.
     """
+    if not said:
+        return np.zeros(len(stems))
     verdicts = {normal(name): verdict for name, verdict in said.items()}
     own = zip(stems["stem_id"].to_pylist(), stems["stem"].to_pylist(), strict=True)
     words = [(verdicts.get(normal(stem_id)), label) for stem_id, label in own]
@@ -51,11 +54,13 @@ def with_words(
     if share is None or share.injection is None or not words.any():
         return share
 
+    densities = Densities(Sample.of(calibration), Sample.of(planted), judged)
+
     def estimate(strong: float | None) -> float:
-        ratio = likelihood_ratio(calibration, planted, judged, strong)
+        ratio = densities.ratio(strong)
         return injection(np.where(words == WRONG, CERTAIN, np.where(words == RIGHT, 0.0, ratio)))
 
-    alike, part = estimate(None), strong_part(calibration, planted, judged)
+    alike, part = estimate(None), densities.strong_part()
     fitted = estimate(part)
     found, strong = (fitted, part) if fitted < alike else (alike, None)
     return replace(share, estimate=found, strong=strong, low=min(share.low, found), high=max(share.high, found))

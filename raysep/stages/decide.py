@@ -17,7 +17,7 @@ from raysep.corpus.tables import CSV, PARQUET, file_bytes, made_by, marked
 from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
 from raysep.errors import BadInput
-from raysep.rundir import Run, read_scores
+from raysep.rundir import Run, score_parts, together
 from raysep.stages.context import Context
 from raysep.stages.folds import place
 from raysep.stages.inputs import Inputs
@@ -68,8 +68,8 @@ def channels_cancel(stems: pa.Table) -> str:
 
     if CANCEL not in stems.column_names:
         return ""
-    rows = stems.select(["stem_id", CANCEL]).to_pylist()
-    found = sorted(row["stem_id"] for row in rows if row[CANCEL] is not None and row[CANCEL] <= CANCELLED_DB)
+    reversed_ones = pa.compute.less_equal(stems[CANCEL], CANCELLED_DB)
+    found = sorted(stems["stem_id"].filter(reversed_ones).to_pylist())
     if not found:
         return ""
     return f"channels cancel in {len(found)} stems, first {found[0]}: the polarity of one is reversed (column {CANCEL})"
@@ -198,14 +198,20 @@ def _by(run: Run, config: Config) -> pa.Table:
 
 def per_stem(run: Run, corpus: list[Stem], planting: Planting) -> pa.Table:
     """A row per judged, calibration or planted stem, a column per probe, described as in the scores."""
+    from raysep.decision.aggregate import in_order, with_roles
     from raysep.decision.aggregate import per_stem as aggregate
-    from raysep.decision.aggregate import with_roles
     from raysep.probes.stored import columns_of, likenesses_in, oriented_in
 
-    rows = read_scores(run)
-    stems = aggregate(rows, list(columns_of(rows)), oriented_in(rows), list(likenesses_in(rows)[1]))
-    stems = with_roles(stems, {s.stem_id for s in corpus}, planting.roles, planting.fold_of)
-    return stems.replace_schema_metadata(rows.schema.metadata)
+    judged = {s.stem_id for s in corpus}
+
+    def stems_of(rows: pa.Table) -> pa.Table:
+        likenesses = list(likenesses_in(rows)[1])
+        stems = aggregate(rows, list(columns_of(rows)), oriented_in(rows), likenesses)
+        stems = with_roles(stems, judged, planting.roles, planting.fold_of)
+        return stems.replace_schema_metadata(rows.schema.metadata)
+
+    # A track is whole in its part: of the segments of all no more than one part's are held.
+    return in_order(together(map(stems_of, score_parts(run))))
 
 
 def by_rule(stems: pa.Table, settings: DecisionSettings, seed: int, said: Mapping[str, str] | None = None) -> pa.Table:
@@ -237,6 +243,7 @@ def summarise(run: Run, table: pa.Table) -> dict[str, Any]:
     found["costs"] = {
         "segments_scored": scored.get("segments"),
         "forward_passes_per_segment": run.read_json(kit, "made.json")["passes"] if kit else None,
+        "training_hours": stages.get("train", {}).get("hours"),
         "seconds": {name: stage["seconds"] for name, stage in stages.items() if "seconds" in stage},
     }
     return found

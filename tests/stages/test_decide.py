@@ -73,6 +73,42 @@ def test_a_relabelling_that_found_nothing_says_why(make_context, make_stems, mon
     assert bool(record["otherwise"]) == bool(said)
 
 
+# A row per stem
+
+
+def test_the_parts_of_the_scores_one_after_another_give_what_all_of_them_together_do(make_context, make_stems):
+    """A part of nothing but failures comes first: it describes no probe, and its columns are not all there are."""
+    from raysep.decision.aggregate import per_stem, with_roles
+    from raysep.decision.roles import Role
+    from raysep.probes import stored
+    from raysep.probes.catalogue import PROBES
+    from raysep.rundir import read_scores
+
+    context, corpus = make_context(), make_stems("ABC")
+    run, probes = context.run, [PROBES["loss"], PROBES["signal-flatness"]]
+
+    def rows(stem, segment: int, outcome: str = "scored") -> dict:
+        about = {"stem_id": stem.stem_id, "track": stem.track, "stem": stem.stem, "outcome": outcome}
+        return about | {"level_dbfs": -20.0, "loss": segment - ord(stem.track) / 7, "signal-flatness": 0.5}
+
+    failures = [{**rows(s, 0, "failed"), "loss": None, "signal-flatness": None} for s in corpus if s.track == "C"]
+    scored = [rows(s, segment) for s in corpus if s.track != "C" for segment in (0, 1)]
+    told = stored.description("abc", probes)
+    run.write_table(
+        pa.Table.from_pylist(failures).select(["stem_id", "track", "stem", "outcome"]), "scores", "part-0.parquet"
+    )
+    run.write_table(pa.Table.from_pylist(scored[::-1]).replace_schema_metadata(told), "scores", "part-1.parquet")
+    planting = Planting([], [], [], {"A/bass": Role("planted", "clip", "R")})
+    judged = [s for s in corpus if s.stem_id != "A/bass"]
+    found = decide.per_stem(run, judged, planting)
+    whole = read_scores(run)
+    slow = per_stem(whole, list(stored.columns_of(whole)), stored.oriented_in(whole))
+    slow = with_roles(slow, {s.stem_id for s in judged}, planting.roles)
+    assert found.select(slow.column_names).to_pylist() == slow.to_pylist()
+    assert stored.columns_of(found) == stored.columns_of(whole)
+    assert len(found) == 12
+
+
 # Again
 
 
