@@ -22,6 +22,7 @@ import raysep.commands.suspects.command
 import raysep.commands.train.command
 import raysep.commands.tune.command  # noqa: F401 - each registers its commands
 from raysep.commands.app import app
+from raysep.screen import visible
 
 
 def main() -> None:
@@ -37,12 +38,12 @@ def main() -> None:
     except RaysepError as error:
         if os.environ.get("RAYSEP_DEBUG"):
             raise
-        print(f"raysep: {error}", file=sys.stderr)
+        print(f"raysep: {visible(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:  # a full disk, a file that is gone: nobody here is helped by where it was met
         if os.environ.get("RAYSEP_DEBUG"):
             raise
-        print(f"raysep: {error} (--debug shows where)", file=sys.stderr)
+        print(f"raysep: {visible(str(error))} (--debug shows where)", file=sys.stderr)
         sys.exit(2 if isinstance(error, FileNotFoundError | PermissionError) else 1)
     except SystemExit as end:
         if end.code == 130:  # how typer ends on Ctrl-C

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 
-from raysep.screen import PLAIN, Progress, terminal
+from raysep.screen import PLAIN, Progress, terminal, visible
 
 
 def test_a_segment_in_samples(make_context):
@@ -55,3 +55,17 @@ def test_a_bar_shows_names_as_they_are():
     with progress.bar("score") as advance:
         advance(1, 2, "Song [live] [/x]")
     assert "Song [live] [/x]" in progress.console.file.getvalue()
+
+
+def test_what_a_terminal_would_obey_is_written_out(capsys):
+    """A name that clears the screen, rings, moves the cursor or is of the other set of control characters."""
+    Progress().say("failed: \x1b[2J\x07song\r\x9b1A/bass.wav\nline")
+    assert capsys.readouterr().err == "failed: \\x1b[2J\\x07song\\x0d\\x9b1A/bass.wav\nline\n"
+    assert visible("Für Elise [live] 🎸 ~") == "Für Elise [live] 🎸 ~"
+
+
+def test_an_error_writes_them_out_too(raysep, tmp_path):
+    code, _, error = raysep("status", f"{tmp_path}/no\x1b[31m")
+    assert code == 2
+    assert "no\\x1b[31m" in error
+    assert "\x1b" not in error

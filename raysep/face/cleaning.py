@@ -83,6 +83,8 @@ def clean(
     labels: Sequence[str] | None = None,
     limit: int | None = None,
     after: Place | None = None,
+    verdicts: Place | None = None,
+    refit: bool = False,
     allow_twins: bool = False,
     quiet: bool = False,
 ) -> Cleaning:
@@ -109,6 +111,8 @@ def clean(
         labels=tuple(labels) if labels else None,
         limit=limit,
         after=at(after),
+        verdicts=at(verdicts),
+        refit=refit,
         allow_twins=allow_twins,
         quiet=quiet,
         until=until,
@@ -198,6 +202,7 @@ def decide(
     *,
     manifest: Place | None = None,
     verdicts: Place | None = None,
+    refit: bool | None = None,
     rule: str | None = None,
     threshold: float | None = None,
     fdr: float | None = None,
@@ -207,7 +212,8 @@ def decide(
 ) -> pa.Table:
     """A decision by the stored scores of a run, a row per stem: no audio is touched, and neither Ray nor torch loaded.
 
-    What is not given is as in the run. ``verdicts`` is a CSV of your own, above the rule. With ``out`` the table is written
+    What is not given is as in the run. ``verdicts`` is a CSV of your own, above the rule, and with ``refit`` the fusion
+    learns from it. With ``out`` the table is written
     too, for ``train``, and the manifest of what is used, to ``manifest`` or beside it. Raises ``BadInput`` when the run has no
     scores yet, or for a setting or a verdict that cannot be, and ``RunConflict`` for an output that is somebody else's.
     """
@@ -220,6 +226,7 @@ def decide(
         {name: value for name, value in given.items() if value is not None},
         at(out),
         verdicts=at(verdicts),
+        refit=refit,
         to_manifest=at(manifest),
         overwrite=overwrite,
     ).table

@@ -37,6 +37,18 @@ After = Annotated[
         help="A run that has decided: judge only tracks that it has not; joined.parquet has what both keep.",
     ),
 ]
+Verdicts = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="Your own, above the rule: a CSV of stem_id, verdict (keep, remove or a label), note."
+    ),
+]
+Refit = Annotated[
+    bool | None,
+    typer.Option(
+        "--refit/--no-refit", help="Learn from --verdicts about the other stems, too (default: only obey them)."
+    ),
+]
 Rounds = Annotated[
     int | None,
     typer.Option(
@@ -75,6 +87,8 @@ def clean(
     labels: Labels = None,
     limit: Limit = None,
     after: After = None,
+    verdicts: Verdicts = None,
+    refit: Refit = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -115,6 +129,8 @@ def clean(
         labels=names_of(labels),
         limit=limit,
         after=after,
+        verdicts=verdicts,
+        refit=bool(refit),
         until=until,
         allow_twins=allow_twins,
     )
@@ -194,12 +210,8 @@ def decide(
         str | None,
         typer.Option(metavar="FILE", help="The manifest of what is used, to write too (default: OUT-cleaned.parquet)."),
     ] = None,
-    verdicts: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Your own, above the rule: a CSV of stem_id, verdict (keep, remove or a label), note."
-        ),
-    ] = None,
+    verdicts: Verdicts = None,
+    refit: Refit = None,
     rule: Annotated[
         str | None, typer.Option(help="threshold, fdr or ratio (default, here and below: the run's own).")
     ] = None,
@@ -213,7 +225,7 @@ def decide(
 
     Writes the decision, and beside it the manifest of the stems that are used, as the run's decision.handling says.
     """
-    from raysep.decision.by_hand import sentences
+    from raysep import own_verdicts
     from raysep.decision.verdicts import notes
     from raysep.rundir import existing
     from raysep.stages import decide as stage
@@ -225,6 +237,7 @@ def decide(
         settings,
         out,
         verdicts=verdicts,
+        refit=refit,
         to_manifest=manifest,
         overwrite=overwrite,
     )
@@ -233,7 +246,7 @@ def decide(
     moved = f", {other} of them like another label, first {found['first_other_label']}" if other else ""
     print(f"{found['counts']['removed']} of {found['counts']['stems']} stems removed{moved}: {out}")
     print(f"{len(again.used)} stems are used ({again.handling}): {stage.beside(out, manifest)}")
-    for line in sentences(found.get("verdicts")):
+    for line in own_verdicts.lines(found):
         print(line)
     for note in notes(found):
         print(f"note: {note}")

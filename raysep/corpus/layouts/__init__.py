@@ -45,9 +45,10 @@ LAYOUTS: dict[str, str] = {  # in the order they are tried; as text: a layout's 
     "songs": "raysep.corpus.layouts.songs:Songs",
     "musdb": "raysep.corpus.layouts.musdb:Musdb",
 }
-# What is laid out alike under other names: MSST's types 1, 4 and 6 are folders of tracks, its type 3 is a list.
+# What is laid out alike under other names: MSST's types but 2 and 3 are folders of tracks, its type 3 is a list. Type 5 cuts
+# them into chunks while it reads, type 7 lets stems be missing.
 ALSO = {
-    **dict.fromkeys(("musdb18hq", "sdxdb23", "msst1", "msst4", "msst6"), "musdb"),
+    **dict.fromkeys(("musdb18hq", "sdxdb23", "msst1", "msst4", "msst5", "msst6", "msst7"), "musdb"),
     "musdb18": "stem-mp4",
     "msst3": "list",
 }

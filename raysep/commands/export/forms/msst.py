@@ -21,6 +21,7 @@ from raysep.commands.export.plan import (
     name_in,
     unsaid,
 )
+from raysep.corpus.names import folded
 from raysep.training.entry import Entry
 
 READ = (".wav", ".flac")
@@ -29,7 +30,7 @@ READ = (".wav", ".flac")
 def plan(entries: Sequence[Entry], options: Options) -> Plan:
     files = []
     for label, members in by_label(entries).items():
-        names = [name_in(entry, entry.stem.track.replace("/", " - ")) for entry in members]
+        names = [name_in(entry, _name(entry)) for entry in members]
         # In any case of letters, as some file systems have it.
         taken = Counter(name.casefold() for name in names)
         for entry, name in zip(members, names, strict=True):
@@ -40,6 +41,13 @@ def plan(entries: Sequence[Entry], options: Options) -> Plan:
     changed = [entry for entry in entries if extension(entry) not in READ]
     notes = counted("stems are neither .wav nor .flac", changed, "MSST reads no others, so they are written as WAV")
     return Plan(files, unsaid(entries, audio=True) + notes)
+
+
+def _name(entry: Entry) -> str:
+    """A track of a pool is called by its label's folder, too: there it lies again."""
+    folder, _, rest = entry.stem.track.partition("/")
+    of_a_pool = rest and folded(folder) == folded(entry.stem.stem)
+    return (rest if of_a_pool else entry.stem.track).replace("/", " - ")
 
 
 MSST = Form("msst", "LABEL/TRACK.wav, a folder per label (MSST's type 2)", "", plan)
