@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # the same helper module under a
 from command_lines import commands, options, parse, words_of
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted(p for p in (ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")) if p.exists())
+AT_THE_TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
+PAGES = sorted((*(ROOT / name for name in AT_THE_TOP), *(ROOT / "docs").glob("*.md")))
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
