@@ -21,7 +21,14 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 SLURM = ROOT / "deploy" / "slurm.sh"
 # The fields of ray.io/v1 (KubeRay 1.6), as its API reference lists them. An unknown one is refused by the cluster.
-JOB = {"activeDeadlineSeconds", "backoffLimit", "clusterSelector", "deletionStrategy", "entrypoint", "entrypointNumCpus"}
+JOB = {
+    "activeDeadlineSeconds",
+    "backoffLimit",
+    "clusterSelector",
+    "deletionStrategy",
+    "entrypoint",
+    "entrypointNumCpus",
+}
 JOB |= {"entrypointNumGpus", "entrypointResources", "jobId", "managedBy", "metadata", "preRunningDeadlineSeconds"}
 JOB |= {"rayClusterSpec", "runtimeEnvYAML", "shutdownAfterJobFinishes", "submissionMode", "submitterConfig"}
 JOB |= {"submitterPodTemplate", "suspend", "ttlSecondsAfterFinished"}
@@ -53,7 +60,9 @@ def test_the_image_holds_the_ray_python_and_torch_of_this_project():
 
 def test_what_the_image_copies_is_there_and_not_ignored():
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
-    copied = [word for line in re.findall(r"^COPY --chown=\S+ (.+) \S+$", DOCKERFILE, re.MULTILINE) for word in line.split()]
+    copied = [
+        word for line in re.findall(r"^COPY --chown=\S+ (.+) \S+$", DOCKERFILE, re.MULTILINE) for word in line.split()
+    ]
     assert copied
     for name in copied:
         assert (ROOT / name).exists(), name
@@ -80,7 +89,9 @@ def test_the_fields_of_the_rayjob_are_those_of_kuberay(job):
     assert set(cluster) <= CLUSTER
     for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
         assert set(group) <= GROUP
-        assert all(isinstance(value, str) for value in group["rayStartParams"].values())  # Kubernetes takes no numbers here
+        assert all(
+            isinstance(value, str) for value in group["rayStartParams"].values()
+        )  # Kubernetes takes no numbers here
         for container in group["template"]["spec"]["containers"]:
             assert set(container) <= CONTAINER
             mounted = {mount["name"] for mount in container.get("volumeMounts", [])}
