@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import inspect
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -23,9 +24,8 @@ class Picture:
     def save(self, place: Place) -> None:
         """Write it to a path or to ``s3://…``."""
         from raysep.corpus import storage
-        from raysep.face.results import where
 
-        storage.write_bytes(where(place), self.svg.encode())
+        storage.write_bytes(storage.absolute(os.fspath(place)), self.svg.encode())
 
     def __repr__(self) -> str:
         return f"Picture({self.about})"

@@ -8,8 +8,8 @@ from typing import Any
 
 import typer
 
-from raysep import cli
-from raysep.commands.app import EXAMPLE
+import raysep.cli  # noqa: F401 - registers the commands
+from raysep.commands.app import EXAMPLE, app
 
 HEAD = """\
 # Which commands are there?
@@ -20,7 +20,7 @@ how it ends is on the pages that are linked from [the start](index.md). Exit cod
 
 
 def page() -> str:
-    root = typer.main.get_command(cli.app)
+    root = typer.main.get_command(app)
     parts = [HEAD.rstrip(), _contents(root)]
     for name, command in every(root):
         parts.append("\n\n".join((f"## raysep {name}", *_about(command), *_tables(command))))

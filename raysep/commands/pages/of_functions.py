@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator
 from types import FunctionType
 
@@ -36,10 +37,15 @@ def _signature(name: str, function: FunctionType) -> str:
         if kind is parameter.KEYWORD_ONLY and not starred:
             lines.append("    *,")
             starred = True
-        shown = "..." if callable(parameter.default) else repr(parameter.default)
-        default = "" if parameter.default is parameter.empty else f" = {shown}"
+        default = "" if parameter.default is parameter.empty else f" = {_default(parameter.default)}"
         lines.append(f"    {parameter.name}: {parameter.annotation}{default},")
     return "\n".join((f"def {name}(", *lines, f") -> {told.return_annotation}: ..."))
+
+
+def _default(value: object) -> str:
+    if callable(value):
+        return "..."
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def _class(name: str, kind: type) -> str:
