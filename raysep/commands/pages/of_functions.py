@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Iterator
 from types import FunctionType
 
@@ -45,7 +44,7 @@ def _signature(name: str, function: FunctionType) -> str:
 def _default(value: object) -> str:
     if callable(value):
         return "..."
-    return json.dumps(value) if isinstance(value, str) else repr(value)
+    return repr(value).replace("'", '"')  # as the formatter has it
 
 
 def _class(name: str, kind: type) -> str:
