@@ -50,8 +50,9 @@ def test_it_runs_from_the_first_cell_to_the_last(ray_runtime, tmp_path, monkeypa
     mine = parquet.read_table(done / "mine.parquet").to_pandas().set_index("stem_id")
     assert not decision["keep"].all()
     (overruled,) = mine.index[mine["verdict"] == "keep"]
+    relabelled = mine["verdict"].isin(("vocals", "drums", "bass", "other"))
     assert mine.loc[overruled, "keep"]
     assert not decision.loc[overruled, "keep"]
-    assert len(list((done / "pool").rglob("*.wav"))) == int(mine["keep"].sum())
+    assert len(list((done / "pool").rglob("*.wav"))) == int((mine["keep"] | relabelled).sum())
     pictures = [output for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
     assert any("data:image/svg+xml" in output["data"].get("text/html", "") for output in pictures)

@@ -14,7 +14,7 @@ from raysep.commands.app import EXAMPLE, app
 HEAD = """\
 # Which commands are there?
 
-Made from the commands' own help by `make docs`. `raysep COMMAND --help` says the same in the terminal; what a command leaves and
+Made from the commands' own help by `make docs`. `raysep clean --help` and so on say the same in the terminal; what a command leaves and
 how it ends is on the pages that are linked from [the start](index.md). Exit codes: [own stems](own-stems.md#exit-codes).
 """
 
