@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from raysep.errors import BadInput
 from raysep.face.results import Folder, Nested, Place, at, failures_told, overrides, where
+from raysep.face.shown import Picture
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,6 +64,30 @@ class Cleaning(Scores):
     def report(self) -> str:
         """Where the page is."""
         return self.run.path("report.html")
+
+    def plot(self, of: str = "suspicion") -> Picture:
+        """``suspicion``: how suspect the stems of each label are, and which were set aside. ``arms``: SDR of every arm, with its
+        interval. Raises ``BadInput`` for another name, and for what the run has not come to yet.
+        """
+        if of == "suspicion":
+            from raysep.report import suspicion
+
+            return Picture(suspicion.file(self.decision.to_pylist()), "stems of each label by suspicion")
+        if of != "arms":
+            raise BadInput(f"plot({of!r}): there is suspicion, and arms")
+        from raysep.report.forest import Dot, forest
+        from raysep.stages.results import arm_rows
+
+        rows = [
+            (row["arm"], [Dot(row["sdr_mean"], row["low"], row["high"])])
+            for row in arm_rows(self._holding("results.parquet"))
+        ]
+        return Picture(forest("SDR on the test tracks, dB", rows), "SDR of every arm with its interval")
+
+    def _said(self) -> list[str]:
+        from raysep.stages.results import share_sentence
+
+        return share_sentence(self.summary).splitlines() if self.run.has("summary.json") else []
 
 
 def clean(

@@ -5,6 +5,7 @@ A layout is one of ``LAYOUTS``, or the import path ``package.module:Class`` of a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -58,7 +59,7 @@ CATCH_ALL = ("songs", "musdb")  # they fit what nothing is known of
 
 
 def stems_of(
-    place: str,
+    place: str | os.PathLike[str],
     labels: Sequence[str] | None = None,
     *,
     usual: Sequence[str] = LABELS,
@@ -88,6 +89,7 @@ def stems_of(
     """
     if on_problem not in ("raise", "keep", "collect"):
         raise ValueError(f"on_problem={on_problem!r}: raise, keep or collect")
+    place = os.fspath(place)
     asked = None if labels is None else tuple(labels)
     strict, added = on_problem == "raise", dict(sums or {})
     where = Place(place, asked, tuple(usual), split, strict, threads, added, tuple(known), limit)
