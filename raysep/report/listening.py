@@ -7,13 +7,12 @@ by mouse or by keys, and what is said of them becomes ``verdicts.csv``.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from raysep.report import findings
 from raysep.report.data import Listing, ReportData, Row, Take
-from raysep.report.markup import Column, details, facts, note, section, stem_name, table, text
+from raysep.report.markup import Column, details, facts, note, playable, player, section, stem_name, table, text
 from raysep.report.numbers import anything, count, decimal, known, probability
 from raysep.report.scope import clock, scope, whereabouts
 
@@ -124,14 +123,8 @@ def _take(take: Take, name: str, number: int) -> str:
     return (
         f'<figure class="take" data-start="{take.start:.3f}" data-seconds="{take.outline.seconds:.3f}"{marked}>'
         f"<figcaption><b>{text(take.name)}</b>{about}</figcaption>{scope(take, name)}"
-        f'<audio controls preload="none" aria-label="Listen to {text(take.name)} of {text(name)}" src="{text(take.source)}"></audio>'
-        "</figure>"
+        f"{player(take.source, f'{take.name} of {name}')}</figure>"
     )
-
-
-def playable(source: str) -> bool:
-    """Whether this is the address of a sound inside the page, or below the server's own ``audio/``."""
-    return bool(re.match(r"data:audio/[A-Za-z0-9.+-]+;base64,[A-Za-z0-9+/=]+$|audio/[0-9]+/[a-z]+$", source))
 
 
 def _verdict(labels: Sequence[str], name: str) -> str:
@@ -165,7 +158,7 @@ def _bar(listing: Listing | None) -> str:
 
 
 def _all(data: ReportData) -> str:
-    """The table that a script fills, fifty rows at a time, from the columns beside it."""
+    """The table that a script fills, some rows at a time, from the columns beside it."""
     listing = data.listing
     if listing is None:
         return ""
@@ -175,10 +168,11 @@ def _all(data: ReportData) -> str:
     )
     hear = "Any of them can be heard." if data.served else "Those that this page has no sound of can be heard with "
     hear += "" if data.served else f"<code>raysep listen {text(listing.run or 'RUN')}</code>."
-    heads = (("track", "Stem"), ("p", "P(corrupt)"), ("suspicion", "Suspicion"), ("place", "Decision"))
-    heads += (("kind", "Looks like"), ("evidence", "What speaks loudest"), ("verdict", "Your verdict"))
+    heads = {"track": "Stem", "p": "P(corrupt)", "suspicion": "Suspicion", "place": "Decision", "kind": "Looks like"}
+    heads |= {"evidence": "What speaks loudest", "verdict": "Your verdict"}
     cells = "".join(
-        f'<th scope="col"><button type="button" data-sort="{key}">{text(words)}</button></th>' for key, words in heads
+        f'<th scope="col"><button type="button" data-sort="{key}">{text(words)}</button></th>'
+        for key, words in heads.items()
     )
     return (
         f'<div class="all live" id="all"><h3>All {count(total)} stems</h3><p class="soft">{hear}{left}</p>'

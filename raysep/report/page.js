@@ -6,7 +6,7 @@
   const data = JSON.parse(source.textContent);
   const { columns, tracks, labels, kinds, places, root, served } = data;
   const total = columns.track.length;
-  const PAGE = 50; // rows of the table at a time, however many there are
+  const PAGE = 25; // rows of the table at a time, however many there are
   const one = (id) => document.getElementById(id);
   const all = (query, within = document) => [...within.querySelectorAll(query)];
   const make = (tag, text = "", kind = "") => {
@@ -185,10 +185,10 @@
     if (focus) document.querySelector(".desk").scrollIntoView({ block: "start" });
   }
 
-  async function openRow(row) {
+  async function openRow(row, from = true) {
     const id = stemId(row);
     const there = all(".card").find((each) => each.dataset.stem === id);
-    if (there && (!served || there.querySelector(".take"))) return open(there, true);
+    if (there && (!served || there.querySelector(".take"))) return open(there, from);
     if (!served) return tell(`${id} cannot be heard on this page`);
     tell(`reading ${id}`);
     const answer = await fetch(`card/${row}`);
@@ -198,7 +198,7 @@
     if (!fresh) return tell(`${id} cannot be read`);
     if (there) { fresh.id = there.id; there.replaceWith(fresh); }
     else document.querySelector(".cards").append(fresh);
-    open(fresh, true);
+    open(fresh, from);
     tell(id);
   }
 
@@ -206,7 +206,7 @@
 
   function step(by) {
     const links = all(".roll a"), at = links.findIndex((link) => cardOf(link) === card);
-    if (at >= 0 && links[at + by]) return served ? openRow(rowOf.get(cardOf(links[at + by]).dataset.stem)) : open(cardOf(links[at + by]));
+    if (at >= 0 && links[at + by]) return served ? openRow(rowOf.get(cardOf(links[at + by]).dataset.stem), false) : open(cardOf(links[at + by]));
     if (at < 0 && served) {
       const next = order[order.indexOf(rowOf.get(card.dataset.stem)) + by];
       if (next !== undefined) openRow(next);
@@ -215,7 +215,7 @@
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest(".roll a");
-    if (link) { event.preventDefault(); return served ? openRow(rowOf.get(cardOf(link).dataset.stem)) : open(cardOf(link)); }
+    if (link) { event.preventDefault(); return served ? openRow(rowOf.get(cardOf(link).dataset.stem), false) : open(cardOf(link)); }
     const button = event.target.closest("button");
     if (button?.dataset.do === "play") return toggle();
     if (button?.dataset.do === "worst") return playWorst();
@@ -368,5 +368,5 @@
 
   open(document.querySelector(".card"));
   arrange();
-  if (served) openRow(rowOf.get(document.querySelector(".card").dataset.stem));
+  if (served) openRow(rowOf.get(document.querySelector(".card").dataset.stem), false);
 })();

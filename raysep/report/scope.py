@@ -9,7 +9,7 @@ import base64
 from html import escape
 
 from raysep.report import pictures
-from raysep.report.data import Place, Take
+from raysep.report.data import Outline, Place, Take
 from raysep.report.numbers import decimal
 
 SPECTRUM, AXIS = 120, 20  # heights, pixels
@@ -19,8 +19,15 @@ LEAST_PERCENT = 0.6  # width of a mark, that it can be seen
 def scope(take: Take, name: str) -> str:
     """The pictures of a take, one above the other; the mark and the playhead lie over them."""
     label = f"{take.name} of {name}"
-    wave = pictures.waveform(take.outline.low, take.outline.high, f"Waveform: {label}")
+    wave = _wave(take.outline, f"Waveform: {label}")
     return f'<div class="scope">{wave}{_spectrum(take, label)}{_over(take, label)}</div>' if wave else ""
+
+
+def _wave(outline: Outline, label: str) -> str:
+    """As tall as its own peak: a quiet sound has a shape too."""
+    peak = max(map(abs, (*outline.low, *outline.high)), default=0.0) or 1.0
+    low, high = ([0.96 * value / peak for value in values] for values in (outline.low, outline.high))
+    return pictures.waveform(low, high, label)
 
 
 def _spectrum(take: Take, label: str) -> str:
@@ -43,7 +50,8 @@ def _over(take: Take, label: str) -> str:
     body, said = "", f"Nothing is marked: {label}"
     if take.span:
         left, width = _percent(take.span, take.start, take.outline.seconds)
-        body += f'<rect class="marked" x="{left:.2f}%" y="1" width="{width:.2f}%" height="98%" rx="2"/>'
+        box = f'x="{left:.2f}%" y="2" width="{width:.2f}%" height="97%" rx="2"'
+        body += f'<rect class="halo" {box}/><rect class="marked" {box}/>'
         said = f"Marked: {clock(take.span[0], 1)} to {clock(take.span[1], 1)}: {label}"
     body += '<line class="playhead" x1="0%" x2="0%" y1="0" y2="100%"/>'
     return _free(0, said, body, "over")
@@ -54,7 +62,7 @@ def whereabouts(place: Place, name: str) -> str:
     left, width = _percent((place.start, place.stop), 0.0, place.outline.seconds)
     said = f"From {clock(place.start)} to {clock(place.stop)} of {clock(place.outline.seconds)}: {name}"
     mark = f'<rect class="excerpt" x="{left:.2f}%" y="0" width="{width:.2f}%" height="100%" rx="2"/>'
-    wave = pictures.waveform(place.outline.low, place.outline.high, f"The whole stem: {name}")
+    wave = _wave(place.outline, f"The whole stem: {name}")
     return f'<div class="scope small">{wave}{_free(0, said, mark, "over")}</div>' if wave else ""
 
 

@@ -41,7 +41,8 @@ class Evidence:
         self._table = run.read_table("stems.parquet")
         columns = columns_of(self._table)
         of_segments = [name for name, column in columns.items() if column.context != OF_STEM]
-        self.standing = standing(self._table, oriented_in(self._table), of_segments)
+        removed = [stem_id for stem_id, row in self.decision.items() if not row["keep"]]
+        self.standing = standing(self._table, oriented_in(self._table), of_segments, removed)
         self.kinds = guessed_kinds(self._table, oriented_in(self._table))
         self._part_of: dict[str, str] = {}
 
@@ -126,7 +127,7 @@ class Evidence:
         near = [other for other in known if np.isfinite(self._levels.get(other.stem_id, np.nan))]
         if near and np.isfinite(level):
             return min(near, key=lambda other: (abs(self._levels[other.stem_id] - level), other.stem_id))
-        return (near or known or [None])[0]
+        return next(iter(near or known), None)
 
     def _mixture(
         self, stem: Stem, rate: int, start: float, length: float | None, marked: tuple[float, float], served: str
@@ -197,8 +198,10 @@ class Evidence:
         columns = [self.standing.probes.index(name) for name in names]
         # The same affine map as of the stem's own mean: what z it has at what score.
         z = self.standing.z_of(row, columns, values) if row is not None and rows and names else values
-        times = (np.array([_number(r[key]) for r in rows]) for key in ("start", "seconds", "level_dbfs"))
-        return Scored(*times, z, names)
+        start, seconds, level = (
+            np.array([_number(r[key]) for r in rows]) for key in ("start", "seconds", "level_dbfs")
+        )
+        return Scored(start, seconds, level, z, names)
 
     def _part_with(self, stem_id: str) -> pa.Table | None:
         if stem_id not in self._part_of:

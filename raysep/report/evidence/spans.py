@@ -73,7 +73,7 @@ def _gap(found: Sequence[tuple[int, int]], sample_rate: int, seconds: float) -> 
 
 
 def _clipped(audio: np.ndarray, sample_rate: int) -> Span | None:
-    flat = signal.flat_tops(audio).any(axis=0)
+    flat = np.asarray(signal.flat_tops(audio).any(axis=0))
     start = densest(flat, round(CLIPPED * sample_rate))
     stop = min(len(flat), start + round(CLIPPED * sample_rate))
     return Span(start / sample_rate, stop / sample_rate, "most flat tops") if flat[start:stop].any() else None

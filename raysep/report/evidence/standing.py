@@ -1,13 +1,15 @@
 """What speaks loudest against each stem: how far its scores lie below those of its label, probe by probe.
 
-    z = (median - score) / spread      over the corpus and the trusted stems of its label, as the fusion takes them
+    z = (median - score) / spread      over the trusted stems of its label and those that the decision keeps
 
-The fusion weighs many probes together and keeps no account of each; what is shown is what stands out most, on its scale. A
-share of the trusted stems alone would tie wherever a score is beyond all of them.
+The fusion weighs many probes together and keeps no account of each; what is shown is what stands out most. A share of the
+trusted stems alone would tie wherever a score is beyond all of them, and the spread of a whole corpus hides what is wrong
+with many of its stems.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +24,7 @@ from raysep.outcome import Outcome
 from raysep.report.evidence.phrases import phrase_of, sentence
 
 WORTH_SAYING = 1.0  # spreads below the middle; what is nearer says nothing against a stem
+NEWS = 8.0  # spreads that the typical difference counts as where all usual stems have one and the same number
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,14 @@ class Standing:
         return {stem_id: row for row, stem_id in enumerate(self.stem_ids)}
 
 
-def standing(stems: pa.Table, oriented: Sequence[str], of_segments: Collection[str] = ()) -> Standing:
+def standing(
+    stems: pa.Table, oriented: Sequence[str], of_segments: Collection[str] = (), removed: Collection[str] = ()
+) -> Standing:
     """Of the scored corpus and calibration rows of ``stems`` (as ``stems.parquet``).
 
     ``oriented``: probes whose score is higher = cleaner. ``of_segments``: those that are taken of each segment, of which the
-    lowest one counts too; of a probe of the whole stem it is the same number again.
+    lowest one counts too; of a probe of the whole stem it is the same number again. ``removed``: the stems that give neither
+    centre nor spread.
     """
     role = text_column(stems, "role", CORPUS)
     scored = text_column(stems, "outcome") == Outcome.SCORED
@@ -115,7 +121,11 @@ def standing(stems: pa.Table, oriented: Sequence[str], of_segments: Collection[s
     names += [name + WORST for name in names if name in of_segments and name + WORST in stems.column_names]
     values = np.stack([numbers(rows, name) for name in names], axis=1) if names else np.zeros((len(rows), 0))
     same = peers(rows)
-    z = -standardise(values, same, np.ones(len(rows), dtype=bool), limit=np.inf)
+    usual = ~np.isin(np.array(rows["stem_id"].to_pylist(), dtype=object), list(removed))
+    z = -standardise(values, same, usual, limit=np.inf)
+    for peer in np.unique(same):
+        mine = same == peer
+        z[mine] = np.where(constant(values[mine & usual]), news(values[mine], usual[mine]), z[mine])
     return Standing(
         tuple(rows["stem_id"].to_pylist()),
         tuple(rows["stem"].to_pylist()),
@@ -125,3 +135,21 @@ def standing(stems: pa.Table, oriented: Sequence[str], of_segments: Collection[s
         same,
         text_column(rows, "role", CORPUS) == CALIBRATION,
     )
+
+
+def constant(values: np.ndarray) -> np.ndarray:
+    """Which columns ``(probe,)`` of ``(row, probe)`` hold one number only, as a share of gaps does of stems without any."""
+    known = np.where(np.isfinite(values), values, np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a column without a number, which is no constant
+        return np.nanmax(known, axis=0, initial=-np.inf) == np.nanmin(known, axis=0, initial=np.inf)
+
+
+def news(values: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """z of rows ``(row, probe)`` whose ``usual`` ones are all alike: how far below these, in the typical such distance."""
+    centre = np.array(
+        [column[np.isfinite(column)][0] if np.isfinite(column).any() else np.nan for column in values[usual].T]
+    )
+    below = centre - values
+    typical = [np.median(each[each > 0]) if (each > 0).any() else np.inf for each in np.nan_to_num(below).T]
+    return NEWS * below / np.array(typical)
