@@ -7,6 +7,7 @@ by mouse or by keys, and what is said of them becomes ``verdicts.csv``.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -145,7 +146,7 @@ def _bar(listing: Listing | None) -> str:
     """What was said so far, and how it is taken back to the command line."""
     if listing is None:
         return ""
-    run = text(listing.run or "RUN")
+    run = text(shlex.quote(listing.run or "RUN"))
     keys = "".join(f"<div><dt><kbd>{text(key)}</kbd></dt><dd>{text(what)}</dd></div>" for key, what in KEYS)
     return (
         '<div class="saying live"><p><b id="said">No verdict yet.</b> <button type="button" id="download">Download '
@@ -167,7 +168,7 @@ def _all(data: ReportData) -> str:
         f" The {count(listing.left_out)} least suspect ones are in decision.parquet alone." if listing.left_out else ""
     )
     hear = "Any of them can be heard." if data.served else "Those that this page has no sound of can be heard with "
-    hear += "" if data.served else f"<code>raysep listen {text(listing.run or 'RUN')}</code>."
+    hear += "" if data.served else f"<code>raysep listen {text(shlex.quote(listing.run or 'RUN'))}</code>."
     heads = {"track": "Stem", "p": "P(corrupt)", "suspicion": "Suspicion", "place": "Decision", "kind": "Looks like"}
     heads |= {"evidence": "What speaks loudest", "verdict": "Your verdict"}
     cells = "".join(

@@ -22,12 +22,11 @@ from raysep.report.evidence.choosing import Candidate, Chosen, choose
 from raysep.report.evidence.kinds import WORTH_SAYING, guessed_kinds
 from raysep.report.evidence.phrases import phrase_of
 from raysep.report.evidence.spans import Scored, Span, worst_span
-from raysep.report.evidence.standing import Loud, standing
+from raysep.report.evidence.standing import FACTS, Loud, standing
 from raysep.report.numbers import known
 from raysep.rundir import Run
 
 SOUND_BYTES = 12 << 20  # of all sounds and pictures in a page, as they stand in it
-EXACT = ("signal-dropout", "signal-clipping")
 OF_STEM = "stem"
 
 
@@ -112,7 +111,7 @@ class Evidence:
     def span(self, stem_id: str, audio: np.ndarray, sample_rate: int) -> Span:
         """The stem's worst seconds."""
         loud = [each.probe.removesuffix("_worst") for each in self.standing.loudest(stem_id, 8, 0.0)]
-        beyond = {name: self.standing.beyond_trusted(stem_id, name) for name in EXACT}
+        beyond = {name: self.standing.beyond_trusted(stem_id, name) for name in FACTS}
         return worst_span(audio, sample_rate, self._segments(stem_id), loud, beyond)
 
     def mixture_of(self, stem: Stem) -> list[Stem]:

@@ -24,6 +24,7 @@ from raysep.outcome import Outcome
 from raysep.report.evidence.phrases import phrase_of, sentence
 
 WORTH_SAYING = 1.0  # spreads below the middle; what is nearer says nothing against a stem
+FACTS = ("signal-dropout", "signal-clipping")  # told to the sample: gaps and flat tops
 NEWS = 8.0  # spreads that the typical difference counts as where all usual stems have one and the same number
 
 
@@ -49,14 +50,21 @@ class Standing:
     trusted: np.ndarray  # which rows are trusted
 
     def loudest(self, stem_id: str, count: int = 3, least: float = WORTH_SAYING) -> list[Loud]:
-        """At most ``count`` things, the loudest first, one of each family of probes; none for a stem that is not scored."""
+        """At most ``count`` things, one of each family of probes; none for a stem that is not scored.
+
+        The loudest first, but before them what anybody can check in the samples and no trusted stem has (``FACTS``).
+        """
         row = self.row_of.get(stem_id)
         if row is None:
             return []
         found: dict[str, Loud] = {}
-        for k in np.argsort(-np.nan_to_num(self.z[row], nan=-np.inf), kind="stable").tolist():
-            if len(found) == count or not self.z[row, k] >= least:
+        facts = [name for name in FACTS if self.beyond_trusted(stem_id, name)]
+        order = np.argsort(-np.nan_to_num(self.z[row], nan=-np.inf), kind="stable").tolist()
+        for k in sorted(order, key=lambda k: self.probes[k] not in facts):
+            if len(found) == count:
                 break
+            if not self.z[row, k] >= least:
+                continue
             if (family := phrase_of(self.probes[k]).family) not in found:
                 found[family] = Loud(self.probes[k], float(self.z[row, k]), self.words(row, k))
         return list(found.values())
