@@ -80,7 +80,7 @@ def card(row: Row, number: int | str, labels: Sequence[str] = ()) -> str:
     place = findings.place(row) if "keep" in row else ""
     outcome = f'<span class="mark {place}">{WORDS.get(place, "")}</span>' if place else ""
     figures = [("P(corrupt)", probability(row.get("p_corrupt"))), ("Suspicion", decimal(row.get("suspicion"), 2))]
-    figures += [("Looks like", f"{text(row['kind'])} (a guess)")] if row.get("kind") else []
+    figures += [("Looks like", text(row["kind"]))] if row.get("kind") else []
     figures += [("Harm, if wrong", decimal(row["harm"], 2))] if known(row.get("harm")) else []
     figures += [("Handling", text(row["used"]))] if row.get("used") else []
     body = f"<h3>{stem_name(row)} {outcome}</h3>"

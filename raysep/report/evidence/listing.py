@@ -42,7 +42,7 @@ def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES) -> Listing:
             _rounded(row["suspicion"], 4),
             _rounded(row["p_corrupt"], 4),
             PLACES.index(findings.place(row)),
-            kinds.of(kind[0] if kind else ""),
+            kinds.of(kind.kind if kind else ""),
             said,
             file,
         )

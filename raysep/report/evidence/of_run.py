@@ -19,7 +19,7 @@ from raysep.probes.stored import columns_of, oriented_in
 from raysep.report.data import Place, Row, Take
 from raysep.report.evidence import takes
 from raysep.report.evidence.choosing import Candidate, Chosen, choose
-from raysep.report.evidence.kinds import WORTH_SAYING, guessed_kinds
+from raysep.report.evidence.kinds import Guess, guessed_kinds
 from raysep.report.evidence.phrases import phrase_of
 from raysep.report.evidence.spans import Scored, Span, worst_span
 from raysep.report.evidence.standing import FACTS, Loud, standing
@@ -50,16 +50,16 @@ class Evidence:
     def loud(self, stem_id: str) -> list[Loud]:
         return self.standing.loudest(stem_id)
 
-    def kind(self, stem_id: str) -> tuple[str, float] | None:
-        """What planted kind it looks like, if it is wrong: of those that probably are, where it is likely enough to be said."""
+    def kind(self, stem_id: str) -> Guess | None:
+        """What planted kind it looks like: of stems that probably are wrong, where such guesses were right often enough."""
         found, row = self.kinds.get(stem_id), self.decision[stem_id]
         wrong = not row["keep"] or (known(row["p_corrupt"]) and row["p_corrupt"] >= 0.5)
-        return found if wrong and found and found[1] >= WORTH_SAYING else None
+        return found if wrong and found and found.worth_saying else None
 
     def looks(self, stem_id: str) -> str:
         """What it is chosen by, that many kinds be heard: the kind that it is most like, or what speaks loudest."""
         if stem_id in self.kinds:
-            return self.kinds[stem_id][0]
+            return self.kinds[stem_id].kind
         loudest = self.standing.loudest(stem_id, 1, -np.inf)
         return phrase_of(loudest[0].probe).family if loudest else ""
 
@@ -83,7 +83,7 @@ class Evidence:
         return {key: row.get(key) for key in keys} | {
             "group": group,
             "evidence": [loud.words for loud in self.loud(stem_id)],
-            "kind": kind[0] if kind else "",
+            "kind": f"{kind.kind} (a guess; right for {kind.right} of {kind.of} planted stems)" if kind else "",
             "used": _use(row, self.used.get(stem_id)) if self.used else "",
             "path": " + ".join(self.stems[stem_id].uris),
         }

@@ -34,7 +34,7 @@ def test_what_can_be_heard_is_of_every_kind_and_some_is_kept(rows):
 
 def test_the_guessed_kind_is_the_true_one_of_nearly_all_and_none_is_guessed_of_what_looks_right(evidence):
     wrong = [stem_id for stem_id in evidence.stems if fault_of(stem_id)]
-    right = sum(evidence.kinds[stem_id][0] == fault_of(stem_id) for stem_id in wrong)
+    right = sum(evidence.kinds[stem_id].kind == fault_of(stem_id) for stem_id in wrong)
     assert right >= 0.8 * len(wrong)
     kept = [i for i, row in evidence.decision.items() if row["keep"] and row["p_corrupt"] < 0.5]
     assert all(evidence.kind(stem_id) is None for stem_id in kept)
