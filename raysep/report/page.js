@@ -191,7 +191,8 @@
     if (there && (!served || there.querySelector(".take"))) return open(there, from);
     if (!served) return tell(`${id} cannot be heard on this page`);
     tell(`reading ${id}`);
-    const answer = await fetch(`card/${row}`);
+    const answer = await fetch(`card/${row}`).catch(() => null);
+    if (!answer) return tell("raysep listen does not answer: start it again");
     const frame = make("div");
     frame.innerHTML = answer.ok ? await answer.text() : "";
     const fresh = frame.querySelector(".card");

@@ -261,6 +261,13 @@ def test_without_a_script_it_is_readable_and_plays(open_page, address, data):
     assert page.locator("table:has-text('Stems set aside, most suspect first') tbody tr:visible").count() > 5
 
 
+def test_on_paper_every_stem_stands_with_its_pictures_and_nothing_to_press(page, data):
+    page.emulate_media(media="print")
+    assert page.locator(".card:visible").count() == len(data.suspects)
+    assert page.locator(".take:visible").count() == sum(len(row["takes"]) for row in data.suspects)
+    assert page.locator("#suspects :is(button, select, input, audio):visible").count() == 0
+
+
 def test_thirty_five_thousand_stems_open_at_once(open_page, data, tmp_path, capsys):
     """What the page does is counted, which a busy machine does not change; the seconds are told."""
     columns = {

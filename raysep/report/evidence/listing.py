@@ -29,9 +29,9 @@ def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES) -> Listing:
     }
     room, left_out = text_bytes, 0
     for number, row in enumerate(rows):
-        loud, kind = evidence.loud(row["stem_id"])[:1], evidence.kind(row["stem_id"])
+        spoken, kind = evidence.spoken(row["stem_id"])[:1], evidence.kind(row["stem_id"])
         uri = evidence.stems[row["stem_id"]].uri.removeprefix(root)
-        said, file = (loud[0].words if loud else ""), _short(uri, row["track"])
+        said, file = (spoken[0] if spoken else ""), _short(uri, row["track"])
         room -= 40 + len(said.encode()) + len(file.encode())
         if room < 0:
             left_out = len(rows) - number

@@ -50,6 +50,12 @@ class Evidence:
     def loud(self, stem_id: str) -> list[Loud]:
         return self.standing.loudest(stem_id)
 
+    def spoken(self, stem_id: str) -> list[str]:
+        """What speaks against a stem in words: first what the decision found out about it, beside how its rule went."""
+        row = self.decision[stem_id]
+        known_of_it = "" if row.get("verdict") else (row.get("reason") or "").partition("; ")[2]
+        return [*([known_of_it] if known_of_it else []), *(loud.words for loud in self.loud(stem_id))]
+
     def kind(self, stem_id: str) -> Guess | None:
         """What planted kind it looks like: of stems that probably are wrong, where such guesses were right often enough."""
         found, row = self.kinds.get(stem_id), self.decision[stem_id]
@@ -82,7 +88,7 @@ class Evidence:
         keys = ("stem_id", "track", "stem", "suspicion", "p_corrupt", "reason", "keep", "outcome", "harm", "verdict")
         return {key: row.get(key) for key in keys} | {
             "group": group,
-            "evidence": [loud.words for loud in self.loud(stem_id)],
+            "evidence": self.spoken(stem_id),
             "kind": f"{kind.kind} (a guess; right for {kind.right} of {kind.of} planted stems)" if kind else "",
             "used": _use(row, self.used.get(stem_id)) if self.used else "",
             "path": " + ".join(self.stems[stem_id].uris),

@@ -11,7 +11,9 @@ import soundfile
 
 from raysep.corpus import manifest
 from raysep.report.evidence import of_run, takes
+from raysep.report.evidence.listing import TEXT_BYTES
 from raysep.report.evidence.of_run import Evidence
+from raysep.report.listening import card
 from raysep.rundir import Run
 from tests.made_run import GAP, KINDS, RATE, fault_of
 
@@ -38,6 +40,18 @@ def test_the_guessed_kind_is_the_true_one_of_nearly_all_and_none_is_guessed_of_w
     assert right >= 0.8 * len(wrong)
     kept = [i for i, row in evidence.decision.items() if row["keep"] and row["p_corrupt"] < 0.5]
     assert all(evidence.kind(stem_id) is None for stem_id in kept)
+
+
+def test_what_the_decision_found_out_comes_first(evidence, monkeypatch):
+    stem_id = next(iter(evidence.decision))
+    row = evidence.decision[stem_id]
+    monkeypatch.setitem(
+        evidence.decision, stem_id, row | {"reason": "P(corrupt) 0.98 above 0.5; sounds like drums (5 dB)"}
+    )
+    assert evidence.spoken(stem_id)[0] == "sounds like drums (5 dB)"
+    said = row | {"reason": "you: keep; P(corrupt) 0.98 above 0.5", "verdict": "keep"}
+    monkeypatch.setitem(evidence.decision, stem_id, said)
+    assert evidence.spoken(stem_id) == [loud.words for loud in evidence.loud(stem_id)]
 
 
 @pytest.mark.parametrize(("kind", "words"), [("dropout", "digital silence 13"), ("clip", "clipped: ")])
@@ -104,6 +118,14 @@ def test_a_page_without_room_says_so_for_what_is_left_out(evidence, rows):
     assert [bool(row.get("takes")) for row in few[:4]] == [True, True, False, False]
     assert all("No room" in row["note"] for row in few[2:])
     assert [row["stem_id"] for row in few] == list(rows)
+
+
+def test_a_page_stays_below_twenty_megabytes(rows):
+    """What is counted is what stands in the page, and all that is counted leaves room for the rest of it."""
+    for number, row in enumerate(rows.values()):
+        counted = sum(of_run.weight(take) for take in row["takes"])
+        assert len(card(row, number, ("bass", "drums", "other", "vocals")).encode()) < 1.1 * counted + 12_000
+    assert of_run.SOUND_BYTES + TEXT_BYTES < 19 << 20
 
 
 def test_a_stem_that_is_gone_is_told_and_a_mixture_does_without_it(made_run, tmp_path):
