@@ -182,7 +182,11 @@
     }
     showVerdicts();
     place();
-    if (focus) document.querySelector(".desk").scrollIntoView({ block: "start" });
+    if (focus) { // from the table: the keys are to act on the stem, not on the row's button
+      document.querySelector(".desk").scrollIntoView({ block: "start" });
+      card.tabIndex = -1;
+      card.focus({ preventScroll: true });
+    }
   }
 
   async function openRow(row, from = true) {
@@ -360,7 +364,7 @@
       return;
     }
     if (!one("keys").checked || !card) return;
-    if (at.closest("button, a, summary, audio") && (event.key === " " || event.key === "Enter")) return;
+    if (at.closest("button, summary, audio") && event.key === " ") return;
     if (at.closest(".all .scroll") && event.key.startsWith("Arrow")) return;
     const label = /^[1-9]$/.test(event.key) ? labels[Number(event.key) - 1] : undefined;
     const action = label ? () => judge(card.dataset.stem, label) : Object.hasOwn(keys, event.key) ? keys[event.key] : null;

@@ -7,6 +7,8 @@ import dataclasses
 import hashlib
 import json
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +70,11 @@ def test_no_name_ends_the_listing_early(full):
 def test_a_served_page_may_ask_its_own_server_and_nobody_else(full):
     source = render(dataclasses.replace(full, listing=LISTING, served=True))
     assert "media-src 'self'; connect-src 'self'" in source
+
+
+def test_what_the_page_is_made_of_is_in_the_package():
+    root = Path(__file__).resolve().parents[2]
+    packed = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["raysep.report"]
+    files = [file for file in (root / "raysep" / "report").iterdir() if file.is_file() and file.suffix != ".py"]
+    assert {file.name for file in files} >= {"style.css", "page.js"}
+    assert all(any(file.match(pattern) for pattern in packed) for file in files)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from raysep.commands.listen import server
 from raysep.decision.by_hand import obey, read_verdicts
 from raysep.report.data import Listing, ReportData
 from raysep.report.evidence.listing import listing
@@ -197,6 +199,8 @@ def test_a_row_opens_its_stem(page, data):
     page.fill("#search", heard.replace("/", " "))
     page.click("#rows button.track")
     assert page.get_attribute(".card.on", "data-stem") == heard
+    page.keyboard.press("Space")  # acts on the stem, not on the button that opened it
+    wait(page, "!document.querySelector('.card.on .take.on audio').paused")
 
 
 def test_whoever_cannot_see_it_can_use_it(page):
@@ -266,6 +270,25 @@ def test_on_paper_every_stem_stands_with_its_pictures_and_nothing_to_press(page,
     assert page.locator(".card:visible").count() == len(data.suspects)
     assert page.locator(".take:visible").count() == sum(len(row["takes"]) for row in data.suspects)
     assert page.locator("#suspects :is(button, select, input, audio):visible").count() == 0
+
+
+def test_a_served_page_plays_and_seeks_any_stem_of_the_table(open_page, made_run, data):
+    heard = {row["stem_id"] for row in data.suspects}
+    other = next(row["stem_id"] for row in data.decision if row["stem_id"] not in heard)
+    with server.listening(made_run, 0) as (address, serve):
+        threading.Thread(target=serve, daemon=True).start()
+        page = open_page(address)
+        wait(page, "document.querySelectorAll('.card.on .take').length === 3")
+        page.fill("#search", other.replace("/", " "))
+        page.click("#rows button.track")
+        wait(page, f"document.querySelector('.card.on').dataset.stem === '{other}'")
+        page.keyboard.press("Space")
+        wait(page, "document.querySelector('.card.on .take.on audio').currentTime > 0.1")
+        box = page.locator(".card.on .take.on .scope").bounding_box()
+        page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 20)
+        wait(page, "document.querySelector('.card.on .take.on audio').currentTime > 6.7")
+        page.keyboard.press("k")
+        assert page.inner_text("#said") == "1 verdict."
 
 
 def test_thirty_five_thousand_stems_open_at_once(open_page, data, tmp_path, capsys):
