@@ -42,10 +42,12 @@ def mel_levels(audio: np.ndarray, sample_rate: int, columns: int = COLUMNS, rows
     power = np.zeros((len(starts), rows))
     for first in range(0, len(starts), 256):
         block = starts[first : first + 256]
+        of_bins = np.zeros((len(block), size // 2 + 1), np.float32)
         for channel in audio:
             frames = channel[block[:, None] + np.arange(size)] * window
             spectrum = np.fft.rfft(frames).astype(np.complex64)
-            power[first : first + 256] += (np.square(spectrum.real) + np.square(spectrum.imag)) @ bank.T
+            of_bins += np.square(spectrum.real) + np.square(spectrum.imag)
+        power[first : first + 256] = of_bins @ bank.T
     power = power.reshape(columns, each, rows).mean(axis=1)
     top = power.max()
     with np.errstate(divide="ignore"):
