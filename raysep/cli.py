@@ -16,6 +16,7 @@ import raysep.commands.corpus.command
 import raysep.commands.evaluate.command
 import raysep.commands.export.command
 import raysep.commands.fad.command
+import raysep.commands.listen.command
 import raysep.commands.separate.command
 import raysep.commands.submit.command
 import raysep.commands.suspects.command
