@@ -30,9 +30,9 @@ from tests.decision.conftest import World, make_world
 
 UNPLANTED = {"planted_kinds": ("clip", "noise", "lowpass"), "corpus_kinds": ("swap", "delay", "codec")}
 WORLDS = {
-    "usual: 40 % wrong, 40 calibration stems": {},
+    "usual: 40% wrong, 40 calibration stems": {},
     "faults that nobody planted": UNPLANTED,
-    "3 % wrong": {"share": 0.03},
+    "3% wrong": {"share": 0.03},
     "16 calibration stems": {"calibration": 4, "planted": 4},
 }
 CHOSEN, COUNTS, SEEDS = ("at random", "the most suspect"), (10, 40), range(10, 16)
