@@ -5,9 +5,8 @@ Those that one listens to are the most suspect ones, not stems like the rest. So
 - *examples* of the fusion: right ones beside the calibration stems, wrong ones beside the planted (``fusion.example_weights``),
   and a stem is still never scored by a model that was fitted on its own track;
 - *no calibration*: the spread of the clean, the p-values, both densities and the guard go by the same stems as before;
-- *known* in the share: a stem that was called wrong, or right, counts as that, by its likelihood. Were they left out, what remains
-  would look cleaner than it is, since the top of the list is missing: in simulation, with verdicts on the 40 most suspect of 240
-  stems, the share of the others comes out as 0.05 where it is 0.3. By their likelihood that of all stays at 0.40, as it is.
+- *known* in the share: for a stem that was called wrong, or right, that counts in place of its P(corrupt). Were they left out, what
+  remains would look cleaner than it is, since the top of the list is missing.
 """
 
 from __future__ import annotations
@@ -21,12 +20,10 @@ import pyarrow as pa
 
 from raysep.corpus.names import normal
 from raysep.decision.handling.by_word import KEEP
-from raysep.decision.local_fdr import Densities
-from raysep.decision.samples import Sample
-from raysep.decision.share import Share, injection
+from raysep.decision.local_fdr import likelihood_ratio, posterior
+from raysep.decision.share import Share
 
 RIGHT, WRONG = -1.0, 1.0
-CERTAIN = 1e12  # a likelihood ratio
 
 
 def words_on(stems: pa.Table, judged: np.ndarray, said: Mapping[str, str]) -> np.ndarray:
@@ -48,22 +45,16 @@ def with_words(
 ) -> Share | None:
     """The share with what is known of judged stems in it: the scores ``(n,)``, ``(m,)``, ``(k,)``, and the words ``(m,)``.
 
-    By maximum likelihood, which holds where the stems were chosen by their scores; the interval reaches as far as it did,
-    and to the new estimate. As it is where nothing was planted, and where nothing was said.
+    However they were estimated, their mean P(corrupt) moves by what a word says instead of it: by at most one stem for each, and
+    by nothing on average where P(corrupt) is right and the stems were chosen by their scores. The interval reaches as far as
+    it did, and to the new estimate. As it is where nothing was planted, and where nothing was said.
     """
     if share is None or share.injection is None or not words.any():
         return share
-
-    densities = Densities(Sample.of(calibration), Sample.of(planted), judged)
-
-    def estimate(strong: float | None) -> float:
-        ratio = densities.ratio(strong)
-        return injection(np.where(words == WRONG, CERTAIN, np.where(words == RIGHT, 0.0, ratio)))
-
-    alike, part = estimate(None), densities.strong_part()
-    fitted = estimate(part)
-    found, strong = (fitted, part) if fitted < alike else (alike, None)
-    return replace(share, estimate=found, strong=strong, low=min(share.low, found), high=max(share.high, found))
+    ratio = likelihood_ratio(calibration, planted, judged, share.strong)
+    news = np.where(words == 0, 0.0, (words == WRONG) - posterior(ratio, share.estimate))
+    found = float(np.clip(share.estimate + news.mean(), 0.0, 1.0))
+    return replace(share, estimate=found, low=min(share.low, found), high=max(share.high, found))
 
 
 def learned(words: np.ndarray, fused: bool) -> dict[str, int]:

@@ -25,7 +25,8 @@ def test_clean_takes_what_the_command_takes(options, arguments):
 
 def test_score_takes_what_the_command_takes(options, arguments):
     wanted = arguments(face.clean)
-    del wanted["search"], wanted["until"]
+    for name in ("search", "until", "verdicts", "refit"):  # what comes after the scores
+        del wanted[name]
     assert arguments(face.score) == options("score") == wanted
 
 

@@ -88,7 +88,10 @@ def clean(
     limit: Limit = None,
     after: After = None,
     verdicts: Verdicts = None,
-    refit: Refit = None,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Learn from --verdicts about the other stems, too; else they are only obeyed."),
+    ] = False,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -130,7 +133,7 @@ def clean(
         limit=limit,
         after=after,
         verdicts=verdicts,
-        refit=bool(refit),
+        refit=refit,
         until=until,
         allow_twins=allow_twins,
     )
