@@ -53,7 +53,9 @@ def why_none_removed(
         return None
     ways = "give more reference tracks, or remove the most suspect share with --rule ratio"
     if refusal is not None or share is None:
-        return Why(REFUSED, f"no stem is removed, only ranked: {refusal or 'there is no estimate of the share'}; {ways}")
+        return Why(
+            REFUSED, f"no stem is removed, only ranked: {refusal or 'there is no estimate of the share'}; {ways}"
+        )
     if share.estimate < AS_CLEAN:
         return Why(
             CLEAN,

@@ -79,7 +79,9 @@ class Share:
             why = f"the estimate of {percent(estimate, 0)} has no interval"
         elif high - low > WIDEST:
             interval = span(low, high, lambda value: percent(value, 0))
-            why = f"the interval is {interval}, wider than {round(100 * WIDEST)} points; more reference tracks narrow it"
+            why = (
+                f"the interval is {interval}, wider than {round(100 * WIDEST)} points; more reference tracks narrow it"
+            )
         else:
             why = ""
         return cls(estimate, low, high, why)
@@ -156,7 +158,13 @@ class Verdict:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What is known, in the order in which a person asks: did it help, is there better, how many, which, why none."""
-        told = (self.effect_sentence, self.reference_sentence, self.share_sentence, self.counts_sentence, self.none_sentence)
+        told = (
+            self.effect_sentence,
+            self.reference_sentence,
+            self.share_sentence,
+            self.counts_sentence,
+            self.none_sentence,
+        )
         return tuple(sentence for sentence in told if sentence)
 
     @property

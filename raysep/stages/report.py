@@ -9,8 +9,10 @@ import numpy as np
 from raysep.corpus import manifest, storage
 from raysep.errors import AudioError
 from raysep.outcome import Outcome
+from raysep.report.verdict import plain
 from raysep.rundir import Run
-from raysep.stages import failures
+from raysep.screen import terminal
+from raysep.stages import failures, results
 from raysep.stages.context import Context
 from raysep.stages.results import (
     BASELINE,
@@ -20,9 +22,9 @@ from raysep.stages.results import (
     print_result,
     reference_alone,
     rule_text,
-    share_sentence,
     silence_sentence,
     tested_on,
+    verdict_of,
 )
 
 SUSPECTS = 10
@@ -39,6 +41,7 @@ def report(context: Context, benchmark: Any = None) -> None:
 
 
 def again(run: Run) -> None:
+    """Write a finished run's page again, and print what it shows."""
     write(run, run.read_json("run.json").get("truth"))
     print_result(run)
     for line in (tuned(run) or {}).get("found", []):
@@ -46,29 +49,30 @@ def again(run: Run) -> None:
     print(f"report: {run.path('report.html')}")
 
 
-def finish(context: Context) -> None:
-    """Print the table; raise when some stems failed, so that the exit code says so."""
+def finish(context: Context, show: bool = False) -> None:
+    """Print the result; raise when some stems failed, so that the exit code says so."""
     run = context.run
     run.update({"finished": True})
-    if not context.progress.console.quiet:
+    if show or not context.progress.console.quiet:
         print_result(run)
+        print(f"report: {run.path('report.html')}")
     failures.refuse(run)
 
 
-def decided(context: Context) -> None:
+def trained(run: Run) -> None:
+    """Print what a training's separator is worth on the test tracks."""
+    results.print_arms(run, terminal())
+
+
+def decided(context: Context, show: bool = False) -> None:
     """Print what was decided, of a run that ends there; raise when some stems failed."""
     run = context.run
-    if not context.progress.console.quiet:
-        print(share_sentence(run.read_json("summary.json")))
+    if show or not context.progress.console.quiet:
+        for line in verdict_of(run).sentences:
+            print(plain(line))
         print(f"decision: {run.path('decision.parquet')}\ncleaned manifest: {run.path('cleaned.parquet')}")
         print("not retrained: the same command without --until goes on, `raysep prove` trains the arms that you name")
     failures.refuse(run)
-
-
-# Figures
-
-
-# The terminal
 
 
 # The page
@@ -90,7 +94,6 @@ def write(run: Run, truth: str | None) -> None:
         },
         summary={
             "share": summary["share"],
-            "none_removed": summary.get("none_removed"),
             "gain": gain(run),
             "tracks": tested_on(run),
             "baseline": BASELINE,
@@ -100,6 +103,7 @@ def write(run: Run, truth: str | None) -> None:
             "rule": rule_text(summary["rule"]),
             "handling": _handling(stages.get("decide", {})),
         },
+        judged=verdict_of(run),
         results=[_shown(row) for row in arm_rows(run)],
         decision=decision,
         detection=_detection(run, truth) if truth else None,

@@ -44,8 +44,20 @@ def test_a_threshold_that_could_be_reached_and_is_not():
 @pytest.mark.parametrize(
     ("rule", "share", "refusal", "by", "words"),
     [
-        (Threshold(), share_of(0.0), None, "clean", "looks as clean as the reference (share of wrong stems 0 %, at most 40%"),
-        (Threshold(), share_of(0.2), "not exchangeable", "refused", "only ranked: not exchangeable; give more reference tracks"),
+        (
+            Threshold(),
+            share_of(0.0),
+            None,
+            "clean",
+            "looks as clean as the reference (share of wrong stems 0 %, at most 40%",
+        ),
+        (
+            Threshold(),
+            share_of(0.2),
+            "not exchangeable",
+            "refused",
+            "only ranked: not exchangeable; give more reference tracks",
+        ),
         (Threshold(), None, None, "refused", "there is no estimate"),
         (FalseDiscoveryRate(0.05), share_of(0.2), None, "rate", "at a false discovery rate of 0.05"),
     ],

@@ -141,6 +141,7 @@ def benchmark_run(
             workers=workers,
             address=address,
             quiet=quiet,
+            show=True,
             overrides=overrides_of(config, settings),
         )
     )
@@ -184,6 +185,7 @@ def benchmark_harm(
             workers=workers,
             address=address,
             quiet=quiet,
+            show=True,
             overrides=overrides_of(None, settings),
         )
     )
@@ -224,5 +226,6 @@ def benchmark_attribution(
             workers=workers,
             address=address,
             quiet=quiet,
+            show=True,
         )
     )

@@ -51,6 +51,7 @@ class CheckRequest:
     workers: int | None = None
     address: str | None = None
     quiet: bool = False
+    show: bool = False  # print what was found though quiet
 
 
 def check(request: CheckRequest) -> Run:
@@ -76,7 +77,7 @@ def check(request: CheckRequest) -> Run:
     if request.unique:
         kept = [stem for stem in parts["corpus"] if stem.track not in dropped]
         manifest.write(run.path(tables.UNIQUE), kept)
-    if not request.quiet:
+    if request.show or not request.quiet:
         tables.show(counts, found, rows, leaks.incomparable(heard.prints), run.root)
     refuse_faults(run, found)
     return run

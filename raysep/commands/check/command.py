@@ -62,5 +62,6 @@ def check(
             workers=workers,
             address=address,
             quiet=quiet,
+            show=True,
         )
     )

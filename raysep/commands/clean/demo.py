@@ -64,6 +64,7 @@ def demo(
         search=True,
         address=address,
         quiet=quiet,
+        show=True,
         before={"songs": note["seconds"]},
     )
     benchmark = pipeline.Benchmark(

@@ -62,6 +62,7 @@ def evaluate(
             workers=workers,
             address=address,
             quiet=quiet,
+            show=True,
             layout=layout,
         )
     )

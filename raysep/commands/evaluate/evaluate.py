@@ -30,6 +30,7 @@ from raysep.corpus.pools import mixes_of, pool_note
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError
 from raysep.evaluation import measures as numbers
 from raysep.outcome import Outcome
+from raysep.report import evaluated
 from raysep.rundir import Run
 from raysep.screen import Progress
 from raysep.stages.inputs import mixed_down, refuse_changed
@@ -59,7 +60,8 @@ class EvaluationRequest:
     threads: int = 1
     workers: int | None = None
     address: str | None = None
-    quiet: bool = False
+    quiet: bool = False  # no progress
+    show: bool = False  # print what was found though quiet
     layout: str | None = None  # of ``corpus.layouts``; None: whichever matches
 
 
@@ -106,8 +108,8 @@ def evaluate(request: EvaluationRequest) -> Run:
     result = tables.standings(rows, options.measures, against, request.draws)
     versions = run.read_json("run.json")["versions"]
     run.write_json(_finite({**about, "versions": versions, **result}), "evaluation.json")
-    if not request.quiet:
-        tables.show(result, run.root)
+    if request.show or not request.quiet:
+        evaluated.show(result, run.root)
     _report_failures(run, rows)
     return run
 

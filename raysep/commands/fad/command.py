@@ -67,6 +67,7 @@ def fad(
             workers=workers,
             address=address,
             quiet=quiet,
+            show=True,
             layout=layout,
         )
     )
