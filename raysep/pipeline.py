@@ -54,7 +54,6 @@ class Request:
     retry_failed: bool = False
     address: str | None = None
     quiet: bool = False  # no progress
-    show: bool = False  # print what was found though quiet
     before: dict[str, float] | None = None  # name → seconds of work that went before, for the record
     validation: str | None = None  # tracks that ``train`` validates on
     layout: str | None = None  # of ``corpus.layouts``, for all of these; None: whichever matches
@@ -103,10 +102,10 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
             prove.prove(context, found, benchmark)
     failures.add(context.run)
     if request.until == DECIDE:
-        report.decided(context, request.show)
+        report.decided(context)
         return context.run
     report.report(context, benchmark)
-    report.finish(context, request.show)
+    report.finish(context)
     return context.run
 
 
@@ -142,7 +141,6 @@ def prove(
     workers: int | None = None,
     address: str | None = None,
     quiet: bool = False,
-    show: bool = False,
 ) -> Run:
     """Train and judge further arms and seeds of a run that is decided, whether it was proven before or not.
 
@@ -165,7 +163,7 @@ def prove(
     failures.add(run)
     context.progress.say(f"{count} trainings added" if count else "nothing to add: every arm has every seed")
     report.report(context, benchmark)
-    report.finish(context, show)
+    report.finish(context)
     return run
 
 
@@ -270,7 +268,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
         if found.test or found.validation:
             check.look_for_twins(context, found, request.on_leak)
         prove.train_and_evaluate(context, [arms.Arm("separator", entries)], found.test)
-    if found.test and (request.show or not request.quiet):
+    if found.test:
         report.trained(context.run)
     used = {entry.stem.stem_id: entry.stem for entry in entries if entry.weight > 0}
     broken = [failures.row_of(stem, failures.NO_AUDIO.format(stem.uri)) for stem in used.values() if not stem.frames]

@@ -114,6 +114,15 @@ def main_options(
         os.environ["RAYSEP_DEBUG"] = "1"
 
 
+def print_json(value: Any) -> None:
+    """On standard output, and nothing beside it; numbers that JSON has no form for are null."""
+    import json
+
+    from raysep.corpus.tables import finite
+
+    print(json.dumps(finite(value), indent=2, ensure_ascii=False))
+
+
 def names_of(text: str | None) -> tuple[str, ...] | None:
     """Names with commas between; None when they are not given."""
     return tuple(name.strip() for name in text.split(",")) if text else None

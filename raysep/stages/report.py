@@ -49,13 +49,12 @@ def again(run: Run) -> None:
     print(f"report: {run.path('report.html')}")
 
 
-def finish(context: Context, show: bool = False) -> None:
+def finish(context: Context) -> None:
     """Print the result; raise when some stems failed, so that the exit code says so."""
     run = context.run
     run.update({"finished": True})
-    if show or not context.progress.console.quiet:
-        print_result(run)
-        print(f"report: {run.path('report.html')}")
+    print_result(run)
+    print(f"report: {run.path('report.html')}")
     failures.refuse(run)
 
 
@@ -64,14 +63,13 @@ def trained(run: Run) -> None:
     results.print_arms(run, terminal())
 
 
-def decided(context: Context, show: bool = False) -> None:
+def decided(context: Context) -> None:
     """Print what was decided, of a run that ends there; raise when some stems failed."""
     run = context.run
-    if show or not context.progress.console.quiet:
-        for line in verdict_of(run).sentences:
-            print(plain(line))
-        print(f"decision: {run.path('decision.parquet')}\ncleaned manifest: {run.path('cleaned.parquet')}")
-        print("not retrained: the same command without --until goes on, `raysep prove` trains the arms that you name")
+    for line in verdict_of(run).sentences:
+        print(plain(line))
+    print(f"decision: {run.path('decision.parquet')}\ncleaned manifest: {run.path('cleaned.parquet')}")
+    print("not retrained: the same command without --until goes on, `raysep prove` trains the arms that you name")
     failures.refuse(run)
 
 

@@ -76,7 +76,6 @@ class QualityRequest:
     address: str | None = None
     quiet: bool = False
     overrides: dict[str, Any] = field(default_factory=dict)  # of the settings, over all of these
-    show: bool = False  # print what was found though quiet
 
 
 def quality(request: QualityRequest) -> Run:
@@ -123,8 +122,7 @@ def quality(request: QualityRequest) -> Run:
     figures = attribution_figures.figures(run, rows, request.draws, request.seed)
     result = {**about, "subsets": request.subsets, **figures}
     run.write_json(result, "attribution.json")
-    if request.show or not request.quiet:
-        attribution_figures.show(result, run.root)
+    attribution_figures.show(result, run.root)
     return run
 
 

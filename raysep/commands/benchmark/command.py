@@ -141,7 +141,6 @@ def benchmark_run(
             workers=workers,
             address=address,
             quiet=quiet,
-            show=True,
             overrides=overrides_of(config, settings),
         )
     )
@@ -185,7 +184,6 @@ def benchmark_harm(
             workers=workers,
             address=address,
             quiet=quiet,
-            show=True,
             overrides=overrides_of(None, settings),
         )
     )
@@ -226,6 +224,5 @@ def benchmark_attribution(
             workers=workers,
             address=address,
             quiet=quiet,
-            show=True,
         )
     )

@@ -56,7 +56,6 @@ class HarmRequest:
     address: str | None = None
     quiet: bool = False
     overrides: dict[str, Any] = field(default_factory=dict)  # of the settings, over the preset ``tiny``
-    show: bool = False  # print what was found though quiet
 
 
 def harm(request: HarmRequest) -> Run:
@@ -105,8 +104,7 @@ def harm(request: HarmRequest) -> Run:
         run.read_table("results.parquet").to_pylist(), len(manifest.tracks_of(clean)), request
     )
     harm_figures.write(run, measured, request)
-    if request.show or not request.quiet:
-        harm_figures.show(measured, run.root)
+    harm_figures.show(measured, run.root)
     return run
 
 

@@ -112,7 +112,6 @@ def clean(
         retry_failed=retry_failed,
         address=address,
         quiet=quiet,
-        show=True,
         layout=layout,
         labels=names_of(labels),
         limit=limit,
@@ -157,7 +156,6 @@ def score(
         retry_failed=retry_failed,
         address=address,
         quiet=quiet,
-        show=True,
         layout=layout,
         labels=names_of(labels),
         limit=limit,
@@ -186,7 +184,7 @@ def prove(
     from raysep import pipeline
 
     names = [name for text in arms or [] for name in text.split(",")]
-    pipeline.prove(run, names, seeds, workers=workers, address=address, quiet=quiet, show=True)
+    pipeline.prove(run, names, seeds, workers=workers, address=address, quiet=quiet)
 
 
 @command(app, "decide", "raysep decide runs/first --rule ratio --ratio 0.3 --probe fad --out ratio30.parquet")

@@ -64,7 +64,6 @@ def demo(
         search=True,
         address=address,
         quiet=quiet,
-        show=True,
         before={"songs": note["seconds"]},
     )
     benchmark = pipeline.Benchmark(

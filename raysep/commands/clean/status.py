@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from raysep.commands.app import print_json
 from raysep.commands.clean import told
 from raysep.rundir import FIRST_LOOK, Run
 
@@ -18,7 +19,7 @@ def print_status(run: Run, as_json: bool = False) -> None:
     """The stages and, of a run that has decided, the verdict; as JSON, see ``docs/json.md``."""
     status = status_of(run)
     if as_json:
-        told.print_json(status)
+        print_json(status)
         return
     print(f"{run.root}: run {status['fingerprint']}, started {status['started']}")
     for stage in status["stages"]:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from raysep.corpus.tables import finite
+from raysep.commands.app import print_json
 from raysep.errors import BadInput
 from raysep.report.verdict import plain
 from raysep.rundir import Run
 
 if TYPE_CHECKING:
     from raysep.stages.decide import Again
-
-
-def print_json(value: Mapping[str, Any]) -> None:
-    """One object on standard output; numbers that JSON has no form for are null."""
-    print(json.dumps(finite(dict(value)), indent=2, ensure_ascii=False))
 
 
 def decided(again: Again, out: str, manifest: str, as_json: bool) -> None:

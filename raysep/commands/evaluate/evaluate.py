@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from raysep.commands.app import print_json
 from raysep.commands.evaluate import tables
 from raysep.commands.evaluate.models import MIXTURE, Candidate, baseline, find
 from raysep.commands.evaluate.worker import STAGE, Measuring, TrackEvaluator, failed_rows, part
@@ -61,7 +62,7 @@ class EvaluationRequest:
     workers: int | None = None
     address: str | None = None
     quiet: bool = False  # no progress
-    show: bool = False  # print what was found though quiet
+    json: bool = False  # print evaluation.json instead
     layout: str | None = None  # of ``corpus.layouts``; None: whichever matches
 
 
@@ -108,7 +109,9 @@ def evaluate(request: EvaluationRequest) -> Run:
     result = tables.standings(rows, options.measures, against, request.draws)
     versions = run.read_json("run.json")["versions"]
     run.write_json(_finite({**about, "versions": versions, **result}), "evaluation.json")
-    if request.show or not request.quiet:
+    if request.json:
+        print_json(run.read_json("evaluation.json"))
+    else:
         evaluated.show(result, run.root)
     _report_failures(run, rows)
     return run

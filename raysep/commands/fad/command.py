@@ -67,7 +67,6 @@ def fad(
             workers=workers,
             address=address,
             quiet=quiet,
-            show=True,
             layout=layout,
         )
     )

@@ -58,7 +58,6 @@ class FadRequest:
     address: str | None = None
     quiet: bool = False
     layout: str | None = None  # of ``corpus.layouts``, for both; None: whichever matches
-    show: bool = False  # print what was found though quiet
 
 
 def fad(request: FadRequest) -> Run:
@@ -97,8 +96,7 @@ def fad(request: FadRequest) -> Run:
     elif not job.is_written():
         job.write(lost={})
     rows, result = run.read_table(tables.TABLE).to_pylist(), run.read_json(tables.RECORD)
-    if request.show or not request.quiet:
-        tables.show(rows, result, run.root)
+    tables.show(rows, result, run.root)
     _report_failures(run, rows)
     return run
 

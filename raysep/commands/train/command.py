@@ -64,7 +64,6 @@ def train(
         overrides=overrides,
         address=address,
         quiet=quiet,
-        show=True,
         layout=layout,
         labels=names_of(labels),
         allow_twins=allow_twins,

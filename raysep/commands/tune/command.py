@@ -34,4 +34,4 @@ def tune(
     """
     from raysep.commands.tune import tune as search
 
-    search.tune(search.TuneRequest(run, trials, full, tuple(probes or ()), workers, address, quiet, show=True))
+    search.tune(search.TuneRequest(run, trials, full, tuple(probes or ()), workers, address, quiet))

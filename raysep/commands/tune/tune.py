@@ -44,7 +44,6 @@ class TuneRequest:
     workers: int | None = None
     address: str | None = None
     quiet: bool = False
-    show: bool = False  # print what was found though quiet
 
 
 def tune(request: TuneRequest) -> Run:
@@ -73,8 +72,7 @@ def tune(request: TuneRequest) -> Run:
         candidates += trials.survivors(run, warm, usable(inputs), request.full, candidates)
         plans = _full(context, candidates, held_out)
     _write(context, request, candidates, rows, plans, deciding, held_out, why)
-    if request.show or not request.quiet:
-        show(run)
+    show(run)
     return run
 
 

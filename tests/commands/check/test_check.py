@@ -166,8 +166,6 @@ def test_an_odd_stem_and_a_wrong_label_lead_the_rankings(tmp_path, alone, monkey
         "low,high",
         "--out",
         str(out),
-        "--json",
-        str(tmp_path / "f.json"),
     )
     code, shown, _ = raysep("check", *arguments)
     rows = {(row["track"], row["stem"]): row for row in Run(str(out)).read_table("stems.parquet").to_pylist()}
@@ -177,7 +175,7 @@ def test_an_odd_stem_and_a_wrong_label_lead_the_rankings(tmp_path, alone, monkey
     assert set(odd) == {("t3", "low"), ("t3", "high"), ("t6", "high")}
     assert (code, told(out)) == (0, [])  # a ranking is no fault
     assert "a ranking, not a verdict" in shown
-    ranked = json.loads((tmp_path / "f.json").read_text())["rankings"]["unusual"]
+    ranked = json.loads(raysep("check", *arguments, "--json")[1])["rankings"]["unusual"]
     assert (ranked[0]["track"], ranked[0]["stem"]) == odd[0]
 
 
