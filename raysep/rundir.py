@@ -160,6 +160,10 @@ def existing(root: str, *files: str) -> Run:
     run = Run(root)
     if not run.has("run.json"):
         raise BadInput(f"{root}: no run here (no run.json); give the folder that `raysep clean … --out` wrote")
+    try:
+        run.read_json("run.json")
+    except ValueError as error:
+        raise BadInput(f"{run.path('run.json')}: cannot be read ({error}); choose another folder") from None
     for name in files:
         if not run.has(name):
             raise BadInput(f"{root}: has no {name} yet; start its `raysep clean` again to finish it")
