@@ -218,8 +218,7 @@ def _opened(
     from raysep.stages import check as checks
     from raysep.stages import inputs, kit, train
 
-    outputs.try_folder(request.out)
-    lease.refuse_held(Run(request.out))
+    _try_out(request)
     with PeakMemory() as memory:
         found, config = prepare(request)
         train.check_validation(config, has_tracks=False)
@@ -247,8 +246,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
 
     if handling and not decision:
         raise BadInput(f"--handling {handling}: acts on a decision: give --decision too")
-    outputs.try_folder(request.out)
-    lease.refuse_held(Run(request.out))
+    _try_out(request)
     found, config = prepare(request)
     training.check_validation(config, bool(found.validation))
     entries = training.entries_by(found.corpus, decision, handling or "table", Progress(request.quiet).say)
@@ -275,6 +273,18 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     failures.write(context.run, broken)
     failures.refuse(context.run, "put them right and train into another --out")
     return context.run
+
+
+def _try_out(request: Request) -> None:
+    """Refuse an output folder that cannot be written, holds something else, or is one of the inputs; before any work."""
+    outputs.try_folder(request.out)
+    run = Run(request.out)
+    inputs = {"corpus": request.corpus, "reference": request.reference, "test": request.test}
+    for name, uri in (*inputs.items(), ("validation", request.validation)):
+        if uri and storage.absolute(uri) == run.root:
+            raise BadInput(f"--out {request.out}: is the {name} itself; choose another folder")
+    run.refuse_taken()
+    lease.refuse_held(run)
 
 
 def prepare(request: Request) -> tuple[Inputs, Config]:

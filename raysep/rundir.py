@@ -126,6 +126,16 @@ class Run:
                 )
             self.update({"resumed": [*there.get("resumed", []), _now()]})
             return True
+        self.refuse_taken()
+        self.write_json(
+            {"fingerprint": fingerprint, "started": _now(), **record, **environment(), "stages": {}}, "run.json"
+        )
+        return False
+
+    def refuse_taken(self) -> None:
+        """Raise ``RunConflict`` for a folder that holds something, and no run."""
+        if self.has("run.json"):
+            return
         try:
             taken = bool(storage.list_files(self.root, recursive=False))
         except NotADirectoryError:
@@ -134,10 +144,6 @@ class Run:
             raise RunConflict(
                 f"{self.root}: is not empty and holds no run.json; choose another --out, or empty the folder"
             )
-        self.write_json(
-            {"fingerprint": fingerprint, "started": _now(), **record, **environment(), "stages": {}}, "run.json"
-        )
-        return False
 
     def is_of(self, fingerprint: str) -> bool:
         """Whether this is the fingerprint of the run that is here, or one that may continue it."""
