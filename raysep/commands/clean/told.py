@@ -40,7 +40,7 @@ def kind_of(run: Run) -> str:
     if "models" in record:
         return "evaluate"
     if "config" not in record:
-        return "clean" if not record.keys() - {"fingerprint", "started", "stages"} else "other"
+        return "other" if "corpus" in record else "clean"
     return "clean" if record.get("reference") else "train"
 
 
