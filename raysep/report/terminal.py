@@ -62,8 +62,9 @@ def suspects(console: Any, decision: Sequence[Row], root: str) -> None:
         return
     table = Table()
     table.add_column("most suspect stem", overflow="fold")
-    for column, side in (("P(corrupt)", "right"), ("decision", "left"), ("belongs to", "left")):
-        table.add_column(column, justify=side, no_wrap=True)
+    table.add_column("P(corrupt)", justify="right", no_wrap=True)
+    for column in ("decision", "belongs to"):
+        table.add_column(column, no_wrap=True)
     for row in worst:
         chance = row.get("p_corrupt")
         table.add_row(

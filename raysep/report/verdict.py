@@ -35,10 +35,10 @@ class Difference:
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Difference:
         """From a dict of these names; what is no usable number counts as not known."""
-        numbers = {name: _number(found.get(name)) for name in cls.__dataclass_fields__ if name not in ("arm", "over")}
-        seeds = numbers.pop("seeds")
-        named = {name: None if found.get(name) is None else str(found[name]) for name in ("arm", "over")}
-        return cls(**named, **numbers, seeds=None if seeds is None else int(seeds))
+        arm, over = (None if found.get(name) is None else str(found[name]) for name in ("arm", "over"))
+        db, low, high, seeds = (_number(found.get(name)) for name in ("db", "low", "high", "seeds"))
+        closed = [_number(found.get(name)) for name in ("closed", "closed_low", "closed_high")]
+        return cls(arm, over, db, low, high, None if seeds is None else int(seeds), *closed)
 
     @property
     def one_sided(self) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from raysep.commands.app import print_json
 from raysep.errors import BadInput
@@ -10,6 +11,7 @@ from raysep.report.verdict import plain
 from raysep.rundir import Run
 
 if TYPE_CHECKING:
+    from raysep.report.verdict import Verdict
     from raysep.stages.decide import Again
 
 
@@ -34,19 +36,75 @@ def decided(again: Again, out: str, manifest: str, as_json: bool) -> None:
     print(f"{len(again.used)} stems are used ({again.handling}): {manifest}")
 
 
-def kind_of(run: Run) -> str:
-    """Which command made a run: ``clean``, ``train``, ``evaluate``, or another one, of which it is ``other``."""
-    record = run.read_json("run.json")
+STAGES = {
+    "clean": ("check", "plant", "train", "attribute", "score", "decide", "search", "retrain", "evaluate"),
+    "train": ("check", "retrain", "evaluate"),
+    "evaluate": ("evaluate",),
+}
+
+
+def kind_of(record: Mapping[str, Any]) -> str:
+    """Which command made a run, by its ``run.json``: ``clean``, ``train``, ``evaluate``, or ``other``."""
     if "models" in record:
         return "evaluate"
     if "config" not in record:
         return "other" if "corpus" in record else "clean"
-    return "clean" if record.get("reference") else "train"
+    return "clean" if record.get("reference", True) else "train"
+
+
+def stages_of(record: Mapping[str, Any]) -> list[str]:
+    """The stages that a run has or will have, in their order; what was not asked for is not among them."""
+    kind = kind_of(record)
+    names = [name for name in STAGES.get(kind, tuple(record["stages"])) if name != "search" or record.get("search")]
+    return [name for name in names if kind != "train" or name != "evaluate" or record.get("test")]
+
+
+# Status ---------------------------------------------------------------------------------------------------------------
+
+
+def verdict_lines(run: Run) -> list[str]:
+    """What may be said of a run that has decided, and where its page is; nothing before."""
+    verdict = _verdict(run)
+    lines = [plain(line) for line in verdict.sentences] if verdict else []
+    return [*lines, f"report: {run.path('report.html')}"] if run.has("report.html") else lines
+
+
+def print_status(run: Run) -> None:
+    """As JSON: what ``docs/json.md`` says."""
+    record, verdict = run.read_json("run.json"), _verdict(run)
+    print_json(
+        {
+            "run": run.root,
+            "kind": kind_of(record),
+            "fingerprint": record["fingerprint"],
+            "started": record["started"],
+            "finished": bool(record.get("finished")),
+            "stages": [_stage(run, record, name) for name in stages_of(record)],
+            "failed": len(run.read_table("failed.parquet")) if run.has("failed.parquet") else 0,
+            "verdict": verdict.to_dict() if verdict else None,
+            "report": run.path("report.html") if run.has("report.html") else None,
+        }
+    )
+
+
+def _verdict(run: Run) -> Verdict | None:
+    from raysep.stages.results import verdict_of
+
+    return verdict_of(run) if run.has("summary.json") else None
+
+
+def _stage(run: Run, record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    if name in record["stages"] and run.is_done(name):
+        return {"name": name, "done": True, "seconds": record["stages"][name]["seconds"], "shards": None}
+    return {"name": name, "done": False, "seconds": None, "shards": len(run.shards_done(name, record["fingerprint"]))}
+
+
+# A finished run -------------------------------------------------------------------------------------------------------
 
 
 def report(run: Run, as_json: bool) -> None:
     """What a finished run found. Raises ``BadInput`` for one that is not finished, or that has nothing to report."""
-    kind = kind_of(run)
+    kind = kind_of(run.read_json("run.json"))
     {"clean": _clean, "train": _train, "evaluate": _evaluate}.get(kind, _nothing)(run, as_json)
 
 

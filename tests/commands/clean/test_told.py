@@ -173,3 +173,31 @@ def test_a_folder_of_another_command_has_no_report(raysep, tmp_path):
     assert code == 2
     assert "no run of clean, train or evaluate" in error
     assert raysep("status", run.root)[0] == 0
+
+
+def test_a_training_with_test_tracks_prints_its_sdr(raysep, alone, write_tracks, tmp_path, monkeypatch):
+    """Also with -q, which hides progress alone. The training itself is made up."""
+    from raysep.stages import check
+
+    def trained(context, arms, test):
+        rows = [{**row, "arm": arms[0].name} for row in results(1).to_pylist() if row["arm"] == "cleaned"]
+        context.run.write_table(pa.Table.from_pylist(rows, schema=prove.RESULTS), "results.parquet")
+
+    monkeypatch.setattr(prove, "train_and_evaluate", trained)
+    monkeypatch.setattr(check, "look_for_twins", lambda *_: None)
+    places = {name: write_tracks(tmp_path / name, [name], seconds=0.5) for name in ("corpus", "test")}
+    words = (
+        "train",
+        places["corpus"],
+        "--test",
+        places["test"],
+        "--out",
+        str(tmp_path / "run"),
+        "--preset",
+        "smallest",
+    )
+    code, output, error = raysep(*words, "-q")
+    assert (code, error) == (0, "")
+    assert "│ separator  │    40 │ 6.02 │" in output
+    assert output.splitlines()[-1] == f"trained: {tmp_path / 'run' / 'checkpoints'}"
+    assert "SDR" not in raysep(*words[:2], "--out", str(tmp_path / "other"), *words[-2:], "-q")[1]
