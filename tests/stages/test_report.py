@@ -281,7 +281,9 @@ def test_status_does_not_call_a_stage_done_whose_marker_was_taken_back(make_cont
     assert next(line for line in capsys.readouterr().out.splitlines() if "decide" in line).endswith("not done")
 
 
-def test_failures_decide_how_a_finished_run_ends(make_context, write_rows):
+def test_failures_decide_how_a_finished_run_ends(make_context, write_rows, monkeypatch):
+    printed: list = []
+    monkeypatch.setattr(report, "print_result", printed.append)
     context = make_context()
     context.run.open("abc", {})
     failed = [{"stem_id": "A/bass", "message": "A/bass.wav: truncated"}, {"stem_id": "B/bass", "message": "gone"}]
@@ -293,6 +295,7 @@ def test_failures_decide_how_a_finished_run_ends(make_context, write_rows):
     assert context.run.read_json("run.json")["finished"] is True
     context.run.write_table(context.run.read_table("failed.parquet").slice(0, 0), "failed.parquet")
     report.finish(context)
+    assert printed == [context.run, context.run]  # whether quiet or not, and before the failures
 
 
 # Suspects

@@ -54,7 +54,8 @@ def test_faults_end_it_with_code_three_and_are_told_of_their_file(corpus, tmp_pa
     rewrite(corpus / "C" / "other.wav", lambda x: x[: -len(x) // 4])
     rewrite(corpus / "B" / "vocals.wav", lambda x: x[:-100])
     code, shown, error = raysep("check", str(corpus), "--out", str(tmp_path / "out"), "--no-sound", "-q")
-    assert (code, shown) == (3, "")
+    assert code == 3
+    assert shown.startswith("3 tracks, ")  # -q hides progress, not what was found
     assert "3 faults found, first A/bass: DC offset: " in error
     faults = [("dc", "A", "bass"), ("layout", "C", "other"), ("unreadable", "B", "drums")]
     assert told(tmp_path / "out") == [*faults, ("length", "B", "vocals")]
