@@ -27,7 +27,7 @@ import raysep.commands.tune.command  # noqa: F401 - each registers its commands
 from raysep.commands.app import app
 
 # What the parser raises for a wrong command line; its module is not the same in every typer.
-UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+ParserError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
                 code = app(standalone_mode=False)
         finally:
             _flush()
-    except UsageError as error:
+    except ParserError as error:
         print(_usage(error), file=sys.stderr)
         sys.exit(error.exit_code)
     except RaysepError as error:
@@ -60,7 +60,7 @@ def main() -> None:
 
 def _usage(error: Any) -> str:
     """A wrong command line in one line, with where help is; the help itself where no command was given."""
-    message, context = " ".join(error.format_message().split()), error.ctx
+    message, context = " ".join(error.format_message().split()), getattr(error, "ctx", None)
     if context is None:
         return f"raysep: {message}"
     if type(error).__name__ == "NoArgsIsHelpError":
