@@ -20,9 +20,9 @@ from tests.decision.conftest import make_world
 
 # kind → the simulated world, and the rule
 WORLDS = {
-    "usual": ({"share": 0.4, "tracks": 24}, {}),
-    "clean": ({"share": 0.0, "tracks": 24}, {}),
-    "refused": ({"share": 0.4, "tracks": 12, "calibration": 2}, {}),
+    "usual": ({"share": 0.4, "tracks": 14}, {}),
+    "clean": ({"share": 0.0, "tracks": 10}, {}),
+    "refused": ({"share": 0.4, "tracks": 8, "calibration": 2}, {}),
     "floored": ({"share": 0.5, "tracks": 4}, {"rule": "ratio", "ratio": 0.5}),
 }
 
@@ -98,18 +98,20 @@ def test_all_five_say_the_same(raysep, runs, kind, tmp_path):
         assert sentence in page
     out = str(tmp_path / "again.parquet")
     again = json.loads(raysep("decide", run.root, "--out", out, "--json")[1])["verdict"]
-    words = raysep("decide", run.root, "--out", out)[1].splitlines()
     for name in ("share", "counts", "none_removed", "none_removed_by"):
         assert again[name] == verdict[name]
     assert again["effect"] == "unmeasured"  # nothing was trained on that decision
-    assert [s for s in verdict["sentences"] if s in words] == again["sentences"] == verdict["sentences"][1:]
+    assert again["sentences"] == verdict["sentences"][1:]
+    if kind == "floored":  # the quickest
+        words = raysep("decide", run.root, "--out", out)[1].splitlines()
+        assert words[: len(again["sentences"])] == again["sentences"]
 
 
 def test_each_kind_is_told_for_what_it_is(raysep, runs):
     found = {kind: json.loads(raysep("status", run.root, "--json")[1])["verdict"] for kind, run in runs.items()}
     assert found["usual"]["effect"] == "helped"
     assert found["usual"]["share"]["known"]
-    assert found["usual"]["counts"]["removed"] > 20
+    assert found["usual"]["counts"]["removed"] > 10
     assert found["usual"]["none_removed"] is None
     assert found["clean"]["none_removed_by"] in ("clean", "threshold")
     assert found["refused"]["none_removed_by"] == "refused"
