@@ -20,7 +20,7 @@ from tests.decision.conftest import make_world
 
 # kind → the simulated world, and the rule
 WORLDS = {
-    "usual": ({"share": 0.4, "tracks": 14}, {}),
+    "usual": ({"share": 0.4, "tracks": 30, "calibration": 40}, {}),
     "clean": ({"share": 0.0, "tracks": 10}, {}),
     "refused": ({"share": 0.4, "tracks": 8, "calibration": 2}, {}),
     "floored": ({"share": 0.5, "tracks": 4}, {"rule": "ratio", "ratio": 0.5}),
@@ -125,6 +125,7 @@ def test_each_kind_is_told_for_what_it_is(raysep, runs):
         assert (counts["silent"], counts["failed"]) == (1, 1)
         if kind != "usual":  # one seed each
             assert verdict["effect"] == "unclear"
+            assert runs[kind].has("report.html") or raysep("report", runs[kind].root)[0] == 0
             assert "Yes" not in page_of(runs[kind]).partition("How much was wrong?")[0]
 
 
