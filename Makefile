@@ -1,6 +1,7 @@
 # make demo: set up, then clean a small corpus end to end.   make test: set up, then the tests.
 # make test-slow: the proofs that take minutes.   make test-all: lint, and every test.
-# make docs: write docs/settings.md from the settings.
+# make docs: write the pages that are made from the code.   make site: those, and the site in build/site.
+# make coverage: the quick tests, and which lines they do not reach.
 # TORCH=torch==2.11.0 installs another torch; a torch already inside .venv is left alone.
 # WORKERS=4 runs make test in as many processes. The slow ones run alone: each of them fills the cores.
 PYTHON ?= python3
@@ -13,7 +14,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 SLOW := train or cluster or slow
 
-.PHONY: help install demo test test-slow test-all lint docs bench clean-demo
+.PHONY: help install demo test test-slow test-all lint docs site coverage clean-demo
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -45,6 +46,13 @@ lint: install
 
 docs: install
 	$(BIN)/python -m raysep.commands.config.page docs/settings.md
+	$(BIN)/python -m raysep.commands.pages docs
+
+site: docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+coverage: install
+	$(PYTEST) -m 'not ($(SLOW))' --cov --cov-report=term --cov-report=html:build/coverage
 
 clean-demo:
 	rm -rf runs/demo

@@ -13,6 +13,7 @@ __all__ = [
     "Distances",
     "Evaluation",
     "Exported",
+    "Picture",
     "Scan",
     "Scores",
     "Separation",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from raysep.face.distances import Distances, fad
     from raysep.face.exporting import Exported, export
     from raysep.face.separating import Evaluation, Separation, Training, evaluate, separate, train
+    from raysep.face.shown import Picture
     from raysep.face.tuning import Tuning, tune
 else:
     _HOMES = {
@@ -51,6 +53,7 @@ else:
         "raysep.face.distances": ("Distances", "fad"),
         "raysep.face.exporting": ("Exported", "export"),
         "raysep.face.separating": ("Evaluation", "Separation", "Training", "evaluate", "separate", "train"),
+        "raysep.face.shown": ("Picture",),
         "raysep.face.tuning": ("Tuning", "tune"),
     }
 

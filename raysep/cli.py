@@ -19,12 +19,14 @@ import raysep.commands.corpus.command
 import raysep.commands.evaluate.command
 import raysep.commands.export.command
 import raysep.commands.fad.command
+import raysep.commands.listen.command
 import raysep.commands.separate.command
 import raysep.commands.submit.command
 import raysep.commands.suspects.command
 import raysep.commands.train.command
 import raysep.commands.tune.command  # noqa: F401 - each registers its commands
 from raysep.commands.app import app
+from raysep.screen import visible
 
 # What the parser raises for a wrong command line; its module is not the same in every typer.
 ParserError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -46,12 +48,12 @@ def main() -> None:
     except RaysepError as error:
         if os.environ.get("RAYSEP_DEBUG"):
             raise
-        print(f"raysep: {error}", file=sys.stderr)
+        print(f"raysep: {visible(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:  # a full disk, a file that is gone: nobody here is helped by where it was met
         if os.environ.get("RAYSEP_DEBUG"):
             raise
-        print(f"raysep: {error} (--debug shows where)", file=sys.stderr)
+        print(f"raysep: {visible(str(error))} (--debug shows where)", file=sys.stderr)
         sys.exit(2 if isinstance(error, FileNotFoundError | PermissionError) else 1)
     if code == 130:  # how typer ends on Ctrl-C
         print("raysep: stopped; the same command goes on where this one ended", file=sys.stderr)

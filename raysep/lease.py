@@ -57,7 +57,7 @@ class Holder:
         )
         return (
             f"{root}: another raysep works on this run (process {self.pid} on {self.host}, last seen {seen:.0f} s ago); "
-            f"{way_out}, or choose another --out"
+            f"{way_out}, or choose another folder"
         )
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from raysep import config as settings
-from raysep import joining, lease
+from raysep import joining, lease, own_verdicts
 from raysep.config import Config
 from raysep.corpus import hashing, labels, manifest, outputs, storage
 from raysep.errors import BadInput
@@ -61,6 +61,8 @@ class Request:
     labels: tuple[str, ...] | None = None  # as ``corpus.labels`` reads them; None: those of the settings
     limit: int | None = None  # tracks of the corpus, in the order of their names; None: all
     after: str | None = None  # a decided run: only tracks that it has not judged as they are now, ``joining`` says why
+    verdicts: str | None = None  # a CSV of a person's own, which the decision obeys
+    refit: bool = False  # and the fusion learns from
     allow_twins: bool = False  # songs that are in two of these are said, not refused
 
     def on_leak(self, message: str) -> None:
@@ -116,7 +118,9 @@ def is_finished(request: Request) -> bool:
     if not record.get("finished"):
         return False
     found, config = prepare(replace(request, quiet=True))
-    return hashing.fingerprint(config, found.digest()) in (record["fingerprint"], *record.get("accepts", []))
+    return hashing.fingerprint(
+        config, found.digest(), *own_verdicts.parts(request.verdicts, request.refit, config.labels)
+    ) in (record["fingerprint"], *record.get("accepts", []))
 
 
 def score(request: Request) -> Run:
@@ -224,9 +228,13 @@ def _opened(
         train.check_validation(config, has_tracks=False)
         check(found, config)
         kit.check_embedder(config.scoring, config.sample_rate or found.sample_rate)
+        said = own_verdicts.parts(request.verdicts, request.refit, config.labels)
         inputs.announce(Progress(request.quiet), found, config)
         with lease.held(Run(request.out)), session.session(request.address) as available:
-            context = begin(request, found, config, available)
+            context = begin(request, found, config, available, *said)
+            if said:
+                own_verdicts.keep(context.run, request.verdicts, *said)
+                context = replace(context, said=tuple(said[0]), refit=request.refit)
             checks.look_for_twins(context, found, request.on_leak)
             yield context, found
         context.run.update({"peak_memory_gib": round(memory.peak_bytes / 2**30, 2)})
@@ -341,6 +349,7 @@ def begin(request: Request, found: Inputs, config: Config, available: Resources,
         _accept_mended_files(run, found, lambda inputs: hashing.fingerprint(config, inputs.digest(), *more))
     grown = ""
     if run.has("run.json") and not run.is_of(fingerprint):
+        own_verdicts.refuse_others(run, request.verdicts, settings.to_dict(config), found.digest())
         refuse_changed(run, manifests_of(found))
         grown = joining.way_out(run, found.corpus)
     for uri in (run.root, *(part[0].uri for part in vars(found).values() if part)):

@@ -19,7 +19,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ from typing import Any
 import pyarrow as pa
 
 from raysep.corpus import storage
-from raysep.corpus.tables import parquet_bytes
+from raysep.corpus.tables import parquet_bytes, write_parquet
 from raysep.errors import BadInput, RunConflict
 
 FIRST_LOOK = "first-look"  # a stage's name, and its folder's
@@ -65,7 +65,7 @@ class Run:
         return storage.read_table(self.path(*parts))
 
     def write_table(self, table: pa.Table, *parts: str) -> None:
-        self.write_bytes(table_bytes(table), *parts)
+        write_parquet(table, self.path(*parts))
 
     # Stages and shards
 
@@ -223,10 +223,20 @@ def _plain(value: Any) -> Any:
 
 def read_scores(run: Run, folder: str = "scores") -> pa.Table:
     """All rows of all parts of a pass, in shard order."""
+    return together(score_parts(run, folder))
+
+
+def score_parts(run: Run, folder: str = "scores") -> Iterator[pa.Table]:
+    """The same, a part after the other."""
     files = storage.list_files(run.path(folder), recursive=False)
-    parts = [run.read_table(folder, info.base_name) for info in files]
-    if not parts:
+    if not files:
         raise BadInput(f"{run.root}: holds no scores yet; start the same `raysep clean` again to go on")
+    return (run.read_table(folder, info.base_name) for info in files)
+
+
+def together(parts: Iterable[pa.Table]) -> pa.Table:
+    """One table; what a part lacks of the columns of others is null. It says of itself what the part that says most does."""
+    tables = list(parts)
     # A part of nothing but failures describes no probe; those that do all say the same.
-    metadata = max((part.schema.metadata or {} for part in parts), key=lambda each: len(each.get(b"raysep", b"")))
-    return pa.concat_tables(parts, promote_options="default").replace_schema_metadata(metadata)
+    metadata = max((part.schema.metadata or {} for part in tables), key=lambda each: len(each.get(b"raysep", b"")))
+    return pa.concat_tables(tables, promote_options="default").replace_schema_metadata(metadata)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,14 @@ from typing import Any
 Advance = Callable[[int, int], None]
 # Names are printed as they are: "Song [remix]" holds no markup, and ":bell:" no picture.
 PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+
+# But for what a terminal would obey: a name may hold the bytes that clear a screen.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def visible(text: str) -> str:
+    """The text with control characters, but for ends of lines and tabs, written out: ``\\x1b``."""
+    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 WIDTH = 80  # of a pipe or a log, which has none of its own
@@ -76,7 +85,7 @@ class Progress:
         self.console = Console(stderr=True, quiet=quiet, **PLAIN)
 
     def say(self, text: str) -> None:
-        self.console.print(text, soft_wrap=True)  # one line stays one line, in a log as well
+        self.console.print(visible(text), soft_wrap=True)  # one line stays one line, in a log as well
 
     @contextmanager
     def bar(self, title: str) -> Iterator[Callable[..., None]]:

@@ -80,6 +80,14 @@ def unrolled(small_arguments):
     return partial(make, small_arguments)
 
 
+@pytest.fixture(scope="session")
+def made_run(tmp_path_factory) -> Run:
+    """A run that has decided, over real files with known faults: see ``tests.made_run.make``. Not to be written to."""
+    from tests.made_run import make
+
+    return make(tmp_path_factory.mktemp("made"))
+
+
 @pytest.fixture
 def raysep(monkeypatch, capsys):
     """raysep("status", "x") → (exit code, standard output, standard error), through the real entry point."""

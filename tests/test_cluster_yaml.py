@@ -1,4 +1,4 @@
-"""cluster.yaml: what `ray up` would accept, with the versions of the rest of the project."""
+"""cluster.yaml and cluster-gcp.yaml: what `ray up` would accept, with the versions of the rest of the project."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ SCHEMA = (
 )  # without importing Ray
 
 
+@pytest.fixture(scope="module", params=["cluster.yaml", "cluster-gcp.yaml"])
+def file(request) -> Path:
+    return ROOT / request.param
+
+
 @pytest.fixture(scope="module")
-def cluster() -> dict:
-    return yaml.safe_load((ROOT / "cluster.yaml").read_text())
+def cluster(file) -> dict:
+    return yaml.safe_load(file.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -58,5 +63,14 @@ def test_its_nodes_install_the_torch_and_constraints_of_the_makefile(cluster):
     assert "constraints.txt" in commands
 
 
-def test_it_holds_no_credentials(cluster):
-    assert not re.search(r"AKIA|aws_secret|aws_access", (ROOT / "cluster.yaml").read_text(), re.IGNORECASE)
+def test_it_holds_no_credentials(file):
+    assert not re.search(r"AKIA|aws_secret|aws_access|private_key", file.read_text(), re.IGNORECASE)
+
+
+def test_both_differ_in_the_machines_alone():
+    one, other = (yaml.safe_load((ROOT / name).read_text()) for name in ("cluster.yaml", "cluster-gcp.yaml"))
+    for nodes in (one["available_node_types"], other["available_node_types"]):
+        for node in nodes.values():
+            del node["node_config"]
+    del one["provider"], other["provider"]
+    assert one == other

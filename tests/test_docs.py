@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # the same helper module under a
 from command_lines import commands, options, parse, words_of
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted(p for p in (ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")) if p.exists())
+AT_THE_TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
+PAGES = sorted((*(ROOT / name for name in AT_THE_TOP), *(ROOT / "docs").glob("*.md")))
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -195,3 +196,19 @@ def test_the_walkthrough_with_made_songs_runs_up_to_the_manifest(tmp_path, monke
     rows = truth.read("spoilt-truth.parquet")
     assert {row["stem_id"] for row in rows} == {s.stem_id for s in stems}
     assert any(row["kind"] != truth.CLEAN for row in rows)
+
+
+def test_the_split_of_musdb_runs_and_its_parts_can_be_used(tmp_path, monkeypatch, write_tracks, raysep):
+    write_tracks(tmp_path / "MUSDB18-HQ" / "train", [f"Artist {n} - Song" for n in range(10)], seconds=0.5)
+    monkeypatch.chdir(tmp_path)
+    line = next(line for line in command_lines(doc("planning.md")) if line.startswith("raysep contaminate"))
+    assert raysep(*words_of(line))[0] == 0
+    (snippet,) = (body for language, body in FENCED.findall(doc("planning.md").read_text()) if language == "python")
+    exec(compile(snippet, "planning.md", "exec"), {})
+    trusted, corpus = (manifest.read(f"{name}.parquet") for name in ("trusted", "corpus"))
+    assert ({s.track for s in trusted} | {s.track for s in corpus}) == {f"Artist {n} - Song" for n in range(10)}
+    assert (len(trusted), len(corpus)) == (2 * 4, 8 * 4)
+    assert all("MUSDB18-HQ" in s.uri for s in trusted)
+    assert all("/spoilt/" in s.uri for s in corpus)
+    found = read_inputs("corpus.parquet", "trusted.parquet", None, settings.LABELS)
+    assert (len(found.corpus), len(found.reference)) == (32, 8)

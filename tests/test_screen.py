@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from raysep.screen import PLAIN, Progress, fitting, print_table, terminal
+from raysep.screen import PLAIN, Progress, fitting, print_table, terminal, visible
 
 
 def test_a_segment_in_samples(make_context):
@@ -99,3 +99,17 @@ def test_the_names_are_in_every_part_and_the_sections_too():
 def test_a_sentence_stays_one_line_where_there_is_no_terminal(capsys):
     terminal().print("word " * 60)
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_what_a_terminal_would_obey_is_written_out(capsys):
+    """A name that clears the screen, rings, moves the cursor or is of the other set of control characters."""
+    Progress().say("failed: \x1b[2J\x07song\r\x9b1A/bass.wav\nline")
+    assert capsys.readouterr().err == "failed: \\x1b[2J\\x07song\\x0d\\x9b1A/bass.wav\nline\n"
+    assert visible("Für Elise [live] 🎸 ~") == "Für Elise [live] 🎸 ~"
+
+
+def test_an_error_writes_them_out_too(raysep, tmp_path):
+    code, _, error = raysep("status", f"{tmp_path}/no\x1b[31m")
+    assert code == 2
+    assert "no\\x1b[31m" in error
+    assert "\x1b" not in error

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 from collections.abc import Callable
 from pathlib import Path
@@ -22,13 +23,19 @@ EXTRAS = ("transformers", "tinysoundfont", "_tinysoundfont", "pretty_midi")  # w
 Call = Callable[..., subprocess.CompletedProcess]
 
 
-def build(folder: Path) -> Path:
-    """The wheel of this project, made from a copy so that nothing is left in it."""
+def copy(folder: Path) -> Path:
+    """What a build reads of this project, as a copy, so that nothing is left in it."""
     source = folder / "source"
     shutil.copytree(ROOT / "raysep", source / "raysep", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "jobs", source / "jobs", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
+    return source
+
+
+def build(folder: Path) -> Path:
+    """The wheel of this project."""
+    source = copy(folder)
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), str(source)],
@@ -86,6 +93,27 @@ def told(done: subprocess.CompletedProcess) -> str:
     """Standard output of a program that worked."""
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
+
+
+def test_the_source_distribution_holds_the_same_package(tmp_path):
+    source = copy(tmp_path)
+    script = "import sys; from setuptools.build_meta import build_sdist; print(build_sdist(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], cwd=source, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    with tarfile.open(tmp_path / f"raysep-{__version__}.tar.gz") as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    here = {str(path.relative_to(source)) for path in (source / "raysep").rglob("*") if path.is_file()}
+    assert here <= held
+    assert {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= held
+
+
+def test_what_is_installed_says_what_it_is(installed):
+    script = "import importlib.metadata as m; a = m.metadata('raysep'); print(a['Author'], a['License-Expression'], *a.get_all('Provides-Extra'))"
+    shown = told(installed("python", "-c", script))
+    assert "the raysep authors MIT AND CC-BY-3.0" in shown
+    assert {"songs", "embedders"} <= set(shown.split())
 
 
 def test_what_is_installed_is_the_package_its_data_and_nothing_beside_it(installed):

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
-from raysep.audio.splice import read_at, replaced, size_of
+from raysep.audio.mpeg import behind_id3
+from raysep.audio.splice import read_at, replaced, size_of, without_beginning
 
 JUNK_BYTES = 4096  # behind the samples: fewer are passed over, whatever they are
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICS")  # what taggers append
@@ -40,6 +41,7 @@ FAMILIES = {
     b"FORM": Family(12, 4, ">I", b"SSND", lead=8),
     b"caff": Family(8, 4, ">Q", b"data", lead=4, align=1),
 }
+AU = (b".snd", b"dns.")
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,20 @@ class Samples:
         return replaced(stream, self.size_at, struct.pack(self.packing, min(most, self.held + self.extra)))
 
 
+def untagged(stream: BinaryIO) -> BinaryIO:
+    """The file without ID3 tags before its container: libsndfile passes over one, and ends as much before the last sample.
+
+    An MP3 keeps them: it is where they belong.
+    """
+    start = behind_id3(stream)
+    magic = read_at(stream, start, 4) if start else b""
+    return without_beginning(stream, start) if magic in (*FAMILIES, *AU, b"fLaC", b"OggS") else stream
+
+
 def find_samples(stream: BinaryIO) -> Samples | None:
     """Of a container that is known here; None for another one, and for one whose samples are not found."""
     magic, end = read_at(stream, 0, 4), size_of(stream)
-    if magic in (b".snd", b"dns."):
+    if magic in AU:
         return _au(stream, ">" if magic == b".snd" else "<", end)
     family = FAMILIES.get(magic)
     if family is None:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from raysep.audio.chunks import find_samples
+from raysep.audio.chunks import find_samples, untagged
 from raysep.audio.lengths import Length, of_chunks, of_codec, stopped, what_is_wrong
 from raysep.audio.remembering import Remembering
 from raysep.errors import AudioError
@@ -187,6 +187,7 @@ def _opened(stream: BinaryIO, name: str) -> Iterator[tuple[Any, Length]]:
     """(the ``SoundFile``, what it states); libsndfile's errors become ``AudioError``."""
     import soundfile
 
+    stream = untagged(stream)
     found = find_samples(stream)
     mended = found.mended(stream) if found else stream
     mended.seek(0)

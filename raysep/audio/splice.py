@@ -65,6 +65,11 @@ def replaced(base: BinaryIO, at: int, new: bytes) -> BinaryIO:
     return with_bytes(base, at, new, instead_of=len(new))
 
 
+def without_beginning(base: BinaryIO, start: int) -> BinaryIO:
+    """The stream from its byte ``start`` on."""
+    return cast(BinaryIO, Spliced(base, [(start, size_of(base))]))
+
+
 def size_of(stream: BinaryIO) -> int:
     return stream.seek(0, io.SEEK_END)
 

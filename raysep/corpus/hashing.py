@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+
+HERE = "\0"  # no text of ours holds it
 
 
 def stable_hash(text: str) -> int:
@@ -26,4 +29,18 @@ def fingerprint(*parts: Any) -> str:
         dataclasses.asdict(part) if dataclasses.is_dataclass(part) and not isinstance(part, type) else part
         for part in parts
     ]
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return hashlib.sha256(_json(plain).encode()).hexdigest()[:12]
+
+
+def fingerprint_of_many(about: dict[str, Any], name: str, items: Iterable[dict[str, Any]]) -> str:
+    """``fingerprint(about | {name: list(items)})``, of which no more than one item is held at a time."""
+    before, _, after = _json([about | {name: HERE}]).partition(_json(HERE))
+    found = hashlib.sha256((before + "[").encode())
+    for number, item in enumerate(items):
+        found.update(((", " if number else "") + _json(item)).encode())
+    found.update(("]" + after).encode())
+    return found.hexdigest()[:12]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -40,6 +40,7 @@ SCHEMA = pa.schema(
     ]
 )
 ROWS_AT_A_TIME = 4096  # as dictionaries, which take ten times the room
+SHARED = ("track", "stem", "format", "split", "problem")  # texts that many rows have in common
 LATER = ("parts", "padding", "has_bleed", "problem", "modified")  # columns that older manifests lack
 
 
@@ -125,7 +126,8 @@ def write(uri: str, stems: Iterable[Stem], by: str = "") -> None:
 
 def to_bytes(stems: Iterable[Stem], by: str = "") -> bytes:
     """A manifest as the bytes of its file. ``by``: the command that writes it, and may therefore replace it."""
-    table = pa.Table.from_pylist([asdict(stem) for stem in sorted(stems)], schema=SCHEMA)
+    rows = sorted(stems)
+    table = pa.table({f.name: pa.array([getattr(row, f.name) for row in rows], f.type) for f in SCHEMA}, schema=SCHEMA)
     return parquet_bytes(marked(table, by) if by else table)
 
 
@@ -134,23 +136,37 @@ def read(uri: str) -> list[Stem]:
         table = storage.read_table(uri)
         names = [name for name in SCHEMA.names if name not in LATER or name in table.column_names]
         some = table.select(names).to_batches(max_chunksize=ROWS_AT_A_TIME)
-        return [_stem(row) for batch in some for row in batch.to_pylist()]
+        del table
+        texts: dict[str, str] = {}
+        return [stem for batch in some for stem in _stems(batch, texts)]
     except FileNotFoundError as error:
         raise BadInput(f"{uri}: no such manifest; make one with `raysep scan CORPUS --out {uri}`") from error
     except (pa.ArrowInvalid, KeyError, TypeError) as error:
         raise BadInput(f"{uri}: not a manifest ({error}); make one with `raysep scan CORPUS --out {uri}`") from error
 
 
-def _stem(row: dict[str, Any]) -> Stem:
-    """Of a row of a table; names in the form that a scan gives them."""
-    names = {key: normal(row[key]) for key in ("stem_id", "track", "stem")}
-    return Stem(**row | names | {"parts": tuple(row.get("parts") or ())})
+def _stems(batch: pa.RecordBatch, texts: dict[str, str]) -> Iterator[Stem]:
+    """Of a table's rows; names in the form that a scan gives them. ``texts``: those that were read, so that equal ones are one."""
+
+    def values(name: str) -> Iterable[Any]:
+        read = batch.column(name).to_pylist()
+        if name == "stem_id":
+            return map(normal, read)
+        if name in SHARED:
+            return (texts.setdefault(text, text) for text in (map(normal, read) if name in ("track", "stem") else read))
+        return (tuple(parts or ()) for parts in read) if name == "parts" else read
+
+    names = batch.schema.names
+    return (Stem(**dict(zip(names, row, strict=True))) for row in zip(*map(values, names), strict=True))
 
 
 def digest(stems: Iterable[Stem]) -> str:
     """A fingerprint of the content: equal for the same stems at another address, different when a file changed."""
-    lines = (f"{s.stem_id}\t{s.frames}\t{s.sample_rate}\t{s.channels}\t{s.bytes}\t{s.etag}" for s in sorted(stems))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    found = hashlib.sha256()
+    for number, s in enumerate(sorted(stems)):
+        line = f"{s.stem_id}\t{s.frames}\t{s.sample_rate}\t{s.channels}\t{s.bytes}\t{s.etag}"
+        found.update((("\n" if number else "") + line).encode())
+    return found.hexdigest()
 
 
 def changed(before: Iterable[Stem], now: Iterable[Stem]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
 CSV = ".csv"
 PARQUET = ".parquet"
+HELD_BYTES = 64 << 20  # of a table that becomes a file in memory
 
 
 MAKER = b"raysep.by"
@@ -64,6 +67,21 @@ def parquet_bytes(table: pa.Table) -> bytes:
     stream = io.BytesIO()
     pq.write_table(table, stream)
     return stream.getvalue()
+
+
+def write_parquet(table: pa.Table, uri: str) -> None:
+    """Likewise, written at once or not at all; a large one by way of the disk, so that it is not in memory a second time."""
+    import pyarrow.parquet as pq
+
+    from raysep.corpus import storage
+
+    if table.nbytes <= HELD_BYTES:
+        storage.write_bytes(uri, parquet_bytes(table))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "table.parquet"
+        pq.write_table(table, file)
+        storage.upload(file, uri)
 
 
 def csv_bytes(table: pa.Table) -> bytes:

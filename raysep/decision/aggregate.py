@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raysep.decision.roles import CORPUS, Role
 from raysep.outcome import Outcome
@@ -103,6 +104,17 @@ def with_roles(
     return table.append_column("fold", pa.array(folds, pa.int64()))
 
 
+def in_order(stems: pa.Table) -> pa.Table:
+    """By stem_id; what is in that order is not copied, and else one column after another is."""
+    ids = stems["stem_id"]
+    if pc.all(pc.less_equal(ids[:-1], ids[1:])).as_py() in (True, None):
+        return stems
+    order = pc.sort_indices(ids)
+    schema, columns = stems.schema, {name: stems[name] for name in stems.column_names}
+    del stems, ids
+    return pa.table({name: columns.pop(name).take(order) for name in schema.names}, schema=schema)
+
+
 def numbers(table: pa.Table, name: str) -> np.ndarray:
     """A column as float64 ``(row,)``, null as NaN."""
     return table[name].cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float)
@@ -140,6 +152,28 @@ def _nullable(values: np.ndarray) -> pa.Array:
 
 
 def text_column(table: pa.Table, name: str, default: str | None = None) -> np.ndarray:
-    """A text column as objects, ``default`` where it is missing or null."""
-    values = table[name].to_pylist() if name in table.column_names else [None] * len(table)
-    return np.array([default if value is None else value for value in values], dtype=object)
+    """A text column as objects, of which equal ones are one; ``default`` where it is missing or null."""
+    if name not in table.column_names:
+        return np.full(len(table), default, dtype=object)
+    encoded = table[name].combine_chunks().dictionary_encode()
+    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+    texts = np.array([*encoded.dictionary.to_pylist(), default], dtype=object)
+    return texts[encoded.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)]
+
+
+def coded(texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different texts in their order, and the place of each row's among them ``(row,)``; none may be missing."""
+    encoded = pa.array(texts, pa.string()).dictionary_encode()
+    names = np.array(encoded.dictionary.to_pylist(), dtype=object)
+    order = np.argsort(names, kind="stable")
+    place = np.empty(len(names), dtype=np.int64)
+    place[order] = np.arange(len(names))
+    return names[order], place[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def rows_named(stems: pa.Table, names: Collection[str]) -> np.ndarray:
+    """Which row of ``stems`` each stem_id of ``names`` has ``(name,)``; -1 where it has none."""
+    if not names:
+        return np.zeros(0, dtype=np.int64)
+    found = pc.index_in(pa.array(list(names), pa.string()), value_set=stems["stem_id"].combine_chunks())
+    return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)

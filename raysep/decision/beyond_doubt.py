@@ -20,8 +20,8 @@ def lifted(suspicion: np.ndarray, p_corrupt: np.ndarray, known: np.ndarray) -> t
     order = np.argsort(suspicion, kind="stable")
     rising = np.maximum.accumulate(p_corrupt[order]) if len(order) else p_corrupt
     raised, sure = suspicion.copy(), p_corrupt.copy()
-    for row in np.flatnonzero(known > p_corrupt):
-        place = min(int(np.searchsorted(rising, known[row], side="left")), len(order) - 1)
-        raised[row] = max(suspicion[row], suspicion[order[place]])
-        sure[row] = known[row]
+    rows = np.flatnonzero(known > p_corrupt)
+    place = np.minimum(np.searchsorted(rising, known[rows], side="left"), len(order) - 1)
+    raised[rows] = np.maximum(suspicion[rows], suspicion[order[place]])
+    sure[rows] = known[rows]
     return raised, sure

@@ -14,12 +14,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from raysep.corpus.names import normal
 from raysep.decision.handling.by_word import KEEP, REMOVE
 from raysep.decision.verdicts import METADATA, SCHEMA, summary
 from raysep.errors import BadInput
@@ -95,7 +95,7 @@ def _said(row: dict[str, Any], known: dict[str, str], where: str) -> Said:
 def _refuse_two_words(said: Iterable[Said], uri: str) -> None:
     first: dict[str, Said] = {}
     for each in said:
-        before = first.setdefault(_form(each.stem_id), each)
+        before = first.setdefault(normal(each.stem_id), each)
         if before.verdict != each.verdict:
             raise BadInput(
                 f"--verdicts {uri}: {each.stem_id} is {before.verdict!r} in line {before.line} and {each.verdict!r} in line "
@@ -107,9 +107,18 @@ def _plain(cell: str) -> str:
     return cell.strip().casefold()
 
 
-def _form(name: str) -> str:
-    """One form for a name that file systems and editors write in several."""
-    return unicodedata.normalize("NFC", name)
+def as_csv(said: Iterable[Said]) -> bytes:
+    """The same rows as a CSV of their own, in the order of the stems."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text)
+    rows.writerow(COLUMNS)
+    rows.writerows((each.stem_id, each.verdict, each.note) for each in sorted(said))
+    return text.getvalue().encode()
+
+
+def verdict_of(said: Iterable[Said]) -> dict[str, str]:
+    """stem_id → its verdict."""
+    return {each.stem_id: each.verdict for each in said}
 
 
 # Obeying ------------------------------------------------------------------------------------------------------------
@@ -121,9 +130,9 @@ def obey(decision: pa.Table, said: Sequence[Said]) -> pa.Table:
     A stem that is kept by hand has the weight 1; one that is removed, or used as another label, has none under its own. What
     cannot be obeyed is counted: a stem that is not there, and one that is to be used and could not be read.
     """
-    by_name = {_form(each.stem_id): each for each in said}
-    rows = [(row, by_name.get(_form(row["stem_id"]))) for row in decision.to_pylist()]
-    there = {_form(row["stem_id"]) for row, _ in rows}
+    by_name = {normal(each.stem_id): each for each in said}
+    rows = [(row, by_name.get(normal(row["stem_id"]))) for row in decision.to_pylist()]
+    there = {normal(row["stem_id"]) for row, _ in rows}
     unknown = [each.stem_id for name, each in by_name.items() if name not in there]
     unreadable = [row["stem_id"] for row, word in rows if word and not _possible(row, word)]
     obeyed = [(row, _with_word(row, word) if word and _possible(row, word) else row) for row, word in rows]

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from raysep.decision.samples import Sample
 
-def p_values(calibration: np.ndarray, judged: np.ndarray) -> np.ndarray:
+
+def p_values(calibration: np.ndarray | Sample, judged: np.ndarray) -> np.ndarray:
     """``p = (1 + #{calibration ≥ judged}) / (n + 1)``, ``(judged,)``; small = suspect; 1 throughout when n = 0."""
-    calibration = np.sort(np.asarray(calibration, dtype=float))
-    n = len(calibration)
-    not_below = n - np.searchsorted(calibration, np.asarray(judged, dtype=float), side="left")
-    return (1 + not_below) / (n + 1)
+    known = Sample.of(calibration)
+    return (1 + known.size - known.below(np.asarray(judged, dtype=float))) / (known.size + 1)
 
 
 def adjusted(p: np.ndarray, clean_share: float = 1.0) -> np.ndarray:

@@ -7,9 +7,13 @@ through the same map, fitted on both together, so that they stay exchangeable.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 
+from raysep.decision.aggregate import coded, text_column
 from raysep.decision.roles import PLANTED
 
 LIMIT = 4.0  # robust standard deviations; 8 and 15 were worse in simulation: outliers then outvote the rest
@@ -21,16 +25,18 @@ def peers(table: pa.Table) -> np.ndarray:
 
     The folds' networks differ, and so do the levels of what they give.
     """
-    labels = table["stem"].to_pylist()
-    folds = table["fold"].to_pylist() if "fold" in table.column_names else [0] * len(labels)
-    return np.array([f"{fold}/{label}" for fold, label in zip(folds, labels, strict=True)], dtype=object)
+    labels, label = coded(text_column(table, "stem"))
+    folds = table["fold"].to_numpy() if "fold" in table.column_names else np.zeros(len(label), dtype=np.int64)
+    known, fold = np.unique(folds, return_inverse=True)
+    names = np.array([[f"{number}/{name}" for name in labels] for number in known], dtype=object)
+    return names.reshape(len(known), len(labels))[fold, label]
 
 
 def on_one_scale(table: pa.Table, score: np.ndarray) -> np.ndarray:
     """A score of the rows of a stems' table, comparable within a label over all folds ``(row,)``; of one fold, as it is."""
     if "fold" not in table.column_names or len(table["fold"].unique()) == 1:
         return score
-    judged = np.array([role != PLANTED for role in table["role"].to_pylist()])
+    judged = text_column(table, "role") != PLANTED
     return np.where(np.isfinite(score), standardise(score[:, None], peers(table), judged, limit=np.inf)[:, 0], np.nan)
 
 
@@ -39,7 +45,7 @@ def standardise(values: np.ndarray, labels: np.ndarray, fit: np.ndarray, limit: 
 
     Args:
         values: ``(row, feature)``, NaN or infinite where a probe has no value.
-        labels: stem label of each row, or ``peers``.
+        labels: stem label of each row, or ``peers``; or their numbers.
         fit: bool ``(row,)``, the rows that give centre and spread (corpus and calibration, never planted).
     """
     values = np.where(np.isfinite(values), np.asarray(values, dtype=float), np.nan)
@@ -85,19 +91,25 @@ def centre_and_spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return centre, np.where(spread > 0, spread, 1.0)
 
 
-def informative(values: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+def informative(values: np.ndarray, rows: np.ndarray | None = None, before: set[bytes] | None = None) -> np.ndarray:
     """Which columns ``(feature,)`` vary over ``rows`` and do not repeat an earlier column.
 
-    A probe measured once per stem has the same mean and worst segment: counted twice it would weigh double.
+    A probe measured once per stem has the same mean and worst segment: counted twice it would weigh double. ``before`` holds
+    the earlier columns' digests where not all are given at once.
     """
     seen = np.asarray(values) if rows is None else np.asarray(values)[rows]
     kept = np.zeros(seen.shape[1], dtype=bool)
-    columns: set[bytes] = set()
+    columns: set[bytes] = set() if before is None else before
     for index, column in enumerate(seen.T):
-        fingerprint = np.ascontiguousarray(column).tobytes()
-        kept[index] = bool(np.ptp(column) > 0) and fingerprint not in columns if len(column) else False
-        columns.add(fingerprint)
+        own = digest(column)
+        kept[index] = bool(np.ptp(column) > 0) and own not in columns if len(column) else False
+        columns.add(own)
     return kept
+
+
+def digest(column: np.ndarray) -> bytes:
+    """Equal for equal columns."""
+    return hashlib.sha256(np.ascontiguousarray(column).tobytes()).digest()
 
 
 def mean_suspicion(features: np.ndarray, oriented: np.ndarray) -> np.ndarray:
@@ -108,7 +120,9 @@ def mean_suspicion(features: np.ndarray, oriented: np.ndarray) -> np.ndarray:
     oriented = np.asarray(oriented, dtype=bool)
     if not features.shape[1]:
         return np.zeros(len(features))
-    return -features[:, oriented].mean(axis=1) if oriented.any() else (features**2).mean(axis=1)
+    if not oriented.any():
+        return _sum_of(features, ~oriented, np.square) / features.shape[1]
+    return -_sum_of(features, oriented, np.asarray) / oriented.sum()
 
 
 def shortfall(features: np.ndarray, oriented: np.ndarray) -> np.ndarray:
@@ -120,4 +134,12 @@ def shortfall(features: np.ndarray, oriented: np.ndarray) -> np.ndarray:
     oriented = np.asarray(oriented, dtype=bool)
     if not oriented.any():
         return np.zeros(len(features))
-    return np.sqrt(np.square(np.minimum(features[:, oriented], 0.0)).mean(axis=1))
+    return np.sqrt(_sum_of(features, oriented, lambda column: np.square(np.minimum(column, 0.0))) / oriented.sum())
+
+
+def _sum_of(features: np.ndarray, chosen: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Sum over the chosen columns ``(row,)``, one after another: no second table is made."""
+    total = np.zeros(len(features))
+    for column in np.flatnonzero(chosen):
+        total += of(features[:, column])
+    return total

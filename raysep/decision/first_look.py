@@ -14,7 +14,8 @@ from raysep.decision.aggregate import WORST, numbers, probe_names, text_column
 from raysep.decision.effort import allocate, segment_variance
 from raysep.decision.features import peers, standardise
 from raysep.decision.fusion import can_fuse
-from raysep.decision.verdicts import comparable, fused_suspicion, judged_posterior, trusted_share
+from raysep.decision.suspicion import comparable, fused_suspicion
+from raysep.decision.verdicts import judged_posterior, trusted_share
 
 RIDGE = 0.1  # penalty of the linearisation, a stem: probes repeat each other
 ROLES = ("calibration", "corpus", "planted")

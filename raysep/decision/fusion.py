@@ -26,8 +26,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from raysep.decision.features import shortfall
+from raysep.decision.logistic import Odds
 
-NEWTON_STEPS, TOLERANCE = 50, 1e-8
+LEARNT = 40_000  # corpus stems, of which nothing is known, that a model learns from at most
+AT_ONCE = 1 << 14  # rows
 ROLES = ("calibration", "planted", "corpus")
 FEWEST_TRACKS = 3  # calibration tracks, and
 FEWEST_OF_A_KIND = 2  # planted stems from which an expert of that kind is made
@@ -49,6 +51,8 @@ class Fusion:
         0.5  # log-odds that a standard deviation of the oriented probes' own suspicion is worth; 0 = no prior
     )
     enough: float = 40.0  # calibration stems at which what is learnt from them is half trusted; 0 = fully, however few
+    right: float = 3.0  # calibration stems that one weighs as which a person called right: it is a hard one
+    enough_wrong: float = 20.0  # stems that a person called wrong at which they weigh as much as what was planted
     folds: int = 5
     repeats: int = 3  # fold partitions averaged
 
@@ -67,165 +71,242 @@ def fuse(
     seed: int = 0,
     settings: Fusion | None = None,
     oriented: np.ndarray | None = None,
+    said: np.ndarray | None = None,
 ) -> np.ndarray:
     """Suspicion ``(row,)``: how far from the clean calibration stems, in units of their own spread; higher = more suspect.
 
     Args:
         features: ``(row, feature)``, standardised within label, finite (see ``features.standardise``).
         role: ``"calibration"`` (clean), ``"planted"`` (corrupted on purpose) or ``"corpus"`` (judged).
-        groups: track each row came from; copies of one track share its name.
+        groups: track each row came from, by name or by a number in the order of the names; copies of one track share it.
         kind: of planted rows, so that every planted kind weighs the same; None or empty = all planted alike.
         seed: of the fold partitions. Equal input gives equal output.
         oriented: bool ``(feature,)``, those that are known to fall where a stem is wrong; None = all.
+        said: ``(row,)``, a person's word on corpus rows: 1 = wrong, -1 = right, 0 = nothing; None = nothing of any.
 
     Raises:
         ValueError: too little calibration (see ``can_fuse``).
     """
     settings = settings or Fusion()
-    features, role, groups = np.asarray(features, dtype=float), np.asarray(role), np.asarray(groups).astype(str)
+    features, role, groups = np.asarray(features, dtype=float), np.asarray(role), np.asarray(groups)
     if not can_fuse(role, groups):
         raise ValueError(f"fusion needs {FEWEST_STEMS} calibration stems of {FEWEST_TRACKS} tracks")
-    kind = np.full(len(role), "") if kind is None else np.asarray([name or "" for name in kind])
+    kind = np.full(len(role), "") if kind is None else np.asarray([name or "" for name in kind], dtype=object)
     oriented = np.ones(features.shape[1], dtype=bool) if oriented is None else np.asarray(oriented, dtype=bool)
+    said = np.zeros(len(role)) if said is None else np.asarray(said)
     lacking = shortfall(features, oriented)
     total = np.zeros(len(role))
     for repeat in range(settings.repeats):
         fold = assign_folds(groups, role, settings.folds, np.random.default_rng([seed, repeat]))
         for index in np.unique(fold):
-            held_out = fold == index
-            total[held_out] += _fit_and_score(features, lacking, role, kind, ~held_out, held_out, settings)
+            learnt, times = examples(fold != index, role, said, np.random.default_rng([seed, repeat, int(index)]))
+            model = _fit(features, lacking, role, kind, said, learnt, times, settings)
+            held_out = np.flatnonzero(fold == index)
+            for first in range(0, len(held_out), AT_ONCE):
+                rows = held_out[first : first + AT_ONCE]
+                total[rows] += model(features[rows], lacking[rows])
     return total / settings.repeats
 
 
 def assign_folds(groups: np.ndarray, role: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
     """A fold number per row: whole tracks, the tracks of every role dealt out evenly; independent of row order."""
-    calibration_tracks = len(np.unique(groups[role == "calibration"]))
-    folds = max(2, min(folds, calibration_tracks))
-    fold_of: dict[str, int] = {}
+    names, track = np.unique(groups, return_inverse=True)
+    folds = max(2, min(folds, len(np.unique(track[role == "calibration"]))))
+    fold_of = np.full(len(names), -1)
     for name in ROLES:
-        tracks = [track for track in np.unique(groups[role == name]) if track not in fold_of]
-        for position, track in enumerate(rng.permutation(tracks) if tracks else []):
-            fold_of[str(track)] = position % folds
-    return np.array([fold_of[track] for track in groups])
+        there = np.unique(track[role == name])
+        tracks = there[fold_of[there] < 0]
+        fold_of[rng.permutation(tracks)] = np.arange(len(tracks)) % folds
+    return fold_of[track]
 
 
-def _fit_and_score(
+def examples(
+    fitted: np.ndarray, role: np.ndarray, said: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that a model learns from, and how many each stands for: of the unlabelled ones at most ``LEARNT``, drawn.
+
+    A model of a hundred numbers knows no more from a million stems of which nothing is known.
+    """
+    rows = np.flatnonzero(fitted)
+    unlabelled = (role[rows] == "corpus") & (said[rows] == 0)
+    times = np.ones(len(rows))
+    if (count := int(unlabelled.sum())) > LEARNT:
+        drawn = rng.choice(np.flatnonzero(unlabelled), size=LEARNT, replace=False)
+        kept = ~unlabelled
+        kept[drawn] = True
+        times[drawn] = count / LEARNT
+        rows, times = rows[kept], times[kept]
+    return rows, times
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A model in standard deviations of the clean stems that it was fitted on, so that models can be added."""
+
+    odds: Odds
+    centre: float
+    spread: float
+
+    @classmethod
+    def of(cls, odds: Odds, clean: np.ndarray, prior: np.ndarray | float = 0.0) -> _Scaled:
+        values = odds(clean) + prior
+        return cls(odds, float(values.mean()), max(float(values.std()), 1e-6))
+
+    def __call__(self, columns: np.ndarray, prior: np.ndarray | float = 0.0) -> np.ndarray:
+        return (self.odds(columns) + prior - self.centre) / self.spread
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What one fold's examples teach."""
+
+    columns: Columns
+    prior: tuple[float, float, float]  # what a standard deviation is worth, and the clean stems' centre and spread
+    together: _Scaled
+    experts: tuple[_Scaled, ...]
+    voice: tuple[float, float, float]  # of the experts, likewise
+
+    def __call__(self, features: np.ndarray, lacking: np.ndarray) -> np.ndarray:
+        columns = self.columns(features)
+        suspicion = self.together(columns, _scaled(lacking, self.prior))
+        return suspicion + _scaled(loudest(self.experts, columns), self.voice) if self.experts else suspicion
+
+
+def _fit(
     features: np.ndarray,
     lacking: np.ndarray,
     role: np.ndarray,
     kind: np.ndarray,
-    fitted: np.ndarray,
-    scored: np.ndarray,
+    said: np.ndarray,
+    learnt: np.ndarray,
+    times: np.ndarray,
     settings: Fusion,
-) -> np.ndarray:
-    clean = fitted & (role == "calibration")
+) -> _Model:
+    role, kind, said, lacking = role[learnt], kind[learnt], said[learnt], lacking[learnt]
+    clean = role == "calibration"
     trust = clean.sum() / (clean.sum() + settings.enough)
-    weights = example_weights(np.where(fitted, role, ""), kind, settings.unlabelled)
+    weights = example_weights(role, kind, settings, said)
     used = weights > 0
-    columns = expand(features, clean, fitted, settings)
-    prior = settings.prior * _in_deviations(lacking, clean)
+    taken = Columns.of(features[learnt], clean, times, settings)
+    columns = taken(features[learnt])
+    prior = (settings.prior, *_in_deviations(lacking[clean]))
+    before = _scaled(lacking, prior)
     # The weights sum to the number of stems, so that the penalty means the same for any corpus size.
-    together = logistic(columns, used, ~clean, weights * used.sum() * trust, settings.penalty, prior)
-    suspicion = _in_deviations(together, clean)
-    if settings.experts:
-        alone = _experts(columns[:, :-1], clean, fitted & (role == "planted"), kind, settings)
-        suspicion = suspicion if alone is None else suspicion + trust * settings.experts * _in_deviations(alone, clean)
-    return suspicion[scored]
+    weights *= times[used].sum() * trust
+    positive = ~clean & (said >= 0)
+    odds = Odds.fitted(columns[used], positive[used], weights[used], settings.penalty, before[used])
+    together = _Scaled.of(odds, columns[clean], before[clean])
+    experts = _experts(columns, clean, role == "planted", kind, settings) if settings.experts else ()
+    alone = _in_deviations(loudest(experts, columns[clean])) if experts else (0.0, 1.0)
+    return _Model(taken, prior, together, experts, (trust * settings.experts, *alone))
 
 
 def _experts(
     columns: np.ndarray, clean: np.ndarray, planted: np.ndarray, kind: np.ndarray, settings: Fusion
-) -> np.ndarray | None:
-    """The loudest of one model per planted kind: what is typical of one fault must not be averaged with the others."""
-    from scipy.special import logsumexp
-
+) -> tuple[_Scaled, ...]:
+    """One model per planted kind, which knows nothing of novelty."""
     voices = []
     for name in np.unique(kind[planted]):
         own = planted & (kind == name)
         if own.sum() >= FEWEST_OF_A_KIND:
             weights = EXPERT_WEIGHT * np.where(clean, 0.5 / clean.sum(), np.where(own, 0.5 / own.sum(), 0.0))
-            voices.append(_in_deviations(logistic(columns, clean | own, own, weights, settings.expert_penalty), clean))
-    return logsumexp(voices, axis=0) if voices else None
+            rows = clean | own
+            odds = Odds.fitted(columns[rows, :-1], own[rows], weights[rows], settings.expert_penalty)
+            voices.append(_Scaled.of(odds, columns[clean, :-1]))
+    return tuple(voices)
 
 
-def logistic(
-    columns: np.ndarray,
-    used: np.ndarray,
-    positive: np.ndarray,
-    weights: np.ndarray,
-    penalty: float,
-    prior: np.ndarray | None = None,
-) -> np.ndarray:
-    """Log-odds of being positive ``(row,)``, for all rows, of a ridge logistic model fitted on the used ones.
+def loudest(experts: tuple[_Scaled, ...], columns: np.ndarray) -> np.ndarray:
+    """The loudest expert's voice ``(row,)``: what is typical of one fault must not be averaged with the others."""
+    from scipy.special import logsumexp
 
-    ``prior (row,)``: log-odds that are there before anything is learnt; the model learns what to add. By Newton's method:
-    the problem is strictly convex, a hundred columns wide at most, and scikit-learn's own takes no such offset.
+    return logsumexp([expert(columns[:, :-1]) for expert in experts], axis=0)
+
+
+def _in_deviations(clean: np.ndarray) -> tuple[float, float]:
+    """Centre and spread of the clean rows."""
+    return float(clean.mean()), max(float(clean.std()), 1e-6)
+
+
+def _scaled(values: np.ndarray, by: tuple[float, float, float]) -> np.ndarray:
+    worth, centre, spread = by
+    return worth * ((values - centre) / spread)
+
+
+def example_weights(role: np.ndarray, kind: np.ndarray, settings: Fusion, said: np.ndarray | None = None) -> np.ndarray:
+    """Half of the weight on what is clean, half on the positives: planted (each kind alike) and corpus.
+
+    Stems that a person called right are among the clean. The n that were called wrong take n / (n + ``enough_wrong``) of what is
+    planted. Neither is among the unlabelled.
     """
-    prior = np.zeros(len(columns)) if prior is None else prior
-    x = np.column_stack([columns, np.ones(len(columns))])
-    fitted, target, weight = x[used], positive[used].astype(float), weights[used]
-    ridge = np.append(np.full(columns.shape[1], penalty), 0.0)  # the intercept is free
-    slope = np.zeros(x.shape[1])
-
-    def loss(slope: np.ndarray) -> float:
-        odds = fitted @ slope + prior[used]
-        return float(weight @ (np.logaddexp(0, odds) - target * odds) + 0.5 * ridge @ slope**2)
-
-    reached = loss(slope)
-    for _ in range(NEWTON_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(fitted @ slope + prior[used], -35, 35)))
-        gradient = fitted.T @ (weight * (p - target)) + ridge * slope
-        curvature = (fitted.T * np.maximum(weight * p * (1 - p), 1e-12)) @ fitted + np.diag(ridge)
-        step = np.linalg.solve(curvature, gradient)
-        while (found := loss(slope - step)) > reached and np.abs(step).max() > TOLERANCE:
-            step /= 2
-        slope, reached = slope - step, found
-        if np.abs(step).max() <= TOLERANCE:
-            break
-    return x @ slope + prior
-
-
-def _in_deviations(values: np.ndarray, clean: np.ndarray) -> np.ndarray:
-    """In standard deviations of the clean rows the models were fitted on, so that models can be added."""
-    return (values - values[clean].mean()) / max(float(values[clean].std()), 1e-6)
-
-
-def example_weights(role: np.ndarray, kind: np.ndarray, unlabelled: float) -> np.ndarray:
-    """Half of the weight on clean calibration, half on the positives: planted (each kind alike) and corpus."""
+    said = np.zeros(len(role)) if said is None else said
     weights = np.zeros(len(role))
     calibration, planted, corpus = (role == name for name in ROLES)
-    weights[calibration] = 0.5 / max(1, calibration.sum())
+    right, wrong, corpus = corpus & (said < 0), corpus & (said > 0), corpus & (said == 0)
+    clean = calibration + settings.right * right
+    weights += 0.5 * clean / max(1.0, clean.sum())
+    by_hand = wrong.sum() / (wrong.sum() + settings.enough_wrong) if wrong.any() else 0.0
+    unlabelled = settings.unlabelled
     if not planted.any():
-        unlabelled = 1.0
+        unlabelled, by_hand = 1.0 - by_hand, float(wrong.any())
     if not corpus.any():
         unlabelled = 0.0
+    known = 0.5 * (1 - unlabelled)
+    weights[wrong] = known * by_hand / max(1, wrong.sum())
     names = np.unique(kind[planted])
     for name in names:
         same = planted & (kind == name)
-        weights[same] = 0.5 * (1 - unlabelled) / len(names) / same.sum()
+        weights[same] = known * (1 - by_hand) / len(names) / same.sum()
     weights[corpus] = 0.5 * unlabelled / max(1, corpus.sum())
     return weights
 
 
-def expand(features: np.ndarray, clean: np.ndarray, fitted: np.ndarray, settings: Fusion) -> np.ndarray:
-    """Columns of the logistic model ``(row, 2·feature + 1)``: values, halved squares, novelty."""
-    centre = features[clean].mean(axis=0)
-    spread = np.maximum(features[clean].std(axis=0), 0.25)  # a handful of stems may agree by chance
-    values = np.clip((features - centre) / spread, -4.0, 4.0)
-    distance = novelty(values, clean, settings.shrinkage)
-    distance -= np.median(distance[clean])
-    distance /= max(distance[fitted].std(), 1e-9)
-    return np.column_stack([values, (values**2 - 1) / 2, settings.novelty * distance])
+@dataclass(frozen=True)
+class Columns:
+    """Features to the columns of the logistic model ``(row, 2·feature + 1)``: values, halved squares, novelty."""
+
+    centre: np.ndarray  # (feature,)
+    spread: np.ndarray
+    shape: tuple[np.ndarray, np.ndarray]  # centre and covariance of the clean values
+    usual: float  # distance of a clean stem
+    worth: float  # of what is beyond that
+
+    @classmethod
+    def of(cls, features: np.ndarray, clean: np.ndarray, times: np.ndarray, settings: Fusion) -> Columns:
+        """From the rows ``(row, feature)`` that are learnt from, each of which stands for ``times (row,)`` stems."""
+        centre = features[clean].mean(axis=0)
+        spread = np.maximum(features[clean].std(axis=0), 0.25)  # a handful of stems may agree by chance
+        values = _clipped(features, centre, spread)
+        shape = shape_of(values[clean], settings.shrinkage)
+        distance = novelty(values, *shape)
+        usual = float(np.median(distance[clean]))
+        around = distance - times @ distance / times.sum()
+        worth = settings.novelty / max(float(np.sqrt(times @ around**2 / times.sum())), 1e-9)
+        return cls(centre, spread, shape, usual, worth)
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        values = _clipped(features, self.centre, self.spread)
+        distance = self.worth * (novelty(values, *self.shape) - self.usual)
+        return np.column_stack([values, (values**2 - 1) / 2, distance])
 
 
-def novelty(values: np.ndarray, clean: np.ndarray, shrinkage: float) -> np.ndarray:
-    """Log of the mean squared Mahalanobis distance ``(row,)`` to the clean rows of ``values (row, feature)``.
+def _clipped(features: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    return np.clip((features - centre) / spread, -4.0, 4.0)
+
+
+def shape_of(clean: np.ndarray, shrinkage: float) -> tuple[np.ndarray, np.ndarray]:
+    """Centre ``(feature,)`` and covariance ``(feature, feature)`` of the clean rows ``(row, feature)``.
 
     The covariance of forty stems in forty dimensions is singular; shrinking it halfway to the identity keeps the
     correlated probes (three losses of one separator) from counting three times, and inverts well.
     """
-    centred = values - values[clean].mean(axis=0)
-    covariance = centred[clean].T @ centred[clean] / max(1, clean.sum() - 1)
-    covariance = (1 - shrinkage) * covariance + shrinkage * np.eye(values.shape[1])
+    centre = clean.mean(axis=0)
+    covariance = (clean - centre).T @ (clean - centre) / max(1, len(clean) - 1)
+    return centre, (1 - shrinkage) * covariance + shrinkage * np.eye(clean.shape[1])
+
+
+def novelty(values: np.ndarray, centre: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Log of the mean squared Mahalanobis distance ``(row,)`` of ``values (row, feature)`` to the clean rows."""
+    centred = values - centre
     whitened = np.linalg.solve(covariance, centred.T)
     return np.log((centred * whitened.T).sum(axis=1) / max(1, values.shape[1]) + 0.1)

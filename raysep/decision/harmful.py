@@ -16,13 +16,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from raysep.decision.fusion import logistic
+from raysep.decision.logistic import Odds
 from raysep.decision.roles import PLANTED
 
 PENALTY = (
     30.0  # ridge, on standardised features, against examples that weigh ``WEIGHT`` in all: as the fusion's experts
 )
 WEIGHT = 100.0
+AT_ONCE = 1 << 14  # rows
 FEWEST = 4  # planted stems of a kind that harms, and of one that does not, from which it can be told
 
 
@@ -52,12 +53,14 @@ def expected_harm(features: np.ndarray, role: np.ndarray, kind: np.ndarray, harm
     alike = np.array([(kind[examples] == name).sum() for name in kind[examples]])
     harmful, harmless = harm / alike, (1 - harm) / alike
     weights = WEIGHT / 2 * np.concatenate([harmful / harmful.sum(), harmless / harmless.sum()])
+    columns = _columns(features[examples])
+    # The examples stand twice: as what harms, and as what does not.
+    twice, positive = np.concatenate([columns, columns]), np.arange(2 * len(examples)) < len(examples)
+    odds = Odds.fitted(twice, positive, weights, PENALTY)
+    parts = (features[first : first + AT_ONCE] for first in range(0, len(features), AT_ONCE))
+    return np.concatenate([1 / (1 + np.exp(-odds(_columns(part)))) for part in parts])
+
+
+def _columns(features: np.ndarray) -> np.ndarray:
     values = np.clip(features, -4.0, 4.0)
-    columns = np.column_stack([values, (values**2 - 1) / 2])
-    # The examples stand twice at the front: as what harms, and as what does not.
-    stacked = np.concatenate([columns[examples], columns[examples], columns])
-    count = len(examples)
-    used = np.arange(len(stacked)) < 2 * count
-    positive = np.arange(len(stacked)) < count
-    odds = logistic(stacked, used, positive, np.concatenate([weights, np.zeros(len(columns))]), PENALTY)
-    return 1 / (1 + np.exp(-odds[2 * count :]))
+    return np.column_stack([values, (values**2 - 1) / 2])

@@ -7,13 +7,69 @@ with f from the judged stems themselves: cautious, since a few dozen clean stems
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
+from raysep.decision.kernels import kernel_sum
+from raysep.decision.samples import Sample
+
+QUARTILES = np.array([0.25, 0.75])
 UNSEEN = 3  # pseudo calibration stems above all scores
+
+Scores = np.ndarray | Sample
+
+
+@dataclass(frozen=True)
+class Densities:
+    """The densities of calibration and planted scores at the scores ``at (m,)``, each made once."""
+
+    clean: Sample
+    corrupted: Sample
+    at: np.ndarray
+    counts: np.ndarray | None = None  # how often each of ``at`` counts; None = once
+
+    @cached_property
+    def _inside(self) -> np.ndarray:
+        lowest, highest = zip(
+            *((each.values[0], each.values[-1]) for each in (self.clean, self.corrupted)), strict=True
+        )
+        return np.clip(self.at, min(lowest), max(highest))
+
+    @cached_property
+    def _scale(self) -> tuple[float, float]:
+        return _scale(self.clean, self.corrupted)
+
+    @cached_property
+    def _of_clean(self) -> np.ndarray:
+        return _density(self.clean, self._inside, *self._scale)
+
+    def ratio(self, strong: float | None = None) -> np.ndarray:
+        """See ``likelihood_ratio``."""
+        of_corrupted = _density(self.corrupted, self._inside, *self._scale, strong)
+        return np.exp(monotone(self._inside, np.log(of_corrupted) - np.log(self._of_clean), self.counts))
+
+    def strong_part(self, rounds: int = 200) -> float:
+        """How many of the judged stems' faults are like the more suspect half of the planted ones, 0 … 1.
+
+        What is planted is of all strengths in equal parts; what is wrong in a corpus may be strong throughout, as wrong labels
+        are. Maximum likelihood of a mixture of three densities, clean, weak and strong, by expectation and maximisation.
+        """
+        halves = [_density(half, self._inside, *self._scale) for half in self.corrupted.halves()]
+        densities = np.stack([self._of_clean, *halves])
+        share = np.full(len(self.at), 1 / len(self.at)) if self.counts is None else self.counts / self.counts.sum()
+        part = np.full(3, 1 / 3)
+        for _ in range(rounds):
+            joint = part[:, None] * densities
+            before, part = part, (joint / joint.sum(axis=0)) @ share
+            if np.abs(part - before).max() < 1e-5:
+                break
+        return float(part[2] / max(part[1] + part[2], 1e-300))
 
 
 def likelihood_ratio(
-    clean: np.ndarray, corrupted: np.ndarray, at: np.ndarray, strong: float | None = None
+    clean: Scores, corrupted: Scores, at: np.ndarray, strong: float | None = None, counts: np.ndarray | None = None
 ) -> np.ndarray:
     """``f₁(s) / f₀(s)`` at the scores ``at (m,)``, non-decreasing in s: kernel densities, then pool-adjacent-violators.
 
@@ -24,35 +80,30 @@ def likelihood_ratio(
     Args:
         clean, corrupted: calibration ``(n,)`` and planted ``(k,)`` scores.
         strong: how much of f₁ the more suspect half of the planted stems makes up; None = as they are, alike.
+        counts: how often each of ``at`` counts ``(m,)``; None = once.
     """
-    inside = _inside(clean, corrupted, at)
-    return np.exp(monotone(inside, _log_ratio(clean, corrupted, inside, strong)))
+    return Densities(Sample.of(clean), Sample.of(corrupted), at, counts).ratio(strong)
 
 
 def largest_ratio(clean: np.ndarray, corrupted: np.ndarray, strong: float | None = None, places: int = 1001) -> float:
     """The most that ``likelihood_ratio`` can give at any score: the largest ratio of the densities, before they are pooled."""
     known = np.concatenate([clean, corrupted])
     at = np.concatenate([known, np.linspace(known.min(), known.max(), places)])
-    return float(np.exp(_log_ratio(clean, corrupted, at, strong).max()))
+    ours, theirs = Sample.of(clean), Sample.of(corrupted)
+    scale = _scale(ours, theirs)
+    return float(np.max(_density(theirs, at, *scale, strong) / _density(ours, at, *scale)))
 
 
-def strong_part(clean: np.ndarray, corrupted: np.ndarray, judged: np.ndarray, rounds: int = 200) -> float:
-    """How many of the judged stems' faults are like the more suspect half of the planted ones, 0 … 1.
-
-    What is planted is of all strengths in equal parts; what is wrong in a corpus may be strong throughout, as wrong labels
-    are. Maximum likelihood of a mixture of three densities, clean, weak and strong, by expectation and maximisation.
-    """
-    inside = _inside(clean, corrupted, judged)
-    scale = _scale(clean, corrupted)
-    halves = [corrupted[strong] for strong in (~_is_strong(corrupted), _is_strong(corrupted))]
-    densities = np.stack([_density(sample, inside, *scale) for sample in (clean, *halves)])
-    part = np.full(3, 1 / 3)
-    for _ in range(rounds):
-        joint = part[:, None] * densities
-        before, part = part, (joint / joint.sum(axis=0)).mean(axis=1)
-        if np.abs(part - before).max() < 1e-5:
-            break
-    return float(part[2] / max(part[1] + part[2], 1e-300))
+def bandwidth(clean: Scores, corrupted: Scores | None = None) -> float:
+    """The narrowest kernel's that any of the densities above is made with."""
+    clean = Sample.of(clean)
+    if corrupted is None or not len(Sample.of(corrupted).values):
+        return _bandwidth(clean.size, clean.spread, clean.quantiles(QUARTILES), 2 * max(clean.spread, 1e-9))
+    corrupted = Sample.of(corrupted)
+    _, width = _scale(clean, corrupted)
+    each = (clean, corrupted, *corrupted.halves())
+    known = [sample for sample in each if len(sample.values)]
+    return min(_bandwidth(s.size, s.spread, s.quantiles(QUARTILES), width) for s in known)
 
 
 def posterior(ratio: np.ndarray, share: float) -> np.ndarray:
@@ -76,59 +127,48 @@ def posterior_without_planted(calibration: np.ndarray, judged: np.ndarray, share
     return np.clip(1 - (1 - share) * (1 - fraction) / fraction * m / (n + 1), 0.0, 1.0)
 
 
-def monotone(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The non-decreasing function of the score nearest to ``values (m,)`` in least squares; equal scores, equal value."""
+def monotone(scores: np.ndarray, values: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+    """The non-decreasing function of the score nearest to ``values (m,)`` in least squares; equal scores, equal value.
+
+    ``counts``: how often each score counts; None = once.
+    """
     from sklearn.isotonic import isotonic_regression
 
-    unique, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    means = np.bincount(inverse, weights=values, minlength=len(unique)) / counts
-    return np.asarray(isotonic_regression(means, sample_weight=counts.astype(float)))[inverse]
+    counts = np.ones(len(scores)) if counts is None else counts
+    unique, inverse = np.unique(scores, return_inverse=True)
+    weight = np.bincount(inverse, weights=counts, minlength=len(unique))
+    means = np.bincount(inverse, weights=counts * values, minlength=len(unique)) / weight
+    return np.asarray(isotonic_regression(means, sample_weight=weight))[inverse]
 
 
-def _inside(clean: np.ndarray, corrupted: np.ndarray, at: np.ndarray) -> np.ndarray:
-    known = np.concatenate([clean, corrupted])
-    return np.clip(at, known.min(), known.max())
-
-
-def _scale(clean: np.ndarray, corrupted: np.ndarray) -> tuple[float, float]:
+def _scale(clean: Sample, corrupted: Sample) -> tuple[float, float]:
     """Where all scores lie, and twice how far they spread."""
-    known = np.concatenate([clean, corrupted])
-    return float(known.mean()), 2 * max(float(known.std()), 1e-9)
+    known, counts = (np.concatenate([getattr(s, name) for s in (clean, corrupted)]) for name in ("values", "counts"))
+    centre = float(counts @ known / counts.sum())
+    return centre, 2 * max(float(np.sqrt(counts @ np.square(known - centre) / counts.sum())), 1e-9)
 
 
-def _is_strong(corrupted: np.ndarray) -> np.ndarray:
-    """``(k,)``: whether a planted stem is of the more suspect half, by its rank; the middle one of an odd number is."""
-    return np.argsort(np.argsort(corrupted, kind="stable")) >= len(corrupted) // 2
-
-
-def _log_ratio(clean: np.ndarray, corrupted: np.ndarray, at: np.ndarray, strong: float | None) -> np.ndarray:
-    scale, weight = _scale(clean, corrupted), None
-    if strong is not None:
-        is_strong = _is_strong(corrupted)
-        weight = np.where(is_strong, strong / is_strong.sum(), (1 - strong) / max(1, (~is_strong).sum()))
-    return np.log(_density(corrupted, at, *scale, weight)) - np.log(_density(clean, at, *scale))
-
-
-def _density(
-    sample: np.ndarray, at: np.ndarray, centre: float, width: float, weight: np.ndarray | None = None
-) -> np.ndarray:
+def _density(sample: Sample, at: np.ndarray, centre: float, width: float, strong: float | None = None) -> np.ndarray:
     """Gaussian kernel density with Silverman's robust bandwidth (1986, eq. 3.30), and the pseudo-stem.
 
-    With weights that sum to 1 the sample counts as ``1 / Σ weight²`` stems (Kish).
+    ``strong``: how much of it the upper half makes up. With weights that sum to 1 the sample counts as ``1 / Σ weight²``
+    stems (Kish).
     """
-    if weight is None:
-        count, spread, (low, high) = float(len(sample)), float(sample.std()), np.quantile(sample, [0.25, 0.75])
-        weight = np.full(len(sample), 1 / len(sample))
+    values = sample.values
+    if strong is None:
+        weight, count, spread = sample.counts / sample.size, sample.size, sample.spread
+        quartiles = sample.quantiles(QUARTILES)
     else:
-        count, order = 1 / float(np.square(weight).sum()), np.argsort(sample)
-        spread = float(np.sqrt(weight @ np.square(sample - weight @ sample)))
-        passed = np.searchsorted(np.cumsum(weight[order]), [0.25, 0.75])
-        low, high = sample[order][np.minimum(passed, len(sample) - 1)]
-    spreads = [each for each in (spread, float(high - low) / 1.349) if each > 0]
-    bandwidth = max(1.06 * min(spreads, default=0.0) * count**-0.2, 1e-3 * width)
-    kernels = _normal((at[:, None] - sample) / bandwidth) @ weight / bandwidth
-    return (count * kernels + _normal((at - centre) / width) / width) / (count + 1)
+        parts = ((1 - strong, sample.weak), (strong, sample.counts - sample.weak))
+        weight = np.sum([share * part / max(1.0, part.sum()) for share, part in parts], axis=0)
+        count = 1 / float(np.sum([part.sum() * (share / max(1.0, part.sum())) ** 2 for share, part in parts]))
+        spread = float(np.sqrt(weight @ np.square(values - weight @ values)))
+        passed = np.searchsorted(np.cumsum(weight), QUARTILES)
+        quartiles = values[np.minimum(passed, len(values) - 1)]
+    kernels = kernel_sum(values, weight, _bandwidth(count, spread, quartiles, width), at)
+    return (count * kernels + np.exp(-0.5 * ((at - centre) / width) ** 2) / np.sqrt(2 * np.pi) / width) / (count + 1)
 
 
-def _normal(z: np.ndarray) -> np.ndarray:
-    return np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+def _bandwidth(count: float, spread: float, quartiles: np.ndarray, width: float) -> float:
+    spreads = [each for each in (spread, float(quartiles[1] - quartiles[0]) / 1.349) if each > 0]
+    return max(1.06 * min(spreads, default=0.0) * count**-0.2, 1e-3 * width)

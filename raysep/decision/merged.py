@@ -17,7 +17,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pyarrow as pa
 
-from raysep.decision.other_label import Evidence, Found, likeness
+from raysep.decision.aggregate import rows_named, text_column
+from raysep.decision.other_label import Evidence, Found, likeness, places_of
 from raysep.decision.roles import CALIBRATION, CORPUS
 from raysep.outcome import Outcome
 
@@ -51,8 +52,9 @@ def holds_a_silent_one(
     if not len(silent) or not like:
         return found, whose
     members: dict[str, list[int]] = {}
+    beside = set(tracks[silent].tolist())
     for row in np.flatnonzero(candidates).tolist():
-        if row not in explained:
+        if tracks[row] in beside and row not in explained:
             members.setdefault(tracks[row], []).append(row)
     excess = {int(label): _excess(own, like, clean, int(label)) for label in np.unique(own[silent])}
     for row in silent.tolist():
@@ -74,27 +76,23 @@ def beside_silent_ones(
     """
     if not evidence.enough or "role" not in stems.column_names:
         return {}
-    place = {label: k for k, label in enumerate(evidence.labels)}
-    stem_ids, tracks, labels, role, outcome = (
-        stems[name].to_pylist() for name in ("stem_id", "track", "stem", "role", "outcome")
-    )
-    own = np.array([place.get(label, -1) for label in labels], dtype=int)
-    scored = (np.array(outcome, dtype=object) == Outcome.SCORED) & (own >= 0)
-    role = np.array(role, dtype=object)
-    like = {name: likeness(stems, name, len(place)) for name in evidence.apart}
+    own = places_of(stems, evidence)
+    tracks, labels, role, outcome = (text_column(stems, name) for name in ("track", "stem", "role", "outcome"))
+    scored = (outcome == Outcome.SCORED) & (own >= 0)
+    like = {name: likeness(stems, name, len(evidence.labels)) for name in evidence.apart}
     wrong = np.where(own >= 0, wrong, np.nan)
-    explained = {row for row, stem_id in enumerate(stem_ids) if stem_id in exchanged and exchanged[stem_id].sure}
+    sure = [stem_id for stem_id, each in exchanged.items() if each.sure]
     found, whose = holds_a_silent_one(
-        np.array(tracks, dtype=object),
+        tracks,
         own,
         like,
         scored & (role == CALIBRATION),
         scored & (role == CORPUS),
         wrong,
-        explained,
+        set(rows_named(stems, sure).tolist()),
     )
     return {
-        stem_ids[row]: (
+        stems["stem_id"][row].as_py(): (
             float(found[row]),
             f"the track's {labels[whose[row]]} is silent and may be in it (P {found[row]:.2f})",
         )

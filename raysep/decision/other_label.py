@@ -23,13 +23,13 @@ Clean stems are those of the calibration; neither the kinds of planted faults no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
 
+from raysep.decision.aggregate import coded, text_column
 from raysep.decision.roles import CALIBRATION
 from raysep.outcome import Outcome
 
@@ -72,11 +72,11 @@ def other_labels(stems: pa.Table, evidence: Evidence) -> dict[str, Found]:
     """
     if not evidence.enough or "role" not in stems.column_names:
         return {}
-    place = {label: k for k, label in enumerate(evidence.labels)}
-    stem_ids, tracks, labels = (stems[name].to_pylist() for name in ("stem_id", "track", "stem"))
-    own = np.array([place.get(label, -1) for label in labels], dtype=int)
-    scored = (np.array(stems["outcome"].to_pylist(), dtype=object) == Outcome.SCORED) & (own >= 0)
-    clean = scored & (np.array(stems["role"].to_pylist(), dtype=object) == CALIBRATION)
+    place = evidence.labels
+    stem_ids, tracks = stems["stem_id"], text_column(stems, "track")
+    own = places_of(stems, evidence)
+    scored = (text_column(stems, "outcome") == Outcome.SCORED) & (own >= 0)
+    clean = scored & (text_column(stems, "role") == CALIBRATION)
     margin = {name: margins(likeness(stems, name, len(place))) for name in evidence.sources}
     first = np.stack([np.where(np.isnan(each), -np.inf, each).argmax(axis=1) for each in margin.values()])
     known = np.stack([np.isfinite(each).all(axis=1) for each in margin.values()]).all(axis=0)
@@ -89,25 +89,31 @@ def other_labels(stems: pa.Table, evidence: Evidence) -> dict[str, Found]:
 
     away = {row: int(first[0, row]) for row in np.flatnonzero(agreed).tolist() if exceeds(row, False)}
     like = {name: likeness(stems, name, len(place)) for name in evidence.apart}
-    told = _exchanged(evidence, stem_ids, tracks, own, like, scored, clean, away)
+    told = _exchanged(evidence, tracks, own, like, scored, clean, away)
     for row, label in away.items():
-        if stem_ids[row] not in told and exceeds(row, True):
+        if row not in told and exceeds(row, True):
             words = _words(evidence, {name: each[row, label] for name, each in margin.items()}, evidence.labels[label])
-            told[stem_ids[row]] = Found(evidence.labels[label], words)
-    return told
+            told[row] = Found(evidence.labels[label], words)
+    return {stem_ids[row].as_py(): each for row, each in told.items()}
+
+
+def places_of(stems: pa.Table, evidence: Evidence) -> np.ndarray:
+    """``(row,)``: the place of each stem's label among those of the evidence; -1 for another."""
+    place = {label: k for k, label in enumerate(evidence.labels)}
+    names, label = coded(text_column(stems, "stem"))
+    return np.array([place.get(name, -1) for name in names], dtype=int)[label]
 
 
 def _exchanged(
     evidence: Evidence,
-    stem_ids: list[str],
-    tracks: list[str],
+    tracks: np.ndarray,
     own: np.ndarray,
     like: Mapping[str, np.ndarray],
     scored: np.ndarray,
     clean: np.ndarray,
     away: Mapping[int, int],
-) -> dict[str, Found]:
-    """stem_id → the label of the stem that it was exchanged with, by both together; the surest pair of a stem counts.
+) -> dict[int, Found]:
+    """Row → the label of the stem that it was exchanged with, by both together; the surest pair of a stem counts.
 
     Not where a stem lies further towards a third label than clean stems are drawn (``away``, row → label).
     """
@@ -115,7 +121,7 @@ def _exchanged(
     usual, judged = (pairs_of(tracks, own, known & rows) for rows in (clean, ~clean))
     if len(usual) < FEWEST_PAIRS:
         return {}
-    told: dict[str, Found] = {}
+    told: dict[int, Found] = {}
     sum_of = {name: (exchange(each, own, usual), exchange(each, own, judged)) for name, each in like.items()}
     exceeds = [
         found > abs(float(np.quantile(of_clean, FOREIGN, method="higher"))) for of_clean, found in sum_of.values()
@@ -123,7 +129,7 @@ def _exchanged(
     sure = np.sum([found / of_clean.std() for of_clean, found in sum_of.values()], axis=0)
     for number in sorted(np.flatnonzero(np.all(exceeds, axis=0)).tolist(), key=lambda k: (-sure[k], k)):
         pair = judged[number].tolist()
-        if any(stem_ids[row] in told or away.get(row, own[mate]) != own[mate] for row, mate in (pair, pair[::-1])):
+        if any(row in told or away.get(row, own[mate]) != own[mate] for row, mate in (pair, pair[::-1])):
             continue
         by = ", ".join(
             f"{found[number]:.3g} {evidence.sources[name][1]} by {evidence.sources[name][0]}"
@@ -132,17 +138,23 @@ def _exchanged(
         for row, other in (pair, pair[::-1]):
             label = evidence.labels[own[other]]
             words = f"exchanged with the track's {label} (together {by})"
-            told[stem_ids[row]] = Found(label, words, 1 - 1 / (len(usual) + 1))
+            told[row] = Found(label, words, 1 - 1 / (len(usual) + 1))
     return told
 
 
-def pairs_of(tracks: list[str], own: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The pairs of the given rows that are of one track and of two labels, ``(pair, 2)``."""
-    members: dict[str, list[int]] = {}
-    for row in np.flatnonzero(rows).tolist():
-        members.setdefault(tracks[row], []).append(row)
-    found = [pair for rows_of in members.values() for pair in combinations(rows_of, 2) if own[pair[0]] != own[pair[1]]]
-    return np.array(found, dtype=int).reshape(len(found), 2)
+def pairs_of(tracks: Sequence[str] | np.ndarray, own: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The pairs of the given rows that are of one track and of two labels, ``(pair, 2)``; by the track that is met first."""
+    where = np.flatnonzero(rows)
+    _, track = coded(np.asarray(tracks, dtype=object)[where])
+    track = np.unique(track, return_index=True)[1][track]  # the place where it is met first
+    order = np.argsort(track, kind="stable")
+    found = [np.zeros((0, 3), dtype=np.int64)]
+    for ahead in range(1, int(np.bincount(track).max(initial=0))):  # as many as a track has stems
+        first, second = order[:-ahead], order[ahead:]
+        both = (track[first] == track[second]) & (own[where[first]] != own[where[second]])
+        found.append(np.column_stack([track[first], where[first], where[second]])[both])
+    pairs = np.concatenate(found)
+    return pairs[np.lexsort(pairs.T[::-1])][:, 1:]
 
 
 def exchange(like: np.ndarray, own: np.ndarray, pairs: np.ndarray) -> np.ndarray:
@@ -159,8 +171,8 @@ def why_none(stems: pa.Table, evidence: Evidence) -> str:
             "the scores do not say what a stem is like by two sources that never saw the corpus (a run of an earlier raysep, or a "
             "reference too small for distances); score again with more reference"
         )
-    rows = zip(stems["stem"].to_pylist(), stems["role"].to_pylist(), stems["outcome"].to_pylist(), strict=True)
-    clean = [stem for stem, role, outcome in rows if role == CALIBRATION and outcome == Outcome.SCORED]
+    rows = (text_column(stems, "role") == CALIBRATION) & (text_column(stems, "outcome") == Outcome.SCORED)
+    clean = text_column(stems, "stem")[rows].tolist()
     if few := [f"{clean.count(label)} of {label}" for label in evidence.labels if clean.count(label) < FEWEST]:
         return (
             f"too few clean stems to compare with ({', '.join(few)}; {FEWEST} are needed): give more reference tracks"
@@ -209,6 +221,8 @@ def bounds(margin: np.ndarray, own: np.ndarray) -> Bounds:
 
 def likeness(stems: pa.Table, name: str, labels: int) -> np.ndarray:
     """A column of lists as ``(row, label)``, NaN where there is none."""
-    gap = [np.nan] * labels
-    rows = [gap if row is None else [np.nan if v is None else v for v in row] for row in stems[name].to_pylist()]
-    return np.array(rows, dtype=float).reshape(len(rows), labels)
+    lists = stems[name].combine_chunks()
+    found = np.full((len(lists), labels), np.nan)
+    numbers = lists.drop_null().flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
+    found[lists.is_valid().to_numpy(zero_copy_only=False)] = numbers.reshape(-1, labels)
+    return found

@@ -53,30 +53,39 @@ def apply_rule(rule: Rule, judged: Judged, clean_share: float, refusal: str | No
     """Whether to keep each stem, before the floor, and why."""
     p = judged.p_corrupt
     scored = judged.outcome == Outcome.SCORED
+    values = p
     if isinstance(rule, Ratio):
         keep = _ratio(rule, judged)
-        texts = [f"among the most suspect {rule.share:.0%} of its label by {rule.probe}" for _ in keep]
-        kept = [f"not among the most suspect {rule.share:.0%} of its label by {rule.probe}" for _ in keep]
+        gone = f"among the most suspect {rule.share:.0%} of its label by {rule.probe}"
+        left = f"not {gone}"
     elif refusal is not None:
         keep = judged.outcome != Outcome.FAILED
-        texts = kept = [f"ranked only: {refusal}"] * len(keep)
+        gone = left = _plain(f"ranked only: {refusal}")
     elif isinstance(rule, Threshold):
         keep = ~(p > rule.p)
-        texts = [f"P(corrupt) {value:.2f} above {rule.p:g}" for value in p]
-        kept = [f"P(corrupt) {value:.2f} not above {rule.p:g}" for value in p]
+        gone, left = f"P(corrupt) {{:.2f}} above {rule.p:g}", f"P(corrupt) {{:.2f}} not above {rule.p:g}"
     else:
-        q = 1 - p  # a silent stem has no p-value: its own P(corrupt) must be as sure as the level asks
-        q[scored] = adjusted(judged.p_value[scored], max(clean_share, 0.0))
-        keep = q > rule.level
-        texts = [f"adjusted p-value {value:.3f} within the false discovery rate {rule.level:g}" for value in q]
-        kept = [f"adjusted p-value {value:.3f} above the false discovery rate {rule.level:g}" for value in q]
+        values = 1 - p  # a silent stem has no p-value: its own P(corrupt) must be as sure as the level asks
+        values[scored] = adjusted(judged.p_value[scored], max(clean_share, 0.0))
+        keep = values > rule.level
+        gone = f"adjusted p-value {{:.3f}} within the false discovery rate {rule.level:g}"
+        left = f"adjusted p-value {{:.3f}} above the false discovery rate {rule.level:g}"
     keep = keep & (judged.outcome != Outcome.FAILED)
-    reasons = [kept[i] if keep[i] else texts[i] for i in range(len(keep))]
+    texts: dict[str, str] = {}  # equal ones are held once
+    reasons = [
+        texts.setdefault(text := (left if kept else gone).format(value), text)
+        for kept, value in zip(keep.tolist(), values.tolist(), strict=True)
+    ]
     for i in np.flatnonzero(judged.outcome == Outcome.SILENT):
         reasons[i] = f"no audible segment; {reasons[i]}"
     for i in np.flatnonzero(judged.outcome == Outcome.FAILED):
         reasons[i] = "could not be read: see failed.parquet"
     return keep, reasons
+
+
+def _plain(text: str) -> str:
+    """As it is, where a text is formatted."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def respect_floor(keep: np.ndarray, judged: Judged, floor: float, reasons: list[str]) -> np.ndarray:

@@ -19,14 +19,16 @@ injection's own leaves out the truth more often than not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import repeat
 
 import numpy as np
 
 from raysep.decision.conformal import p_values
-from raysep.decision.local_fdr import likelihood_ratio, strong_part
-from raysep.evaluation.bootstrap import cluster_weights, interval_of
+from raysep.decision.local_fdr import Densities, bandwidth
+from raysep.decision.samples import Sample, Squeezed
+from raysep.evaluation.bootstrap import drawn_weights, interval_of
 
 DISAGREEMENT = 0.1  # between two estimators, and half as much again beyond what 99 in 100 exchangeable corpora show
 MOST = 0.8  # above this share too few judged stems look clean to tell a spoilt corpus from spoilt calibration
@@ -73,7 +75,8 @@ def estimate_share(
     if not len(calibration) or not len(judged):
         raise ValueError(f"{len(calibration)} calibration and {len(judged)} judged scores; both are needed")
     names = ("storey", "bbe", "injection") if len(planted) else ("storey", "bbe")
-    point = dict(zip(names, _estimates(calibration, judged, planted), strict=True))
+    squeezed = Squeezed.of(judged, bandwidth(calibration, planted), calibration)
+    point = dict(zip(names, _estimates(calibration, squeezed.drawn(), planted), strict=True))
     sampled = [(calibration, calibration_groups), (judged, judged_groups), (planted, planted_groups)]
     table = redrawn_estimates(sampled if len(planted) else sampled[:2], draws, seed)
     if len(planted):
@@ -84,7 +87,7 @@ def estimate_share(
         estimate = min(point.values())
         interval = interval_of(estimate, table.min(axis=1))
         low, high = interval.low, interval.high
-    strong = injected(calibration, planted, judged)[1] if len(planted) else None
+    strong = injected(calibration, planted, squeezed.drawn())[1] if len(planted) else None
     groups = np.arange(len(calibration)) if calibration_groups is None else np.asarray(calibration_groups)
     warning = _warning(calibration, groups, judged, planted, point, float(estimate), draws, seed)
     return Share(
@@ -105,47 +108,65 @@ def redrawn_estimates(samples: Sequence[tuple[np.ndarray, np.ndarray | None]], d
 
     ``samples`` are scores and their tracks (None = every stem on its own): calibration, judged and, optional, planted.
     """
-    groups = [np.arange(len(scores)) if tracks is None else tracks for scores, tracks in samples]
-    drawn = [cluster_weights(each, draws, seed + offset) for offset, each in enumerate(groups)]
-    clean, planted = (samples[place][1] for place in (0, -1))
-    if len(samples) == 3 and clean is not None and planted is not None and np.intersect1d(clean, planted).size:
-        # Tracks that are evidence both clean and corrupted are drawn, or not, as both.
-        both = cluster_weights(np.concatenate([clean, planted]), draws, seed)
-        drawn[0], drawn[2] = np.split(both, [len(clean)], axis=1)
+    calibration, judged, planted = (samples[i][0] if i < len(samples) else np.zeros(0) for i in range(3))
+    squeezed = Squeezed.of(judged, bandwidth(calibration, planted), calibration)
     table = np.empty((draws, len(samples)))
-    for draw in range(draws):
-        table[draw] = _estimates(
-            *(np.repeat(scores, counts[draw]) for (scores, _), counts in zip(samples, drawn, strict=True))
-        )
+    for draw, (clean, ours, corrupted) in enumerate(_drawn(samples, draws, seed)):
+        redrawn = Sample.of(calibration, clean), squeezed.drawn(ours), Sample.of(planted, corrupted)
+        table[draw] = _estimates(*redrawn)
     return table
 
 
-def storey(p: np.ndarray, cut: float = 0.5) -> float:
-    """``1 - min(1, (1 + #{p > cut}) / (m (1 - cut)))`` from conformal p-values ``(m,)``."""
+def _drawn(
+    samples: Sequence[tuple[np.ndarray, np.ndarray | None]], draws: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """How often each calibration, judged and planted stem counts, one draw after another."""
+    groups = [np.arange(len(scores)) if tracks is None else np.asarray(tracks) for scores, tracks in samples]
+    judged = drawn_weights(groups[1], draws, seed + 1)
+    given = len(samples) == 3 and samples[0][1] is not None and samples[2][1] is not None
+    if given and np.intersect1d(groups[0], groups[2]).size:
+        # Tracks that are evidence both clean and corrupted are drawn, or not, as both.
+        both = drawn_weights(np.concatenate([groups[0], groups[2]]), draws, seed)
+        for ours, weights in zip(judged, both, strict=True):
+            yield weights[: len(groups[0])], ours, weights[len(groups[0]) :]
+        return
+    nothing = repeat(np.zeros(0), draws)
+    planted = drawn_weights(groups[2], draws, seed + 2) if len(samples) == 3 else nothing
+    yield from zip(drawn_weights(groups[0], draws, seed), judged, planted, strict=True)
+
+
+def storey(p: np.ndarray, cut: float = 0.5, counts: np.ndarray | None = None) -> float:
+    """``1 - min(1, (1 + #{p > cut}) / (m (1 - cut)))`` from conformal p-values ``(m,)``; ``counts``: how often each counts."""
     p = np.asarray(p)
-    return 1 - min(1.0, (1 + float((p > cut).sum())) / (len(p) * (1 - cut)))
+    counts = np.ones(len(p)) if counts is None else counts
+    return 1 - min(1.0, (1 + float(counts[p > cut].sum())) / (float(counts.sum()) * (1 - cut)))
 
 
-def best_bin(calibration: np.ndarray, judged: np.ndarray, slack: float = 0.01, failure: float = 0.1) -> float:
+def best_bin(
+    calibration: np.ndarray | Sample, judged: np.ndarray | Sample, slack: float = 0.01, failure: float = 0.1
+) -> float:
     """BBE: ``1 - q_judged(c) / q_calibration(c)``, q the share at or below c, at the c whose upper bound is smallest."""
-    calibration, judged = np.sort(calibration), np.sort(judged)
-    cuts = np.unique(np.concatenate([calibration, judged]))
-    below_clean = np.searchsorted(calibration, cuts, side="right") / len(calibration)
-    below_judged = np.searchsorted(judged, cuts, side="right") / len(judged)
+    clean, found = Sample.of(calibration), Sample.of(judged)
+    cuts = np.unique(np.concatenate([clean.values, found.values]))
+    below_clean, below_judged = (each.below(cuts, or_equal=True) / each.size for each in (clean, found))
     cuts_used = below_clean > 0
     below_clean, below_judged = below_clean[cuts_used], below_judged[cuts_used]
-    error = sum(np.sqrt(np.log(4 / failure) / (2 * size)) for size in (len(calibration), len(judged)))
+    error = sum(np.sqrt(np.log(4 / failure) / (2 * each.size)) for each in (clean, found))
     best = np.argmin((below_judged + (1 + slack) * error) / below_clean)
     return float(1 - min(1.0, below_judged[best] / below_clean[best]))
 
 
-def injection(ratio: np.ndarray) -> float:
-    """The π that maximises ``Σ log(1 - π + π r)``: concave in π, so the sign of its slope is bisected."""
+def injection(ratio: np.ndarray, counts: np.ndarray | None = None) -> float:
+    """The π that maximises ``Σ log(1 - π + π r)``: concave in π, so the sign of its slope is bisected.
+
+    ``counts``: how often each of ``ratio`` counts; None = once.
+    """
     ratio = np.asarray(ratio, dtype=float)
     excess = np.minimum(ratio, 1e12) - 1
+    weighed = excess if counts is None else excess * counts
 
     def slope(share: float) -> float:
-        return float((excess / (1 + share * excess + 1e-300)).sum())
+        return float((weighed / (1 + share * excess + 1e-300)).sum())
 
     if slope(0.0) <= 0:
         return 0.0
@@ -172,19 +193,25 @@ def lower_halves_differ(calibration: np.ndarray, judged: np.ndarray) -> float:
     return float(ks_2samp(lower_clean, lower_judged).pvalue)
 
 
-def _estimates(calibration: np.ndarray, judged: np.ndarray, planted: np.ndarray = np.zeros(0)) -> list[float]:
+def _estimates(
+    calibration: np.ndarray | Sample, judged: Sample, planted: np.ndarray | Sample = np.zeros(0)
+) -> list[float]:
     """Storey, BBE and, with planted stems, injection."""
-    values = [storey(p_values(calibration, judged)), best_bin(calibration, judged)]
-    if len(planted):
+    calibration, planted = Sample.of(calibration), Sample.of(planted)
+    values = [storey(p_values(calibration, judged.values), counts=judged.counts), best_bin(calibration, judged)]
+    if len(planted.values):
         values.append(injected(calibration, planted, judged)[0])
     return values
 
 
-def injected(calibration: np.ndarray, planted: np.ndarray, judged: np.ndarray) -> tuple[float, float | None]:
+def injected(
+    calibration: np.ndarray | Sample, planted: np.ndarray | Sample, judged: np.ndarray | Sample
+) -> tuple[float, float | None]:
     """π by injection, and the part of f₁ that the more suspect half of the planted stems makes up: see ``Share.strong``."""
-    alike = injection(likelihood_ratio(calibration, planted, judged))
-    strong = strong_part(calibration, planted, judged)
-    fitted = injection(likelihood_ratio(calibration, planted, judged, strong))
+    judged = Sample.of(judged)
+    densities = Densities(Sample.of(calibration), Sample.of(planted), judged.values, judged.counts)
+    alike, strong = injection(densities.ratio(), judged.counts), densities.strong_part()
+    fitted = injection(densities.ratio(strong), judged.counts)
     return (fitted, strong) if fitted < alike else (alike, None)
 
 
@@ -241,16 +268,28 @@ def exchangeable_ranges(
     corrupted = round(share * len(judged))
     suspects = planted if len(planted) else np.sort(judged)[len(judged) - max(1, corrupted) :]
     _, track = np.unique(groups, return_inverse=True)
-    members = [calibration[track == index] for index in range(track.max() + 1)]
+    order = np.argsort(track, kind="stable")
+    scores, sizes = np.asarray(calibration)[order], np.bincount(track)
     rng = np.random.default_rng([seed, 0x9A3D])
 
     def clean(count: int) -> np.ndarray:
-        drawn = rng.integers(len(members), size=2 * len(members) + 2 * count * len(members) // len(calibration))
-        return np.concatenate([np.zeros(0), *(members[index] for index in drawn)])[:count]
+        """How often each of ``scores`` is among the first ``count`` of tracks that are drawn one after another."""
+        drawn = rng.integers(len(sizes), size=2 * len(sizes) + 2 * count * len(sizes) // len(scores))
+        filled = np.cumsum(sizes[drawn])
+        whole = int(np.searchsorted(filled, count, side="right"))
+        counts = np.repeat(np.bincount(drawn[:whole], minlength=len(sizes)), sizes)
+        if whole < len(drawn):
+            first = sizes[: drawn[whole]].sum()
+            counts[first : first + count - (filled[whole - 1] if whole else 0)] += 1
+        return counts
+
+    def drawn_from(sample: np.ndarray, count: int) -> np.ndarray:
+        return np.bincount(rng.choice(len(sample), size=count), minlength=len(sample))
 
     ranges = np.empty(draws)
     for draw in range(draws):
-        simulated = np.concatenate([clean(len(judged) - corrupted), rng.choice(suspects, size=corrupted)])
-        redrawn = rng.choice(planted, size=len(planted)) if len(planted) else planted
-        ranges[draw] = np.ptp(_estimates(clean(len(calibration)), simulated, redrawn))
+        usual, wrong = clean(len(judged) - corrupted), drawn_from(suspects, corrupted)
+        simulated = Sample.of(np.concatenate([scores, suspects]), np.concatenate([usual, wrong]))
+        redrawn = Sample.of(planted, drawn_from(planted, len(planted)) if len(planted) else None)
+        ranges[draw] = np.ptp(_estimates(Sample.of(scores, clean(len(scores))), simulated, redrawn))
     return ranges

@@ -12,22 +12,21 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
-from itertools import repeat
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from raysep.decision.aggregate import WORST, numbers, probe_names, text_column
+from raysep.decision.aggregate import coded, in_order, rows_named, text_column
 from raysep.decision.beyond_doubt import lifted
 from raysep.decision.conformal import calibration_needed, p_values
-from raysep.decision.features import informative, mean_suspicion, peers, standardise
-from raysep.decision.fusion import FEWEST_STEMS, FEWEST_TRACKS, Fusion, can_fuse, fuse
+from raysep.decision.fusion import FEWEST_STEMS, FEWEST_TRACKS, Fusion, can_fuse
 from raysep.decision.harmful import expected_harm, harm_of_kinds
 from raysep.decision.local_fdr import likelihood_ratio, monotone, posterior, posterior_without_planted
 from raysep.decision.merged import beside_silent_ones
 from raysep.decision.none_removed import why_floor_keeps_all, why_none_removed
 from raysep.decision.other_label import Evidence, Found, other_labels
+from raysep.decision.refit import learned, with_words, words_on
 from raysep.decision.roles import PLANTED
 from raysep.decision.rules import (
     FUSED,
@@ -40,6 +39,7 @@ from raysep.decision.rules import (
     respect_floor,
 )
 from raysep.decision.share import Share, estimate_share
+from raysep.decision.suspicion import by_one_probe, comparable, fused_suspicion
 from raysep.errors import BadInput
 from raysep.outcome import Outcome
 
@@ -77,6 +77,7 @@ def verdicts(
     strict: bool = True,
     fusion: Fusion | None = None,
     evidence: Evidence | None = None,
+    said: Mapping[str, str] | None = None,
 ) -> pa.Table:
     """Decide over the rows of ``stems`` whose role is "corpus".
 
@@ -88,6 +89,7 @@ def verdicts(
         probes: columns to fuse; None = all.
         oriented: probes whose score is higher = cleaner (the ranking without calibration, and the fusion's prior); None = all.
         evidence: the columns that say what a stem is like, for the label that a removed one belongs to; None = not known.
+        said: stem_id → a person's word (keep, remove or a label), to be learnt from (``refit``); it is not obeyed here.
         strict: refuse to turn an estimate into removals when the calibration is not exchangeable.
 
     Returns:
@@ -96,34 +98,38 @@ def verdicts(
     Raises:
         BadInput: no corpus stem, or a ratio by a probe that the table does not have.
     """
-    stems = stems.sort_by("stem_id")
-    columns = {name: np.array(stems[name].to_pylist(), dtype=object) for name in ("stem", "outcome", "track")}
+    stems = in_order(stems)
+    columns = {name: text_column(stems, name) for name in ("stem", "outcome")}
     role = text_column(stems, "role", "corpus")
     corpus = role == "corpus"
     if not corpus.any():
         raise BadInput("no corpus stem to decide on: no row of the stems table has the role 'corpus'")
     group = text_column(stems, "group", None)
-    group = np.where(group == None, columns["track"], group).astype(str)  # noqa: E711 - elementwise
+    group = np.where(group == None, text_column(stems, "track"), group)  # noqa: E711 - elementwise
+    _, group = coded(group)  # a number stands for a name, in the names' order
     scored = columns["outcome"] == Outcome.SCORED
 
     suspicion = np.full(len(role), np.nan)
     calibrated = can_fuse(role[scored], group[scored])
     harm = np.full(len(role), np.nan)
+    words = words_on(stems, corpus & scored, said or {})
     one_probe = rule.probe if isinstance(rule, Ratio) and rule.probe != FUSED else None
     if scored.any():
-        rows = stems.filter(pa.array(scored))
-        features, known = comparable(rows, role[scored], probes, oriented)
-        kind = text_column(rows, "kind", None)
+        features, known = comparable(stems, role[scored], probes, oriented, scored)
+        kind = text_column(stems, "kind", None)[scored]
         if one_probe:
-            suspicion[scored] = by_one_probe(rows, role[scored], one_probe)
+            suspicion[scored] = by_one_probe(stems, role[scored], one_probe, scored)
         else:
             row_of = (role[scored], group[scored], kind)
-            suspicion[scored] = fused_suspicion(features, known, *row_of, calibrated, seed, fusion)
+            suspicion[scored] = fused_suspicion(features, known, *row_of, calibrated, seed, fusion, words[scored])
         harm[scored] = expected_harm(features, role[scored], kind, harm_of_kinds(kind[role[scored] == PLANTED]))
+        del features  # as large as the table
     sets = {name: scored & (role == name) for name in ("calibration", "corpus", "planted")}
     found = other_labels(stems, evidence) if evidence else {}
     merged: dict[str, tuple[float, str]] = {}
     share, refusal = trusted_share(suspicion, sets, group, calibrated, strict, seed)
+    known, ours, spoilt = (suspicion[rows] for rows in sets.values())
+    share = with_words(share, known, ours, spoilt, words[sets["corpus"]])
     p_value, p_corrupt = (np.full(len(role), np.nan) for _ in range(2))
     if calibrated and sets["corpus"].any():
         p_value[sets["corpus"]] = p_values(suspicion[sets["calibration"]], suspicion[sets["corpus"]])
@@ -137,7 +143,7 @@ def verdicts(
         ]
         merged = beside_silent_ones(stems, evidence, found, np.where(silent, p_corrupt, np.nan)) if evidence else {}
         if not one_probe:
-            sure = np.array([sure_of(i, found, merged) for i in stems["stem_id"].to_pylist()])
+            sure = sure_of(stems, found, merged)
             ours = sets["corpus"]
             suspicion[ours], p_corrupt[ours] = lifted(suspicion[ours], p_corrupt[ours], sure[ours])
             harm = np.maximum(harm, sure)  # a wrong label, which is what harms; what is not known stays so
@@ -150,20 +156,27 @@ def verdicts(
     clean_share = 1 - share.estimate if share else 1.0
     wanted, reasons = apply_rule(rule, judged, clean_share, refusal)
     keep = respect_floor(wanted, judged, floor, reasons)
-    stem_ids = stems["stem_id"].filter(pa.array(corpus)).to_pylist()
-    belongs = [None if kept else found.get(stem_id) for stem_id, kept in zip(stem_ids, keep, strict=True)]
+    about = {name: stems[name].filter(pa.array(corpus)) for name in ("stem_id", "track", "stem", "outcome")}
+    decided = pa.table(about)
+    belongs = {row: other for row, other in _of_rows(decided, found) if not keep[row]}
+    label = np.full(len(keep), None, dtype=object)
+    for row, other in belongs.items():
+        label[row] = other.label
+        reasons[row] += f"; {other.words}"
+    for row, (chance, words_of_it) in _of_rows(decided, merged):
+        reasons[row] += f"; {words_of_it}" if chance > WORTH_SAYING else ""
     table = pa.table(
         {
-            **{name: stems[name].filter(pa.array(corpus)) for name in ("stem_id", "track", "stem", "outcome")},
+            **about,
             "suspicion": judged.suspicion,
             "p_value": _nullable(judged.p_value),
             "p_corrupt": _nullable(judged.p_corrupt),
             "keep": keep,
             "weight": _weights(judged, keep),
             "harm": _nullable(harm[corpus]),
-            "label": pa.array([other.label if other else None for other in belongs], pa.string()),
-            "reason": pa.array(map(reason_of, reasons, stem_ids, belongs, repeat(merged)), pa.string()),
-            "verdict": pa.nulls(len(stem_ids), pa.string()),
+            "label": pa.array(label, pa.string()),
+            "reason": pa.array(reasons, pa.string()),
+            "verdict": pa.nulls(len(keep), pa.string()),
         },
         schema=SCHEMA,
     )
@@ -175,22 +188,32 @@ def verdicts(
     elif scored.any() and keep[scored].all():
         why = why_floor_keeps_all(int((~wanted[scored]).sum()), floor)
     told = _summary(rule, floor, judged, keep, wanted, share, refusal, {n: int(m.sum()) for n, m in sets.items()})
-    told["counts"]["other_label"] = sum(other is not None for other in belongs)
-    first = next((f"{i} like {other.label}" for i, other in zip(stem_ids, belongs, strict=True) if other), None)
+    told["counts"]["other_label"] = len(belongs)
+    first = f"{decided['stem_id'][min(belongs)].as_py()} like {belongs[min(belongs)].label}" if belongs else None
     told |= {"none_removed": why and why.words, "none_removed_by": why and why.by, "first_other_label": first}
+    if said is not None:
+        told["learned"] = learned(words, calibrated and not one_probe)
     told["evidence_removed"] = _evidence_removed(stems, suspicion, corpus, np.array(wanted), columns)
     return table.replace_schema_metadata({METADATA: json.dumps(told).encode()})
 
 
-def sure_of(stem_id: str, found: Mapping[str, Found], merged: Mapping[str, tuple[float, str]]) -> float:
-    """What P(corrupt) of a stem is at least, by what its label and its track say; 0 where they say nothing."""
-    return max(found[stem_id].sure if stem_id in found else 0.0, merged.get(stem_id, (0.0, ""))[0])
+def sure_of(stems: pa.Table, found: Mapping[str, Found], merged: Mapping[str, tuple[float, str]]) -> np.ndarray:
+    """What P(corrupt) of each stem is at least, by what its label and its track say ``(row,)``; 0 where they say nothing."""
+    sure = np.zeros(len(stems))
+    for row, other in _of_rows(stems, found):
+        sure[row] = other.sure
+    for row, (chance, _) in _of_rows(stems, merged):
+        sure[row] = max(sure[row], chance)
+    return sure
 
 
-def reason_of(why: str, stem_id: str, other: Found | None, merged: Mapping[str, tuple[float, str]]) -> str:
-    """The rule's own reason, and what else is known of a stem."""
-    chance, words = merged.get(stem_id, (0.0, ""))
-    return "; ".join([why, *([other.words] if other else []), *([words] if chance > WORTH_SAYING else [])])
+T = TypeVar("T")
+
+
+def _of_rows(stems: pa.Table, about: Mapping[str, T]) -> list[tuple[int, T]]:
+    """(row of ``stems``, what is known of it), of those stems that are there."""
+    rows = rows_named(stems, about)
+    return [(row, told) for row, told in zip(rows.tolist(), about.values(), strict=True) if row >= 0]
 
 
 def _evidence_removed(
@@ -204,7 +227,7 @@ def _evidence_removed(
     removed[np.flatnonzero(corpus)[~wanted]] = True
     scored = columns["outcome"] == Outcome.SCORED
     evidence = scored & ~corpus
-    for label in np.unique(columns["stem"].astype(str)):
+    for label in coded(columns["stem"])[0]:
         own = columns["stem"] == label
         against = suspicion[removed & scored & own]
         limit = against.min() if len(against) else np.inf
@@ -219,7 +242,8 @@ def summary(decision: pa.Table) -> dict:
     None), ``warning, counts`` (stems, kept, removed, scored, silent, failed, kept_by_floor, and other_label: removed ones that
     belong to another label), ``first_other_label`` in words, ``removed_share, evidence`` (scored stems per role),
     ``none_removed`` and ``none_removed_by`` (why no scored stem is removed, in words and by name; None where one is),
-    ``evidence_removed`` (calibration and planted stems that the rule would remove), ``verdicts`` (``by_hand.obey``; only where some were given).
+    ``evidence_removed`` (calibration and planted stems that the rule would remove), ``verdicts`` (``by_hand.obey``; only where
+    some were given), ``learned`` (``refit.learned``; only where it was to be).
     """
     metadata = decision.schema.metadata or {}
     if METADATA not in metadata:
@@ -242,54 +266,18 @@ def silent_posterior(
     within each label, with the weight of four stems.
     """
 
+    names, place = coded(label)
+
     def rates(rows: np.ndarray) -> dict[str, float]:
         silent = outcome == Outcome.SILENT
         overall = ((silent & rows).sum() + 1) / (rows.sum() + 2)
         return {
             name: ((silent & rows & (label == name)).sum() + 4 * overall) / ((rows & (label == name)).sum() + 4)
-            for name in np.unique(label.astype(str))
+            for name in names
         }
 
     clean, found = rates(reference & (outcome != Outcome.FAILED)), rates(corpus & (outcome != Outcome.FAILED))
-    return np.array([np.clip(1 - (1 - share) * clean[name] / found[name], 0.0, 1.0) for name in label])
-
-
-def comparable(
-    scored: pa.Table, role: np.ndarray, probes: Sequence[str] | None, oriented: Collection[str] | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The scored rows' probes on one scale ``(row, feature)``, and which of them are oriented ``(feature,)``."""
-    fit = np.isin(role, ("corpus", "calibration"))
-    names = tuple(probes) if probes is not None else probe_names(scored)
-    values = np.stack([numbers(scored, name) for name in names], axis=1) if names else np.zeros((len(role), 0))
-    features = standardise(values, peers(scored), fit)
-    used = informative(features, fit)
-    names = tuple(name for name, kept in zip(names, used, strict=True) if kept)
-    known = [oriented is None or name.removesuffix(WORST) in oriented for name in names]
-    return features[:, used], np.array(known, dtype=bool)
-
-
-def fused_suspicion(
-    features: np.ndarray,
-    oriented: np.ndarray,
-    role: np.ndarray,
-    group: np.ndarray,
-    kind: np.ndarray,
-    calibrated: bool,
-    seed: int,
-    fusion: Fusion | None = None,
-) -> np.ndarray:
-    """Suspicion ``(row,)`` of comparable features: the fusion, or without calibration the mean of the probes."""
-    if calibrated:
-        return fuse(features, role, group, kind, seed, fusion, oriented)
-    return mean_suspicion(features, oriented)
-
-
-def by_one_probe(scored: pa.Table, role: np.ndarray, probe: str) -> np.ndarray:
-    """Suspicion ``(row,)`` by a single probe. Raises ``BadInput`` for one that the scores do not have."""
-    if probe not in scored.column_names:
-        raise BadInput(f"ratio by probe {probe!r}: the scores have {', '.join(probe_names(scored))}")
-    fit = np.isin(role, ("corpus", "calibration"))
-    return -standardise(numbers(scored, probe)[:, None], peers(scored), fit, limit=np.inf)[:, 0]
+    return np.array([np.clip(1 - (1 - share) * clean[name] / found[name], 0.0, 1.0) for name in names])[place]
 
 
 def trusted_share(
@@ -335,13 +323,14 @@ def _everywhere(judged: Judged) -> np.ndarray:
     scored = np.flatnonzero(judged.outcome == Outcome.SCORED)
     order = scored[np.argsort(suspicion[scored], kind="stable")]
     top = float(suspicion[order[-1]]) if len(order) else 0.0
-    for i in np.flatnonzero(judged.outcome == Outcome.SILENT):
-        if np.isfinite(judged.p_corrupt[i]) and len(order):
-            place = np.searchsorted(judged.p_corrupt[order], judged.p_corrupt[i], side="left")
-            suspicion[i] = suspicion[order[min(place, len(order) - 1)]]
-        else:
-            peers = suspicion[scored][judged.label[scored] == judged.label[i]]
-            suspicion[i] = float(np.median(peers)) if len(peers) else 0.0
+    silent = judged.outcome == Outcome.SILENT
+    for label in coded(judged.label)[0]:
+        peers = suspicion[scored][judged.label[scored] == label]
+        suspicion[silent & (judged.label == label)] = float(np.median(peers)) if len(peers) else 0.0
+    known = silent & np.isfinite(judged.p_corrupt)
+    if len(order):
+        place = np.searchsorted(judged.p_corrupt[order], judged.p_corrupt[known], side="left")
+        suspicion[known] = suspicion[order[np.minimum(place, len(order) - 1)]]
     suspicion[judged.outcome == Outcome.FAILED] = top + 1
     return suspicion
 

@@ -6,7 +6,7 @@ AUROC without positives) is left out of the interval and counted in ``Interval.u
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -40,10 +40,16 @@ def cluster_weights(groups: np.ndarray, draws: int, seed: int) -> np.ndarray:
 
     Rows of one group always share their count. The draw depends on the set of groups and the seed, not on the order of rows.
     """
-    names, inverse = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    drawn = list(drawn_weights(np.asarray(groups).astype(str), draws, seed))
+    return np.stack(drawn) if drawn else np.zeros((0, len(groups)), dtype=np.int64)
+
+
+def drawn_weights(groups: np.ndarray, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """The same, one draw after another: int ``(row,)``. Groups are names, or numbers in the order of their names."""
+    names, inverse = np.unique(groups, return_inverse=True)
     rng = np.random.default_rng([seed, 0xB007])
-    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
-    return counts[:, inverse]
+    alike = np.full(len(names), 1 / len(names))
+    return (rng.multinomial(len(names), alike)[inverse] for _ in range(draws))
 
 
 def cluster_bootstrap(

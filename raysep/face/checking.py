@@ -31,6 +31,10 @@ class Checkup(Folder):
         """The corpus's manifest with each song once. Raises ``BadInput`` when ``unique`` was not asked for."""
         return self.table("unique.parquet")
 
+    def _said(self) -> list[str]:
+        levels = self.found["level"].to_pylist()
+        return [f"{levels.count('fault')} faults, {levels.count('note')} notes in {self.stems.num_rows} files"]
+
 
 def check(
     corpus: Place,

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from raysep.errors import BadInput
 from raysep.face.results import Folder, Nested, Place, at, failures_told, overrides, where
+from raysep.face.shown import Picture
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,6 +65,31 @@ class Cleaning(Scores):
         """Where the page is."""
         return self.run.path("report.html")
 
+    def plot(self, of: str = "suspicion") -> Picture:
+        """``suspicion``: how suspect the stems of each label are, and which were set aside. ``arms``: SDR of every arm, with its
+        interval. Raises ``BadInput`` for another name, and for what the run has not come to yet.
+        """
+        if of == "suspicion":
+            from raysep.report import suspicion
+
+            return Picture(suspicion.file(self.decision.to_pylist()), "stems of each label by suspicion")
+        if of != "arms":
+            raise BadInput(f"plot({of!r}): there is suspicion, and arms")
+        from raysep.report.forest import Dot, forest
+        from raysep.stages.results import arm_rows
+
+        rows = [
+            (row["arm"], [Dot(row["sdr_mean"], row["low"], row["high"])])
+            for row in arm_rows(self._holding("results.parquet"))
+        ]
+        return Picture(forest("SDR on the test tracks, dB", rows), "SDR of every arm with its interval")
+
+    def _said(self) -> list[str]:
+        from raysep.report.verdict import plain
+        from raysep.stages.results import verdict_of
+
+        return [plain(line) for line in verdict_of(self.run).sentences] if self.run.has("summary.json") else []
+
 
 def clean(
     corpus: Place,
@@ -83,6 +110,8 @@ def clean(
     labels: Sequence[str] | None = None,
     limit: int | None = None,
     after: Place | None = None,
+    verdicts: Place | None = None,
+    refit: bool = False,
     allow_twins: bool = False,
     quiet: bool = False,
 ) -> Cleaning:
@@ -109,6 +138,8 @@ def clean(
         labels=tuple(labels) if labels else None,
         limit=limit,
         after=at(after),
+        verdicts=at(verdicts),
+        refit=refit,
         allow_twins=allow_twins,
         quiet=quiet,
         until=until,
@@ -198,6 +229,7 @@ def decide(
     *,
     manifest: Place | None = None,
     verdicts: Place | None = None,
+    refit: bool | None = None,
     rule: str | None = None,
     threshold: float | None = None,
     fdr: float | None = None,
@@ -207,7 +239,8 @@ def decide(
 ) -> pa.Table:
     """A decision by the stored scores of a run, a row per stem: no audio is touched, and neither Ray nor torch loaded.
 
-    What is not given is as in the run. ``verdicts`` is a CSV of your own, above the rule. With ``out`` the table is written
+    What is not given is as in the run. ``verdicts`` is a CSV of your own, above the rule, and with ``refit`` the fusion
+    learns from it. With ``out`` the table is written
     too, for ``train``, and the manifest of what is used, to ``manifest`` or beside it. Raises ``BadInput`` when the run has no
     scores yet, or for a setting or a verdict that cannot be, and ``RunConflict`` for an output that is somebody else's.
     """
@@ -220,6 +253,7 @@ def decide(
         {name: value for name, value in given.items() if value is not None},
         at(out),
         verdicts=at(verdicts),
+        refit=refit,
         to_manifest=at(manifest),
         overwrite=overwrite,
     ).table

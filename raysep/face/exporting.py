@@ -25,7 +25,7 @@ def export(
 ) -> Exported:
     """Write the stems that a run or a manifest uses to ``to``, as lists or as audio; the source is never written.
 
-    ``form`` is manifest, list, csv, msst, musdb, links or copies. The same call goes on with a killed one. Stems that could not be
+    ``form`` is manifest, list, csv, msst, musdb, moisesdb, slakh, links or copies. The same call goes on with a killed one. Stems that could not be
     read are told in a warning. Raises ``BadInput`` before anything is written, ``RunConflict`` when ``to`` is somebody else's,
     ``OutputError`` when it cannot be written. ``raysep export --help`` tells what each argument means.
     """

@@ -44,6 +44,15 @@ class Folder:
         record: dict[str, Any] = self._holding(name).read_json(name)
         return record
 
+    def _said(self) -> list[str]:
+        """What it found, in a sentence or two; nothing while it is not known."""
+        return []
+
+    def _repr_html_(self) -> str:
+        from raysep.face.shown import card, holdings
+
+        return card(f"{type(self).__name__}: {self.folder}", self._said(), holdings(self))
+
     def _holding(self, name: str) -> Run:
         run = self.run
         if not run.has(name):

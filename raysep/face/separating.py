@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from raysep.errors import BadInput
 from raysep.face.results import Folder, Nested, Place, at, each, failures_told, overrides, where
+from raysep.face.shown import Picture
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,6 +55,21 @@ class Evaluation(Folder):
     def summary(self) -> dict[str, Any]:
         """Figures and comparisons with their intervals, and the definition of every number."""
         return self.record("evaluation.json")
+
+    def plot(self, measure: str = "sdr") -> Picture:
+        """The mean of a measure over tracks and stems for each model, with its interval. Raises ``BadInput`` for one that was not
+        taken.
+        """
+        from raysep.evaluation.table import STEMS
+        from raysep.report.forest import Dot, forest
+
+        figures = self.summary["figures"]
+        shown = [f for f in figures if (f["measure"], f["stem"], f["track_aggregate"]) == (measure, STEMS, "mean")]
+        if not shown:
+            raise BadInput(f"plot({measure!r}): there is {', '.join(dict.fromkeys(f['measure'] for f in figures))}")
+        rows = [(f["model"], [Dot(f["estimate"], f["low"], f["high"])]) for f in shown]
+        title = f"{measure}, {shown[0]['unit']}, mean over tracks and stems"
+        return Picture(forest(title, rows), f"{measure} of each model with its interval")
 
 
 def train(

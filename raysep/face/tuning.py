@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from raysep.face.results import Folder, Place, at, where
+from raysep.face.shown import Picture
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +31,13 @@ class Tuning(Folder):
     def picture(self) -> str:
         """Where the picture is: SDR against the share left out."""
         return self.run.path("tune.svg")
+
+    def plot(self) -> Picture:
+        """The picture itself. Raises ``BadInput`` for a run that has not been searched."""
+        return Picture(self._holding("tune.svg").read_bytes("tune.svg").decode(), "SDR against the share left out")
+
+    def _said(self) -> list[str]:
+        return list(self.summary["found"]) if self.run.has("tune.json") else []
 
 
 def tune(

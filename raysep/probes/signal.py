@@ -65,10 +65,15 @@ def clipping_share(audio: np.ndarray) -> float:
 
     Flatness is what tells a clipped peak from a round one; the level may have been changed since.
     """
+    return float(flat_tops(audio).mean()) if audio.size else 0.0
+
+
+def flat_tops(audio: np.ndarray) -> np.ndarray:
+    """Which samples those are, bool ``(channel, time)``."""
     size = np.abs(audio)
     peak = size.max(initial=0.0)
     if not peak:
-        return 0.0
+        return np.zeros(audio.shape, dtype=bool)
     same = (np.abs(np.diff(audio, axis=1)) <= FLATNESS_TOLERANCE * peak) & (size[:, 1:] >= 0.7 * peak)
     run = np.ones(audio.shape, dtype=bool)[:, FLAT_RUN - 1 :]
     for k in range(FLAT_RUN - 1):
@@ -76,7 +81,7 @@ def clipping_share(audio: np.ndarray) -> float:
     flat = np.zeros(audio.shape, dtype=bool)
     for k in range(FLAT_RUN):
         flat[:, k : k + run.shape[1]] |= run
-    return float(flat.mean())
+    return flat
 
 
 def dropouts(audio: np.ndarray, sample_rate: int, shortest: float = 0.01) -> dict[str, float]:
@@ -85,6 +90,13 @@ def dropouts(audio: np.ndarray, sample_rate: int, shortest: float = 0.01) -> dic
     A note that fades reaches zero gradually. A gap counts when, within a millisecond outside either end, the signal
     is above -40 dB of the stem's RMS; gaps shorter than ``shortest`` seconds are zero crossings, not gaps.
     """
+    found = gaps(audio, sample_rate, shortest)
+    total, seconds = sum(end - start for start, end in found), audio.shape[1] / sample_rate
+    return {"dropout": total / audio.shape[1], "gaps": 60.0 * len(found) / seconds}
+
+
+def gaps(audio: np.ndarray, sample_rate: int, shortest: float = 0.01) -> list[tuple[int, int]]:
+    """Where those are: the first sample of each, and the first one after it."""
     size = np.abs(audio).max(axis=0)
     rms = float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))
     quiet = np.concatenate([[False], size <= 1e-5 * size.max(initial=0.0), [False]])
@@ -92,15 +104,14 @@ def dropouts(audio: np.ndarray, sample_rate: int, shortest: float = 0.01) -> dic
     starts, ends = edges[::2], edges[1::2]
     long = ends - starts >= shortest * sample_rate
     near = max(1, round(0.001 * sample_rate))
-    total = count = 0
-    for start, end in zip(starts[long], ends[long], strict=True):
+    found = []
+    for start, end in zip(starts[long].tolist(), ends[long].tolist(), strict=True):
         before, after = size[max(0, start - near) : start], size[end : end + near]
         # The first sound after a rest may well be abrupt (a drum), so only the way into the gap decides, unless
         # the stem begins with the gap.
         if before.max(initial=0.0) > 0.01 * rms and after.size:
-            total, count = total + end - start, count + 1
-    seconds = audio.shape[1] / sample_rate
-    return {"dropout": total / audio.shape[1], "gaps": 60.0 * count / seconds}
+            found.append((start, end))
+    return found
 
 
 def spectrogram(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,52 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Outline:
+    """The lowest and the highest sample of each column of a sound, full scale = 1, over ``seconds``."""
+
+    low: list[float]
+    high: list[float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Take:
+    """One sound that belongs to a stem: itself, its mixture, a trusted one; with its pictures on one axis of time."""
+
+    name: str
+    source: str  # a ``data:audio/…`` address, or a path of the server's
+    start: float  # seconds in the whole sound at which it begins
+    outline: Outline
+    spectrogram: bytes = b""  # PNG; empty = none
+    ticks: tuple[tuple[str, float], ...] = ()  # frequency, and its height in the spectrogram, 0 … 1 from below
+    span: tuple[float, float] | None = None  # what is marked, seconds in the whole sound
+    about: str = ""  # whose it is, or what is missing in it
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an excerpt lies in the whole stem."""
+
+    outline: Outline
+    start: float  # seconds
+    stop: float
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Every stem of the corpus, column by column, for the page's table; the texts of few values are numbers into a list."""
+
+    columns: dict[str, list[Any]]  # of one length: track, label, suspicion, p, place, kind, evidence, file
+    tracks: list[str]
+    labels: list[str]
+    kinds: list[str]
+    root: str  # what all files begin with
+    run: str = ""  # the run, as a command names it
+    key: str = ""  # of the run, under which a browser keeps the verdicts
+    left_out: int = 0  # the least suspect ones, where there are more than a page holds
+
+
+@dataclass(frozen=True)
 class ReportData:
     """The content of one report. Numbers may be Python or numpy scalars; ``None`` and NaN mean *not known*.
 
@@ -45,8 +91,12 @@ class ReportData:
     decision: list[Row] = field(default_factory=list)
     # roc {name: [(false positive rate, true positive rate), …]}, auroc [{group, name, auroc, low, high, …}], any figure
     detection: Row | None = None
-    # stem_id, stem, suspicion, p_corrupt, reason, probes {name: score}, audio (bytes), mime; the worst first
+    # stem_id, stem, suspicion, p_corrupt, reason; optional: track, group (suspect, doubtful, kept), place (kept, removed),
+    # evidence [sentence, …], kind (what it looks like), harm, used (as what), path, takes [Take, …], where (Place), worst
+    # (what is marked, in words), note; the suspects first, and of them the worst
     suspects: list[Row] = field(default_factory=list)
+    listing: Listing | None = None  # of all stems, for the table that sorts, filters and searches
+    served: bool = False  # by `raysep listen`, which gives the sounds when they are asked for
     stages: list[Row] = field(default_factory=list)  # name, seconds; further keys become columns
     memory_gib: float | None = None  # peak, GiB
     failures: list[Row] = field(default_factory=list)  # stem_id, error, message

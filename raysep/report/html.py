@@ -1,15 +1,17 @@
 """The report: one HTML file that needs nothing but itself. Its first screen answers three questions.
 
 Did cleaning help, how much was wrong, which stems? The sections below repeat the three with their evidence, then say
-what the run cost and how to make it again. Style, pictures and sound are all inside the file; its content policy
-forbids the rest.
+what the run cost and how to make it again. Style, script, pictures and sound are all inside the file; its content policy
+names the style and the script by their hashes and forbids the rest.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from importlib import resources
 
-from raysep.report import findings, pictures, record, sections, tuning
+from raysep.report import findings, listening, pictures, record, sections, tuning
 from raysep.report.data import ReportData
 from raysep.report.markup import stem_name, text
 from raysep.report.numbers import count, decibels, known, percent, probability, span
@@ -17,11 +19,11 @@ from raysep.report.verdict import HELPED, HURT, UNCLEAR, UNMEASURED
 
 __all__ = ["ReportData", "render"]
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; media-src data:"
+POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; style-src {style}; script-src {script}; img-src data:; media-src {media}"
 SECTIONS = (
     ("effect", "Effect", sections.results),
     ("share", "How much", sections.amount),
-    ("suspects", "Which stems", sections.suspects),
+    ("suspects", "Which stems", listening.suspects),
     ("distributions", "Suspicion", sections.distributions),
     ("detection", "Detection", sections.detection),
     ("search", "Search", tuning.tuning),
@@ -37,13 +39,14 @@ def render(data: ReportData) -> str:
     parts = [part for part in parts if part[2]]
     links = "".join(f'<a href="#{name}">{short}</a>' for name, short, _ in parts)
     verdict = findings.verdict_of(data)
-    style = resources.files("raysep.report").joinpath("style.css").read_text(encoding="utf-8")
+    style, script = _inside("style.css"), _inside("page.js") if listening.is_live(data) else ""
     present = {name for name, _, _ in parts}
     answers = _effect(data, present) + _amount(data, present) + _which(data, present)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f'<meta name="color-scheme" content="light dark">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy(style, script, data.served)}">'
         f'<title>{text(data.title)}</title><meta name="description" content="{text(verdict)}">'
         f"<style>{style}</style></head>\n<body>"
         f'<a class="skip" href="#answers">Skip to the answers</a>'
@@ -51,8 +54,27 @@ def render(data: ReportData) -> str:
         f'<p class="verdict">{text(verdict)}</p></header>\n<main>'
         f'<div class="answers" id="answers">{answers}</div>'
         f'<nav aria-label="Sections">{links}</nav>\n' + "\n".join(body for _, _, body in parts) + "\n</main>"
-        f"<footer><p>{_footer(data)}</p></footer></body></html>\n"
+        f"<footer><p>{_footer(data)}</p></footer>{f'<script>{script}</script>' if script else ''}</body></html>\n"
     )
+
+
+def _inside(name: str) -> str:
+    """A file of this package, to stand in the page."""
+    return resources.files("raysep.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def policy(style: str, script: str, served: bool) -> str:
+    """What a browser may do with the page: just this style and this script (Content Security Policy Level 3, W3C).
+
+    A page that is served may ask its own server for sounds and for what is known of a stem; a file may ask nobody.
+    """
+    told = POLICY.format(style=_hashed(style), script=_hashed(script), media="'self'" if served else "data:")
+    return f"{told}; connect-src 'self'" if served else told
+
+
+def _hashed(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'" if text else "'none'"
 
 
 def _answer(question: str, value: str, body: str, target: str, link: str, kind: str = "") -> str:
@@ -127,7 +149,7 @@ def _which(data: ReportData, present: set[str]) -> str:
     chances = "<span>P(corrupt)</span>" if 'class="chance"' in names else ""
     body += f'<p class="pair rule"><span>Most suspect</span>{chances}</p>' if names else ""
     body += f'<ol class="worst" aria-label="The most suspect stems">{names}</ol>' if names else ""
-    link = "Listen and see why" if any(row.get("audio") for row in data.suspects) else "The most suspect stems"
+    link = "Listen and see why" if any(row.get("takes") for row in data.suspects) else "The most suspect stems"
     if not body:
         return _answer("Which stems?", "None judged", "<p>The decision holds no stem.</p>", "", "", "quiet")
     return _answer("Which stems?", "", body, "suspects", link if "suspects" in present else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Collection, Iterable, Sequence
 from html import escape
@@ -74,12 +73,16 @@ def stem_name(row: dict[str, Any]) -> str:
     return f'<span class="stem"><span class="track">{text(track)}</span>{chip}</span>'
 
 
-def player(audio: bytes | None, mime: Any, name: str) -> str:
-    """An audio element with the sound inside the page; empty when there is none or its type is no audio type."""
-    if not audio or not re.fullmatch(r"audio/[A-Za-z0-9.+-]+", str(mime or "")):
+def player(source: str, name: str) -> str:
+    """An audio element for a sound inside the page or below the server's ``audio/``; empty for any other address."""
+    if not playable(source):
         return ""
-    source = f"data:{mime};base64,{base64.b64encode(bytes(audio)).decode('ascii')}"
-    return f'<audio controls preload="metadata" aria-label="Listen to {text(name)}" src="{source}"></audio>'
+    return f'<audio controls preload="none" aria-label="Listen to {text(name)}" src="{text(source)}"></audio>'
+
+
+def playable(source: str) -> bool:
+    """Whether this is the address of a sound inside the page, or of one that `raysep listen` serves."""
+    return bool(re.fullmatch(r"data:audio/[A-Za-z0-9.+-]+;base64,[A-Za-z0-9+/=]+|audio/[0-9]+/[a-z]+", source))
 
 
 def keys_of(rows: Any, without: Collection[str] = frozenset()) -> list[str]:

@@ -8,15 +8,12 @@ from raysep.report import findings, pictures
 from raysep.report.data import ReportData, Row
 from raysep.report.markup import (
     Column,
-    details,
     facts,
     figure,
     heading,
     keys_of,
     note,
-    player,
     section,
-    stem_name,
     table,
     text,
 )
@@ -28,13 +25,8 @@ from raysep.report.numbers import (
     flatten,
     known,
     percent,
-    probability,
-    score,
     span,
 )
-
-SUSPECTS = 10
-LISTED = 200  # rows of a long list; the tables beside the report hold all of them
 
 
 def results(data: ReportData) -> str:
@@ -135,68 +127,6 @@ def _count_row(label: str, counts: findings.Counts) -> list[str]:
     share = percent(counts.removed / counts.total) if counts.total else anything(None)
     numbers = [count(counts.kept), count(counts.removed), share, count(counts.silent), count(counts.failed)]
     return [text(label), label_bar(label, counts), count(counts.total), *numbers]
-
-
-def suspects(data: ReportData) -> str:
-    """The most suspect stems with their evidence and a player, then the list of all that were set aside."""
-    worst = findings.most_suspect(data, SUSPECTS)
-    if not worst:
-        return ""
-    body = f'<ol class="suspects">{"".join(_suspect(row) for row in worst)}</ol>'
-    lead = "The most suspect stems, worst first. A higher suspicion means more likely corrupt"
-    lead += "; probe scores point the other way: higher is cleaner." if any(r.get("probes") for r in worst) else "."
-    return section("suspects", "Which stems?", body + _set_aside(data), lead)
-
-
-def _suspect(row: Row) -> str:
-    suspicion, chance = row.get("suspicion"), row.get("p_corrupt")
-    name = anything(row.get("stem_id"))
-    body = f"<h3>{stem_name(row)}</h3>"
-    body += facts([("Suspicion", decimal(suspicion, 3)), ("P(corrupt)", probability(chance))])
-    body += f'<p class="reason">{text(row["reason"])}</p>' if row.get("reason") else ""
-    probes = "".join(
-        f"<div><dt>{text(probe)}</dt><dd>{score(value)}</dd></div>"
-        for probe, value in (row.get("probes") or {}).items()
-    )
-    body += f'<dl class="probes" aria-label="Probe scores">{probes}</dl>' if probes else ""
-    sound = player(row.get("audio"), row.get("mime"), name)
-    if sound:
-        body += f'<div class="sound">{_waveform(row["audio"], name)}{sound}</div>'
-    return f"<li>{body}</li>"
-
-
-def _waveform(audio: bytes, name: str, columns: int = 300) -> str:
-    """The crop's outline. A browser may know a format that libsndfile does not: then there is only the player."""
-    from raysep.audio.files import decode
-    from raysep.errors import AudioError
-
-    try:
-        samples = decode(bytes(audio), name)
-    except AudioError:
-        return ""
-    if samples.shape[1] < columns:
-        return ""
-    width = samples.shape[1] // columns
-    cut = samples[:, : width * columns].reshape(samples.shape[0], columns, width)
-    return pictures.waveform(cut.min(axis=(0, 2)).tolist(), cut.max(axis=(0, 2)).tolist(), f"Waveform of {name}")
-
-
-def _set_aside(data: ReportData) -> str:
-    removed = [row for row in data.decision if findings.place(row) == "removed"]
-    if not removed:
-        return ""
-    removed.sort(key=lambda row: (-row["suspicion"] if known(row.get("suspicion")) else 0.0, str(row.get("stem_id"))))
-    reasons = any(row.get("reason") for row in removed)
-    columns = [Column("Stem"), Column("Suspicion", "number"), Column("P(corrupt)", "number")]
-    columns += [Column("Reason", "prose")] if reasons else []
-    rows = []
-    for row in removed[:LISTED]:
-        cells = [stem_name(row), decimal(row.get("suspicion"), 3), probability(row.get("p_corrupt"))]
-        rows.append([*cells, text(row.get("reason"))] if reasons else cells)
-    body = table("Stems set aside, most suspect first", columns, rows)
-    if len(removed) > LISTED:
-        body += note(f"{count(len(removed) - LISTED)} more are in the decision table beside this report.")
-    return details(f"All {count(len(removed))} stems set aside", body)
 
 
 def distributions(data: ReportData) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from raysep.config import Config
 from raysep.corpus.manifest import Stem
@@ -11,6 +12,9 @@ from raysep.corpus.segments import Chosen, list_segments
 from raysep.resources import Resources
 from raysep.rundir import Run
 from raysep.screen import Progress
+
+if TYPE_CHECKING:
+    from raysep.decision.by_hand import Said
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Context:
     sample_rate: int = 0  # Hz, of every network and every score
     channels: int = 2
     validation: tuple[Stem, ...] = ()  # whole tracks that training is validated on
+    said: tuple[Said, ...] | None = None  # a person's own verdicts, which every decision obeys
+    refit: bool = False  # and learns from
 
     @property
     def segment_frames(self) -> int:

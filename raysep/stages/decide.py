@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from raysep import own_verdicts
 from raysep.config import Config, DecisionSettings, from_dict, merge
 from raysep.corpus import manifest, outputs, storage
 from raysep.corpus.manifest import Stem
@@ -16,11 +18,14 @@ from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
 from raysep.errors import BadInput
 from raysep.report.verdict import Verdict
-from raysep.rundir import Run, read_scores
+from raysep.rundir import Run, score_parts, together
 from raysep.stages.context import Context
 from raysep.stages.folds import place
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
+
+if TYPE_CHECKING:
+    from raysep.decision.by_hand import Said
 
 COMMAND = "decide"
 CANCEL = "signal-cancel"
@@ -36,7 +41,7 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
     with run.stage("decide") as record:
         stems = per_stem(run, inputs.corpus, planting)
         run.write_table(stems, "stems.parquet")
-        table = by_rule(stems, config.decision, config.seed)
+        table = _obeying(stems, config, context.said, context.refit)
         run.write_table(table, "decision.parquet")
         handled = handling.resolve(config.decision.handling)
         rows = rows_of(table)
@@ -53,7 +58,7 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
         )
     for note in notes(found):
         context.progress.say(f"note: {note}")
-    for told in (otherwise, channels_cancel(stems)):
+    for told in (*own_verdicts.lines(found), otherwise, channels_cancel(stems)):
         if told:
             context.progress.say(told)
 
@@ -64,8 +69,8 @@ def channels_cancel(stems: pa.Table) -> str:
 
     if CANCEL not in stems.column_names:
         return ""
-    rows = stems.select(["stem_id", CANCEL]).to_pylist()
-    found = sorted(row["stem_id"] for row in rows if row[CANCEL] is not None and row[CANCEL] <= CANCELLED_DB)
+    reversed_ones = pa.compute.less_equal(stems[CANCEL], CANCELLED_DB)
+    found = sorted(stems["stem_id"].filter(reversed_ones).to_pylist())
     if not found:
         return ""
     return f"channels cancel in {len(found)} stems, first {found[0]}: the polarity of one is reversed (column {CANCEL})"
@@ -152,34 +157,41 @@ def decide_again(
     *,
     verdicts: str | None = None,
     to_manifest: str | None = None,
+    refit: bool | None = None,
     overwrite: bool = False,
 ) -> Again:
     """Another decision of a scored run; with ``out`` it is written there, and the manifest of what is used beside it.
 
-    ``verdicts``: a CSV of a person's own, which stand above the rule (``decision.by_hand``).
+    ``verdicts``: a CSV of a person's own, which stand above the rule (``decision.by_hand``); None: those of the run, if it has
+    any. ``refit``: whether the fusion learns from them (``decision.refit``); None: as in the run.
     """
     if to_manifest and not out:
         raise BadInput(f"--manifest {to_manifest}: comes with a decision: give --out too")
     places = Outputs.tried(out, to_manifest, overwrite) if out else None
-    again = judge_again(run, settings, verdicts)
+    again = judge_again(run, settings, verdicts, refit)
     if places:
         storage.write_bytes(places.table, file_bytes(marked(again.table, COMMAND), places.table))
         manifest.write(places.manifest, again.used, by=COMMAND)
     return again
 
 
-def judge_again(run: Run, settings: dict[str, Any], verdicts: str | None = None) -> Again:
-    """Another decision from a scored run's ``stems.parquet``: by the run's own settings, but for these."""
-    from raysep.decision.by_hand import obey, read_verdicts
-
+def judge_again(run: Run, settings: dict[str, Any], verdicts: str | None = None, refit: bool | None = None) -> Again:
+    """Another decision from a scored run's ``stems.parquet``: by the run's own settings and verdicts, but for these."""
     config = _config_with(run, settings)
-    said = read_verdicts(verdicts, config.labels) if verdicts else []
-    table = _by(run, config)
-    table = obey(table, said) if verdicts else table
+    said, learnt = own_verdicts.of(run, verdicts, refit, config.labels)
+    table = _obeying(run.read_table("stems.parquet"), config, said, learnt)
     corpus, rows = manifest.read(run.path("manifest.parquet")), rows_of(table)
     entries = handling.use(config.decision.handling, rows, corpus)
     handled = handling.counted(config.decision.handling, entries, rows)
     return Again(table, [entry.used for entry in entries if entry.weight > 0], handled)
+
+
+def _obeying(stems: pa.Table, config: Config, said: Sequence[Said] | None, refit: bool) -> pa.Table:
+    """The decision by the rule, with a person's word in it, which it has learnt from where it is to."""
+    from raysep.decision.by_hand import obey, verdict_of
+
+    table = by_rule(stems, config.decision, config.seed, *([verdict_of(said)] if said and refit else []))
+    return table if said is None else obey(table, said)
 
 
 def table_again(run: Run, settings: dict[str, Any]) -> pa.Table:
@@ -197,18 +209,24 @@ def _by(run: Run, config: Config) -> pa.Table:
 
 def per_stem(run: Run, corpus: list[Stem], planting: Planting) -> pa.Table:
     """A row per judged, calibration or planted stem, a column per probe, described as in the scores."""
+    from raysep.decision.aggregate import in_order, with_roles
     from raysep.decision.aggregate import per_stem as aggregate
-    from raysep.decision.aggregate import with_roles
     from raysep.probes.stored import columns_of, likenesses_in, oriented_in
 
-    rows = read_scores(run)
-    stems = aggregate(rows, list(columns_of(rows)), oriented_in(rows), list(likenesses_in(rows)[1]))
-    stems = with_roles(stems, {s.stem_id for s in corpus}, planting.roles, planting.fold_of)
-    return stems.replace_schema_metadata(rows.schema.metadata)
+    judged = {s.stem_id for s in corpus}
+
+    def stems_of(rows: pa.Table) -> pa.Table:
+        likenesses = list(likenesses_in(rows)[1])
+        stems = aggregate(rows, list(columns_of(rows)), oriented_in(rows), likenesses)
+        stems = with_roles(stems, judged, planting.roles, planting.fold_of)
+        return stems.replace_schema_metadata(rows.schema.metadata)
+
+    # A track is whole in its part: of the segments of all no more than one part's are held.
+    return in_order(together(map(stems_of, score_parts(run))))
 
 
-def by_rule(stems: pa.Table, settings: DecisionSettings, seed: int) -> pa.Table:
-    """The decision table by the rule of the settings."""
+def by_rule(stems: pa.Table, settings: DecisionSettings, seed: int, said: Mapping[str, str] | None = None) -> pa.Table:
+    """The decision table by the rule of the settings; ``said``, stem_id → a person's verdict, is learnt from."""
     from raysep.decision import rules
     from raysep.decision.other_label import Evidence
     from raysep.decision.verdicts import verdicts
@@ -222,7 +240,7 @@ def by_rule(stems: pa.Table, settings: DecisionSettings, seed: int) -> pa.Table:
     else:
         rule = rules.Threshold(settings.threshold)
     evidence = Evidence(*likenesses_in(stems))
-    return verdicts(stems, rule, settings.floor, oriented=oriented_in(stems), seed=seed, evidence=evidence)
+    return verdicts(stems, rule, settings.floor, oriented=oriented_in(stems), seed=seed, evidence=evidence, said=said)
 
 
 def summarise(run: Run, table: pa.Table) -> dict[str, Any]:
@@ -236,6 +254,7 @@ def summarise(run: Run, table: pa.Table) -> dict[str, Any]:
     found["costs"] = {
         "segments_scored": scored.get("segments"),
         "forward_passes_per_segment": run.read_json(kit, "made.json")["passes"] if kit else None,
+        "training_hours": stages.get("train", {}).get("hours"),
         "seconds": {name: stage["seconds"] for name, stage in stages.items() if "seconds" in stage},
     }
     return found

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from raysep.corpus import manifest, storage
-from raysep.errors import AudioError
-from raysep.outcome import Outcome
+from raysep.corpus import storage
 from raysep.report.verdict import plain
 from raysep.rundir import Run
 from raysep.screen import terminal
@@ -27,8 +23,8 @@ from raysep.stages.results import (
     verdict_of,
 )
 
-SUSPECTS = 10
-EXCERPT_SECONDS = 6.0
+if TYPE_CHECKING:
+    from raysep.report.data import ReportData
 
 
 def report(context: Context, benchmark: Any = None) -> None:
@@ -64,11 +60,13 @@ def trained(run: Run) -> None:
 
 
 def decided(context: Context) -> None:
-    """Print what was decided, of a run that ends there; raise when some stems failed."""
+    """Write the page of a run that ends at its decision, and print what was decided; raise when some stems failed."""
     run = context.run
+    write(run, None)
     for line in verdict_of(run).sentences:
         print(plain(line))
     print(f"decision: {run.path('decision.parquet')}\ncleaned manifest: {run.path('cleaned.parquet')}")
+    print(f"look and listen: {run.path('report.html')}")
     print("not retrained: the same command without --until goes on, `raysep prove` trains the arms that you name")
     failures.refuse(run)
 
@@ -77,12 +75,23 @@ def decided(context: Context) -> None:
 
 
 def write(run: Run, truth: str | None) -> None:
-    from raysep.report.html import ReportData, render
+    from raysep.report.evidence.listing import listing
+    from raysep.report.evidence.of_run import Evidence, shown
+    from raysep.report.html import render
+
+    evidence = Evidence(run)
+    data = told(run, truth, suspects=shown(evidence), listing=listing(evidence))
+    run.write_bytes(render(data).encode(), "report.html")
+
+
+def told(run: Run, truth: str | None, **evidence: Any) -> ReportData:
+    """What the page says of a run, beside the ``evidence`` that its stems are shown with."""
+    from raysep.report.data import ReportData
 
     record, summary = run.read_json("run.json"), run.read_json("summary.json")
     decision = run.read_table("decision.parquet").to_pylist()
     stages = record.pop("stages")
-    data = ReportData(
+    return ReportData(
         title=f"raysep: {run.root.rstrip('/').rsplit('/', 1)[-1]}",
         run={
             "run_id": record.pop("fingerprint"),
@@ -92,26 +101,34 @@ def write(run: Run, truth: str | None) -> None:
         },
         summary={
             "share": summary["share"],
-            "gain": gain(run),
-            "tracks": tested_on(run),
             "baseline": BASELINE,
             "cleaned": CLEANED,
-            "reference_alone": reference_alone(run),
-            "silence": silence_sentence(run),
+            **_proof(run),
             "rule": rule_text(summary["rule"]),
             "handling": _handling(stages.get("decide", {})),
         },
         judged=verdict_of(run),
-        results=[_shown(row) for row in arm_rows(run)],
+        results=[_shown(row) for row in arm_rows(run)] if run.has("results.parquet") else [],
         decision=decision,
         detection=_detection(run, truth) if truth else None,
-        suspects=_suspects(run, decision),
         stages=[{"name": name, "seconds": stage["seconds"]} for name, stage in stages.items() if "seconds" in stage],
         memory_gib=record.get("peak_memory_gib"),
         failures=run.read_table(failures.TABLE).to_pylist(),
         tuning=tuned(run),
+        **evidence,
     )
-    run.write_bytes(render(data).encode(), "report.html")
+
+
+def _proof(run: Run) -> dict[str, Any]:
+    """What retraining showed; nothing of a run that has only decided."""
+    if not run.has("results.parquet"):
+        return {}
+    return {
+        "gain": gain(run),
+        "tracks": tested_on(run),
+        "reference_alone": reference_alone(run),
+        "silence": silence_sentence(run),
+    }
 
 
 def tuned(run: Run) -> dict[str, Any] | None:
@@ -172,39 +189,3 @@ def _detection(run: Run, truth: str) -> dict[str, Any]:
         "false discoveries": removal.false_discoveries,
         "contamination left": removal.contamination_left,
     }
-
-
-def _suspects(run: Run, decision: list[dict]) -> list[dict[str, Any]]:
-    """The most suspect stems with what speaks against them and an excerpt to listen to."""
-    from raysep.decision.strongest import standings, strongest
-    from raysep.probes.stored import oriented_in
-
-    stems = {s.stem_id: s for s in manifest.read(run.path("manifest.parquet"))}
-    table = run.read_table("stems.parquet")
-    scores, standing = {row["stem_id"]: row for row in table.to_pylist()}, standings(table, oriented_in(table))
-    worst = sorted(
-        (r for r in decision if r["outcome"] == Outcome.SCORED), key=lambda r: (-r["suspicion"], r["stem_id"])
-    )
-    rows = []
-    for row in worst[:SUSPECTS]:
-        audio, mime = _excerpt(run, stems[row["stem_id"]])
-        keys = ("stem_id", "stem", "suspicion", "p_corrupt", "reason")
-        probes = {name: scores[row["stem_id"]][name] for name in strongest(standing[row["stem_id"]])}
-        rows.append({**{key: row[key] for key in keys}, "probes": probes, "audio": audio, "mime": mime})
-    return rows
-
-
-def _excerpt(run: Run, stem: manifest.Stem) -> tuple[bytes | None, str]:
-    """The stem's first audible seconds as Ogg Vorbis; nothing when it cannot be read any more."""
-    from raysep.audio.files import encode
-    from raysep.audio.levels import SILENCE_DBFS
-    from raysep.corpus.reading import read_stem
-
-    try:
-        audio = read_stem(stem, stem.sample_rate, min(2, stem.channels))
-    except AudioError:
-        return None, "audio/ogg"
-    loud = np.flatnonzero(np.abs(audio).max(axis=0) > 10 ** (SILENCE_DBFS / 20))
-    start = int(loud[0]) if len(loud) else 0
-    piece = audio[:, start : start + round(EXCERPT_SECONDS * stem.sample_rate)]
-    return encode(piece, stem.sample_rate, format="OGG", subtype="VORBIS"), "audio/ogg"

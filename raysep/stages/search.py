@@ -81,7 +81,7 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
             context.progress.say(f"note: {told}")
         judged = ranked(rows)
         best = judged[0] if judged else None
-        removed = [row["keep"] for row in run.read_table("decision.parquet").to_pylist()]
+        removed = run.read_table("decision.parquet")["keep"].to_numpy(zero_copy_only=False)
         record.update(
             best_ratio=best and best["ratio"],
             best_sdr=best and best[METRIC],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from raysep.stages import failures
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
+from raysep.training import budget
 from raysep.training.entry import Entry
 from raysep.training.plan import Plan, sidecar_of
 
@@ -205,6 +207,9 @@ def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
             measure=measure,
             events=run.path("tensorboard"),
         )
+        heard = budget.largest(plans, training.workers, training.memory_gib)
+        if heard.warning:
+            context.progress.say(f"note: {heard.warning}")
         if not all(p.is_trained() for p in plans):
             if states.forget_unreadable(group):
                 context.progress.say(
@@ -213,6 +218,7 @@ def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
             fit.fit(plans, group, context.available, lambda text, done, total: advance(done, total, text))
             say_silent(context.progress, plans)
         record.update(plans=[p.name for p in plans], steps=sum(p.recipe.steps for p in plans), workers=training.workers)
+        record.update(hours={name: round(value, 2) for name, value in asdict(heard).items()})
         record.update(failures.noted({stem: told for p in plans for stem, told in _unread(p).items()}))
 
 

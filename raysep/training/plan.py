@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from raysep.corpus import manifest, storage
-from raysep.corpus.hashing import fingerprint, stable_hash
+from raysep.corpus.hashing import fingerprint_of_many, stable_hash
 from raysep.corpus.manifest import Stem
 from raysep.training.entry import Entry
 from raysep.training.recipe import Recipe
@@ -34,12 +35,12 @@ class Plan:
     labels: tuple[str, ...] = ()
     validation: tuple[Stem, ...] = ()  # whole tracks
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Changes when anything does that the trained weights depend on."""
-        return fingerprint(asdict(self))
+        return fingerprint_of_many(asdict(replace(self, stems=())), "stems", map(_plain, self.stems))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of the manifest of the stems that are trained on."""
         return manifest.digest([entry.stem for entry in self.stems])
@@ -48,6 +49,12 @@ class Plan:
         """Whether the checkpoint is there and came from this very plan."""
         note = sidecar_of(self.out)
         return storage.exists(note) and json.loads(storage.read_bytes(note)).get("fingerprint") == self.fingerprint
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    """What ``asdict`` gives, in a tenth of the time."""
+    stem = {each.name: getattr(entry.stem, each.name) for each in fields(entry.stem)}
+    return {each.name: getattr(entry, each.name) for each in fields(entry)} | {"stem": stem}
 
 
 def sidecar_of(uri: str) -> str:

@@ -165,3 +165,19 @@ def test_a_wav_beyond_four_gibibytes_whose_size_ran_over_is_as_long_as_it_is(ove
 def test_names_of_chunks():
     assert is_name(b"fmt ")
     assert not any(map(is_name, (b"", b"abc", b"ab\x00c", b"\xffabc")))
+
+
+@pytest.mark.parametrize("tags", [1, 2])
+@pytest.mark.parametrize("format", [*sorted(SIZES), "FLAC", "OGG"])
+def test_a_tag_before_the_container_takes_no_samples_away(format, tags):
+    """libsndfile passes over it, and ends as many bytes before the end: a cover of 64 kB is a third of a second of CD audio."""
+    size = 65_000
+    tag = b"ID3\x03\x00\x00" + bytes(size >> shift & 127 for shift in (21, 14, 7, 0)) + bytes(size)
+    data = encode(AUDIO, RATE, format, "VORBIS" if format == "OGG" else "PCM_16")
+    found = tags * tag + data
+    assert probe(found, "x").frames == RATE
+    np.testing.assert_array_equal(decode(found, "x"), decode(data, "x"))
+    np.testing.assert_array_equal(decode(found, "x", RATE - 100, 100), decode(data, "x")[:, -100:])
+    if format not in ("FLAC", "OGG"):
+        with pytest.raises(AudioError, match="truncated"):
+            decode(found[:-4000], "x")

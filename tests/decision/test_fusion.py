@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from raysep.decision.features import shortfall, standardise
-from raysep.decision.fusion import Fusion, assign_folds, can_fuse, example_weights, fuse, logistic, novelty
+from raysep.decision.fusion import Fusion, assign_folds, can_fuse, example_weights, fuse, novelty, shape_of
+from raysep.decision.logistic import Odds
 from raysep.evaluation.ranking import auroc
 
 
@@ -118,12 +119,12 @@ def test_folds_hold_whole_tracks_and_every_role():
 def test_weights_balance_kinds_and_roles():
     role = np.array(["corpus"] * 10 + ["calibration"] * 4 + ["planted"] * 6 + [""])
     kind = np.array([""] * 14 + ["clip"] * 5 + ["swap"] + [""])
-    weights = example_weights(role, kind, 0.2)
+    weights = example_weights(role, kind, Fusion(unlabelled=0.2))
     assert weights[role == "calibration"].sum() == pytest.approx(0.5)
     assert weights[kind == "clip"].sum() == pytest.approx(weights[kind == "swap"].sum()) == pytest.approx(0.2)
     assert weights[role == "corpus"].sum() == pytest.approx(0.1)
     assert weights[-1] == 0
-    without = example_weights(np.array(["corpus", "calibration"]), np.array(["", ""]), 0.2)
+    without = example_weights(np.array(["corpus", "calibration"]), np.array(["", ""]), Fusion(unlabelled=0.2))
     assert without.tolist() == [0.5, 0.5]
 
 
@@ -134,7 +135,7 @@ def test_novelty_is_mahalanobis():
     centred = values - values[clean].mean(axis=0)
     inverse = np.linalg.inv(np.cov(values[clean].T))
     expected = np.log(np.einsum("ni,ij,nj->n", centred, inverse, centred) / 3 + 0.1)
-    np.testing.assert_allclose(novelty(values, clean, 0.0), expected)
+    np.testing.assert_allclose(novelty(values, *shape_of(values[clean], 0.0)), expected)
 
 
 def test_too_little_calibration_is_refused():
@@ -146,7 +147,33 @@ def test_too_little_calibration_is_refused():
         fuse(np.zeros((20, 2)), role, np.zeros(20))
 
 
+def test_a_large_corpus_is_learnt_from_by_some_of_it(monkeypatch, simulate):
+    """Of the stems that nothing is known of; those of the evidence are all there. What is learnt is nearly the same."""
+    from raysep.decision import fusion
+
+    features, role, groups, kind = parts(simulate(2, tracks=150))
+    whole = fuse(features, role, groups, kind, seed=1)
+    monkeypatch.setattr(fusion, "LEARNT", 250)
+    some = fuse(features, role, groups, kind, seed=1)
+    assert not np.array_equal(some, whole)
+    assert np.corrcoef(some, whole)[0, 1] > 0.97
+    said = np.where(role == "corpus", np.arange(len(role)) % 40 == 0, 0)
+    rows, times = fusion.examples(np.arange(len(role)) % 5 > 0, role, said, np.random.default_rng(0))
+    fitted = np.flatnonzero(np.arange(len(role)) % 5 > 0)
+    known = fitted[(role[fitted] != "corpus") | (said[fitted] > 0)]
+    assert set(known) <= set(rows) <= set(fitted)
+    assert len(rows) == len(known) + 250
+    assert times.sum() == pytest.approx(len(fitted))
+
+
 # The model itself
+
+
+def logistic(columns, used, positive, weights, penalty, prior=None):
+    """Log-odds of all rows by the model of the used ones."""
+    before = np.zeros(len(columns)) if prior is None else prior
+    odds = Odds.fitted(columns[used], positive[used], weights[used], penalty, before[used])
+    return odds(columns) + before
 
 
 def made_up(seed: int = 0, rows: int = 90, width: int = 6):

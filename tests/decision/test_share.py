@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from raysep.decision.conformal import p_values
-from raysep.decision.local_fdr import likelihood_ratio, strong_part
+from raysep.decision.local_fdr import Densities, likelihood_ratio
+from raysep.decision.samples import Sample
 from raysep.decision.share import (
     best_bin,
     estimate_share,
@@ -160,7 +161,7 @@ def test_faults_of_all_strengths_are_still_counted():
 @pytest.mark.parametrize(("strong", "expected"), [(True, 1.0), (False, 0.5)])
 def test_how_strong_the_corpus_s_faults_are(strong, expected):
     parts = [
-        strong_part(calibration, planted, judged)
+        Densities(Sample.of(calibration), Sample.of(planted), judged).strong_part()
         for calibration, judged, planted in (strong_world(seed, 0.4, strong) for seed in range(8))
     ]
     assert np.mean(parts) == pytest.approx(expected, abs=0.15)

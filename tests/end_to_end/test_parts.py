@@ -14,6 +14,7 @@ def test_decided_then_finished_then_proven_further(finished, request_for, ray_ru
     part = pipeline.clean(request_for(tmp_path / "run", overrides=proof, until="decide"))
     assert part.read_table("decision.parquet").equals(finished.read_table("decision.parquet"))
     assert not part.has("results.parquet")
+    assert "Not measured" in part.read_bytes("report.html").decode()
     more = pipeline.prove(part.root, ["contaminated"], quiet=True)
     pipeline.prove(part.root, ["cleaned"], seeds=1, quiet=True)
     rows = {(r["arm"], r["track"], r["stem"]): r["sdr"] for r in more.read_table("results.parquet").to_pylist()}

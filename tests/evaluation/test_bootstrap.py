@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raysep.evaluation.bootstrap import cluster_bootstrap, cluster_weights, interval_of
+from raysep.evaluation.bootstrap import cluster_bootstrap, cluster_weights, drawn_weights, interval_of
 
 
 @settings(max_examples=30, deadline=None)
@@ -49,3 +49,14 @@ def test_an_undefined_draw_is_left_out_and_counted():
     empty = interval_of(1.0, np.array([np.nan]))
     assert np.isnan(empty.low)
     assert found.to_dict()["estimate"] == 1.0
+
+
+def test_draws_one_after_another_are_those_of_all_at_once():
+    """Groups by name and by their number in the order of the names; against numpy's own draws, made together."""
+    groups = np.array(["b", "a", "c", "b", "j", "k"] * 5)
+    names, number = np.unique(groups, return_inverse=True)
+    drawn = np.random.default_rng([7, 0xB007]).multinomial(len(names), np.full(len(names), 1 / len(names)), size=6)
+    for named in (groups, number):
+        assert np.array_equal(np.stack(list(drawn_weights(named, 6, 7))), drawn[:, number])
+    assert np.array_equal(cluster_weights(groups, 6, 7), drawn[:, number])
+    assert cluster_weights(groups, 0, 7).shape == (0, 30)

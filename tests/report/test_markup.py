@@ -36,19 +36,25 @@ def test_stem_name_splits_the_label_off_the_track():
 
 
 def test_player_holds_the_bytes_themselves():
-    page = markup.player(b"\x00sound\xff", "audio/ogg", EVIL)
+    page = markup.player("data:audio/ogg;base64," + base64.b64encode(b"\x00sound\xff").decode(), EVIL)
     encoded = base64.b64encode(b"\x00sound\xff").decode()
     assert f'src="data:audio/ogg;base64,{encoded}"' in page
     assert "<script" not in page
 
 
-@pytest.mark.parametrize("mime", [None, "", "text/html", 'audio/ogg" onload="x', "audio/"])
+@pytest.mark.parametrize("mime", ["", "text/html", 'audio/ogg" onload="x', "audio/"])
 def test_no_player_without_an_audio_type(mime):
-    assert markup.player(b"sound", mime, "n") == ""
+    assert markup.player(f"data:{mime};base64,AAAA", "n") == ""
 
 
 def test_no_player_without_sound():
-    assert markup.player(None, "audio/ogg", "n") == markup.player(b"", "audio/ogg", "n") == ""
+    assert markup.player("", "n") == markup.player("data:audio/ogg;base64,", "n") == ""
+
+
+def test_a_player_of_the_servers_own_sounds_and_of_no_other_address():
+    assert 'src="audio/12/stem"' in markup.player("audio/12/stem", "n")
+    for address in ("audio/../etc", "//audio/1/stem", "https://x/audio/1/stem", "audio/1/stem?x", "audio/1/stem\n"):
+        assert markup.player(address, "n") == ""
 
 
 def test_keys_headings_and_figures():

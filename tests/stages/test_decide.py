@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import os
+
 import pyarrow as pa
 import pytest
 
+from raysep import own_verdicts
 from raysep.config import DecisionSettings
 from raysep.corpus import manifest
 from raysep.errors import BadInput
@@ -68,6 +71,42 @@ def test_a_relabelling_that_found_nothing_says_why(make_context, make_stems, mon
     record = decided(context, corpus, monkeypatch, swapped(corpus, other=None))
     assert said in record["otherwise"]
     assert bool(record["otherwise"]) == bool(said)
+
+
+# A row per stem
+
+
+def test_the_parts_of_the_scores_one_after_another_give_what_all_of_them_together_do(make_context, make_stems):
+    """A part of nothing but failures comes first: it describes no probe, and its columns are not all there are."""
+    from raysep.decision.aggregate import per_stem, with_roles
+    from raysep.decision.roles import Role
+    from raysep.probes import stored
+    from raysep.probes.catalogue import PROBES
+    from raysep.rundir import read_scores
+
+    context, corpus = make_context(), make_stems("ABC")
+    run, probes = context.run, [PROBES["loss"], PROBES["signal-flatness"]]
+
+    def rows(stem, segment: int, outcome: str = "scored") -> dict:
+        about = {"stem_id": stem.stem_id, "track": stem.track, "stem": stem.stem, "outcome": outcome}
+        return about | {"level_dbfs": -20.0, "loss": segment - ord(stem.track) / 7, "signal-flatness": 0.5}
+
+    failures = [{**rows(s, 0, "failed"), "loss": None, "signal-flatness": None} for s in corpus if s.track == "C"]
+    scored = [rows(s, segment) for s in corpus if s.track != "C" for segment in (0, 1)]
+    told = stored.description("abc", probes)
+    run.write_table(
+        pa.Table.from_pylist(failures).select(["stem_id", "track", "stem", "outcome"]), "scores", "part-0.parquet"
+    )
+    run.write_table(pa.Table.from_pylist(scored[::-1]).replace_schema_metadata(told), "scores", "part-1.parquet")
+    planting = Planting([], [], [], {"A/bass": Role("planted", "clip", "R")})
+    judged = [s for s in corpus if s.stem_id != "A/bass"]
+    found = decide.per_stem(run, judged, planting)
+    whole = read_scores(run)
+    slow = per_stem(whole, list(stored.columns_of(whole)), stored.oriented_in(whole))
+    slow = with_roles(slow, {s.stem_id for s in judged}, planting.roles)
+    assert found.select(slow.column_names).to_pylist() == slow.to_pylist()
+    assert stored.columns_of(found) == stored.columns_of(whole)
+    assert len(found) == 12
 
 
 # Again
@@ -180,3 +219,59 @@ def test_stems_whose_channels_cancel_are_counted_and_the_first_is_named():
     assert decide.channels_cancel(table).startswith("channels cancel in 2 stems, first A/x")
     assert decide.channels_cancel(table.slice(2)) == ""
     assert decide.channels_cancel(table.drop_columns([decide.CANCEL])) == ""  # a run with other probes
+
+
+def test_a_run_that_was_cleaned_by_verdicts_decides_again_by_them(scored, verdicts_of):
+    """And by others where they are given."""
+    said = verdicts_of("J/bass,keep,fine\nA/drums,remove,\n")
+    own_verdicts.keep(scored, said, *own_verdicts.parts(said, False, ("vocals", "drums", "bass", "other")))
+    table = decide.decide_again(scored, {}).table
+    assert {row["stem_id"]: row["verdict"] for row in table.to_pylist() if row["verdict"]} == {
+        "J/bass": "keep",
+        "A/drums": "remove",
+    }
+    other = decide.decide_again(scored, {}, verdicts=verdicts_of("A/other,remove,\n")).table
+    assert [row["stem_id"] for row in other.to_pylist() if row["verdict"]] == ["A/other"]
+
+
+def test_the_stage_obeys_the_verdicts_that_the_run_was_given(make_context, make_stems, monkeypatch):
+    from dataclasses import replace
+
+    from raysep.decision.by_hand import Said
+    from raysep.decision.rules import Ratio
+    from raysep.decision.verdicts import verdicts
+
+    context, corpus = make_context(), make_stems("ABCDE")
+    stems = pa.Table.from_pylist(
+        [
+            {"stem_id": s.stem_id, "track": s.track, "stem": s.stem, "outcome": "scored", "fad": -float(ord(s.track))}
+            for s in corpus
+        ]
+    )
+    given = []
+    monkeypatch.setattr(decide, "per_stem", lambda *_: stems)
+    monkeypatch.setattr(decide, "by_rule", lambda *more: given.append(more[3:]) or verdicts(stems, Ratio(0.2, "fad")))
+    context.run.open("abc", {"config": {}})
+    said = (Said("E/bass", "keep", "", 2), Said("A/drums", "vocals", "", 3))
+    for refit in (False, True):
+        inner = replace(context, said=said, refit=refit)
+        context.run.update({"stages": {}})
+        decide.decide(inner, Inputs(corpus, [], []), Planting([], [], [], {}))
+        cleaned = {s.stem_id: s.stem for s in manifest.read(context.run.path("cleaned.parquet"))}
+        assert cleaned["E/bass"] == "bass"
+        assert cleaned["A/drums"] == "vocals"
+        assert context.run.read_json("summary.json")["verdicts"]["given"] == 2
+        os.remove(context.run.path("done", "decide.json"))
+    assert given == [(), ({"E/bass": "keep", "A/drums": "vocals"},)]
+
+
+def test_a_refit_without_verdicts_is_refused(raysep, scored, tmp_path):
+    code, _, error = raysep("decide", scored.root, "--refit", "--out", str(tmp_path / "x.parquet"))
+    assert (code, error.strip()) == (2, "raysep: --refit: learns from your verdicts: give --verdicts too")
+
+
+def test_a_refit_of_a_run_without_a_fusion_says_so(raysep, scored, verdicts_of, tmp_path):
+    said = verdicts_of("J/bass,keep,fine\n")
+    code, output, _ = raysep("decide", scored.root, "--verdicts", said, "--refit", "--out", str(tmp_path / "x.parquet"))
+    assert code == 0
+    assert "nothing is learnt from your verdicts" in output

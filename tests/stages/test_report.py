@@ -13,6 +13,7 @@ from raysep.corpus.layouts import stems_of
 from raysep.decision.strongest import standings, strongest
 from raysep.errors import FinishedWithFailures
 from raysep.probes.stored import oriented_in
+from raysep.report.evidence.of_run import Evidence, shown
 from raysep.report.verdict import plain
 from raysep.stages import prove, report, results
 
@@ -314,28 +315,6 @@ def test_the_strongest_probes_are_those_by_which_a_stem_stands_lowest(make_stems
     assert strongest(standings(table, oriented_in(table))["t9/vocals"], 2) == ["loss", "fad-z"]
 
 
-def test_an_excerpt_begins_where_the_stem_is_heard(tmp_path, make_context):
-    import soundfile
-
-    rate = 8000
-    audio = np.zeros(12 * rate)
-    audio[3 * rate :] = 0.3 * np.sin(2 * np.pi * 440 * np.arange(9 * rate) / rate)
-    for label in ("vocals", "drums", "bass", "other"):
-        (tmp_path / "c" / "A").mkdir(parents=True, exist_ok=True)
-        soundfile.write(tmp_path / "c" / "A" / f"{label}.wav", audio, rate)
-    stem = stems_of(str(tmp_path / "c")).stems[0]
-    data, mime = report._excerpt(make_context().run, stem)
-    (tmp_path / "x.ogg").write_bytes(data)
-    heard, found_rate = soundfile.read(tmp_path / "x.ogg")
-    assert (mime, found_rate) == ("audio/ogg", rate)
-    assert len(heard) == report.EXCERPT_SECONDS * rate
-    assert np.abs(heard[: rate // 10]).max() > 0.2
-
-
-def test_a_suspect_that_is_gone_has_no_excerpt(make_context, make_stems):
-    assert report._excerpt(make_context().run, make_stems(["A"])[0]) == (None, "audio/ogg")
-
-
 def test_the_page_holds_the_worst_stems_first(run, write_rows, tmp_path, write_tracks):
     run.write_json({"fingerprint": "abc", "started": "now", "versions": {"raysep": "0"}, "stages": {}}, "run.json")
     stems = stems_of(write_tracks(tmp_path / "corpus", ["good", "worst", "bad"], seconds=0.5)).stems
@@ -360,11 +339,13 @@ def test_the_page_holds_the_worst_stems_first(run, write_rows, tmp_path, write_t
     write_rows(run, "stems.parquet", [{**row, "loss": -row["suspicion"]} for row in decision])
     write_rows(run, "failed.parquet", [{"stem_id": "bad/bass", "error": "AudioError", "message": "truncated"}])
     run.write_json({"share": None, "rule": {"name": "Threshold", "p": 0.5}}, "summary.json")
-    suspects = report._suspects(run, decision)
-    assert len(suspects) == report.SUSPECTS
-    assert [row["stem_id"] for row in suspects[:4]] == [f"worst/{k}" for k in ("bass", "drums", "other", "vocals")]
+    suspects = shown(Evidence(run))
+    first = [row["stem_id"] for row in suspects if row["group"] == "suspect"]
+    assert first[:4] == [f"worst/{k}" for k in ("bass", "drums", "other", "vocals")]
+    assert len(first) == 7
     assert "bad/bass" not in {row["stem_id"] for row in suspects}  # failed: nothing to listen to
-    assert all(row["audio"][:4] == b"OggS" for row in suspects)
+    assert {row["group"] for row in suspects if row["keep"]} == {"doubtful"}
+    assert all(row["takes"][0].source.startswith("data:audio/ogg;base64,T2dnU") for row in suspects)
     report.write(run, truth=None)
     page = run.read_bytes("report.html").decode()
     assert page.startswith("<!")

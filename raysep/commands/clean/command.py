@@ -38,6 +38,18 @@ After = Annotated[
         help="A run that has decided: judge only tracks that it has not; joined.parquet has what both keep.",
     ),
 ]
+Verdicts = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="Your own, above the rule: a CSV of stem_id, verdict (keep, remove or a label), note."
+    ),
+]
+Refit = Annotated[
+    bool | None,
+    typer.Option(
+        "--refit/--no-refit", help="Learn from --verdicts about the other stems, too (default: only obey them)."
+    ),
+]
 Rounds = Annotated[
     int | None,
     typer.Option(
@@ -76,6 +88,8 @@ def clean(
     labels: Labels = None,
     limit: Limit = None,
     after: After = None,
+    verdicts: Verdicts = None,
+    refit: Refit = None,
     preset: Preset = "auto",
     config: ConfigFile = None,
     settings: Settings = None,
@@ -116,6 +130,8 @@ def clean(
         labels=names_of(labels),
         limit=limit,
         after=after,
+        verdicts=verdicts,
+        refit=bool(refit),
         until=until,
         allow_twins=allow_twins,
     )
@@ -195,12 +211,8 @@ def decide(
         str | None,
         typer.Option(metavar="FILE", help="The manifest of what is used, to write too (default: OUT-cleaned.parquet)."),
     ] = None,
-    verdicts: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Your own, above the rule: a CSV of stem_id, verdict (keep, remove or a label), note."
-        ),
-    ] = None,
+    verdicts: Verdicts = None,
+    refit: Refit = None,
     rule: Annotated[
         str | None, typer.Option(help="threshold, fdr or ratio (default, here and below: the run's own).")
     ] = None,
@@ -226,6 +238,7 @@ def decide(
         settings,
         out,
         verdicts=verdicts,
+        refit=refit,
         to_manifest=manifest,
         overwrite=overwrite,
     )

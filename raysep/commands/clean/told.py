@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def decided(again: Again, out: str, manifest: str, as_json: bool) -> None:
     """What another decision removes, uses and obeys, and where it was written."""
-    from raysep.decision.by_hand import sentences
+    from raysep import own_verdicts
 
     found, verdict = again.summary, again.verdict
     if as_json:
@@ -28,7 +28,7 @@ def decided(again: Again, out: str, manifest: str, as_json: bool) -> None:
         print(plain(line))
     if other := found["counts"]["other_label"]:
         print(f"{other} of the removed belong to another label, first {found['first_other_label']}")
-    for line in sentences(found.get("verdicts")):
+    for line in own_verdicts.lines(found):
         print(line)
     if (warning := found["warning"]) and not any(warning in line for line in verdict.sentences):
         print(f"note: {warning}")

@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from raysep import lease
 from raysep.commands.app import print_json
 from raysep.commands.evaluate import tables
 from raysep.commands.evaluate.models import MIXTURE, Candidate, baseline, find
@@ -79,6 +80,7 @@ def evaluate(request: EvaluationRequest) -> Run:
     )
     _check_separation(request.separation)
     outputs.try_folder(request.out)
+    lease.refuse_held(Run(request.out))
     models, against = choose(request)
     stems = read_corpus(request, models)
     about = {
@@ -89,26 +91,27 @@ def evaluate(request: EvaluationRequest) -> Run:
     }
     same = fingerprint([(m.name, m.seed, m.digest) for m in models], about["digests"], about["options"])
     run = Run(request.out)
-    if run.has("run.json") and not run.is_of(same):
-        refuse_changed(run, {CORPUS: stems})
-    run.open(same, about)
-    manifest.write(run.path(CORPUS), stems)
-    if told := mixed_down(stems):
-        Progress(request.quiet).say(told)
-    worker = TrackEvaluator(
-        root=run.root,
-        fingerprint=same,
-        threads=request.threads,
-        models=tuple(models),
-        labels=manifest.labels_of(stems),
-        options=options,
-    )
-    _measure(request, run, worker, stems)
-    rows = run.read_table("evaluation.parquet").to_pylist()
-    _refuse_nothing(run, rows)
-    result = tables.standings(rows, options.measures, against, request.draws)
-    versions = run.read_json("run.json")["versions"]
-    run.write_json(_finite({**about, "versions": versions, **result}), "evaluation.json")
+    with lease.held(run):
+        if run.has("run.json") and not run.is_of(same):
+            refuse_changed(run, {CORPUS: stems})
+        run.open(same, about)
+        manifest.write(run.path(CORPUS), stems)
+        if told := mixed_down(stems):
+            Progress(request.quiet).say(told)
+        worker = TrackEvaluator(
+            root=run.root,
+            fingerprint=same,
+            threads=request.threads,
+            models=tuple(models),
+            labels=manifest.labels_of(stems),
+            options=options,
+        )
+        _measure(request, run, worker, stems)
+        rows = run.read_table("evaluation.parquet").to_pylist()
+        _refuse_nothing(run, rows)
+        result = tables.standings(rows, options.measures, against, request.draws)
+        versions = run.read_json("run.json")["versions"]
+        run.write_json(_finite({**about, "versions": versions, **result}), "evaluation.json")
     if request.json:
         print_json(run.read_json("evaluation.json"))
     else:

@@ -63,6 +63,9 @@ def check_encoding(file: File) -> None:
 
 
 def _depth(entry: Entry) -> str:
+    """Of a sum of files only the first one's steps are known, so it is written in floating point."""
+    if entry.stem.parts:
+        return "FLOAT"
     container, _, subtype = entry.stem.format.partition("/")
     return (
         DEPTHS.get(subtype, "FLOAT")

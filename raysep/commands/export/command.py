@@ -21,7 +21,10 @@ def export(
         ),
     ],
     form: Annotated[
-        str, typer.Option(help="manifest, list, csv, msst, musdb, links or copies: what they are is in docs/export.md.")
+        str,
+        typer.Option(
+            help="manifest, list, csv, msst, musdb, moisesdb, slakh, links or copies: what they are is in docs/export.md."
+        ),
     ],
     decision: Annotated[
         str | None, typer.Option(metavar="FILE", help="Another decision of the stems (default: the run's own).")

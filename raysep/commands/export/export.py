@@ -13,11 +13,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 
+from raysep import lease
 from raysep.commands.export import audio, forms, record, sources
 from raysep.commands.export.plan import MISSING, File, Form, Options, Plan
 from raysep.corpus import outputs, storage
 from raysep.corpus.tables import made_by
 from raysep.errors import AudioError, BadInput, FinishedWithFailures, RaysepError
+from raysep.rundir import Run
 from raysep.screen import Progress
 
 THREADS = 8
@@ -106,12 +108,16 @@ def _one_file(request: Request, form: Form, plan: Plan, notes: list[str]) -> tup
 
 def _folder(request: Request, form: Form, plan: Plan, notes: list[str]) -> tuple[str, int, int]:
     to = storage.absolute(request.to)
-    before = record.present(to)
     made_from = record.digest(form.name, plan.files)
-    known = record.check(request.to, made_from, before, request.overwrite)
-    there = _still_good(known, before)
-    left = [file for file in plan.files if file.path not in there]
+    left, _, _ = _left(request, plan, made_from, to)  # in somebody else's folder nothing is written
     outputs.try_folder(request.to, "--to", sum(map(_weight, left)))
+    with lease.held(Run(to)):
+        return to, *_fill(request, form, plan, notes, to, made_from)
+
+
+def _fill(request: Request, form: Form, plan: Plan, notes: list[str], to: str, made_from: str) -> tuple[int, int]:
+    """Write what is not there yet; how many files there are in the end, and their bytes."""
+    left, there, known = _left(request, plan, made_from, to)
     sizes = {file.path: there.get(file.path, file.size) for file in plan.files}
     save = partial(record.write, to, request.source, form.name, made_from)
     if not known:
@@ -127,7 +133,15 @@ def _folder(request: Request, form: Form, plan: Plan, notes: list[str]) -> tuple
             f"--to {request.to}: {len(failures)} of {len(sizes)} files are not as they should be, first {path} ({why}); put them "
             "right and run the same command again"
         )
-    return to, count, total
+    return count, total
+
+
+def _left(request: Request, plan: Plan, made_from: str, to: str) -> tuple[list[File], dict[str, int], dict | None]:
+    """The files to be written, path → bytes of those that are there already, and the record that says so, if there is one."""
+    before = record.present(to)
+    known = record.check(request.to, made_from, before, request.overwrite)
+    there = _still_good(known, before)
+    return [file for file in plan.files if file.path not in there], there, known
 
 
 def _still_good(known: dict | None, before: dict[str, int]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -108,6 +109,15 @@ def by_label(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
 def counted(what: str, entries: Sequence[Entry], then: str) -> list[str]:
     """One line with the count and the first example; none for nothing."""
     return [f"{len(entries)} {what}, first {entries[0].stem.stem_id}: {then}"] if entries else []
+
+
+def other_rates(entries: Sequence[Entry]) -> list[str]:
+    """A note of the stems whose rate is not the commonest: trainers read samples as they lie."""
+    rates = Counter(entry.stem.sample_rate for entry in entries)
+    usual = max(rates, key=lambda rate: rates[rate], default=0)
+    others = [entry for entry in entries if entry.stem.sample_rate != usual]
+    then = "a trainer that does not resample, as MSST, hears them at another speed: resample them before"
+    return counted(f"stems are not of {usual} Hz as the others", others, then)
 
 
 def unsaid(entries: Sequence[Entry], audio: bool, addresses: bool = False) -> list[str]:

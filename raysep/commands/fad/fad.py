@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from raysep import lease
 from raysep.commands.fad import embedding, scoring, tables
 from raysep.commands.fad.embedding import Embedding, Located, StemEmbedder
 from raysep.commands.fad.inputs import Comparison, accept_mended_files, read_comparison
@@ -68,6 +69,7 @@ def fad(request: FadRequest) -> Run:
     again, as they are or mended), ``RaysepError`` when all did.
     """
     outputs.try_folder(request.out)
+    lease.refuse_held(Run(request.out))
     say = Progress(request.quiet).say
     compared = read_comparison(request.corpus, request.reference, request.labels, request.split, request.layout, say)
     chosen, embedder = choose_embedder(request, compared)
@@ -84,18 +86,19 @@ def fad(request: FadRequest) -> Run:
         "seed": request.seed,
     }
     run = Run(request.out)
-    compared = accept_mended_files(run, compared, lambda these: fingerprint(these.digests, *settings.values()))
-    places = {"corpus": storage.absolute(request.corpus), "reference": storage.absolute(request.reference)}
-    record = {**places, "digests": compared.digests, **settings}
-    if run.open(fingerprint(compared.digests, *settings.values()), record):
-        run.update({**places, "digests": compared.digests})  # the same content may lie elsewhere now, or be mended
-    compared.write(run)
-    job = _Job(request, run, fingerprint(*settings.values()), compared, about)
-    if not job.is_done():
-        job.work(chosen, embedder.least_spread)
-    elif not job.is_written():
-        job.write(lost={})
-    rows, result = run.read_table(tables.TABLE).to_pylist(), run.read_json(tables.RECORD)
+    with lease.held(run):
+        compared = accept_mended_files(run, compared, lambda these: fingerprint(these.digests, *settings.values()))
+        places = {"corpus": storage.absolute(request.corpus), "reference": storage.absolute(request.reference)}
+        record = {**places, "digests": compared.digests, **settings}
+        if run.open(fingerprint(compared.digests, *settings.values()), record):
+            run.update({**places, "digests": compared.digests})  # the same content may lie elsewhere now, or be mended
+        compared.write(run)
+        job = _Job(request, run, fingerprint(*settings.values()), compared, about)
+        if not job.is_done():
+            job.work(chosen, embedder.least_spread)
+        elif not job.is_written():
+            job.write(lost={})
+        rows, result = run.read_table(tables.TABLE).to_pylist(), run.read_json(tables.RECORD)
     tables.show(rows, result, run.root)
     _report_failures(run, rows)
     return run

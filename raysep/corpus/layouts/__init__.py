@@ -5,6 +5,7 @@ A layout is one of ``LAYOUTS``, or the import path ``package.module:Class`` of a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -45,9 +46,10 @@ LAYOUTS: dict[str, str] = {  # in the order they are tried; as text: a layout's 
     "songs": "raysep.corpus.layouts.songs:Songs",
     "musdb": "raysep.corpus.layouts.musdb:Musdb",
 }
-# What is laid out alike under other names: MSST's types 1, 4 and 6 are folders of tracks, its type 3 is a list.
+# What is laid out alike under other names: MSST's types but 2 and 3 are folders of tracks, its type 3 is a list. Type 5 cuts
+# them into chunks while it reads, type 7 lets stems be missing.
 ALSO = {
-    **dict.fromkeys(("musdb18hq", "sdxdb23", "msst1", "msst4", "msst6"), "musdb"),
+    **dict.fromkeys(("musdb18hq", "sdxdb23", "msst1", "msst4", "msst5", "msst6", "msst7"), "musdb"),
     "musdb18": "stem-mp4",
     "msst3": "list",
 }
@@ -57,7 +59,7 @@ CATCH_ALL = ("songs", "musdb")  # they fit what nothing is known of
 
 
 def stems_of(
-    place: str,
+    place: str | os.PathLike[str],
     labels: Sequence[str] | None = None,
     *,
     usual: Sequence[str] = LABELS,
@@ -87,6 +89,7 @@ def stems_of(
     """
     if on_problem not in ("raise", "keep", "collect"):
         raise ValueError(f"on_problem={on_problem!r}: raise, keep or collect")
+    place = os.fspath(place)
     asked = None if labels is None else tuple(labels)
     strict, added = on_problem == "raise", dict(sums or {})
     where = Place(place, asked, tuple(usual), split, strict, threads, added, tuple(known), limit)

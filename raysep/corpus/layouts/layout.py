@@ -25,6 +25,8 @@ LABELS = ("vocals", "drums", "bass", "other")
 
 @dataclass(frozen=True)
 class Scan:
+    """What lies at a place: its stems, what is wrong with them, and what was passed over, changed or guessed."""
+
     stems: list[
         Stem
     ]  # one per stem, in order (a manifest's is its own); an unusable one has sample rate, channels and frames 0

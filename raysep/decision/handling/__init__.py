@@ -61,10 +61,11 @@ def use(name: str, decision: Decision, stems: Iterable[Stem]) -> list[Entry]:
     something of (the column ``verdict``) is used as was said, and no handling is asked. Raises ``BadInput`` for a name that
     is not known, and for a handling of the user's own that gives what nobody could train on.
     """
-    stems = list(stems)
-    left = [stem for stem in stems if not word_on(decision, stem)]
-    said = by_word(decision, (stem for stem in stems if word_on(decision, stem)))
-    entries = [*resolve(name).apply(decision, left), *said]
+    left: list[Stem] = []
+    said: list[Stem] = []
+    for stem in stems:
+        (said if word_on(decision, stem) else left).append(stem)
+    entries = [*resolve(name).apply(decision, left), *by_word(decision, said)]
     for entry in entries:
         if not isinstance(entry, Entry):
             raise BadInput(f"handling {name!r}: gives {entry!r}, which is not a raysep.training.entry.Entry")

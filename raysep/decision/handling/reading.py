@@ -3,16 +3,56 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from raysep.corpus.names import normal
 from raysep.decision.handling.base import Decision
 from raysep.errors import BadInput
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from raysep.training.entry import Spans
+
+class Rows(Mapping[str, Mapping[str, Any]]):
+    """stem_id → row, made of the table's columns when it is asked for: of a million rows no dictionary is held."""
+
+    def __init__(self, columns: dict[str, Any]) -> None:
+        self.columns = columns
+        self._row_of = {name: row for row, name in enumerate(columns["stem_id"].to_pylist())}
+
+    def __getitem__(self, stem_id: str) -> Mapping[str, Any]:
+        return Row(self.columns, self._row_of[stem_id])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._row_of)
+
+    def __len__(self) -> int:
+        return len(self._row_of)
+
+    def __contains__(self, stem_id: object) -> bool:
+        return stem_id in self._row_of
+
+
+class Row(Mapping[str, Any]):
+    """One of them."""
+
+    __slots__ = ("_columns", "_row")
+
+    def __init__(self, columns: dict[str, Any], row: int) -> None:
+        self._columns, self._row = columns, row
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._columns[name][self._row].as_py()
+        return tuple((span["start"], span["stop"]) for span in value or ()) if name == "spans" else value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def rows_of(table: pa.Table) -> Decision:
@@ -20,7 +60,19 @@ def rows_of(table: pa.Table) -> Decision:
 
     Raises ``KeyError``, ``TypeError`` or ``ValueError`` for what is no decision table.
     """
-    return {normal(row["stem_id"]): _row(row) for row in table.to_pylist()}
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = {name: table[name].combine_chunks() for name in table.column_names}
+    for name in ("stem_id", "track", "stem"):
+        if name in columns and pa.types.is_string(columns[name].type):
+            columns[name] = pc.utf8_normalize(columns[name], "NFC")
+    keep, weight = columns["keep"], columns["weight"].cast(pa.float64())
+    if pc.any(pc.and_(pc.fill_null(keep.cast(pa.bool_()), False), weight.is_null())).as_py():
+        raise TypeError("weight: a stem that is kept has none")
+    of_spans = pa.list_(pa.struct([("start", pa.float64()), ("stop", pa.float64())]))
+    spans = columns["spans"].cast(of_spans) if "spans" in columns else pa.nulls(len(table), of_spans)
+    return Rows({**columns, "weight": weight.fill_null(0.0), "spans": spans})
 
 
 def read_decision(uri: str) -> Decision:
@@ -37,7 +89,7 @@ def read_decision(uri: str) -> Decision:
 
     try:
         decision = rows_of(read_table(storage.absolute(uri), SCHEMA))
-    except (FileNotFoundError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
+    except (FileNotFoundError, pa.ArrowInvalid, pa.ArrowNotImplementedError, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"--decision {uri}: no decision table ({error}); give a run's decision.parquet") from error
     for stem_id, row in decision.items():
         weight = row["weight"]
@@ -47,13 +99,3 @@ def read_decision(uri: str) -> Decision:
         if wrong := [span for span in row["spans"] if not 0 <= span[0] < span[1]]:
             raise BadInput(f"--decision {uri}: span {wrong[0]} of {stem_id}: start must be at least 0 and before stop")
     return decision
-
-
-def _row(row: dict[str, Any]) -> dict[str, Any]:
-    needed = row["keep"] or row["weight"] is not None
-    names = {key: normal(row[key]) for key in ("stem_id", "track", "stem") if isinstance(row.get(key), str)}
-    return row | names | {"weight": float(row["weight"]) if needed else 0.0, "spans": _spans(row)}
-
-
-def _spans(row: dict[str, Any]) -> Spans:
-    return tuple((float(span["start"]), float(span["stop"])) for span in row.get("spans") or ())

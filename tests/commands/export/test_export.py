@@ -197,3 +197,15 @@ def test_the_command_says_what_is_there(raysep, run, tmp_path):
     first, note = output.splitlines()
     assert first == f"8 of 12 stems: 10 files, 0.15 MiB, counted and sized: {tmp_path}/out"
     assert note.startswith("note: 1 of 3 tracks lack a label")
+
+
+def test_one_export_at_a_time_works_in_a_folder(run, tmp_path):
+    from raysep import lease
+    from raysep.rundir import Run
+
+    with lease.held(Run(str(tmp_path / "out"))):
+        with pytest.raises(RunConflict, match=r"out: another raysep works on this run .*choose another folder"):
+            export(run, tmp_path / "out", "copies")
+        assert tree(tmp_path / "out") == [lease.FILE]
+    assert export(run, tmp_path / "out", "copies").files == 11
+    assert not (tmp_path / "out" / lease.FILE).exists()

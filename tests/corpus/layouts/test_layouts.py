@@ -187,3 +187,8 @@ def test_a_place_that_may_be_something_else_names_it(tmp_path):
         soundfile.write(tmp_path / label / "a.wav", np.zeros(800), 8000)
     with pytest.raises(BadInput, match=r"it looks like msst2 or stem-folders: use --layout msst2"):
         stems_of(str(tmp_path), layout="musdb")
+
+
+def test_a_place_may_be_a_path(write_tracks, tmp_path):
+    folder = write_tracks(tmp_path / "songs", ["A"], seconds=0.1)
+    assert stems_of(tmp_path / "songs").stems == stems_of(folder).stems

@@ -12,6 +12,8 @@ FORMS: dict[str, str] = {  # as text: a new one is a file and a line here
     "csv": "raysep.commands.export.forms.csv:CSV",
     "msst": "raysep.commands.export.forms.msst:MSST",
     "musdb": "raysep.commands.export.forms.musdb:MUSDB",
+    "moisesdb": "raysep.commands.export.forms.records:MOISESDB",
+    "slakh": "raysep.commands.export.forms.records:SLAKH",
     "links": "raysep.commands.export.forms.tracks:LINKS",
     "copies": "raysep.commands.export.forms.tracks:COPIES",
 }

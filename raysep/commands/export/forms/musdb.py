@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raysep.commands.export.plan import File, Form, Options, Plan, Shape, name_in, unsaid
+from raysep.commands.export.plan import File, Form, Options, Plan, Shape, name_in, other_rates, unsaid
 from raysep.corpus.layouts.naming import MIXTURE
 from raysep.errors import BadInput
 from raysep.training.entry import Entry
@@ -21,12 +21,14 @@ def plan(entries: Sequence[Entry], options: Options) -> Plan:
     kept = {track: members for track, members in tracks.items() if track not in out}
     if not kept:
         raise BadInput(_none(tracks, lacking))
-    files = [file for members in kept.values() for file in _track(members, options.labels)]
-    return Plan(files, unsaid(entries, audio=True) + _told(tracks, lacking, uneven, options))
+    used = [entry for members in kept.values() for entry in members]
+    least = min(2, max(entry.stem.channels for entry in used))  # a mono track among stereo ones is stereo too
+    files = [file for members in kept.values() for file in _track(members, options.labels, least)]
+    return Plan(files, unsaid(entries, audio=True) + _told(tracks, lacking, uneven, options) + other_rates(used))
 
 
-def _track(members: list[Entry], labels: Sequence[str]) -> list[File]:
-    rate, channels = members[0].stem.sample_rate, max(e.stem.channels for e in members)
+def _track(members: list[Entry], labels: Sequence[str], least_channels: int) -> list[File]:
+    rate, channels = members[0].stem.sample_rate, max(least_channels, *(e.stem.channels for e in members))
     shape = Shape(rate, channels, max(e.stem.frames for e in members))
     folder = name_in(members[0], members[0].stem.track)
     stems = [

@@ -1,0 +1,75 @@
+"""Every stem of the corpus as the page's table has it: columns of short values, so that tens of thousands open at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raysep.corpus.storage import folder_above
+from raysep.report import findings
+from raysep.report.data import Listing
+from raysep.report.evidence.of_run import Evidence
+from raysep.report.numbers import known
+
+PLACES = ("kept", "removed", "silent", "failed")
+TEXT_BYTES = 6 << 20  # of all rows; beyond it the least suspect ones are left out
+TRACK = "*"  # stands for the track's name at the beginning of a file's
+
+
+def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES) -> Listing:
+    """The most suspect first."""
+    rows = sorted(evidence.decision.values(), key=lambda row: (-row["suspicion"], row["stem_id"]))
+    shared = folder_above(uri for stem in evidence.stems.values() for uri in stem.uris)
+    root = f"{shared}/" if shared else ""
+    tracks, labels, kinds = _Numbered(), _Numbered(), _Numbered()
+    kinds.of("")
+    for label in sorted({row["stem"] for row in rows}):
+        labels.of(label)
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("track", "label", "suspicion", "p", "place", "kind", "evidence", "file")
+    }
+    room, left_out = text_bytes, 0
+    for number, row in enumerate(rows):
+        spoken, kind = evidence.spoken(row["stem_id"])[:1], evidence.kind(row["stem_id"])
+        uri = evidence.stems[row["stem_id"]].uri.removeprefix(root)
+        said, file = (spoken[0] if spoken else ""), _short(uri, row["track"])
+        room -= 40 + len(said.encode()) + len(file.encode())
+        if room < 0:
+            left_out = len(rows) - number
+            break
+        values = (
+            tracks.of(row["track"]),
+            labels.of(row["stem"]),
+            _rounded(row["suspicion"], 4),
+            _rounded(row["p_corrupt"], 4),
+            PLACES.index(findings.place(row)),
+            kinds.of(kind.kind if kind else ""),
+            said,
+            file,
+        )
+        for column, value in zip(columns.values(), values, strict=True):
+            column.append(value)
+    run = evidence.run
+    key = f"{run.read_json('run.json')['fingerprint']}"
+    return Listing(columns, tracks.names, labels.names, kinds.names, root, run.root, key, left_out)
+
+
+class _Numbered:
+    """Each text once, and its number."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._number: dict[str, int] = {}
+
+    def of(self, name: str) -> int:
+        if name not in self._number:
+            self._number[name] = len(self.names)
+            self.names.append(name)
+        return self._number[name]
+
+
+def _rounded(value: Any, digits: int) -> float | None:
+    return round(float(value), digits) if known(value) else None
+
+
+def _short(uri: str, track: str) -> str:
+    return TRACK + uri.removeprefix(track) if uri.startswith(f"{track}/") else uri

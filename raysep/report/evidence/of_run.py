@@ -1,0 +1,261 @@
+"""The evidence of a run's folder: which stems are shown, and of each what speaks against it, and its sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysep.corpus import manifest, storage
+from raysep.corpus.manifest import Stem
+from raysep.decision.aggregate import numbers
+from raysep.decision.roles import CALIBRATION
+from raysep.errors import AudioError
+from raysep.outcome import Outcome
+from raysep.probes.stored import columns_of, oriented_in
+from raysep.report.data import Place, Row, Take
+from raysep.report.evidence import takes
+from raysep.report.evidence.choosing import Candidate, Chosen, choose
+from raysep.report.evidence.kinds import Guess, guessed_kinds
+from raysep.report.evidence.phrases import phrase_of
+from raysep.report.evidence.spans import Scored, Span, worst_span
+from raysep.report.evidence.standing import FACTS, Loud, standing
+from raysep.report.numbers import known
+from raysep.rundir import Run
+
+SOUND_BYTES = 12 << 20  # of all sounds and pictures in a page, as they stand in it
+OF_STEM = "stem"
+
+
+class Evidence:
+    """What a decided run says of its stems. Only tables are read until a sound is asked for."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.stems = {stem.stem_id: stem for stem in manifest.read(run.path("manifest.parquet"))}
+        self.decision = {row["stem_id"]: row for row in run.read_table("decision.parquet").to_pylist()}
+        self._table = run.read_table("stems.parquet")
+        columns = columns_of(self._table)
+        of_segments = [name for name, column in columns.items() if column.context != OF_STEM]
+        removed = [stem_id for stem_id, row in self.decision.items() if not row["keep"]]
+        self.standing = standing(self._table, oriented_in(self._table), of_segments, removed)
+        self.kinds = guessed_kinds(self._table, oriented_in(self._table))
+        self._part_of: dict[str, str] = {}
+
+    # What is known of each, from tables
+
+    def loud(self, stem_id: str) -> list[Loud]:
+        return self.standing.loudest(stem_id)
+
+    def spoken(self, stem_id: str) -> list[str]:
+        """What speaks against a stem in words: first what the decision found out about it, beside how its rule went."""
+        row = self.decision[stem_id]
+        known_of_it = "" if row.get("verdict") else (row.get("reason") or "").partition("; ")[2]
+        return [*([known_of_it] if known_of_it else []), *(loud.words for loud in self.loud(stem_id))]
+
+    def kind(self, stem_id: str) -> Guess | None:
+        """What planted kind it looks like: of stems that probably are wrong, where such guesses were right often enough."""
+        found, row = self.kinds.get(stem_id), self.decision[stem_id]
+        wrong = not row["keep"] or (known(row["p_corrupt"]) and row["p_corrupt"] >= 0.5)
+        return found if wrong and found and found.worth_saying else None
+
+    def looks(self, stem_id: str) -> str:
+        """What it is chosen by, that many kinds be heard: the kind that it is most like, or what speaks loudest."""
+        if stem_id in self.kinds:
+            return self.kinds[stem_id].kind
+        loudest = self.standing.loudest(stem_id, 1, -np.inf)
+        return phrase_of(loudest[0].probe).family if loudest else ""
+
+    def chosen(self) -> list[Chosen]:
+        rows = (row for row in self.decision.values() if row["outcome"] == Outcome.SCORED)
+        return choose(
+            [Candidate(r["stem_id"], r["stem"], self.looks(r["stem_id"]), r["suspicion"], r["keep"]) for r in rows]
+        )
+
+    @cached_property
+    def used(self) -> dict[str, str]:
+        """stem_id → the label that it is used as, of those that are used."""
+        if not self.run.has("cleaned.parquet"):
+            return {}
+        return {stem.stem_id: stem.stem for stem in manifest.read(self.run.path("cleaned.parquet"))}
+
+    def row(self, stem_id: str, group: str = "") -> Row:
+        """What is said of a stem, without its sounds."""
+        row, kind = self.decision[stem_id], self.kind(stem_id)
+        keys = ("stem_id", "track", "stem", "suspicion", "p_corrupt", "reason", "keep", "outcome", "harm", "verdict")
+        return {key: row.get(key) for key in keys} | {
+            "group": group,
+            "evidence": self.spoken(stem_id),
+            "kind": f"{kind.kind} (a guess; right for {kind.right} of {kind.of} planted stems)" if kind else "",
+            "used": _use(row, self.used.get(stem_id)) if self.used else "",
+            "path": " + ".join(self.stems[stem_id].uris),
+        }
+
+    # Sounds
+
+    def with_sounds(self, row: Row, served: str = "") -> Row:
+        """The row with its takes: excerpts inside the page, or where ``served`` is an address, all of each below it."""
+        stem = self.stems[row["stem_id"]]
+        try:
+            rate = takes.rate_of(stem)
+            audio = takes.whole(stem, rate)
+        except AudioError as error:
+            return row | {"takes": [], "note": f"It cannot be read any more: {error}"}
+        span = self.span(stem.stem_id, audio, rate)
+        marked, seconds = (span.start, span.stop), audio.shape[1] / rate
+        start, length = (0.0, seconds) if served else takes.around(marked, seconds)
+        piece = audio[:, round(start * rate) : round((start + length) * rate)]
+        heard = [takes.take("Stem", piece, rate, start, marked, "", served and f"{served}/stem")]
+        where = None if served else Place(takes.outline(audio, rate), start, start + length)
+        heard += self._mixture(stem, rate, start, None if served else length, marked, served)
+        heard += self._trusted(stem, rate, length, served)
+        return row | {"takes": heard, "where": where, "worst": span.why}
+
+    def span(self, stem_id: str, audio: np.ndarray, sample_rate: int) -> Span:
+        """The stem's worst seconds."""
+        loud = [each.probe.removesuffix("_worst") for each in self.standing.loudest(stem_id, 8, 0.0)]
+        beyond = {name: self.standing.beyond_trusted(stem_id, name) for name in FACTS}
+        return worst_span(audio, sample_rate, self._segments(stem_id), loud, beyond)
+
+    def mixture_of(self, stem: Stem) -> list[Stem]:
+        """The stems of its track that a mixture is made of; one alone has none."""
+        own = [other for other in self.stems.values() if other.track == stem.track and other.frames]
+        return own if len(own) > 1 else []
+
+    def trusted_like(self, stem: Stem) -> Stem | None:
+        """The trusted stem of its label whose level is nearest, of those that were scored; the first of its label otherwise."""
+        known = self._trusted_stems.get(stem.stem, [])
+        level = self._levels.get(stem.stem_id, np.nan)
+        near = [other for other in known if np.isfinite(self._levels.get(other.stem_id, np.nan))]
+        if near and np.isfinite(level):
+            return min(near, key=lambda other: (abs(self._levels[other.stem_id] - level), other.stem_id))
+        return next(iter(near or known), None)
+
+    def _mixture(
+        self, stem: Stem, rate: int, start: float, length: float | None, marked: tuple[float, float], served: str
+    ) -> list[Take]:
+        own = self.mixture_of(stem)
+        if not own:
+            return []
+        try:
+            audio, unread = takes.mixed(own, start, length, rate)
+        except AudioError:
+            return []
+        about = f"without {', '.join(unread)}, which cannot be read" if unread else "the sum of the track's stems"
+        return [takes.take("Mixture", audio, rate, start, marked, about, served and f"{served}/mixture")]
+
+    def _trusted(self, stem: Stem, rate: int, length: float, served: str) -> list[Take]:
+        other = self.trusted_like(stem)
+        if other is None or not other.frames:
+            return []
+        seconds = other.frames / other.sample_rate
+        try:
+            if served:
+                audio, start = takes.whole(other, rate), 0.0
+            else:
+                start, length = takes.around(self._loudest(other), seconds, length)
+                audio = takes.excerpt(other, start, length, rate)
+        except AudioError:
+            return []
+        about = f"{other.stem} of {other.track}, which is trusted"
+        return [takes.take(f"Trusted {other.stem}", audio, rate, start, None, about, served and f"{served}/trusted")]
+
+    def _loudest(self, stem: Stem) -> tuple[float, float]:
+        """Where it is loudest, by its segments; else its middle."""
+        scored = self._segments(stem.stem_id)
+        if not len(scored.start):
+            middle = stem.frames / stem.sample_rate / 2
+            return middle, middle
+        best = int(np.nan_to_num(scored.level, nan=-np.inf).argmax())
+        return float(scored.start[best]), float(scored.start[best] + scored.seconds[best])
+
+    @cached_property
+    def _levels(self) -> dict[str, float]:
+        if "level_dbfs" not in self._table.column_names:
+            return {}
+        return dict(zip(self._table["stem_id"].to_pylist(), numbers(self._table, "level_dbfs").tolist(), strict=True))
+
+    @cached_property
+    def _trusted_stems(self) -> dict[str, list[Stem]]:
+        """label → the trusted stems; those that calibrate, where there are some."""
+        if not self.run.has("reference.parquet"):
+            return {}
+        roles = self._table["role"].to_pylist() if "role" in self._table.column_names else []
+        scored = {i for i, role in zip(self._table["stem_id"].to_pylist(), roles, strict=False) if role == CALIBRATION}
+        found: dict[str, list[Stem]] = {}
+        for stem in sorted(manifest.read(self.run.path("reference.parquet"))):
+            if stem.frames and (not scored or stem.stem_id in scored):
+                found.setdefault(stem.stem, []).append(stem)
+        return found
+
+    # Segments
+
+    def _segments(self, stem_id: str) -> Scored:
+        """The audible segments of a stem, scores turned into z as its whole stem's are."""
+        table = self._part_with(stem_id)
+        rows = [] if table is None else [r for r in table.to_pylist() if r["outcome"] == Outcome.SCORED]
+        row = self.standing.row_of.get(stem_id)
+        names = tuple(name for name in self.standing.probes if rows and name in rows[0]) if row is not None else ()
+        values = np.array([[_number(r[name]) for name in names] for r in rows]).reshape(len(rows), len(names))
+        columns = [self.standing.probes.index(name) for name in names]
+        # The same affine map as of the stem's own mean: what z it has at what score.
+        z = self.standing.z_of(row, columns, values) if row is not None and rows and names else values
+        start, seconds, level = (
+            np.array([_number(r[key]) for r in rows]) for key in ("start", "seconds", "level_dbfs")
+        )
+        return Scored(start, seconds, level, z, names)
+
+    def _part_with(self, stem_id: str) -> pa.Table | None:
+        if stem_id not in self._part_of:
+            for part in self._parts():
+                table = self.run.read_table("scores", part)
+                self._part_of |= dict.fromkeys(table["stem_id"].to_pylist(), part)
+                if stem_id in self._part_of:
+                    break
+        if stem_id not in self._part_of:
+            return None
+        table = self.run.read_table("scores", self._part_of[stem_id])
+        chosen = np.array(table["stem_id"].to_pylist(), dtype=object) == stem_id
+        keep = [n for n in table.column_names if not n.startswith("like-")]
+        return table.select(keep).filter(pa.array(chosen))
+
+    def _parts(self) -> Iterator[str]:
+        seen = set(self._part_of.values())
+        for info in storage.list_files(self.run.path("scores"), recursive=False):
+            if info.base_name not in seen:
+                yield info.base_name
+
+
+def _use(row: Row, label: str | None) -> str:
+    """What the handling makes of a stem, where that is not what keep or not says; ``label``: what it is used as."""
+    if row["keep"]:
+        return "" if label == row["stem"] else f"used as {label}" if label else "left out all the same"
+    return "" if label is None else "used all the same" if label == row["stem"] else f"used as {label}"
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def shown(evidence: Evidence, room: int = SOUND_BYTES) -> list[Row]:
+    """The stems of a page with their sounds, until there is no more room; what then has none says how it can be heard."""
+    rows = []
+    for stem_id, group in evidence.chosen():
+        row = evidence.row(stem_id, group)
+        if room > 0:
+            full = evidence.with_sounds(row)
+            size = sum(weight(each) for each in full["takes"])
+            room -= size
+            row = full if room >= 0 else row
+        if not row.get("takes") and not row.get("note"):
+            row = row | {"note": "No room for its sound on this page."}
+        rows.append(row)
+    return rows
+
+
+def weight(heard: Take) -> int:
+    """Bytes that a take is in a page."""
+    return len(heard.source) + 4 * len(heard.spectrogram) // 3 + 12 * len(heard.outline.low)

@@ -1,0 +1,59 @@
+"""How much of a corpus a training hears: its steps draw so many hours, whatever size the corpus is of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from raysep.training.plan import Plan
+from raysep.training.samples import dtype_of
+from raysep.training.source import REFRESH_STEPS, ROWS_PER_READ
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Hours of stems."""
+
+    given: float  # that there are
+    drawn: float  # of all examples together, what is drawn again counted again
+    read: float  # into the pools, at most
+
+    @classmethod
+    def of(cls, plan: Plan, parts: int, memory_gib: float) -> Budget:
+        """Of a plan whose batch has so many parts, each with a pool of so much memory."""
+        stems, recipe, labels = [entry.stem for entry in plan.stems], plan.recipe, len(plan.labels)
+        rate, channels = plan.arguments["sample_rate"], plan.arguments.get("channels", 2)
+        seconds = sum(stem.frames / stem.sample_rate for stem in stems)
+        sample = max((np.dtype(dtype_of(stem, rate, channels)).itemsize for stem in stems), default=2)
+        held = memory_gib * 2**30 / (rate * channels * sample)
+        refreshed = recipe.steps // REFRESH_STEPS * ROWS_PER_READ * 2 * recipe.segment_seconds
+        drawn = recipe.steps * recipe.batch * labels * recipe.segment_seconds
+        return cls(*(each / 3600 for each in (seconds, drawn, parts * (held + refreshed))))
+
+    @property
+    def heard(self) -> float:
+        """The most that can be heard at all."""
+        return min(self.given, self.drawn, self.read)
+
+    @property
+    def warning(self) -> str:
+        """What to say where most is never heard; else ""."""
+        if self.heard >= self.given / 2:
+            return ""
+        drawn = "" if self.drawn <= self.read else f", of {hours(self.read)} that fit and are read meanwhile"
+        return (
+            f"training draws {hours(self.drawn)} of {hours(self.given)} of stems{drawn}: at least "
+            f"{math.floor(1000 * (1 - self.heard / self.given)) / 10:g} % is never heard; more training.steps hear more"
+        )
+
+
+def largest(plans: Sequence[Plan], parts: int, memory_gib: float) -> Budget:
+    """Of the plan that is given most."""
+    return max((Budget.of(plan, parts, memory_gib) for plan in plans), key=lambda each: each.given)
+
+
+def hours(count: float) -> str:
+    return f"{count:,.0f} h" if count >= 10 else f"{count:.1f} h"

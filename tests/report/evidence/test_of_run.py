@@ -1,0 +1,147 @@
+"""The evidence of a run over real files: what is chosen, said and marked is held against the faults that were made."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+from raysep.corpus import manifest
+from raysep.report.evidence import of_run, takes
+from raysep.report.evidence.listing import TEXT_BYTES
+from raysep.report.evidence.of_run import Evidence
+from raysep.report.listening import card
+from raysep.rundir import Run
+from tests.made_run import GAP, KINDS, RATE, fault_of
+
+
+def by_kind(kind):
+    return lambda stem_id: fault_of(stem_id) == kind
+
+
+@pytest.fixture(scope="module")
+def rows(evidence) -> dict[str, dict]:
+    return {row["stem_id"]: row for row in of_run.shown(evidence)}
+
+
+def test_what_can_be_heard_is_of_every_kind_and_some_is_kept(rows):
+    heard = {fault_of(name) for name, row in rows.items() if row["takes"] and row["group"] == "suspect"}
+    assert heard >= set(KINDS)
+    assert any(row["keep"] for row in rows.values())
+    assert {row["group"] for row in rows.values()} == {"suspect", "doubtful", "kept"}
+
+
+def test_the_guessed_kind_is_the_true_one_of_nearly_all_and_none_is_guessed_of_what_looks_right(evidence):
+    wrong = [stem_id for stem_id in evidence.stems if fault_of(stem_id)]
+    right = sum(evidence.kinds[stem_id].kind == fault_of(stem_id) for stem_id in wrong)
+    assert right >= 0.8 * len(wrong)
+    kept = [i for i, row in evidence.decision.items() if row["keep"] and row["p_corrupt"] < 0.5]
+    assert all(evidence.kind(stem_id) is None for stem_id in kept)
+
+
+def test_what_the_decision_found_out_comes_first(evidence, monkeypatch):
+    stem_id = next(iter(evidence.decision))
+    row = evidence.decision[stem_id]
+    monkeypatch.setitem(
+        evidence.decision, stem_id, row | {"reason": "P(corrupt) 0.98 above 0.5; sounds like drums (5 dB)"}
+    )
+    assert evidence.spoken(stem_id)[0] == "sounds like drums (5 dB)"
+    said = row | {"reason": "you: keep; P(corrupt) 0.98 above 0.5", "verdict": "keep"}
+    monkeypatch.setitem(evidence.decision, stem_id, said)
+    assert evidence.spoken(stem_id) == [loud.words for loud in evidence.loud(stem_id)]
+
+
+@pytest.mark.parametrize(("kind", "words"), [("dropout", "digital silence 13"), ("clip", "clipped: ")])
+def test_the_loudest_evidence_of_nearly_every_such_fault_is_that_fault(evidence, kind, words):
+    faulty = [stem_id for stem_id in evidence.stems if fault_of(stem_id) == kind]
+    told = [any(each.words.startswith(words) for each in evidence.loud(stem_id)) for stem_id in faulty]
+    assert len(faulty) >= 2
+    assert sum(told) >= len(told) - 1
+
+
+def test_the_marked_span_lies_on_the_gap(evidence):
+    stems = [evidence.stems[stem_id] for stem_id in filter(by_kind("dropout"), evidence.stems)]
+    assert len(stems) >= 2
+    for stem in stems:
+        span = evidence.span(stem.stem_id, takes.whole(stem, RATE), RATE)
+        assert (span.start, span.stop) == pytest.approx(GAP, abs=0.1)
+
+
+def test_the_marked_span_of_a_fault_in_scores_alone_is_its_worst_segment(evidence):
+    """Made-up scores are worst in the segment around the gap, whatever the fault."""
+    stem = evidence.stems[next(filter(by_kind("noise"), sorted(evidence.stems)))]
+    span = evidence.span(stem.stem_id, takes.whole(stem, RATE), RATE)
+    assert span.start < GAP[1]
+    assert span.stop > GAP[0]
+
+
+def heard(source: str) -> np.ndarray:
+    data = base64.b64decode(source.partition(",")[2])
+    return soundfile.read(io.BytesIO(data), always_2d=True)[0].T
+
+
+def test_the_sounds_are_those_of_the_files(rows, evidence):
+    row = next(row for name, row in rows.items() if fault_of(name) == "dropout")
+    stem, mixture, trusted = row["takes"]
+    assert (stem.name, mixture.name, trusted.name) == ("Stem", "Mixture", f"Trusted {row['stem']}")
+    assert trusted.about.startswith(f"{row['stem']} of ref-")
+    assert stem.span == mixture.span
+    assert trusted.span is None
+    first = round(stem.start * RATE)
+    files = {
+        name: soundfile.read(evidence.stems[f"{row['track']}/{name}"].uri)[0].T
+        for name in ("bass", "drums", "other", "vocals")
+    }
+    for take, whole in ((stem, files[row["stem"]]), (mixture, sum(files.values()))):
+        audio = heard(take.source)
+        assert audio.shape[1] == round(takes.EXCERPT_SECONDS * RATE) == round(take.outline.seconds * RATE)
+        part = whole[:, first : first + audio.shape[1]]
+        assert np.corrcoef(audio.ravel(), part.ravel())[0, 1] > 0.95  # Vorbis is no copy
+    assert stem.start <= stem.span[0] < stem.span[1] <= stem.start + takes.EXCERPT_SECONDS
+    assert row["where"].start == pytest.approx(stem.start)
+    assert row["where"].outline.seconds == pytest.approx(9.0)
+
+
+def test_an_excerpt_that_is_read_by_range_is_the_part_of_the_whole(evidence):
+    stem = next(iter(evidence.stems.values()))
+    part = takes.excerpt(stem, 2.5, 3.0, RATE)
+    assert part == pytest.approx(takes.whole(stem, RATE)[:, round(2.5 * RATE) : round(5.5 * RATE)])
+    assert takes.excerpt(stem, 2.5, 3.0, RATE // 2).shape == (2, 3 * RATE // 2)
+
+
+def test_a_page_without_room_says_so_for_what_is_left_out(evidence, rows):
+    one = sum(of_run.weight(take) for take in next(iter(rows.values()))["takes"])
+    few = of_run.shown(evidence, room=round(2.5 * one))
+    assert [bool(row.get("takes")) for row in few[:4]] == [True, True, False, False]
+    assert all("No room" in row["note"] for row in few[2:])
+    assert [row["stem_id"] for row in few] == list(rows)
+
+
+def test_a_page_stays_below_twenty_megabytes(rows):
+    """What is counted is what stands in the page, and all that is counted leaves room for the rest of it."""
+    for number, row in enumerate(rows.values()):
+        counted = sum(of_run.weight(take) for take in row["takes"])
+        assert len(card(row, number, ("bass", "drums", "other", "vocals")).encode()) < 1.1 * counted + 12_000
+    assert of_run.SOUND_BYTES + TEXT_BYTES < 19 << 20
+
+
+def test_a_stem_that_is_gone_is_told_and_a_mixture_does_without_it(made_run, tmp_path):
+    run = Run(str(tmp_path / "run"))
+    for name in ("manifest.parquet", "reference.parquet", "decision.parquet", "stems.parquet", "run.json"):
+        run.write_bytes(made_run.read_bytes(name), name)
+    stems = [s for s in manifest.read(run.path("manifest.parquet")) if s.track == "song-00"]
+    gone = [
+        type(s)(**{**{f: getattr(s, f) for f in s.__slots__}, "uri": "/no/such.wav"}) if s.stem == "bass" else s
+        for s in stems
+    ]
+    manifest.write(run.path("manifest.parquet"), gone)
+    run.write_table(run.read_table("decision.parquet").slice(0, 4), "decision.parquet")
+    found = Evidence(run)
+    row = found.with_sounds(found.row("song-00/bass"))
+    assert row["takes"] == []
+    assert "/no/such.wav" in row["note"]
+    other = found.with_sounds(found.row("song-00/drums"))  # and without any scores of segments
+    assert other["takes"][1].about == "without bass, which cannot be read"
