@@ -6,6 +6,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import typer
 
 import raysep.commands.benchmark.command
 import raysep.commands.check.command
@@ -25,6 +28,9 @@ import raysep.commands.tune.command  # noqa: F401 - each registers its commands
 from raysep.commands.app import app
 from raysep.screen import visible
 
+# What the parser raises for a wrong command line; its module is not the same in every typer.
+ParserError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
 
 def main() -> None:
     """Entry point: a ``RaysepError`` becomes one line and its exit code, and so does what the system refuses."""
@@ -33,9 +39,12 @@ def main() -> None:
     try:
         try:
             with _outputs_named():
-                app(standalone_mode=True)
+                code = app(standalone_mode=False)
         finally:
             _flush()
+    except ParserError as error:
+        print(_usage(error), file=sys.stderr)
+        sys.exit(error.exit_code)
     except RaysepError as error:
         if os.environ.get("RAYSEP_DEBUG"):
             raise
@@ -46,10 +55,19 @@ def main() -> None:
             raise
         print(f"raysep: {visible(str(error))} (--debug shows where)", file=sys.stderr)
         sys.exit(2 if isinstance(error, FileNotFoundError | PermissionError) else 1)
-    except SystemExit as end:
-        if end.code == 130:  # how typer ends on Ctrl-C
-            print("raysep: stopped; the same command goes on where this one ended", file=sys.stderr)
-        raise
+    if code == 130:  # how typer ends on Ctrl-C
+        print("raysep: stopped; the same command goes on where this one ended", file=sys.stderr)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: Any) -> str:
+    """A wrong command line in one line, with where help is; the help itself where no command was given."""
+    message, context = " ".join(error.format_message().split()), getattr(error, "ctx", None)
+    if context is None:
+        return f"raysep: {message}"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return str(context.get_help())
+    return f"raysep: {message.removesuffix('.')}; `{context.command_path} {context.help_option_names[0]}` shows what there is"
 
 
 @contextmanager

@@ -31,7 +31,8 @@ def read_yaml(text: str, name: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise BadInput(f"{name}: not YAML ({error}); see `raysep config` for the settings and their form") from error
+        why = " ".join(str(error).split())
+        raise BadInput(f"{name}: not YAML ({why}); see `raysep config` for the settings and their form") from error
     if not isinstance(values, dict):
         raise BadInput(f"{name}: expected settings by name, found {type(values).__name__}; see `raysep config`")
     return values

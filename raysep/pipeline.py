@@ -53,7 +53,7 @@ class Request:
     workers: int | None = None
     retry_failed: bool = False
     address: str | None = None
-    quiet: bool = False
+    quiet: bool = False  # no progress
     before: dict[str, float] | None = None  # name → seconds of work that went before, for the record
     validation: str | None = None  # tracks that ``train`` validates on
     layout: str | None = None  # of ``corpus.layouts``, for all of these; None: whichever matches
@@ -222,8 +222,7 @@ def _opened(
     from raysep.stages import check as checks
     from raysep.stages import inputs, kit, train
 
-    outputs.try_folder(request.out)
-    lease.refuse_held(Run(request.out))
+    _try_out(request)
     with PeakMemory() as memory:
         found, config = prepare(request)
         train.check_validation(config, has_tracks=False)
@@ -250,13 +249,12 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     from raysep.cluster import session
     from raysep.decision import handling as handlings
     from raysep.screen import Progress
-    from raysep.stages import arms, check, failures, prove
+    from raysep.stages import arms, check, failures, prove, report
     from raysep.stages import train as training
 
     if handling and not decision:
         raise BadInput(f"--handling {handling}: acts on a decision: give --decision too")
-    outputs.try_folder(request.out)
-    lease.refuse_held(Run(request.out))
+    _try_out(request)
     found, config = prepare(request)
     training.check_validation(config, bool(found.validation))
     entries = training.entries_by(found.corpus, decision, handling or "table", Progress(request.quiet).say)
@@ -276,11 +274,25 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
         if found.test or found.validation:
             check.look_for_twins(context, found, request.on_leak)
         prove.train_and_evaluate(context, [arms.Arm("separator", entries)], found.test)
+    if found.test:
+        report.trained(context.run)
     used = {entry.stem.stem_id: entry.stem for entry in entries if entry.weight > 0}
     broken = [failures.row_of(stem, failures.NO_AUDIO.format(stem.uri)) for stem in used.values() if not stem.frames]
     failures.write(context.run, broken)
     failures.refuse(context.run, "put them right and train into another --out")
     return context.run
+
+
+def _try_out(request: Request) -> None:
+    """Refuse an output folder that cannot be written, holds something else, or is one of the inputs; before any work."""
+    outputs.try_folder(request.out)
+    run = Run(request.out)
+    inputs = {"corpus": request.corpus, "reference": request.reference, "test": request.test}
+    for name, uri in (*inputs.items(), ("validation", request.validation)):
+        if uri and storage.absolute(uri) == run.root:
+            raise BadInput(f"--out {request.out}: is the {name} itself; choose another folder")
+    run.refuse_taken()
+    lease.refuse_held(run)
 
 
 def prepare(request: Request) -> tuple[Inputs, Config]:

@@ -126,6 +126,16 @@ class Run:
                 )
             self.update({"resumed": [*there.get("resumed", []), _now()]})
             return True
+        self.refuse_taken()
+        self.write_json(
+            {"fingerprint": fingerprint, "started": _now(), **record, **environment(), "stages": {}}, "run.json"
+        )
+        return False
+
+    def refuse_taken(self) -> None:
+        """Raise ``RunConflict`` for a folder that holds something, and no run."""
+        if self.has("run.json"):
+            return
         try:
             taken = bool(storage.list_files(self.root, recursive=False))
         except NotADirectoryError:
@@ -134,10 +144,6 @@ class Run:
             raise RunConflict(
                 f"{self.root}: is not empty and holds no run.json; choose another --out, or empty the folder"
             )
-        self.write_json(
-            {"fingerprint": fingerprint, "started": _now(), **record, **environment(), "stages": {}}, "run.json"
-        )
-        return False
 
     def is_of(self, fingerprint: str) -> bool:
         """Whether this is the fingerprint of the run that is here, or one that may continue it."""
@@ -160,6 +166,10 @@ def existing(root: str, *files: str) -> Run:
     run = Run(root)
     if not run.has("run.json"):
         raise BadInput(f"{root}: no run here (no run.json); give the folder that `raysep clean … --out` wrote")
+    try:
+        run.read_json("run.json")
+    except ValueError as error:
+        raise BadInput(f"{run.path('run.json')}: cannot be read ({error}); choose another folder") from None
     for name in files:
         if not run.has(name):
             raise BadInput(f"{root}: has no {name} yet; start its `raysep clean` again to finish it")

@@ -47,7 +47,7 @@ def parse(words: Sequence[str]) -> dict:
 
 def options() -> set[str]:
     """Every option of every command, such as ``--out``."""
-    found = {"--help", "--version", "--debug"}
+    found = {"--help", "--version", "--debug", "--install-completion", "--show-completion"}
     for names in commands():
         command = typer.main.get_command(cli.app)
         for part in names:

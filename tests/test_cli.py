@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,16 @@ def test_a_standard_output_that_is_full_is_one_line():
         done.stderr
         == "raysep: standard output: cannot be written (No space left on device); make room there, or choose another place\n"
     )
+
+
+def test_a_shell_completes_commands_and_options():
+    script = "import sys\nsys.argv = ['raysep']\nfrom raysep import cli\ncli.main()"
+    for words, found in (("raysep cle", "clean"), ("raysep decide --over", "--overwrite")):
+        asked = {"_RAYSEP_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env={**os.environ, **asked}
+        )
+        assert done.stdout.split() == [found]
 
 
 def test_debug_shows_the_traceback(monkeypatch):

@@ -191,7 +191,7 @@ def test_the_walkthrough_with_made_songs_runs_up_to_the_manifest(tmp_path, monke
             cli.main()
         assert not end.value.code, line
     stems = manifest.read("manifest.parquet")
-    assert len(stems) == 4 * 4
+    assert len(stems) == 12 * 4
     assert {(s.sample_rate, s.frames) for s in stems} == {(8000, 48000)}
     rows = truth.read("spoilt-truth.parquet")
     assert {row["stem_id"] for row in rows} == {s.stem_id for s in stems}

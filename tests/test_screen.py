@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 
-from raysep.screen import PLAIN, Progress, terminal, visible
+import pytest
+
+from raysep.screen import PLAIN, Progress, fitting, print_table, terminal, visible
 
 
 def test_a_segment_in_samples(make_context):
@@ -55,6 +57,48 @@ def test_a_bar_shows_names_as_they_are():
     with progress.bar("score") as advance:
         advance(1, 2, "Song [live] [/x]")
     assert "Song [live] [/x]" in progress.console.file.getvalue()
+
+
+def wide(names, columns: int, digits: str = "-12.34 … +12.34"):
+    from rich.table import Table
+
+    table = Table(title="all of it")
+    table.add_column("trained on")
+    for number in range(columns):
+        table.add_column(f"label {number}", justify="right")
+    for name in names:
+        table.add_row(name, *[digits] * columns, end_section=name == "a")
+    return table
+
+
+@pytest.mark.parametrize("width", [60, 80, 132])
+@pytest.mark.parametrize("columns", [1, 3, 12])
+def test_a_table_that_is_too_wide_goes_on_below_and_loses_no_digit(capsys, monkeypatch, width, columns):
+    monkeypatch.setattr("raysep.screen.WIDTH", width)
+    long = "an arm [of] a name " * 6
+    print_table(terminal(), wide(["a", long.strip()], columns))
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[0] == "all of it"
+    assert max(len(line) for line in shown.splitlines()) <= width
+    assert shown.count("-12.34 … +12.34") == 2 * columns
+    assert [shown.count(f"label {number} ") for number in range(columns)] == [1] * columns
+    cells = [line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")]
+    assert "".join(cells).replace(" ", "").startswith("a" + "".join(long.split()))  # whole, over several lines
+
+
+def test_the_names_are_in_every_part_and_the_sections_too():
+    parts = fitting(wide(["a", "b"], 12), 80)
+    assert len(parts) > 2
+    for part in parts:
+        assert list(part.columns[0].cells) == ["a", "b"]
+        assert [row.end_section for row in part.rows] == [True, False]
+    assert sum(len(part.columns) - 1 for part in parts) == 12
+    assert len(fitting(wide(["a", "b"], 12), 400)) == 1
+
+
+def test_a_sentence_stays_one_line_where_there_is_no_terminal(capsys):
+    terminal().print("word " * 60)
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_what_a_terminal_would_obey_is_written_out(capsys):

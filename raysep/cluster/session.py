@@ -13,7 +13,7 @@ from typing import Any
 import ray
 
 from raysep.corpus import storage
-from raysep.errors import BadInput
+from raysep.errors import BadInput, RaysepError
 from raysep.resources import Resources
 
 QUIET = {
@@ -53,6 +53,12 @@ def connect(address: str | None = None, cpus: int | None = None) -> Resources:
             raise BadInput(
                 f"Ray at {address}: {error}; start it with `ray start --head`, or unset RAY_ADDRESS"
             ) from None
+        except Exception as error:
+            if "timed out during startup" in str(error):  # Ray's own kind of error for it is none
+                raise RaysepError(
+                    "Ray did not start on this machine in time, which is busy or short of memory; give the same command again"
+                ) from None
+            raise
     return resources()
 
 

@@ -22,7 +22,6 @@ app = typer.Typer(
     + EXAMPLE
     + "raysep clean CORPUS --reference REF --out runs/first",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -52,7 +51,8 @@ def command(
 
 Workers = Annotated[int | None, typer.Option(min=1, help="Most processes at once (default: as many as fit).")]
 Seed = Annotated[int, typer.Option(min=0, help="Everything random follows from it.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; what was found is printed all the same.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead; docs/json.md says what is in it.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there, whoever made it.")]
 Settings = Annotated[
     list[str] | None,
@@ -112,6 +112,15 @@ def main_options(
 ) -> None:
     if debug:
         os.environ["RAYSEP_DEBUG"] = "1"
+
+
+def print_json(value: Any) -> None:
+    """On standard output, and nothing beside it; numbers that JSON has no form for are null."""
+    import json
+
+    from raysep.corpus.tables import finite
+
+    print(json.dumps(finite(value), indent=2, ensure_ascii=False))
 
 
 def names_of(text: str | None) -> tuple[str, ...] | None:

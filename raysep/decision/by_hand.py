@@ -151,7 +151,7 @@ def obey(decision: pa.Table, said: Sequence[Said]) -> pa.Table:
     other = next((f"{row['stem_id']} like {row['label']}" for row in new if row["label"]), None)
     told |= {"first_other_label": other, "removed_share": told["counts"]["removed"] / max(1, len(new))}
     if count(lambda row: not row["keep"] and row["outcome"] == Outcome.SCORED):
-        told["none_removed"] = None
+        told |= {"none_removed": None, "none_removed_by": None}
     told["verdicts"] = {
         "given": len(by_name),
         "kept": count(lambda row: row["verdict"] == KEEP),

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from raysep.decision.local_fdr import largest_ratio, posterior
-from raysep.decision.rules import Ratio, Rule, Threshold
+from raysep.decision.rules import LEAST_STEMS, Ratio, Rule, Threshold
 from raysep.decision.share import Share
 
 AS_CLEAN = 0.005  # a share below half a per cent is written as 0 %
+REFUSED, CLEAN, RATE, THRESHOLD, FLOOR = "refused", "clean", "rate", "threshold", "floor"
+
+
+class Why(NamedTuple):
+    """What keeps a decision from removing a scored stem, by its name, and in one line with the way out."""
+
+    by: str
+    words: str
 
 
 def ceiling(calibration: np.ndarray, planted: np.ndarray, share: float, strong: float | None = None) -> float:
@@ -29,8 +39,8 @@ def why_none_removed(
     refusal: str | None,
     calibration: np.ndarray,
     planted: np.ndarray,
-) -> str | None:
-    """In one line, for a decision that removes no scored stem: what keeps it from it, and the way out.
+) -> Why | None:
+    """For a rule that removes no scored stem: what keeps it from it.
 
     Args:
         p_corrupt: of the scored corpus stems ``(m,)``; NaN where there is none.
@@ -43,16 +53,20 @@ def why_none_removed(
         return None
     ways = "give more reference tracks, or remove the most suspect share with --rule ratio"
     if refusal is not None or share is None:
-        return f"no stem is removed, only ranked: {refusal or 'there is no estimate of the share'}; {ways}"
+        return Why(
+            REFUSED, f"no stem is removed, only ranked: {refusal or 'there is no estimate of the share'}; {ways}"
+        )
     if share.estimate < AS_CLEAN:
-        return (
+        return Why(
+            CLEAN,
             f"no stem is removed: the corpus looks as clean as the reference (share of wrong stems 0 %, at most "
-            f"{share.high:.0%} by its interval)"
+            f"{share.high:.0%} by its interval)",
         )
     if not isinstance(rule, Threshold):
-        return (
+        return Why(
+            RATE,
             f"no stem is removed: {len(calibration)} calibration stems show none that is surely wrong at a false discovery "
-            f"rate of {rule.level:g}; {ways}"
+            f"rate of {rule.level:g}; {ways}",
         )
     highest = float(np.nanmax(p_corrupt, initial=0.0))
     text = f"no stem is removed although about {share.estimate:.0%} look wrong: P(corrupt) of the most suspect is {highest:.2f}"
@@ -60,4 +74,13 @@ def why_none_removed(
         text += f", and with {len(calibration)} calibration stems it cannot exceed {most:.2f}, below the threshold {rule.p:g}"
     else:
         text += f", not above the threshold {rule.p:g}"
-    return f"{text}; {ways}"
+    return Why(THRESHOLD, f"{text}; {ways}")
+
+
+def why_floor_keeps_all(wanted: int, floor: float) -> Why:
+    """For a rule that would remove ``wanted`` scored stems, of labels that would all be left with too few."""
+    return Why(
+        FLOOR,
+        f"no stem is removed: the rule would remove {wanted}, and the floor keeps {LEAST_STEMS} stems of each label at least, "
+        f"and {floor:.0%} of them; give a corpus of more tracks",
+    )

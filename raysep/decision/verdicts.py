@@ -24,7 +24,7 @@ from raysep.decision.fusion import FEWEST_STEMS, FEWEST_TRACKS, Fusion, can_fuse
 from raysep.decision.harmful import expected_harm, harm_of_kinds
 from raysep.decision.local_fdr import likelihood_ratio, monotone, posterior, posterior_without_planted
 from raysep.decision.merged import beside_silent_ones
-from raysep.decision.none_removed import why_none_removed
+from raysep.decision.none_removed import why_floor_keeps_all, why_none_removed
 from raysep.decision.other_label import Evidence, Found, other_labels
 from raysep.decision.refit import learned, with_words, words_on
 from raysep.decision.roles import PLANTED
@@ -185,10 +185,12 @@ def verdicts(
     if scored.any() and wanted[scored].all():
         against = (suspicion[sets[name]] for name in ("calibration", "planted"))
         why = why_none_removed(rule, judged.p_corrupt[scored], share, refusal, *against)
+    elif scored.any() and keep[scored].all():
+        why = why_floor_keeps_all(int((~wanted[scored]).sum()), floor)
     told = _summary(rule, floor, judged, keep, wanted, share, refusal, {n: int(m.sum()) for n, m in sets.items()})
     told["counts"]["other_label"] = len(belongs)
     first = f"{decided['stem_id'][min(belongs)].as_py()} like {belongs[min(belongs)].label}" if belongs else None
-    told |= {"none_removed": why, "first_other_label": first}
+    told |= {"none_removed": why and why.words, "none_removed_by": why and why.by, "first_other_label": first}
     if said is not None:
         told["learned"] = learned(words, calibrated and not one_probe)
     told["evidence_removed"] = _evidence_removed(stems, suspicion, corpus, np.array(wanted), columns)
@@ -239,9 +241,9 @@ def summary(decision: pa.Table) -> dict:
     Keys: ``rule, floor, estimated_share`` (None = ranking only), ``estimated_share_interval, share`` (all estimators, or
     None), ``warning, counts`` (stems, kept, removed, scored, silent, failed, kept_by_floor, and other_label: removed ones that
     belong to another label), ``first_other_label`` in words, ``removed_share, evidence`` (scored stems per role),
-    ``none_removed`` (why no scored stem is removed; None where one is), ``evidence_removed`` (calibration and planted stems
-    that the rule would remove), ``verdicts`` (``by_hand.obey``; only where some were given), ``learned`` (``refit.learned``; only
-    where it was to be).
+    ``none_removed`` and ``none_removed_by`` (why no scored stem is removed, in words and by name; None where one is),
+    ``evidence_removed`` (calibration and planted stems that the rule would remove), ``verdicts`` (``by_hand.obey``; only where
+    some were given), ``learned`` (``refit.learned``; only where it was to be).
     """
     metadata = decision.schema.metadata or {}
     if METADATA not in metadata:

@@ -85,9 +85,10 @@ class Cleaning(Scores):
         return Picture(forest("SDR on the test tracks, dB", rows), "SDR of every arm with its interval")
 
     def _said(self) -> list[str]:
-        from raysep.stages.results import share_sentence
+        from raysep.report.verdict import plain
+        from raysep.stages.results import verdict_of
 
-        return share_sentence(self.summary).splitlines() if self.run.has("summary.json") else []
+        return [plain(line) for line in verdict_of(self.run).sentences] if self.run.has("summary.json") else []
 
 
 def clean(

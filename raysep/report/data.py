@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from raysep.report.verdict import Verdict
+
 Row = dict[str, Any]
 
 
@@ -79,7 +81,8 @@ class ReportData:
     """
 
     title: str
-    verdict: str = ""  # one sentence; composed from the summary when empty
+    verdict: str = ""  # one sentence; what the verdict says when empty
+    judged: Verdict | None = None  # what may be said of the run; made from the summary when it is not given
     run: Row = field(default_factory=dict)  # provenance and configuration; nested dicts are flattened
     summary: Row = field(default_factory=dict)
     # arm, sdr_mean, low, high (dB), per_label {label: dB}, seeds, stems; further keys become columns

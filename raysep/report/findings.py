@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from raysep.evaluation.compare import few_seeds
 from raysep.outcome import Outcome
 from raysep.report.data import ReportData, Row
-from raysep.report.numbers import NARROW, count, decibels, decimal, known, percent, span
+from raysep.report.numbers import known
+from raysep.report.verdict import LEVEL, UNMEASURED, Difference, Share, Verdict
+from raysep.report.verdict import Counts as Judged
 
 
 @dataclass(frozen=True)
@@ -98,18 +99,6 @@ def gain_of(data: ReportData) -> Row:
     return {**gain, "db": cleaned - baseline} if known(cleaned) and known(baseline) else {}
 
 
-def effect(gain: Row) -> str:
-    """``helped``, ``hurt``, ``unclear`` (the interval holds zero, or there is none) or ``unmeasured``."""
-    if not known(gain.get("db")):
-        return "unmeasured"
-    low, high = gain.get("low"), gain.get("high")
-    if known(low) and low > 0:
-        return "helped"
-    if known(high) and high < 0:
-        return "hurt"
-    return "unclear"
-
-
 def one_seed(data: ReportData) -> bool:
     """Whether every arm was trained once, so that no interval can hold the noise between trainings."""
     return bool(data.results) and all(row.get("seeds") == 1 for row in data.results)
@@ -117,72 +106,47 @@ def one_seed(data: ReportData) -> bool:
 
 def few(data: ReportData, difference: Row) -> str:
     """``one seed`` or ``two seeds`` where that is all that a difference of two arms rests on, else nothing."""
-    arms = [row for row in data.results if row.get("arm") in (difference.get("arm"), difference.get("over"))]
-    counts = [difference["seeds"]] if known(difference.get("seeds")) else [row.get("seeds") for row in arms]
-    return few_seeds(int(number) for number in counts if known(number))
+    return _difference(data, difference).few
+
+
+def _difference(data: ReportData, found: Row) -> Difference:
+    """With the seeds of its arms, where it does not say them itself."""
+    arms = [row for row in data.results if row.get("arm") in (found.get("arm"), found.get("over"))]
+    seeds = [row["seeds"] for row in arms if known(row.get("seeds"))]
+    return Difference.of({"seeds": min(seeds, default=None), **found})
 
 
 def level_of(data: ReportData) -> str:
-    level = data.summary.get("level")
-    return f"{100 * (level if known(level) else 0.95):g}{NARROW}%"
+    return verdict(data).level_words
 
 
-def interval_of(data: ReportData, gain: Row) -> str:
-    """The gain's interval in words, or that there is none to judge it by."""
-    low, high = gain.get("low"), gain.get("high")
-    if not (known(low) or known(high)):
-        return "without an interval to judge it by"
-    words = f"{level_of(data)} interval {span(low, high, lambda value: decimal(value, 2, signed=True))}{NARROW}dB"
-    return f"{words}, over tracks with one training each" if one_seed(data) else words
+def verdict(data: ReportData) -> Verdict:
+    """What the run's own verdict is, or else one by the same rules from what the report was given."""
+    if data.judged:
+        return data.judged
+    share, counts, level = share_of(data), counts_of(data.decision), data.summary.get("level")
+    refusal = ""
+    if doubtful(share) or not known(share.get("estimate")):
+        refusal = str(share.get("warning") or "there was no calibration to estimate it from")
+    why = data.summary.get("none_removed")
+    return Verdict(
+        counts=Judged(counts.total, counts.kept + counts.silent, counts.removed, counts.silent, counts.failed),
+        share=Share.of(share, refusal),
+        gain=_difference(data, gain_of(data)),
+        reference_alone=_difference(data, data.summary.get("reference_alone") or {}),
+        none_removed=str(why) if why else "",
+        level=float(level) if known(level) else LEVEL,
+    )
 
 
 def verdict_of(data: ReportData) -> str:
-    """The caller's sentence, or one composed from the summary that claims no more than the intervals allow."""
-    if data.verdict:
-        return data.verdict
-    counts = counts_of(data.decision)
-    share = share_of(data).get("estimate")
-    if known(share):
-        second = f"About {percent(share, 0)} of the stems look corrupt; {count(counts.removed)} of"
-        second += f" {count(counts.total)} were set aside."
-    elif counts.removed:
-        second = f"{count(counts.removed)} of {count(counts.total)} stems were set aside."
-    elif counts.total:
-        second = f"{count(counts.total)} stems were ranked by suspicion; none was set aside."
-    else:
-        second = "Nothing has been judged yet."
-    return " ".join(part for part in (effect_sentence(data), reference_sentence(data), second) if part)
-
-
-def effect_sentence(data: ReportData) -> str:
-    """What cleaning did to separation, and by how many seeds that is known; empty when it was not measured."""
-    gain = gain_of(data)
-    sentences = {
-        "helped": "Cleaning helped{few}: {db} SDR over {over} ({interval}).",
-        "hurt": "Cleaning hurt{few}: {db} SDR against {over} ({interval}).",
-        "unclear": "No clear effect on separation: {db} SDR against {over} ({interval}).",
-        "unmeasured": "",
-    }
-    return sentences[effect(gain)].format(
-        few=f", with {few(data, gain)} (a verdict needs three)" if few(data, gain) else "",
-        db=decibels(gain.get("db"), signed=True),
-        over=gain.get("over") or "the corpus as it was",
-        interval=interval_of(data, gain),
-    )
+    """The caller's sentence, or else what the verdict says."""
+    return data.verdict or " ".join(verdict(data).sentences)
 
 
 def reference_sentence(data: ReportData) -> str:
     """Says so when the reference alone gives a better separator than the cleaned corpus, and what to do; else empty."""
-    alone = data.summary.get("reference_alone") or {}
-    if not (known(alone.get("db")) and alone["db"] > 0):
-        return ""
-    surely = effect(alone) == "helped"
-    rest = few(data, alone) if surely else ""
-    return (
-        f"The reference alone is above the cleaned corpus{f', with {rest}' if rest else ''}: "
-        f"{decibels(alone['db'], signed=True)} SDR ({interval_of(data, alone)}{'' if surely else ': not told from equal'}). "
-        "Use the reference as it is."
-    )
+    return verdict(data).reference_sentence
 
 
 def unmeasured(data: ReportData) -> list[str]:
@@ -190,7 +154,7 @@ def unmeasured(data: ReportData) -> list[str]:
     notes = []
     if not data.results:
         notes.append("The effect on separation: no test set was given, so no separator was compared.")
-    elif effect(gain_of(data)) == "unmeasured":
+    elif verdict(data).effect == UNMEASURED:
         notes.append("The gain from cleaning: the results do not hold both a cleaned arm and the baseline.")
     if not known(share_of(data).get("estimate")):
         notes.append(

@@ -15,6 +15,7 @@ from raysep.report import findings, listening, pictures, record, sections, tunin
 from raysep.report.data import ReportData
 from raysep.report.markup import stem_name, text
 from raysep.report.numbers import count, decibels, known, percent, probability, span
+from raysep.report.verdict import HELPED, HURT, UNCLEAR, UNMEASURED
 
 __all__ = ["ReportData", "render"]
 
@@ -84,60 +85,51 @@ def _answer(question: str, value: str, body: str, target: str, link: str, kind: 
 
 def _effect(data: ReportData, present: set[str]) -> str:
     """Did cleaning help? The gain with its interval against zero."""
-    gain = findings.gain_of(data)
-    db, low, high = (gain.get(key) for key in ("db", "low", "high"))
+    said = findings.verdict(data)
+    gain = said.gain
     link = "All arms" if "effect" in present else ""
-    outcome = findings.effect(gain)
-    if outcome == "unmeasured":
+    if said.effect == UNMEASURED:
         known_arms = "The results do not hold both arms to compare." if data.results else "No test set was given."
         return _answer("Did cleaning help?", "Not measured", f"<p>{known_arms}</p>", "effect", link, "quiet")
-    words = {"helped": "Yes", "hurt": "No, it hurt", "unclear": "Not clear"}[outcome]
-    few = findings.few(data, gain) if outcome != "unclear" else ""
-    words += f", with {few}" if few else ""
+    words = {HELPED: "Yes", HURT: "No, it hurt", UNCLEAR: "Not clear"}[said.effect]
     body = ""
-    if known(low) and known(high):
-        bounds = pictures.bounds_of([db, low, high, 0.0])
-        said = f"gain {decibels(db, signed=True)}, {span(low, high)} dB; the line is zero"
-        body += pictures.interval(db, low, high, bounds, said, 0.0, "drop" if outcome == "hurt" else "keep")
-    body += f"<p>SDR, {findings.interval_of(data, gain)}{'; upright line: no change' if body else ''}</p>"
-    body += '<p class="caution">A verdict needs three seeds.</p>' if few else ""
-    if reference := findings.reference_sentence(data):
-        body += f'<p class="caution">{text(reference)}</p>'
-    if gain.get("arm") or gain.get("over"):
-        body += f"<p><b>{text(gain.get('arm'))}</b> against <b>{text(gain.get('over'))}</b></p>"
-    if known(gain.get("closed")):
-        body += f"<p>{percent(gain['closed'], 0)} of the gap to clean training closed"
-        if known(gain.get("closed_low")) or known(gain.get("closed_high")):
-            body += f" ({span(gain.get('closed_low'), gain.get('closed_high'), lambda value: percent(value, 0))})"
+    if known(gain.low) and known(gain.high):
+        bounds = pictures.bounds_of([gain.db, gain.low, gain.high, 0.0])
+        told = f"gain {decibels(gain.db, signed=True)}, {span(gain.low, gain.high)} dB; the line is zero"
+        kind = {HELPED: "keep", HURT: "drop", UNCLEAR: "plain"}[said.effect]
+        body += pictures.interval(gain.db, gain.low, gain.high, bounds, told, 0.0, kind)
+    body += f"<p>SDR, {said.interval_of(gain)}{'; upright line: no change' if body else ''}</p>"
+    body += f'<p class="caution">With {gain.few}: a verdict needs three seeds.</p>' if gain.few else ""
+    if said.reference_sentence:
+        body += f'<p class="caution">{text(said.reference_sentence)}</p>'
+    if gain.arm or gain.over:
+        body += f"<p><b>{text(gain.arm)}</b> against <b>{text(gain.over)}</b></p>"
+    if known(gain.closed):
+        body += f"<p>{percent(gain.closed, 0)} of the gap to clean training closed"
+        if known(gain.closed_low) or known(gain.closed_high):
+            body += f" ({span(gain.closed_low, gain.closed_high, lambda value: percent(value, 0))})"
         else:
             body += ", though that gap itself cannot be told from none"
         body += "</p>"
-    value = f"<span>{words}</span> {decibels(db, signed=True)}"
-    return _answer("Did cleaning help?", value, body, "effect", link, outcome)
+    value = f"<span>{words}</span> {decibels(gain.db, signed=True)}"
+    return _answer("Did cleaning help?", value, body, "effect", link, said.effect)
 
 
 def _amount(data: ReportData, present: set[str]) -> str:
-    """How much was wrong? The estimated share, beside what was set aside."""
-    share, counts = findings.share_of(data), findings.counts_of(data.decision)
+    """How much was wrong? The estimated share, where it is known, beside what was removed."""
+    said = findings.verdict(data)
+    share = said.share
     link = "Estimate and counts" if "share" in present else ""
-    aside = f"<p>{count(counts.removed)} of {count(counts.total)} stems set aside" if counts.total else "<p>"
-    others = [f"{count(n)} {name}" for n, name in ((counts.silent, "silent"), (counts.failed, "failed")) if n]
-    aside += (f", {', '.join(others)}" if others else "") + "</p>"
-    aside = "" if aside == "<p></p>" else aside
-    if why := data.summary.get("none_removed"):
-        aside += f'<p class="caution">{text(why[:1].upper() + why[1:])}.</p>'
-    estimate = share.get("estimate")
-    if not known(estimate):
-        reason = share.get("warning") or "There was no calibration to estimate it from."
-        return _answer("How much was wrong?", "Not known", f"<p>{text(reason)}</p>{aside}", "share", link, "quiet")
-    low, high = share.get("low"), share.get("high")
-    body = pictures.interval(estimate, low, high, (0.0, 1.0), f"{percent(estimate)} of 100 %", kind="drop")
-    if known(low) or known(high):
-        body += f"<p>of the stems, {findings.level_of(data)} interval {span(low, high, percent)}</p>"
-    else:
-        body += "<p>of the stems, estimated without an interval</p>"
-    body += '<p class="caution">Read with caution: see the warning below.</p>' if findings.doubtful(share) else ""
-    return _answer("How much was wrong?", percent(estimate), body + aside, "share", link)
+    aside = f"<p>{text(said.counts_sentence)}</p>" if said.counts.stems else ""
+    aside += f'<p class="caution">{text(said.none_sentence)}</p>' if said.none_sentence else ""
+    if not share.known:
+        why = f"<p>{text(share.why_not[:1].upper() + share.why_not[1:])}.</p>"
+        return _answer("How much was wrong?", "Not known", why + aside, "share", link, "quiet")
+    body = pictures.interval(
+        share.estimate, share.low, share.high, (0.0, 1.0), f"{percent(share.estimate)} of 100 %", kind="drop"
+    )
+    body += f"<p>of the stems, {said.level_words} interval {span(share.low, share.high, percent)}</p>"
+    return _answer("How much was wrong?", percent(share.estimate), body + aside, "share", link)
 
 
 def _which(data: ReportData, present: set[str]) -> str:

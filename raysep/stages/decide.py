@@ -17,6 +17,7 @@ from raysep.corpus.tables import CSV, PARQUET, file_bytes, made_by, marked
 from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
 from raysep.errors import BadInput
+from raysep.report.verdict import Verdict
 from raysep.rundir import Run, score_parts, together
 from raysep.stages.context import Context
 from raysep.stages.folds import place
@@ -47,7 +48,7 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
         entries = handling.use(config.decision.handling, rows, inputs.corpus)
         manifest.write(run.path("cleaned.parquet"), [entry.used for entry in entries if entry.weight > 0])
         otherwise = handling.told(entries, rows) or _why_none(config.decision.handling, stems)
-        found = summarise(run, table)
+        found = summarise(run, table) | {"handled": handling.counted(config.decision.handling, entries, rows)}
         run.write_json(found, "summary.json")
         record.update(
             estimated_share=found["estimated_share"],
@@ -105,13 +106,22 @@ class Again:
 
     table: pa.Table
     used: list[Stem]  # under the label that each is used as
-    handling: str
+    handled: dict[str, Any]  # by which handling, and what it made of the decision
+
+    @property
+    def handling(self) -> str:
+        return str(self.handled["handling"])
 
     @property
     def summary(self) -> dict[str, Any]:
         from raysep.decision.verdicts import summary
 
-        return summary(self.table)
+        return {**summary(self.table), "handled": self.handled}
+
+    @property
+    def verdict(self) -> Verdict:
+        """What may be said of it: whether it helps was not measured, as nothing was trained on it."""
+        return Verdict.of(self.summary)
 
 
 @dataclass(frozen=True)
@@ -170,9 +180,10 @@ def judge_again(run: Run, settings: dict[str, Any], verdicts: str | None = None,
     config = _config_with(run, settings)
     said, learnt = own_verdicts.of(run, verdicts, refit, config.labels)
     table = _obeying(run.read_table("stems.parquet"), config, said, learnt)
-    corpus = manifest.read(run.path("manifest.parquet"))
-    entries = handling.use(config.decision.handling, rows_of(table), corpus)
-    return Again(table, [entry.used for entry in entries if entry.weight > 0], config.decision.handling)
+    corpus, rows = manifest.read(run.path("manifest.parquet")), rows_of(table)
+    entries = handling.use(config.decision.handling, rows, corpus)
+    handled = handling.counted(config.decision.handling, entries, rows)
+    return Again(table, [entry.used for entry in entries if entry.weight > 0], handled)
 
 
 def _obeying(stems: pa.Table, config: Config, said: Sequence[Said] | None, refit: bool) -> pa.Table:

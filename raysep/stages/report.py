@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from raysep.corpus import storage
+from raysep.report.verdict import plain
 from raysep.rundir import Run
-from raysep.stages import failures
+from raysep.screen import terminal
+from raysep.stages import failures, results
 from raysep.stages.context import Context
 from raysep.stages.results import (
     BASELINE,
@@ -16,9 +18,9 @@ from raysep.stages.results import (
     print_result,
     reference_alone,
     rule_text,
-    share_sentence,
     silence_sentence,
     tested_on,
+    verdict_of,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ def report(context: Context, benchmark: Any = None) -> None:
 
 
 def again(run: Run) -> None:
+    """Write a finished run's page again, and print what it shows."""
     write(run, run.read_json("run.json").get("truth"))
     print_result(run)
     for line in (tuned(run) or {}).get("found", []):
@@ -43,30 +46,29 @@ def again(run: Run) -> None:
 
 
 def finish(context: Context) -> None:
-    """Print the table; raise when some stems failed, so that the exit code says so."""
+    """Print the result; raise when some stems failed, so that the exit code says so."""
     run = context.run
     run.update({"finished": True})
-    if not context.progress.console.quiet:
-        print_result(run)
+    print_result(run)
+    print(f"report: {run.path('report.html')}")
     failures.refuse(run)
+
+
+def trained(run: Run) -> None:
+    """Print what a training's separator is worth on the test tracks."""
+    results.print_arms(run, terminal())
 
 
 def decided(context: Context) -> None:
     """Write the page of a run that ends at its decision, and print what was decided; raise when some stems failed."""
     run = context.run
     write(run, None)
-    if not context.progress.console.quiet:
-        print(share_sentence(run.read_json("summary.json")))
-        print(f"decision: {run.path('decision.parquet')}\ncleaned manifest: {run.path('cleaned.parquet')}")
-        print(f"look and listen: {run.path('report.html')}")
-        print("not retrained: the same command without --until goes on, `raysep prove` trains the arms that you name")
+    for line in verdict_of(run).sentences:
+        print(plain(line))
+    print(f"decision: {run.path('decision.parquet')}\ncleaned manifest: {run.path('cleaned.parquet')}")
+    print(f"look and listen: {run.path('report.html')}")
+    print("not retrained: the same command without --until goes on, `raysep prove` trains the arms that you name")
     failures.refuse(run)
-
-
-# Figures
-
-
-# The terminal
 
 
 # The page
@@ -99,13 +101,13 @@ def told(run: Run, truth: str | None, **evidence: Any) -> ReportData:
         },
         summary={
             "share": summary["share"],
-            "none_removed": summary.get("none_removed"),
             "baseline": BASELINE,
             "cleaned": CLEANED,
             **_proof(run),
             "rule": rule_text(summary["rule"]),
             "handling": _handling(stages.get("decide", {})),
         },
+        judged=verdict_of(run),
         results=[_shown(row) for row in arm_rows(run)] if run.has("results.parquet") else [],
         decision=decision,
         detection=_detection(run, truth) if truth else None,

@@ -6,6 +6,8 @@ import math
 from typing import Any
 
 from raysep.audio.levels import SILENCE_DBFS
+from raysep.report import terminal as shown
+from raysep.report.verdict import Verdict, plain
 from raysep.rundir import Run
 from raysep.screen import terminal
 
@@ -102,14 +104,12 @@ def silence_sentence(run: Run) -> str:
     )
 
 
-def headline(run: Run) -> list[str]:
-    """What the run has shown, in the words of the page: the effect of cleaning, and whether the reference alone is better."""
-    from raysep.report import findings
-    from raysep.report.data import ReportData
-
-    summary = {"gain": gain(run), "baseline": BASELINE, "cleaned": CLEANED, "reference_alone": reference_alone(run)}
-    data = ReportData(title="", summary=summary, results=arm_rows(run))
-    return [line for line in (findings.effect_sentence(data), findings.reference_sentence(data)) if line]
+def verdict_of(run: Run) -> Verdict:
+    """What may be said of a run that has decided, proven or not."""
+    summary = run.read_json("summary.json")
+    if not run.has("results.parquet"):
+        return Verdict.of(summary)
+    return Verdict.of(summary, gain(run), reference_alone(run))
 
 
 def _place(name: str) -> tuple[int, str]:
@@ -118,44 +118,12 @@ def _place(name: str) -> tuple[int, str]:
 
 
 def print_result(run: Run) -> None:
-    """The table of arms, the estimate, the stages and what they cost."""
-    from rich.table import Table
-
+    """What may be said, the table of arms, the most suspect stems, the stages and what they cost, and where the page is."""
     console = terminal()
-    for line in headline(run):
-        console.print(line)
-    rows = arm_rows(run)
-    labels = list(rows[0]["per_label"])
-    table = Table(
-        title=f"SDR in dB on the {tested_on(run)}: whole track, mean over tracks, stems and seeds; 95 % intervals over tracks "
-        "and seeds; framewise: museval's, median over 1 s frames and over tracks",
-        title_justify="left",
-    )
-    table.add_column("trained on")
-    residue = ["residue"] if any("residue" in row for row in rows) else []
-    for column in ("stems", "SDR", "interval", f"over {BASELINE}", *labels, "framewise", *residue):
-        table.add_column(column, justify="right")
-    for row in rows:
-        difference = f"{row['gain']:+.2f} ({row['gain_low']:+.2f} … {row['gain_high']:+.2f})" if "gain" in row else ""
-        cells = (f"{row['per_label'][label]:.2f}" for label in labels)
-        interval = f"{row['low']:.2f} … {row['high']:.2f}"
-        table.add_row(
-            row["arm"],
-            str(row["stems"]),
-            f"{row['sdr_mean']:.2f}",
-            interval,
-            difference,
-            *cells,
-            f"{row['framewise_sdr']:.2f}",
-            *(f"{row.get(name, math.nan):.1f}" for name in residue),
-        )
-    console.print(table)
-    if silence := silence_sentence(run):
-        console.print(silence)
-    if rows[0]["seeds"] == 1:
-        console.print("trained with one seed, so that the intervals know nothing of seed noise")
-    summary = run.read_json("summary.json")
-    console.print(share_sentence(summary))
+    for line in verdict_of(run).sentences:
+        console.print(plain(line))
+    print_arms(run, console)
+    shown.suspects(console, run.read_table("decision.parquet").to_pylist(), run.root)
     record = run.read_json("run.json")
     if otherwise := record["stages"].get("decide", {}).get("otherwise"):
         console.print(otherwise)
@@ -164,10 +132,16 @@ def print_result(run: Run) -> None:
     )
     console.print(f"stages: {seconds}; peak memory {record.get('peak_memory_gib', 0):.2f} GiB")
     if (best := record["stages"].get("search", {}).get("best_ratio")) is not None:
-        console.print(
-            f"search by retraining prefers a ratio of {best:.0%}; the estimate removed {summary['removed_share']:.0%}"
-        )
+        removed = run.read_json("summary.json")["removed_share"]
+        console.print(f"search by retraining prefers a ratio of {best:.0%}; the estimate removed {removed:.0%}")
     console.print(f"run: {run.root}")
+
+
+def print_arms(run: Run, console: Any) -> None:
+    """SDR of everything that was trained, and what is in no SDR."""
+    shown.arms(console, arm_rows(run), BASELINE, tested_on(run))
+    if silence := silence_sentence(run):
+        console.print(silence)
 
 
 def tested_on(run: Run) -> str:
@@ -175,17 +149,6 @@ def tested_on(run: Run) -> str:
     if run.has("test.parquet"):
         return "test tracks"
     return "reference tracks (no --test was given; the decision was calibrated on them)"
-
-
-def share_sentence(summary: dict[str, Any]) -> str:
-    share, counts = summary["estimated_share"], summary["counts"]
-    removed = f"{counts['removed']} of {counts['stems']} stems removed"
-    if (why := summary.get("none_removed")) and share is not None:
-        removed += f"\n{why}"
-    if share is None:
-        return f"share of wrong stems: not estimated ({summary['warning']}); {removed}"
-    low, high = summary["estimated_share_interval"]
-    return f"share of wrong stems: {share:.0%} ({low:.0%} … {high:.0%}), estimated without retraining; {removed}"
 
 
 def rule_text(rule: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import raysep
 from raysep.cluster import session
 from raysep.cluster.session import check_reachable
-from raysep.errors import BadInput
+from raysep.errors import BadInput, RaysepError
 from raysep.resources import Resources
 
 
@@ -102,6 +102,19 @@ def test_a_runtime_that_was_there_is_used_and_left_alone(fake_ray):
     with session.session("head:6379") as found:
         assert found.cpus == 6.0
     assert len(fake_ray) == 1
+
+
+def test_a_runtime_that_does_not_start_in_time_is_one_line(fake_ray, monkeypatch):
+    def init(**options):
+        raise Exception(told)
+
+    monkeypatch.setattr(session.ray, "init", init)
+    told = "The current node timed out during startup. This could happen because …"  # as Ray 2.60 has it
+    with pytest.raises(RaysepError, match=r"did not start on this machine in time.*give the same command again"):
+        session.connect()
+    told = "something else"
+    with pytest.raises(Exception, match=r"^something else$"):
+        session.connect()
 
 
 def test_an_address_that_does_not_answer_is_named(fake_ray):

@@ -100,7 +100,7 @@ def test_the_keys_of_a_record_are_the_documented_ones(finished, name):
 
 def test_the_parts_of_the_summary_are_the_documented_ones(finished):
     summary, keys = finished.read_json("summary.json"), documented("summary.json")
-    for key in ("share", "counts", "evidence", "costs"):
+    for key in ("share", "counts", "handled", "evidence", "costs"):
         if summary[key] is not None:
             assert set(summary[key]) == set(re.findall(r"`([^`]+)`", keys[key])), key
 

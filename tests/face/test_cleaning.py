@@ -54,7 +54,7 @@ def test_an_end_that_there_is_not_is_refused_with_the_ones_there_are(raysep, ask
 
 
 def test_decide_takes_what_the_command_takes(options, arguments):
-    assert arguments(face.decide) == options("decide")
+    assert arguments(face.decide) == {k: v for k, v in options("decide").items() if k != "json"}  # a form, as below
 
 
 def test_suspects_takes_what_the_command_takes_but_for_the_form(options, arguments):

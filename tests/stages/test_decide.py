@@ -173,11 +173,13 @@ def test_the_command_says_what_became_of_the_verdicts(raysep, scored, verdicts_o
     said = verdicts_of("J/bass,keep,fine\nX/bass,keep,\n")
     code, output, _ = raysep("decide", scored.root, "--verdicts", said, "--out", str(out))
     assert code == 0
-    assert output.splitlines()[:4] == [
-        f"7 of 40 stems removed: {out}",
-        f"33 stems are used (drop): {tmp_path}/mine-cleaned.parquet",
+    assert output.splitlines()[0].startswith("How many stems are wrong is not known: 0 scored calibration stems")
+    assert output.splitlines()[1:] == [
+        "7 of 40 stems removed.",
         "your 2 verdicts: 1 kept, 0 removed, 0 under another label; 1 of them against the rule",
         "1 of your 2 verdicts name no stem of the corpus, first X/bass",
+        f"decision: {out}",
+        f"33 stems are used (drop): {tmp_path}/mine-cleaned.parquet",
     ]
 
 

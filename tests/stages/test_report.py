@@ -14,6 +14,7 @@ from raysep.decision.strongest import standings, strongest
 from raysep.errors import FinishedWithFailures
 from raysep.probes.stored import oriented_in
 from raysep.report.evidence.of_run import Evidence, shown
+from raysep.report.verdict import plain
 from raysep.stages import prove, report, results
 
 
@@ -138,6 +139,7 @@ def test_silent_test_stems_are_left_out_counted_and_shown_by_their_residue(run, 
     run.write_json({"stages": {}}, "run.json")
     summary = {"estimated_share": None, "warning": "few", "counts": {"removed": 1, "stems": 4}}
     run.write_json(summary, "summary.json")
+    write_rows(run, "decision.parquet", suspects(1))
     results.print_result(run)
     shown = " ".join(capsys.readouterr().out.split())
     assert "residue" in shown
@@ -156,7 +158,10 @@ def with_reference(run, write_rows, above: float, seeds: int, spread: float = 0.
         if row["arm"] == "cleaned"
     ]
     write_rows(run, "results.parquet", [*rows, *more])
-    return results.headline(run)
+    summary = {"estimated_share": None, "warning": "few", "counts": {"removed": 1, "kept": 3, "stems": 4}}
+    run.write_json(summary, "summary.json")
+    verdict = results.verdict_of(run)
+    return [line for line in (verdict.effect_sentence, verdict.reference_sentence) if line]
 
 
 def test_a_reference_above_cleaned_is_in_the_headline_with_what_to_do(run, write_rows):
@@ -172,21 +177,22 @@ def test_a_reference_above_cleaned_is_in_the_headline_with_what_to_do(run, write
     assert len(with_reference(run, write_rows, -0.3, seeds=3)) == 1
 
 
-def test_a_verdict_of_fewer_than_three_seeds_says_so(run, write_rows):
+def test_fewer_than_three_seeds_are_no_verdict(run, write_rows):
     rows = run.read_table("results.parquet").to_pylist()
     for row in rows:
         if row["arm"] == "cleaned":
             row["sdr"] += 5.0 - 0.5 * (row["track"] == "t2")
-    for seeds, words in (
-        (1, "with one seed (a verdict needs three)"),
-        (2, "with two seeds (a verdict"),
-        (3, "helped: "),
+    run.write_json({"estimated_share": None, "counts": {"removed": 1, "kept": 3, "stems": 4}}, "summary.json")
+    for seeds, effect, words in (
+        (1, "unclear", "with one seed; a verdict needs three"),
+        (2, "unclear", "with two seeds; a verdict needs three"),
+        (3, "helped", "Cleaning helped: "),
     ):
         some = [{**row, "seed": seed} for row in rows if row["seed"] == 0 for seed in range(seeds)]
         write_rows(run, "results.parquet", some)
-        (headline,) = results.headline(run)
-        assert headline.startswith("Cleaning helped")
-        assert words in headline
+        verdict = results.verdict_of(run)
+        assert verdict.effect == effect
+        assert words in verdict.effect_sentence
 
 
 def test_rivals_stand_between_the_decision_and_the_worst():
@@ -198,16 +204,27 @@ def test_rivals_stand_between_the_decision_and_the_worst():
 # Words
 
 
-def test_the_estimate_in_one_sentence():
-    counts = {"removed": 12, "stems": 48}
-    known = {"estimated_share": 0.31, "estimated_share_interval": [0.22, 0.4], "counts": counts}
-    assert results.share_sentence(known) == (
-        "share of wrong stems: 31% (22% … 40%), estimated without retraining; 12 of 48 stems removed"
-    )
-    unknown = {"estimated_share": None, "warning": "only 4 reference tracks", "counts": counts}
-    assert results.share_sentence(unknown) == (
-        "share of wrong stems: not estimated (only 4 reference tracks); 12 of 48 stems removed"
-    )
+def suspects(count: int) -> list[dict]:
+    """Decision rows, the first the most suspect; the first two are removed."""
+    return [
+        {
+            **{"stem_id": f"Song [{k:02d}]/bass", "outcome": "scored", "suspicion": -float(k), "keep": k > 1},
+            **{"p_corrupt": None if k > 2 else 0.9, "label": "drums" if k == 0 else None},
+        }
+        for k in range(count)
+    ]
+
+
+def test_the_estimate_in_one_sentence(run):
+    counts = {"removed": 12, "kept": 36, "stems": 48}
+    interval = {"estimate": 0.31, "low": 0.22, "high": 0.4}
+    run.write_json({"estimated_share": 0.31, "share": interval, "counts": counts}, "summary.json")
+    verdict = results.verdict_of(run)
+    told = [plain(line) for line in (verdict.share_sentence, verdict.counts_sentence)]
+    assert told == ["About 31 % of the stems look wrong (95 % interval 22 % to 40 %).", "12 of 48 stems removed."]
+    unknown = {"estimated_share": None, "warning": "only 4 reference tracks", "share": interval, "counts": counts}
+    run.write_json(unknown, "summary.json")
+    assert results.verdict_of(run).share_sentence == "How many stems are wrong is not known: only 4 reference tracks."
 
 
 def test_the_terminal_shows_arms_estimate_and_costs(run, write_rows, capsys, monkeypatch):
@@ -216,6 +233,7 @@ def test_the_terminal_shows_arms_estimate_and_costs(run, write_rows, capsys, mon
     run.write_json(record, "run.json")
     summary = {"estimated_share": None, "warning": "few tracks", "removed_share": 0.25}
     run.write_json({**summary, "counts": {"removed": 1, "stems": 4}}, "summary.json")
+    write_rows(run, "decision.parquet", suspects(12))
     results.print_result(run)
     shown = capsys.readouterr().out
     line = next(line for line in shown.splitlines() if "cleaned" in line)
@@ -223,7 +241,11 @@ def test_the_terminal_shows_arms_estimate_and_costs(run, write_rows, capsys, mon
     assert "one seed" not in shown
     assert "6.50" in line
     assert "+1.50" in line
-    assert "not estimated (few tracks); 1 of 4 stems removed" in shown
+    assert "How many stems are wrong is not known: few tracks.\n1 of 4 stems removed.\n" in shown
+    assert all(f"Song [{k:02d}]/bass" in shown for k in range(10))  # the ten most suspect, by their names as they are
+    assert "Song [10]" not in shown
+    assert "│ Song [00]/bass    │       0.90 │ removed  │ drums      │" in shown
+    assert max(len(line) for line in shown.splitlines() if line[:1] in "┏┃┡│└") <= 80
     assert "score 2 s; peak memory 1.50 GiB" in shown
     # A search that prefers to remove nothing is a result too.
     assert "prefers a ratio of 0%; the estimate removed 25%" in shown
@@ -260,7 +282,9 @@ def test_status_does_not_call_a_stage_done_whose_marker_was_taken_back(make_cont
     assert next(line for line in capsys.readouterr().out.splitlines() if "decide" in line).endswith("not done")
 
 
-def test_failures_decide_how_a_finished_run_ends(make_context, write_rows):
+def test_failures_decide_how_a_finished_run_ends(make_context, write_rows, monkeypatch):
+    printed: list = []
+    monkeypatch.setattr(report, "print_result", printed.append)
     context = make_context()
     context.run.open("abc", {})
     failed = [{"stem_id": "A/bass", "message": "A/bass.wav: truncated"}, {"stem_id": "B/bass", "message": "gone"}]
@@ -272,6 +296,7 @@ def test_failures_decide_how_a_finished_run_ends(make_context, write_rows):
     assert context.run.read_json("run.json")["finished"] is True
     context.run.write_table(context.run.read_table("failed.parquet").slice(0, 0), "failed.parquet")
     report.finish(context)
+    assert printed == [context.run, context.run]  # whether quiet or not, and before the failures
 
 
 # Suspects

@@ -122,8 +122,7 @@ def quality(request: QualityRequest) -> Run:
     figures = attribution_figures.figures(run, rows, request.draws, request.seed)
     result = {**about, "subsets": request.subsets, **figures}
     run.write_json(result, "attribution.json")
-    if not request.quiet:
-        attribution_figures.show(result, run.root)
+    attribution_figures.show(result, run.root)
     return run
 
 

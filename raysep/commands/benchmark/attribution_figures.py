@@ -21,7 +21,7 @@ from raysep.commands.benchmark.attribution_workers import (
 from raysep.corpus import truth
 from raysep.evaluation import datamodels
 from raysep.rundir import Run
-from raysep.screen import terminal
+from raysep.screen import print_table, terminal
 
 DEFINITIONS = {
     "lds": "rank correlation over subsets of the summed scores of their stems with minus the mean loss over seeds on the "
@@ -131,7 +131,7 @@ def show(result: dict[str, Any], root: str) -> None:
     table.add_section()
     for name, title in OTHERS.items():
         table.add_row(title, whole(result[name]))
-    console.print(table)
+    print_table(console, table)
     for gate in result.get("gate", ()):
         console.print(
             f"metagradient: of what it foretells for weights changed by 3 %, training gives {gate['ratio']:.0%}; "

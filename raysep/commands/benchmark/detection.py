@@ -11,7 +11,7 @@ from raysep.evaluation.scores import ScoreDetection
 from raysep.evaluation.weighted import HarmWeighted
 from raysep.probes.stored import Column, columns_of
 from raysep.rundir import Run
-from raysep.screen import terminal
+from raysep.screen import print_table, terminal
 from raysep.stages.detection import judge, probe_detection, unjoined
 
 
@@ -39,7 +39,7 @@ def print_detection(run: Run, truth_uri: str) -> None:
         table.add_section()
         for name, ranking in part.items():
             add(f"{heading} {name}", ranking)
-    console.print(table)
+    print_table(console, table)
     if found.weighted:
         console.print(harm_in_words(found.weighted))
     removal = found.removal
@@ -84,4 +84,4 @@ def print_probes(console: Any, found: Mapping[str, ScoreDetection], columns: Map
         by_harm = spread(probe.weighted.auroc)[0] if probe.weighted else "none"
         by_kind = (f"{probe.by_kind[kind].estimate:.2f}" for kind in kinds)
         table.add_row(name, columns[name].context, by_harm, *spread(probe.macro), *by_kind)
-    console.print(table)
+    print_table(console, table)

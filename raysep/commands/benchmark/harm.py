@@ -104,8 +104,7 @@ def harm(request: HarmRequest) -> Run:
         run.read_table("results.parquet").to_pylist(), len(manifest.tracks_of(clean)), request
     )
     harm_figures.write(run, measured, request)
-    if not request.quiet:
-        harm_figures.show(measured, run.root)
+    harm_figures.show(measured, run.root)
     return run
 
 

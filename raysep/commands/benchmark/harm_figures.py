@@ -16,7 +16,7 @@ from raysep.evaluation.compare import compare
 from raysep.evaluation.gate import Gate, gate
 from raysep.evaluation.table import STEMS, grid
 from raysep.rundir import Run, environment
-from raysep.screen import terminal
+from raysep.screen import print_table, terminal
 
 if TYPE_CHECKING:
     from raysep.commands.benchmark.harm import HarmRequest
@@ -122,7 +122,7 @@ def show(found: Sequence[Harm], root: str) -> None:
         table.add_column(column, justify="right" if number in (2, 3) else "left")
     for harm in found:
         table.add_row(*cells(harm))
-    console.print(table)
+    print_table(console, table)
     first = found[0]
     console.print(f"{first.measured.kind} {first.measured.severity}: {first.gate.words}")
     console.print(

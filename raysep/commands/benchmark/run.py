@@ -84,8 +84,7 @@ def run(request: RunRequest) -> Run:
     found = run_figures.figures(results.to_pylist())
     seen = run_detection.detection([(draw.number, draw.run, draw.truth) for draw in draws])
     run_tables.write(whole, request, draws, found, seen)
-    if not request.quiet:
-        run_tables.show(whole, found, seen)
+    run_tables.show(whole, found, seen)
     _refuse_failures(draws)
     return whole
 

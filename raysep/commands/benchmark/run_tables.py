@@ -17,7 +17,7 @@ from raysep.evaluation.compare import ENOUGH_SEEDS
 from raysep.evaluation.paired import Versus
 from raysep.report.forest import Dot, forest
 from raysep.rundir import Run, environment
-from raysep.screen import terminal
+from raysep.screen import print_table, terminal
 from raysep.stages.arms import CONTAMINATED
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def show(run: Run, found: Figures, seen: Detected) -> None:
     titles.append(("Every draw", draw_table(seen)))
     for title, table in titles:
         if table[1]:
-            console.print(_on_terminal(title, table))
+            print_table(console, _on_terminal(title, table))
     console.print(f"benchmark: {run.path('benchmark.md')}")
 
 

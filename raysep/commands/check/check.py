@@ -47,7 +47,7 @@ class CheckRequest:
     unique: bool = False  # copies of a track count once
     sound: bool = True  # rank stems by their embedding
     csv: str | None = None
-    json: str | None = None
+    json: str | None = None  # a file, or ``tables.STANDARD_OUTPUT`` instead of words
     workers: int | None = None
     address: str | None = None
     quiet: bool = False
@@ -76,7 +76,7 @@ def check(request: CheckRequest) -> Run:
     if request.unique:
         kept = [stem for stem in parts["corpus"] if stem.track not in dropped]
         manifest.write(run.path(tables.UNIQUE), kept)
-    if not request.quiet:
+    if request.json != tables.STANDARD_OUTPUT:
         tables.show(counts, found, rows, leaks.incomparable(heard.prints), run.root)
     refuse_faults(run, found)
     return run
@@ -140,7 +140,9 @@ def _write(
     run.write_table(tables.stems_table(rows), tables.STEMS)
     run.write_table(table, tables.CHECK)
     for place, data in ((request.csv, tables.csv_bytes), (request.json, tables.json_bytes(counts, rows))):
-        if place:
+        if place == tables.STANDARD_OUTPUT:
+            print(data(table).decode(), end="")
+        elif place:
             storage.write_bytes(storage.absolute(place), data(table))
 
 

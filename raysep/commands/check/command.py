@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, Layout, Limit, Quiet, Workers, app, command
+from raysep.commands.app import Address, Json, Layout, Limit, Quiet, Workers, app, command
 
 
 @command(app, "check", "raysep check CORPUS --reference REF --out checked")
@@ -31,9 +31,7 @@ def check(
         bool, typer.Option("--no-sound", help="No ranking by what stems sound like: a fraction of the time.")
     ] = False,
     csv: Annotated[str | None, typer.Option(metavar="FILE", help="What was found as CSV, too.")] = None,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="What was found and the counts as JSON, too.")
-    ] = None,
+    json: Json = False,
     workers: Workers = None,
     address: Address = None,
     quiet: Quiet = False,
@@ -44,6 +42,7 @@ def check(
     file with its measures. Exit code 3: something was found that should be looked at.
     """
     from raysep.commands.check import check as stage
+    from raysep.commands.check import tables
 
     stage.check(
         stage.CheckRequest(
@@ -58,7 +57,7 @@ def check(
             unique=unique,
             sound=not no_sound,
             csv=csv,
-            json=json,
+            json=tables.STANDARD_OUTPUT if json else None,
             workers=workers,
             address=address,
             quiet=quiet,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 CHECK, STEMS, UNIQUE = "check.parquet", "stems.parquet", "unique.parquet"
+STANDARD_OUTPUT = "-"
 RANKED = 3  # stems of each label that are shown
 RANKINGS = pa.schema([("unusual", pa.float64()), ("nearest", pa.string()), ("like_other", pa.float64())])
 NO_VERDICT = "a ranking, not a verdict: what is rare is far from the rest, right or wrong"

@@ -10,6 +10,7 @@ from raysep.commands.app import (
     Address,
     AllowTwins,
     ConfigFile,
+    Json,
     Labels,
     Layout,
     Limit,
@@ -222,14 +223,14 @@ def decide(
     fdr: Annotated[float | None, typer.Option(help="Share of clean stems accepted among the removed.")] = None,
     ratio: Annotated[float | None, typer.Option(help="Share of each label's stems to remove.")] = None,
     probe: Annotated[str | None, typer.Option(help="What a ratio ranks by: fused, or any probe.")] = None,
+    json: Json = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Decide again from stored scores, by another rule, ratio or probe, or by your own word; no audio is touched.
 
     Writes the decision, and beside it the manifest of the stems that are used, as the run's decision.handling says.
     """
-    from raysep import own_verdicts
-    from raysep.decision.verdicts import notes
+    from raysep.commands.clean import told
     from raysep.rundir import existing
     from raysep.stages import decide as stage
 
@@ -244,30 +245,31 @@ def decide(
         to_manifest=manifest,
         overwrite=overwrite,
     )
-    found = again.summary
-    other = found["counts"]["other_label"]
-    moved = f", {other} of them like another label, first {found['first_other_label']}" if other else ""
-    print(f"{found['counts']['removed']} of {found['counts']['stems']} stems removed{moved}: {out}")
-    print(f"{len(again.used)} stems are used ({again.handling}): {stage.beside(out, manifest)}")
-    for line in own_verdicts.lines(found):
-        print(line)
-    for note in notes(found):
-        print(f"note: {note}")
+    told.decided(again, out, stage.beside(out, manifest), json)
 
 
 @command(app, "status", "raysep status runs/first")
-def status(run: Annotated[str, typer.Argument(help="Run folder, local or s3://.")]) -> None:
-    """What a run has done so far, read from its folder alone: works while it runs and after the cluster is gone."""
+def status(
+    run: Annotated[str, typer.Argument(help="Run folder, local or s3://: of clean, train, evaluate, check, fad.")],
+    json: Json = False,
+) -> None:
+    """What a run has done so far and, when it has decided, what may be said of it; read from its folder alone.
+
+    Works while it runs and after the cluster is gone.
+    """
     from raysep.commands.clean import status
     from raysep.rundir import existing
 
-    status.print_status(existing(run))
+    status.print_status(existing(run), json)
 
 
 @command(app, "report", "raysep report runs/first")
-def report(run: Annotated[str, typer.Argument(help="A finished run's folder.")]) -> None:
-    """Print a finished run's table and write its report.html again."""
+def report(
+    run: Annotated[str, typer.Argument(help="Folder of a finished run: of clean, train --test or evaluate.")],
+    json: Json = False,
+) -> None:
+    """Print what a finished run found, and write its report.html again where it has one."""
+    from raysep.commands.clean import told
     from raysep.rundir import existing
-    from raysep.stages import report as stage
 
-    stage.again(existing(run, "summary.json", "results.parquet"))
+    told.report(existing(run), json)

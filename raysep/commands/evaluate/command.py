@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raysep.commands.app import Address, Layout, Quiet, Workers, app, command, names_of
+from raysep.commands.app import Address, Json, Layout, Quiet, Workers, app, command, names_of
 
 
 @command(app, "evaluate", "raysep evaluate runs/first MUSDB18-HQ --out runs/first-evaluation --against contaminated")
@@ -41,6 +41,7 @@ def evaluate(
     workers: Workers = None,
     address: Address = None,
     quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Measure separators on tracks with known stems, and say which is better, with intervals; resumable."""
     from raysep.commands.evaluate import evaluate as stage
@@ -62,6 +63,7 @@ def evaluate(
             workers=workers,
             address=address,
             quiet=quiet,
+            json=json,
             layout=layout,
         )
     )

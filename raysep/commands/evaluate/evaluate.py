@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from raysep import lease
+from raysep.commands.app import print_json
 from raysep.commands.evaluate import tables
 from raysep.commands.evaluate.models import MIXTURE, Candidate, baseline, find
 from raysep.commands.evaluate.worker import STAGE, Measuring, TrackEvaluator, failed_rows, part
@@ -31,6 +32,7 @@ from raysep.corpus.pools import mixes_of, pool_note
 from raysep.errors import BadInput, FinishedWithFailures, RaysepError
 from raysep.evaluation import measures as numbers
 from raysep.outcome import Outcome
+from raysep.report import evaluated
 from raysep.rundir import Run
 from raysep.screen import Progress
 from raysep.stages.inputs import mixed_down, refuse_changed
@@ -60,7 +62,8 @@ class EvaluationRequest:
     threads: int = 1
     workers: int | None = None
     address: str | None = None
-    quiet: bool = False
+    quiet: bool = False  # no progress
+    json: bool = False  # print evaluation.json instead
     layout: str | None = None  # of ``corpus.layouts``; None: whichever matches
 
 
@@ -109,8 +112,10 @@ def evaluate(request: EvaluationRequest) -> Run:
         result = tables.standings(rows, options.measures, against, request.draws)
         versions = run.read_json("run.json")["versions"]
         run.write_json(_finite({**about, "versions": versions, **result}), "evaluation.json")
-        if not request.quiet:
-            tables.show(result, run.root)
+    if request.json:
+        print_json(run.read_json("evaluation.json"))
+    else:
+        evaluated.show(result, run.root)
     _report_failures(run, rows)
     return run
 

@@ -99,8 +99,7 @@ def fad(request: FadRequest) -> Run:
         elif not job.is_written():
             job.write(lost={})
         rows, result = run.read_table(tables.TABLE).to_pylist(), run.read_json(tables.RECORD)
-    if not request.quiet:
-        tables.show(rows, result, run.root)
+    tables.show(rows, result, run.root)
     _report_failures(run, rows)
     return run
 

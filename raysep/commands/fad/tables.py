@@ -17,7 +17,7 @@ from raysep.probes.fad import measures as stem_level
 from raysep.probes.fad import set_level
 from raysep.probes.fad.reference_file import MadeWith, ReferenceFile
 from raysep.rundir import Run
-from raysep.screen import terminal
+from raysep.screen import print_table, terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -96,7 +96,7 @@ def most_distant(rows: Sequence[dict[str, Any]], measures: Sequence[str], count:
 def show(rows: Sequence[dict[str, Any]], result: dict[str, Any], root: str) -> None:
     """Print what ``write`` wrote."""
     console = terminal()
-    console.print(_labels(result))
+    print_table(console, _labels(result))
     labels = result["labels"].items()
     if few := [f"{label} {found['frames']}" for label, found in labels if found["fad_infinity"]["value"] is None]:
         console.print(f"no FAD-∞, which needs more than {set_level.LEAST} frames: {', '.join(few)}")
@@ -105,7 +105,7 @@ def show(rows: Sequence[dict[str, Any]], result: dict[str, Any], root: str) -> N
             f"in the reference, so scored with themselves left out and not counted in the sets: {', '.join(own)}"
         )
     if any(row["outcome"] == Outcome.SCORED for row in rows):
-        console.print(_distant(rows, result["measures"]))
+        print_table(console, _distant(rows, result["measures"]))
     for outcome, text in ((Outcome.SILENT, "silent, so not scored"), (Outcome.FAILED, "failed")):
         if named := [f"{row['track']}/{row['stem']}" for row in rows if row["outcome"] == outcome]:
             console.print(f"{text}: {len(named)} stems, for example {named[0]}")

@@ -24,7 +24,7 @@ from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
 from raysep.report import tuning
 from raysep.rundir import Run, existing
-from raysep.screen import Progress, terminal
+from raysep.screen import Progress, print_table, terminal
 from raysep.stages import decide, plant, prove, report, search, train
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
@@ -72,8 +72,7 @@ def tune(request: TuneRequest) -> Run:
         candidates += trials.survivors(run, warm, usable(inputs), request.full, candidates)
         plans = _full(context, candidates, held_out)
     _write(context, request, candidates, rows, plans, deciding, held_out, why)
-    if not request.quiet:
-        show(run)
+    show(run)
     return run
 
 
@@ -195,7 +194,7 @@ def show(run: Run) -> None:
             str(row["steps"]),
             f"{row['seconds']:.0f}",
         )
-    console.print(table)
+    print_table(console, table)
     for line in [*run.read_json(RECORD)["found"], *how_to_use(run, next(row for row in rows if row["chosen"]))]:
         console.print(line)
     console.print(f"picture: {run.path(PICTURE)}")

@@ -26,6 +26,7 @@ __all__ = [
     "Decision",
     "Entry",
     "Handling",
+    "counted",
     "described",
     "named",
     "relabelled",
@@ -75,9 +76,37 @@ def use(name: str, decision: Decision, stems: Iterable[Stem]) -> list[Entry]:
     return entries
 
 
+def _moved(entries: Iterable[Entry]) -> list[Entry]:
+    """Those that are used under another label than their own."""
+    return sorted(entry for entry in entries if entry.weight > 0 and entry.label != entry.stem.stem)
+
+
+def _spared(entries: Iterable[Entry], decision: Decision) -> list[str]:
+    """The stems that are used whole although the decision would remove them."""
+    return sorted(
+        entry.stem.stem_id
+        for entry in entries
+        if entry.weight == 1
+        and entry.label == entry.stem.stem
+        and not decision.get(entry.stem.stem_id, {}).get("keep", True)
+        and not word_on(decision, entry.stem)
+    )
+
+
+def counted(name: str, entries: Iterable[Entry], decision: Decision) -> dict[str, str | int]:
+    """What the handling ``name`` made of a decision, for its summary: stems used, relabelled and spared."""
+    entries = list(entries)
+    return {
+        "handling": name,
+        "used": sum(entry.weight > 0 for entry in entries),
+        "relabelled": len(_moved(entries)),
+        "spared": len(_spared(entries, decision)),
+    }
+
+
 def relabelled(entries: Iterable[Entry]) -> str:
     """How many stems are used under another label than their own, and the first one, in words; "" for none."""
-    moved = sorted(entry for entry in entries if entry.weight > 0 and entry.label != entry.stem.stem)
+    moved = _moved(entries)
     if not moved:
         return ""
     are = "stem is" if len(moved) == 1 else "stems are"
@@ -86,14 +115,7 @@ def relabelled(entries: Iterable[Entry]) -> str:
 
 def spared(entries: Iterable[Entry], decision: Decision) -> str:
     """How many stems are used whole although the decision would remove them, and the first one, in words; "" for none."""
-    kept = sorted(
-        entry.stem.stem_id
-        for entry in entries
-        if entry.weight == 1
-        and entry.label == entry.stem.stem
-        and not decision.get(entry.stem.stem_id, {}).get("keep", True)
-        and not word_on(decision, entry.stem)
-    )
+    kept = _spared(entries, decision)
     if not kept:
         return ""
     look, does = ("stem looks", "its fault") if len(kept) == 1 else ("stems look", "their fault")

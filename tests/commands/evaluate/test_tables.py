@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from raysep.commands.evaluate import tables
+from raysep.report import evaluated
 
 
 def rows(gain: float, seeds: int = 2) -> list[dict]:
@@ -31,8 +32,8 @@ def printed(monkeypatch):
 
     def show(result: dict) -> str:
         text = io.StringIO()
-        monkeypatch.setattr(tables, "terminal", lambda: Console(file=text, width=200))
-        tables.show(result, "OUT")
+        monkeypatch.setattr(evaluated, "terminal", lambda: Console(file=text, width=200))
+        evaluated.show(result, "OUT")
         return text.getvalue()
 
     return show

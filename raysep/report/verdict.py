@@ -1,0 +1,266 @@
+"""What may be said of a run: one object that the terminal, the page, `raysep decide`, `raysep status` and JSON all show.
+
+It claims no more than the intervals do: an effect needs an interval on one side of zero and three seeds of each arm, a share
+of wrong stems an interval that says something. Pure values and words; neither Ray nor torch nor a file is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from raysep.evaluation.compare import few_seeds
+from raysep.report.numbers import NARROW, count, decibels, decimal, known, percent, span
+
+WIDEST = 0.4  # interval of a share that still says how many stems are wrong
+LEVEL = 0.95  # of every interval, unless said otherwise
+HELPED, HURT, UNCLEAR, UNMEASURED = "helped", "hurt", "unclear", "unmeasured"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean SDR of one arm minus that of another, in dB, with its interval; ``None`` where a figure is not known."""
+
+    arm: str | None = None
+    over: str | None = None
+    db: float | None = None
+    low: float | None = None
+    high: float | None = None
+    seeds: int | None = None  # of the arm with fewer
+    closed: float | None = None  # of the gap to clean training
+    closed_low: float | None = None
+    closed_high: float | None = None
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Difference:
+        """From a dict of these names; what is no usable number counts as not known."""
+        arm, over = (None if found.get(name) is None else str(found[name]) for name in ("arm", "over"))
+        db, low, high, seeds = (_number(found.get(name)) for name in ("db", "low", "high", "seeds"))
+        closed = [_number(found.get(name)) for name in ("closed", "closed_low", "closed_high")]
+        return cls(arm, over, db, low, high, None if seeds is None else int(seeds), *closed)
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether the interval is known and does not hold zero."""
+        return (self.low is not None and self.low > 0) or (self.high is not None and self.high < 0)
+
+    @property
+    def few(self) -> str:
+        """``one seed`` or ``two seeds`` where it rests on no more, else nothing."""
+        return few_seeds([] if self.seeds is None else [self.seeds])
+
+    @property
+    def effect(self) -> str:
+        """``helped``, ``hurt``, ``unclear`` (the interval holds zero, there is none, or too few seeds) or ``unmeasured``."""
+        if self.db is None:
+            return UNMEASURED
+        if not self.one_sided or self.few:
+            return UNCLEAR
+        return HELPED if self.db > 0 else HURT
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of wrong stems. It is *known* only where ``why_not`` is empty; the numbers are shown for what they are."""
+
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    why_not: str = "it was not estimated"
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any], refusal: str = "") -> Share:
+        """``estimate, low, high`` (shares), and why it must not be acted on ("" = it may)."""
+        estimate, low, high = (_number(found.get(name)) for name in ("estimate", "low", "high"))
+        if estimate is None or refusal:
+            why = refusal or "it was not estimated"
+        elif low is None or high is None:
+            why = f"the estimate of {percent(estimate, 0)} has no interval"
+        elif high - low > WIDEST:
+            interval = span(low, high, lambda value: percent(value, 0))
+            why = (
+                f"the interval is {interval}, wider than {round(100 * WIDEST)} points; more reference tracks narrow it"
+            )
+        else:
+            why = ""
+        return cls(estimate, low, high, why)
+
+    @property
+    def known(self) -> bool:
+        return not self.why_not
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the stems of a corpus. ``None``: not recorded (runs of before)."""
+
+    stems: int = 0
+    kept: int = 0  # by the decision
+    removed: int = 0  # by the decision; those that could not be read are not among them
+    silent: int = 0  # kept or removed
+    failed: int = 0  # could not be read
+    kept_by_floor: int = 0  # of the kept
+    relabelled: int | None = None  # of the removed: used under another label
+    spared: int | None = None  # of the removed: used as they are, as their fault does no harm
+
+    @classmethod
+    def of(cls, summary: Mapping[str, Any]) -> Counts:
+        """From ``summary.json``, which counts what could not be read among the removed."""
+        told, handled = summary.get("counts") or {}, summary.get("handled") or {}
+        numbers = {name: int(told.get(name) or 0) for name in ("stems", "kept", "silent", "failed", "kept_by_floor")}
+        removed = max(0, int(told.get("removed") or 0) - numbers["failed"])
+        return cls(**numbers, removed=removed, relabelled=handled.get("relabelled"), spared=handled.get("spared"))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All of it. ``sentences`` is what a person reads, ``to_dict`` what a program does."""
+
+    counts: Counts = field(default_factory=Counts)
+    share: Share = field(default_factory=Share)
+    gain: Difference = field(default_factory=Difference)  # of the cleaned arm over the corpus as it was
+    reference_alone: Difference = field(default_factory=Difference)  # over the cleaned arm
+    none_removed: str = ""  # why no stem that could be heard is removed; "" where one is
+    none_removed_by: str = ""  # floor, threshold, rate, clean, refused, or "" where it is not known
+    level: float = LEVEL
+
+    @classmethod
+    def of(
+        cls,
+        summary: Mapping[str, Any],
+        gain: Mapping[str, Any] | None = None,
+        reference_alone: Mapping[str, Any] | None = None,
+    ) -> Verdict:
+        """From ``summary.json`` and, where arms were compared, what ``stages.results`` measured."""
+        found = dict(summary.get("share") or {})
+        refusal = ""
+        if summary.get("estimated_share") is None:
+            refusal = str(summary.get("warning") or "it was not estimated")
+        return cls(
+            counts=Counts.of(summary),
+            share=Share.of(found, refusal),
+            gain=Difference.of(gain or {}),
+            reference_alone=Difference.of(reference_alone or {}),
+            none_removed=str(summary.get("none_removed") or ""),
+            none_removed_by=str(summary.get("none_removed_by") or ""),
+        )
+
+    @property
+    def effect(self) -> str:
+        return self.gain.effect
+
+    @property
+    def reference_is_better(self) -> bool:
+        """Whether training on the reference alone is above training on the cleaned corpus, by its mean."""
+        return self.reference_alone.db is not None and self.reference_alone.db > 0
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is known, in the order in which a person asks: did it help, is there better, how many, which, why none."""
+        told = (
+            self.effect_sentence,
+            self.reference_sentence,
+            self.share_sentence,
+            self.counts_sentence,
+            self.none_sentence,
+        )
+        return tuple(sentence for sentence in told if sentence)
+
+    @property
+    def effect_sentence(self) -> str:
+        """What cleaning did to separation; empty when it was not measured."""
+        gain = self.gain
+        words = {
+            HELPED: "Cleaning helped: {db} SDR over {over} ({interval}).",
+            HURT: "Cleaning hurt: {db} SDR against {over} ({interval}).",
+            UNCLEAR: "No clear effect on separation: {db} SDR against {over} ({interval}).",
+            UNMEASURED: "",
+        }[self.effect]
+        if self.effect == UNCLEAR and gain.few:
+            words = "Not clear yet whether cleaning helps: {db} SDR against {over} with {few}; a verdict needs three ({interval})."
+        return words.format(
+            db=decibels(gain.db, signed=True),
+            over=gain.over or "the corpus as it was",
+            interval=self.interval_of(gain),
+            few=gain.few,
+        )
+
+    @property
+    def reference_sentence(self) -> str:
+        """Says so when the reference alone gives a better separator than the cleaned corpus, and what to do; else empty."""
+        alone = self.reference_alone
+        if not self.reference_is_better:
+            return ""
+        rest = f", with {alone.few}" if alone.few else ""
+        doubt = "" if alone.one_sided else ": not told from equal"
+        return (
+            f"The reference alone is above the cleaned corpus{rest}: {decibels(alone.db, signed=True)} SDR "
+            f"({self.interval_of(alone)}{doubt}). Use the reference as it is."
+        )
+
+    @property
+    def share_sentence(self) -> str:
+        if not self.counts.stems:
+            return ""
+        share = self.share
+        if not share.known:
+            return f"How many stems are wrong is not known: {share.why_not}."
+        interval = span(share.low, share.high, lambda value: percent(value, 0))
+        return f"About {percent(share.estimate, 0)} of the stems look wrong ({self.level_words} interval {interval})."
+
+    @property
+    def counts_sentence(self) -> str:
+        """How many were removed, and what else became of the stems."""
+        counts = self.counts
+        if not counts.stems:
+            return "Nothing has been judged yet."
+        rest = [
+            (counts.relabelled, "of them used under another label"),
+            (counts.spared, "of them used all the same, as their fault does no harm"),
+            (counts.kept_by_floor, "more kept by the floor"),
+            (counts.silent, "silent"),
+            (counts.failed, "could not be read"),
+        ]
+        words = [f"{count(counts.removed)} of {count(counts.stems)} stems removed"]
+        return "; ".join(words + [f"{count(number)} {what}" for number, what in rest if number]) + "."
+
+    @property
+    def none_sentence(self) -> str:
+        why = self.none_removed
+        return why[:1].upper() + why[1:].removesuffix(".") + "." if why else ""
+
+    @property
+    def level_words(self) -> str:
+        return f"{100 * self.level:g}{NARROW}%"
+
+    def interval_of(self, difference: Difference) -> str:
+        """A difference's interval in words, or that there is none to judge it by."""
+        if difference.low is None and difference.high is None:
+            return "without an interval to judge it by"
+        ends = span(difference.low, difference.high, lambda value: decimal(value, 2, signed=True))
+        words = f"{self.level_words} interval {ends}{NARROW}dB"
+        return f"{words}, over tracks with one training each" if difference.seeds == 1 else words
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; ``docs/json.md`` describes them."""
+        return {
+            "effect": self.effect,
+            **{name: asdict(getattr(self, name)) for name in ("gain", "reference_alone")},
+            "reference_is_better": self.reference_is_better,
+            "share": {"known": self.share.known, **asdict(self.share)},
+            "counts": asdict(self.counts),
+            "none_removed": self.none_removed or None,
+            "none_removed_by": self.none_removed_by or None,
+            "level": self.level,
+            "sentences": [plain(sentence) for sentence in self.sentences],
+        }
+
+
+def plain(sentence: str) -> str:
+    """A sentence for a terminal, a log or a program: ordinary blanks and minus signs."""
+    return sentence.replace(NARROW, " ").replace("−", "-")
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if known(value) else None
