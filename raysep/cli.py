@@ -22,20 +22,22 @@ import raysep.commands.submit.command
 import raysep.commands.suspects.command
 import raysep.commands.train.command
 import raysep.commands.tune.command  # noqa: F401 - each registers its commands
+from raysep import stopping
 from raysep.commands.app import app
 from raysep.screen import visible
 
 
 def main() -> None:
-    """Entry point: a ``RaysepError`` becomes one line and its exit code, and so does what the system refuses."""
+    """Entry point: a ``RaysepError`` becomes one line and its exit code, and so do what the system refuses and a signal."""
     from raysep.errors import RaysepError
 
     try:
-        try:
-            with _outputs_named():
-                app(standalone_mode=True)
-        finally:
-            _flush()
+        with stopping.handled():
+            try:
+                with _outputs_named():
+                    app(standalone_mode=True)
+            finally:
+                _flush()
     except RaysepError as error:
         if os.environ.get("RAYSEP_DEBUG"):
             raise
@@ -46,10 +48,6 @@ def main() -> None:
             raise
         print(f"raysep: {visible(str(error))} (--debug shows where)", file=sys.stderr)
         sys.exit(2 if isinstance(error, FileNotFoundError | PermissionError) else 1)
-    except SystemExit as end:
-        if end.code == 130:  # how typer ends on Ctrl-C
-            print("raysep: stopped; the same command goes on where this one ended", file=sys.stderr)
-        raise
 
 
 @contextmanager

@@ -97,6 +97,12 @@ def clean(
         str | None, typer.Option(metavar="decide", help="End at the decision: nothing is retrained to prove it.")
     ] = None,
     rounds: Rounds = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what it would read, compute and write, after half a minute of measuring; do nothing."
+        ),
+    ] = False,
     retry_failed: RetryFailed = False,
     allow_twins: AllowTwins = False,
     workers: Workers = None,
@@ -134,7 +140,12 @@ def clean(
         until=until,
         allow_twins=allow_twins,
     )
-    pipeline.clean(request)
+    if dry_run:
+        from raysep.commands.clean import dry_run as dry
+
+        dry.dry_run(request)
+    else:
+        pipeline.clean(request)
 
 
 @command(app, "score", "raysep score CORPUS --reference REF --out runs/first")
@@ -252,13 +263,21 @@ def decide(
         print(f"note: {note}")
 
 
-@command(app, "status", "raysep status runs/first")
-def status(run: Annotated[str, typer.Argument(help="Run folder, local or s3://.")]) -> None:
-    """What a run has done so far, read from its folder alone: works while it runs and after the cluster is gone."""
+@command(app, "status", "raysep status runs/first --watch")
+def status(
+    run: Annotated[str, typer.Argument(help="Run folder, local or s3://.")],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every few seconds, until nobody works on it.")
+    ] = False,
+) -> None:
+    """What a run has done so far and does now, from its folder alone: while it runs and after the cluster is gone.
+
+    Also how fast it goes and when the stage will be done, what failed, and whether its driver is alive.
+    """
     from raysep.commands.clean import status
     from raysep.rundir import existing
 
-    status.print_status(existing(run))
+    (status.watch if watch else status.print_status)(existing(run))
 
 
 @command(app, "report", "raysep report runs/first")
