@@ -25,6 +25,7 @@ import raysep.commands.submit.command
 import raysep.commands.suspects.command
 import raysep.commands.train.command
 import raysep.commands.tune.command  # noqa: F401 - each registers its commands
+from raysep import stopping
 from raysep.commands.app import app
 from raysep.screen import visible
 
@@ -33,15 +34,18 @@ ParserError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__na
 
 
 def main() -> None:
-    """Entry point: a ``RaysepError`` becomes one line and its exit code, and so does what the system refuses."""
+    """Entry point: a ``RaysepError`` becomes one line and its exit code, and so do what the system refuses and a signal."""
     from raysep.errors import RaysepError
 
     try:
-        try:
-            with _outputs_named():
-                code = app(standalone_mode=False)
-        finally:
-            _flush()
+        with stopping.handled():
+            try:
+                with _outputs_named():
+                    code = app(standalone_mode=False)
+            finally:
+                _flush()
+            if code == 130:  # how typer ends on Ctrl-C
+                raise KeyboardInterrupt
     except ParserError as error:
         print(_usage(error), file=sys.stderr)
         sys.exit(error.exit_code)
@@ -55,8 +59,6 @@ def main() -> None:
             raise
         print(f"raysep: {visible(str(error))} (--debug shows where)", file=sys.stderr)
         sys.exit(2 if isinstance(error, FileNotFoundError | PermissionError) else 1)
-    if code == 130:  # how typer ends on Ctrl-C
-        print("raysep: stopped; the same command goes on where this one ended", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 

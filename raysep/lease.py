@@ -1,6 +1,6 @@
 """One driver at a time in a run's folder: a small file that its holder makes where there is none, and renews while it lives.
 
-    .lease.json     who holds it: host, process, and when it was last renewed
+    .lease.json     who holds it: host, process, when it was last renewed, and what it was doing then
 
 Two drivers would write equal scores, but trainings of one name would get in each other's way. The second is told who is there. A
 holder that is gone is not waited for: on its own machine its process is looked for, and elsewhere it counts as gone
@@ -17,11 +17,12 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from raysep.corpus import storage
 from raysep.errors import OutputError, RunConflict, StorageRefused, StorageUnreachable
@@ -42,6 +43,7 @@ class Holder:
     pid: int
     started: str  # when, in the machine's own terms: numbers of processes are used again
     renewed: float  # seconds since 1970, by the holder's clock
+    doing: dict[str, Any] = field(default_factory=dict)  # what it was doing then: see ``raysep.doing``
 
     def is_gone(self, now: float) -> bool:
         if self.machine == _machine():
@@ -61,6 +63,11 @@ class Holder:
         )
 
 
+def holder_of(run: Run) -> Holder | None:
+    """Who holds the run, or held it until he died; None where nobody does."""
+    return _read(run)
+
+
 def refuse_held(run: Run) -> None:
     """Raise ``RunConflict`` when somebody who is there holds the run: a first look, which takes nothing."""
     holder, now = _read(run), time.time()
@@ -69,13 +76,16 @@ def refuse_held(run: Run) -> None:
 
 
 @contextmanager
-def held(run: Run) -> Iterator[None]:
-    """Within, no other driver is let in. Raises ``RunConflict`` when one is there, or comes in because this one seemed gone."""
+def held(run: Run, doing: Callable[[], dict[str, Any]] = dict) -> Iterator[None]:
+    """Within, no other driver is let in, and ``doing`` is asked at each renewal what to tell of the work.
+
+    Raises ``RunConflict`` when another driver is there, or comes in because this one seemed gone.
+    """
     own = _take(run)
     ended, lost = threading.Event(), threading.Event()
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(TAKEN, signal.default_int_handler) if in_main else None
-    threading.Thread(target=_renew, args=(run, own, ended, lost, in_main), daemon=True, name="lease").start()
+    threading.Thread(target=_renew, args=(run, own, ended, lost, in_main, doing), daemon=True, name="lease").start()
     reachable = True
     try:
         yield
@@ -112,7 +122,14 @@ def _take(run: Run) -> Holder:
     return own
 
 
-def _renew(run: Run, own: Holder, ended: threading.Event, lost: threading.Event, in_main: bool) -> None:
+def _renew(
+    run: Run,
+    own: Holder,
+    ended: threading.Event,
+    lost: threading.Event,
+    in_main: bool,
+    doing: Callable[[], dict[str, Any]],
+) -> None:
     """Until it has ended. Where another one holds it now, the main thread is interrupted, if it is the one that works."""
     while not ended.wait(RENEWED):
         with suppress(*AWAY):
@@ -124,7 +141,7 @@ def _renew(run: Run, own: Holder, ended: threading.Event, lost: threading.Event,
                 if in_main:
                     _thread.interrupt_main(TAKEN)
                 return
-            run.write_bytes(_bytes(replace(own, renewed=time.time())), FILE)
+            run.write_bytes(_bytes(replace(own, renewed=time.time(), doing=doing())), FILE)
 
 
 def _release(run: Run, own: Holder) -> None:

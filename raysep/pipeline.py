@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from raysep import config as settings
-from raysep import joining, lease, own_verdicts
+from raysep import driving, joining, lease, own_verdicts
 from raysep.config import Config
 from raysep.corpus import hashing, labels, manifest, outputs, storage
 from raysep.errors import BadInput
@@ -160,8 +160,9 @@ def prove(
     record, benchmark = run.read_json("run.json"), None
     if truth := record.get("truth"):
         benchmark = Benchmark(truth, record.get("clean_corpus"), record.get("condition"))
-    with lease.held(run), session.session(address) as available:
-        context, found = reopened(run, available, Progress(quiet), workers)
+    progress = Progress(quiet)
+    with driving.driven(run, progress), session.session(address) as available:
+        context, found = reopened(run, available, progress, workers)
         proof = context.config.proof
         count = prove.prove_further(context, found, benchmark, arms or proof.arms, seeds or len(proof.seeds))
     failures.add(run)
@@ -180,6 +181,7 @@ def reopened(run: Run, available: Resources, progress: Progress, workers: int | 
     from raysep.stages.context import Context
     from raysep.stages.inputs import inputs_in
 
+    driving.begun(run)
     found, record = inputs_in(run), run.read_json("run.json")
     for uri in (run.root, found.corpus[0].uri):
         check_reachable(uri, available)
@@ -230,7 +232,7 @@ def _opened(
         kit.check_embedder(config.scoring, config.sample_rate or found.sample_rate)
         said = own_verdicts.parts(request.verdicts, request.refit, config.labels)
         inputs.announce(Progress(request.quiet), found, config)
-        with lease.held(Run(request.out)), session.session(request.address) as available:
+        with driving.driven(Run(request.out), Progress(request.quiet)), session.session(request.address) as available:
             context = begin(request, found, config, available, *said)
             if said:
                 own_verdicts.keep(context.run, request.verdicts, *said)
@@ -268,7 +270,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     none = "no stem is used under another label: the decision names no other" if handling == "relabel" else ""
     if moved := handlings.relabelled(entries) or none:
         Progress(request.quiet).say(moved)
-    with lease.held(Run(request.out)), session.session(request.address) as available:
+    with driving.driven(Run(request.out), Progress(request.quiet)), session.session(request.address) as available:
         more = [(e.stem.stem_id, e.label, e.weight, e.spans) for e in entries] if decision else ()
         context = begin(request, found, config, available, *more)
         if found.test or found.validation:
@@ -369,6 +371,7 @@ def begin(request: Request, found: Inputs, config: Config, available: Resources,
         },
         grown,
     )
+    driving.begun(run)
     run.update({"stages": {name: {"seconds": seconds} for name, seconds in (request.before or {}).items()}})
     kept = manifests_of(found)
     for name, stems in kept.items():

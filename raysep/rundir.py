@@ -27,6 +27,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from raysep import ledger
 from raysep.corpus import storage
 from raysep.corpus.tables import parquet_bytes, write_parquet
 from raysep.errors import BadInput, RunConflict
@@ -74,11 +75,13 @@ class Run:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[dict[str, Any]]:
-        """Time a stage; what the body puts into the record goes into its marker and into run.json."""
+        """Time a stage, and count what it costs; what the body puts into the record goes into its marker and into run.json."""
         record: dict[str, Any] = {"started": _now()}
         begin = time.perf_counter()
-        yield record
+        with ledger.of_stage(name) as cost:
+            yield record
         record["seconds"] = round(time.perf_counter() - begin, 2)
+        record["ledger"] = cost
         self.write_json(record, "done", f"{name}.json")
         self.update({"stages": {name: record}})
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import io
+import re
+import time
 
 import pytest
 
+from raysep import events, screen
 from raysep.screen import PLAIN, Progress, fitting, print_table, terminal, visible
 
 
@@ -113,3 +116,61 @@ def test_an_error_writes_them_out_too(raysep, tmp_path):
     assert code == 2
     assert "no\\x1b[31m" in error
     assert "\x1b" not in error
+
+
+def on_a_terminal() -> Progress:
+    from rich.console import Console
+
+    progress = Progress()
+    progress.console = Console(file=io.StringIO(), force_terminal=True, width=200, **PLAIN)
+    return progress
+
+
+def test_on_a_terminal_a_line_stays_of_each_piece_of_work():
+    progress = on_a_terminal()
+    with progress.bar("score", "shards") as advance:
+        advance(3, 12)
+        advance(12, 12)
+    with progress.bar("decide"):
+        pass
+    shown = progress.console.file.getvalue()
+    assert re.search(r"score        12 shards in \d+ s\n", shown)
+    assert re.search(r"decide       done in \d+ s\n", shown)
+
+
+def test_work_that_is_not_done_leaves_no_line():
+    progress = on_a_terminal()
+    with pytest.raises(ValueError, match="broken"), progress.bar("score"):
+        raise ValueError("broken")
+    assert " in " not in progress.console.file.getvalue()
+
+
+def test_a_log_has_a_line_each_minute_whether_it_moves_or_not(capsys, monkeypatch):
+    monkeypatch.setattr(screen, "LOGGED", 0.05)
+    with Progress().bar("retrain", "shards") as advance:
+        time.sleep(0.1)  # nothing to say yet
+        advance(240, 600, "random-seed0", unit="steps", part=3, parts=8, whole=(1440, 4800), workers=3)
+        deadline = time.monotonic() + 20
+        shown = ""
+        while shown.count("\n") < 3:
+            shown += capsys.readouterr().err
+            assert time.monotonic() < deadline
+    first, *others = shown.splitlines()
+    assert first == "retrain …"
+    assert set(others) == {"retrain, training 3 of 8 (random-seed0), step 240/600, 3 workers"}
+
+
+def test_the_time_that_is_left_is_that_of_all_parts(monkeypatch):
+    at = iter([0.0, 0.0, 100.0, 100.0])
+    work = screen.Work("retrain")
+    monkeypatch.setattr(screen.time, "monotonic", lambda: next(at, 100.0))
+    work.advance(0, 600, part=1, parts=2, whole=(0, 1200))
+    work.advance(200, 600, part=1, parts=2, whole=(200, 1200))
+    assert (work.facts()["rate"], work.facts()["left"]) == (2.0, 500.0)
+
+
+def test_what_is_under_way_is_told_to_whoever_listens():
+    heard: list[tuple] = []
+    with events.listening(lambda *told: heard.append(told)), Progress(quiet=True).bar("score", "shards") as advance:
+        advance(1, 2)
+    assert heard == [("progress", {"stage": "score", "unit": "shards", "done": 1, "total": 2})]

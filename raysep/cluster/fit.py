@@ -20,6 +20,7 @@ import numpy as np
 import ray.train
 from ray.train.torch import TorchConfig, TorchTrainer
 
+from raysep import events, ledger
 from raysep.cluster import stream
 from raysep.cluster.board import board
 from raysep.cluster.causes import storage_error
@@ -95,7 +96,7 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
     filesystem, path = storage.filesystem(group.storage_path)
     each, read_cpus = group.resources(available)
     with board(on_progress) as progress:
-        trainer = TorchTrainer(
+        trainer = _Trainer(
             _train_worker,
             train_loop_config={
                 "plans": [replace(plan, stems=()) for plan in plans],
@@ -130,6 +131,9 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
         )
         try:
             trainer.fit()
+            costs: Any = ray.get(progress.added.remote())
+            for cost in costs:
+                events.tell("training-used", **cost)
             ended: Any = ray.get(progress.why.remote())
         except ray.train.TrainingFailedError as error:
             if found := storage_error(error):
@@ -137,6 +141,13 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
             raise RaysepError(f"training failed ({_reason(error)}); start the same command again to go on") from error
     if ended:
         raise ended
+
+
+class _Trainer(TorchTrainer):
+    """Leaves it to the command how Ctrl-C ends it: Ray's handler stays when the training is over, waits, and exits with 0 or 1."""
+
+    def _register_sigint_handler(self, controller: Any) -> None:
+        """Nothing: the interrupt reaches whoever waits, and the controller ends with its driver."""
 
 
 def scaling(group: Group, each: dict[str, float]) -> ray.train.ScalingConfig:
@@ -157,8 +168,11 @@ def _train_worker(config: dict[str, Any]) -> None:
     """What each process runs. When the storage is away, the group that Ray starts next does nothing, and so ends."""
     if ray.get(config["board"].why.remote()):
         return
+    gpus = ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0)
     try:
-        _train_plans(config)
+        with ledger.measured(gpus) as cost:
+            _train_plans(config)
+        ray.get(config["board"].add.remote(cost))
     except StorageError as error:
         ray.get(config["board"].end.remote(error))
         raise
@@ -207,7 +221,7 @@ def _train_plan(plan: Plan, number: int, saved: dict[str, Any], config: dict[str
     if state is not None:
         training.load_state_dict(state)
     best = Best(plan.out, recipe.keep_best, saved.get("best") if rank == 0 else None, write=write)
-    curves = Curves(plan, group.events, step, training, config["board"]) if rank == 0 else None
+    curves = Curves(plan, group.events, step, training, config["board"], world) if rank == 0 else None
 
     def notes(metrics: dict[str, float]) -> dict[str, Any]:
         """What a checkpoint says about itself. Every rank calls it, since each knows only what its own parts read."""

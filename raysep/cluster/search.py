@@ -63,6 +63,8 @@ def search(
     filesystem, path = storage.filesystem(storage_path)
     # A batch is there as a whole before the first of it ends: else how quick it is would decide what is in a batch.
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(BATCH))
+    # An interrupted search is no finished one: Tune would return the trials that it has.
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     trainable = tune.with_resources(_trainable(trial, metric), _each(available, most))
     uri = storage.join(storage_path, name)

@@ -12,6 +12,8 @@ from typing import Any
 
 import ray
 
+from raysep import events, stopping
+from raysep.cluster.gauges import Gauges
 from raysep.corpus import storage
 from raysep.errors import BadInput, RaysepError
 from raysep.resources import Resources
@@ -42,7 +44,7 @@ def connect(address: str | None = None, cpus: int | None = None) -> Resources:
         _name_paths_in_full()
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
         try:
-            with _code_of_this_process():
+            with _code_of_this_process(), stopping.kept():  # Ray's own handler ends with code 15
                 if address and address != "local":
                     ray.init(address=address, **options)
                 else:
@@ -106,7 +108,9 @@ def session(address: str | None = None, cpus: int | None = None) -> Iterator[Res
     """Connect, and shut down again what this call started."""
     started = not ray.is_initialized()
     try:
-        yield connect(address, cpus)
+        available = connect(address, cpus)
+        with events.listening(Gauges()):
+            yield available
     finally:
         if started:
             ray.shutdown()

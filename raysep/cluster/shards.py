@@ -14,6 +14,7 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError, RayTaskError
 
+from raysep import events, ledger
 from raysep.cluster.causes import storage_error
 from raysep.errors import OutputError, RaysepError
 from raysep.resources import Resources
@@ -33,9 +34,13 @@ class _Worker:
         self.run_one = None  # freed before its successor is made: a GPU may not hold both
         self.run_one = make()
 
-    def run(self, shard: int, payload: Any) -> dict:
+    def run(self, shard: int, payload: Any) -> tuple[dict, dict]:
+        """(counts, what they cost)."""
         assert self.run_one is not None, "only a prepared worker is given a shard"
-        return self.run_one(shard, payload)
+        gpus = ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0)
+        with ledger.measured(gpus) as cost:
+            counts = self.run_one(shard, payload)
+        return counts, cost
 
 
 class _Kept:
@@ -88,6 +93,7 @@ def run_shards(
     most_workers: int | None = None,
     gpu: bool = False,
     on_done: Callable[[int, dict], None] = lambda shard, counts: None,
+    on_event: Callable[..., None] = events.of_pool,
 ) -> dict[int, str]:
     """Run every shard once; returns the shards that failed for good, with the error's text.
 
@@ -150,6 +156,7 @@ def run_shards(
             prepare(worker)
         for _ in range(count - len(there)):
             start()
+        on_event("resized", workers=count)
         while waiting or busy:
             (answer,), _ = ray.wait([*asked, *busy], num_returns=1)
             if answer in asked:
@@ -167,16 +174,21 @@ def run_shards(
                 continue
             worker, shard = busy.pop(answer)
             try:
-                on_done(shard, ray.get(answer))
+                counts, cost = ray.get(answer)
+                on_event("done", shard=shard, counts=counts, cost=cost)
+                on_done(shard, counts)
             except RayTaskError as error:
                 if ended := storage_error(error):
                     raise ended from error
                 if isinstance(error.cause, OutputError):  # no shard is to blame, and none would fare better
                     raise OutputError(str(error.cause)) from error
                 failed[shard] = _last_line(error.cause or error)
+                on_event("failed", shard=shard, reason=failed[shard])
             except RayError as error:  # the worker died, was killed for its memory, or its node is gone
                 bury(worker, error)
+                on_event("died", shard=shard, reason=_last_line(error))
                 if tries[shard] <= RESTARTS:
+                    on_event("retry", shard=shard, tries=tries[shard])
                     waiting.append((shard, shards[shard]))
                 else:
                     failed[shard] = f"worker died {tries[shard]} times: {_last_line(error)}"

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from raysep import stopping
 from raysep.audio.channels import as_channels
 from raysep.audio.files import UNBOUNDED, decode, encode, probe
 from raysep.corpus import outputs, storage, tags, truth
@@ -258,7 +259,7 @@ def _run(tasks: Sequence[_Task], workers: int | None) -> Iterator[list[dict]]:
         yield from map(_do, tasks)
         return
     # Not fork: the object store's client runs threads, whose locks a forked child would inherit for ever.
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), stopping.left_to_parent) as pool:
         jobs = [pool.submit(_do, task) for task in tasks]
         try:
             for job in as_completed(jobs):

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeVar
 
+from raysep.corpus import traffic
 from raysep.errors import BadInput, StorageRefused, StorageUnreachable
 
 T = TypeVar("T")
@@ -94,8 +95,12 @@ def patiently(
     total = patience() if seconds is None else seconds
     begin, bound = None, FIRST_PAUSE
     while True:
+        traffic.note(requests=int("://" in uri))
         try:
-            return action()
+            found = action()
+            if isinstance(found, bytes):
+                traffic.note(bytes_read=len(found))
+            return found
         except Exception as error:
             fault = fault_of(error, uri)
             if fault is not Fault.UNREACHABLE:

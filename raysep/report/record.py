@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from raysep.report import findings, pictures
 from raysep.report.data import ReportData
 from raysep.report.markup import Column, details, facts, figure, heading, keys_of, note, section, table, text
@@ -35,6 +38,19 @@ def failures(data: ReportData) -> str:
     subject = "stem failed and was" if len(data.failures) == 1 else "stems failed and were"
     lead = f"{count(len(data.failures))} {subject} not treated as silence."
     return section("failures", "What failed?", body, lead)
+
+
+def ledger_columns(ledger: Mapping[str, Any]) -> dict[str, Any]:
+    """What a stage has cost beside time (see ``raysep.ledger``), as columns of the table of stages."""
+    read, requests = ledger.get("bytes_read"), ledger.get("requests")
+    told = {
+        "CPU": duration(ledger["cpu_seconds"]) if "cpu_seconds" in ledger else None,
+        "GPU": duration(ledger["gpu_seconds"]) if "gpu_seconds" in ledger else None,
+        "read, GB": decimal(read / 1e9, 3) if read else None,
+        "requests": count(requests) if requests else None,
+        "memory, GiB": decimal(ledger["peak_memory_gib"], 2) if "peak_memory_gib" in ledger else None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def costs(data: ReportData) -> str:

@@ -70,7 +70,7 @@ def attribute(context: Context, inputs: Inputs, planting: Planting) -> None:
     run, settings = context.run, context.config.scoring
     if run.is_done(STAGE):
         return
-    with run.stage(STAGE) as record, context.progress.bar(STAGE) as advance:
+    with run.stage(STAGE) as record, context.progress.bar(STAGE, "shards") as advance:
         every = context.segments_of(inputs.corpus)
         corpus = draw(every, settings.fisher_segments, f"{context.config.seed}/fisher")
         folds = planting.folds

@@ -113,7 +113,7 @@ def listen(todo: Pass, parts: Mapping[str, Iterable[Stem]], listening: Listening
     worker = Checker(
         root=todo.folder.root, fingerprint=marks, threads=1 if listening.embedder else None, listening=listening
     )
-    with todo.folder.stage(STAGE) as record, todo.progress.bar(STAGE) as advance:
+    with todo.folder.stage(STAGE) as record, todo.progress.bar(STAGE, "shards") as advance:
         done = todo.run(worker, work, advance)
         record.update(shards=len(work), done_now=done.now, lost=len(done.lost))
     heard = Heard()

@@ -85,7 +85,7 @@ def plant(context: Context, inputs: Inputs) -> Planting:
             context.progress.say(
                 "note: the reference holds single stems, so its folds do not rotate: planting.folds counts as 1"
             )
-        with run.stage("plant") as record, context.progress.bar("plant") as advance:
+        with run.stage("plant") as record, context.progress.bar("plant", "tracks") as advance:
             planted, roles = _corrupt(context, injected, advance)
             noisy = set() if fold_of else noisy_origins(set(mixes_of(injected)), context.config)
             roles = {i: role._replace(role=NOISY) if role.origin in noisy else role for i, role in roles.items()}

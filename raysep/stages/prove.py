@@ -76,7 +76,10 @@ def prove_further(context: Context, inputs: Inputs, benchmark: Any, arms: Sequen
     if not missing:
         return 0
     plans = _train(context, f"retrain-{_next(run, 'retrain')}", missing)
-    with run.stage(f"evaluate-{_next(run, 'evaluate')}") as record, context.progress.bar("evaluate") as advance:
+    with (
+        run.stage(f"evaluate-{_next(run, 'evaluate')}") as record,
+        context.progress.bar("evaluate", "networks") as advance,
+    ):
         table = _evaluate(context, missing, plans, inputs.test or inputs.reference, advance, first=len(there))
         whole = [before, table] if before else [table]
         run.write_table(pa.concat_tables(whole, promote_options="default"), "results.parquet")
@@ -94,7 +97,7 @@ def train_and_evaluate(context: Context, arms: list[Arm], test: list[Stem]) -> N
     run, seeds = context.run, context.config.proof.seeds
     plans = _train(context, "retrain", [(arm, seed) for seed in seeds for arm in arms])
     if test and not run.is_done("evaluate"):
-        with run.stage("evaluate") as record, context.progress.bar("evaluate") as advance:
+        with run.stage("evaluate") as record, context.progress.bar("evaluate", "networks") as advance:
             table = _evaluate(context, [(arm, seed) for arm in arms for seed in seeds], plans, test, advance)
             run.write_table(table, "results.parquet")
             record.update(arms=[arm.name for arm in arms], seeds=list(seeds))

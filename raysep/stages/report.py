@@ -87,6 +87,7 @@ def write(run: Run, truth: str | None) -> None:
 def told(run: Run, truth: str | None, **evidence: Any) -> ReportData:
     """What the page says of a run, beside the ``evidence`` that its stems are shown with."""
     from raysep.report.data import ReportData
+    from raysep.report.record import ledger_columns
 
     record, summary = run.read_json("run.json"), run.read_json("summary.json")
     decision = run.read_table("decision.parquet").to_pylist()
@@ -111,7 +112,11 @@ def told(run: Run, truth: str | None, **evidence: Any) -> ReportData:
         results=[_shown(row) for row in arm_rows(run)] if run.has("results.parquet") else [],
         decision=decision,
         detection=_detection(run, truth) if truth else None,
-        stages=[{"name": name, "seconds": stage["seconds"]} for name, stage in stages.items() if "seconds" in stage],
+        stages=[
+            {"name": name, "seconds": stage["seconds"], **ledger_columns(stage.get("ledger", {}))}
+            for name, stage in stages.items()
+            if "seconds" in stage
+        ],
         memory_gib=record.get("peak_memory_gib"),
         failures=run.read_table(failures.TABLE).to_pylist(),
         tuning=tuned(run),

@@ -90,7 +90,7 @@ def _run(context: Context, stage: str, work: dict[str, dict[int, list[Stem]]]) -
         for later in LATER:
             storage.delete(run.path("done", f"{later}.json"))
     now, of = 0, sum(map(len, work.values())) if len(work) > 1 else None
-    with context.progress.bar(stage) as advance:
+    with context.progress.bar(stage, "shards") as advance:
         for place, shards in work.items():
             scorer = Scorer.of(context, stage=stage, kit=place)
             done = todo.run(scorer, shards, advance, gpu=True, of=of)

@@ -58,7 +58,7 @@ def search(context: Context, inputs: Inputs, planting: Planting) -> None:
     run, settings = context.run, context.config.search
     if run.is_done("search"):
         return
-    with run.stage("search") as record, context.progress.bar("search") as advance:
+    with run.stage("search") as record, context.progress.bar("search", "trials") as advance:
         begin = time.perf_counter()
         before = failures.unread_in(run, "search")
         again = [before] if before and context.retry_failed else []  # another search: that one would only be read back

@@ -26,7 +26,7 @@ from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 from raysep.training import budget
 from raysep.training.entry import Entry
-from raysep.training.plan import Plan, sidecar_of
+from raysep.training.plan import Plan, how_far, sidecar_of
 
 if TYPE_CHECKING:
     from raysep.separators.base import Separator
@@ -215,7 +215,8 @@ def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
                 context.progress.say(
                     f"note: the states in {run.path('training')} could not be read: {stage} begins again"
                 )
-            fit.fit(plans, group, context.available, lambda text, done, total: advance(done, total, text))
+            show = lambda name, step, steps: advance(step, steps, name, **how_far(plans, name, step))  # noqa: E731
+            fit.fit(plans, group, context.available, show)
             say_silent(context.progress, plans)
         record.update(plans=[p.name for p in plans], steps=sum(p.recipe.steps for p in plans), workers=training.workers)
         record.update(hours={name: round(value, 2) for name, value in asdict(heard).items()})

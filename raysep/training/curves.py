@@ -17,8 +17,8 @@ LOG_STEPS = 10  # between two points of a curve
 class Curves:
     """What rank 0 shows of a training while it runs: the bar in the driver, and figures for TensorBoard."""
 
-    def __init__(self, plan: Plan, folder: str, step: int, training: Any, progress: Any) -> None:
-        self.plan, self.training, self.board = plan, training, progress
+    def __init__(self, plan: Plan, folder: str, step: int, training: Any, progress: Any, workers: int = 1) -> None:
+        self.plan, self.training, self.board, self.workers = plan, training, progress, workers
         self.events = Events(storage.join(folder, plan.name), step) if folder else None
         self._losses: list[float] = []
         self._begin = time.perf_counter()
@@ -29,7 +29,7 @@ class Curves:
         if step % LOG_STEPS and step != recipe.steps:
             return
         seconds = time.perf_counter() - self._begin
-        self.board.post.remote(self.plan.name, step, recipe.steps)
+        self.board.post.remote(self.plan.name, step, recipe.steps, self.workers)
         if self.events:
             figures = {
                 "training/loss": float(np.mean(self._losses)),

@@ -30,7 +30,7 @@ def curves_of(posts: list, steps: int = 25, folder: str = "/run/tensorboard") ->
     plan = SimpleNamespace(name="separator-seed0", recipe=Recipe(steps=steps, batch=6))
     training = SimpleNamespace(optimiser=SimpleNamespace(param_groups=[{"lr": 0.25}]))
     post = SimpleNamespace(remote=lambda *values: posts.append(values))
-    return Curves(plan, folder, 0, training, SimpleNamespace(post=post))
+    return Curves(plan, folder, 0, training, SimpleNamespace(post=post), workers=2)
 
 
 def test_every_ten_steps_and_at_the_end_there_is_a_point_of_what_was_since_the_last(clock, events):
@@ -39,7 +39,7 @@ def test_every_ten_steps_and_at_the_end_there_is_a_point_of_what_was_since_the_l
     for step in range(1, 26):
         clock.seconds += 0.5
         shown.on_step(step, float(step))
-    assert posts == [("separator-seed0", step, 25) for step in (10, 20, 25)]
+    assert posts == [("separator-seed0", step, 25, 2) for step in (10, 20, 25)]
     assert events[0] == (0, {"opened": "/run/tensorboard/separator-seed0"})
     assert [(step, figures["training/loss"]) for step, figures in events[1:]] == [(10, 5.5), (20, 15.5), (25, 23.0)]
     assert all(figures["training/segments_per_second"] == 6 / 0.5 for _, figures in events[1:])
@@ -65,5 +65,5 @@ def test_without_a_folder_only_the_bar_moves(clock, events):
     shown.on_validate(1, {"validation/mean": 1.0}, 1.0)
     shown.save()
     shown.close()
-    assert posts == [("separator-seed0", 1, 1)]
+    assert posts == [("separator-seed0", 1, 1, 2)]
     assert events == []

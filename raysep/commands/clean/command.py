@@ -101,6 +101,12 @@ def clean(
         str | None, typer.Option(metavar="decide", help="End at the decision: nothing is retrained to prove it.")
     ] = None,
     rounds: Rounds = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what it would read, compute and write, after half a minute of measuring; do nothing."
+        ),
+    ] = False,
     retry_failed: RetryFailed = False,
     allow_twins: AllowTwins = False,
     workers: Workers = None,
@@ -138,7 +144,12 @@ def clean(
         until=until,
         allow_twins=allow_twins,
     )
-    pipeline.clean(request)
+    if dry_run:
+        from raysep.commands.clean import dry_run as dry
+
+        dry.dry_run(request)
+    else:
+        pipeline.clean(request)
 
 
 @command(app, "score", "raysep score CORPUS --reference REF --out runs/first")
@@ -248,19 +259,30 @@ def decide(
     told.decided(again, out, stage.beside(out, manifest), json)
 
 
-@command(app, "status", "raysep status runs/first")
+@command(app, "status", "raysep status runs/first --watch")
 def status(
     run: Annotated[str, typer.Argument(help="Run folder, local or s3://: of clean, train, evaluate, check, fad.")],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every few seconds, until nobody works on it.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """What a run has done so far and, when it has decided, what may be said of it; read from its folder alone.
+    """What a run has done so far and does now, and what may be said of it when it has decided; from its folder alone.
 
-    Works while it runs and after the cluster is gone.
+    Works while it runs and after the cluster is gone. Also how fast it goes and when the stage will be done, what failed, and
+    whether its driver is alive.
     """
     from raysep.commands.clean import status
+    from raysep.errors import BadInput
     from raysep.rundir import existing
 
-    status.print_status(existing(run), json)
+    if watch and json:
+        raise BadInput("--watch with --json: give one of them; --json is one look")
+    found = existing(run)
+    if watch:
+        status.watch(found)
+    else:
+        status.print_status(found, json)
 
 
 @command(app, "report", "raysep report runs/first")

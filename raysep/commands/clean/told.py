@@ -69,8 +69,8 @@ def verdict_lines(run: Run) -> list[str]:
     return [*lines, f"report: {run.path('report.html')}"] if run.has("report.html") else lines
 
 
-def print_status(run: Run) -> None:
-    """As JSON: what ``docs/json.md`` says."""
+def print_status(run: Run, state: str) -> None:
+    """As JSON: what ``docs/json.md`` says; ``state`` is running, finished, dead or stopped."""
     record, verdict = run.read_json("run.json"), _verdict(run)
     print_json(
         {
@@ -79,6 +79,7 @@ def print_status(run: Run) -> None:
             "fingerprint": record["fingerprint"],
             "started": record["started"],
             "finished": bool(record.get("finished")),
+            "state": state,
             "stages": [_stage(run, record, name) for name in stages_of(record)],
             "failed": len(run.read_table("failed.parquet")) if run.has("failed.parquet") else 0,
             "verdict": verdict.to_dict() if verdict else None,

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from raysep import lease, pipeline
+from raysep import driving, pipeline
 from raysep.commands.tune import figures, space, trials
 from raysep.commands.tune.trials import Candidate
 from raysep.corpus import storage
@@ -60,7 +60,7 @@ def tune(request: TuneRequest) -> Run:
             f"{run.root}: its checkpoints are gone, and trials begin at {train.FINAL}; clean into a new folder"
         )
     progress = Progress(request.quiet)
-    with lease.held(run), session.session(request.address) as available:
+    with driving.driven(run, progress), session.session(request.address) as available:
         context, inputs = pipeline.reopened(run, available, progress, request.workers)
         planting = plant.plant(context, inputs)
         held_out, why = held_out_of(inputs, planting)
@@ -118,7 +118,7 @@ def _warm(
         context.progress.say(f"note: {line}")
     trial = search.trial_of(context, inputs, planting)
     scores = storage.digest(run.read_bytes("stems.parquet"))
-    with context.progress.bar("warm starts") as advance:
+    with context.progress.bar("warm starts", "trials") as advance:
         rows = search.warm_starts(
             context,
             trial,

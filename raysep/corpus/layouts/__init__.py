@@ -108,7 +108,7 @@ def stems_of(
 
 def _scan(place: Place, asked: str | None, songs: bool) -> tuple[Scan, bool]:
     """What a layout finds, and whether its rows are as they were given."""
-    layout = _layout_of(place, asked, songs)
+    layout = layout_of(place, asked, songs)
     try:
         found = layout.scan(place)
     except NoTracks as error:
@@ -123,7 +123,7 @@ def _scan(place: Place, asked: str | None, songs: bool) -> tuple[Scan, bool]:
     return found, layout.as_given
 
 
-def _layout_of(place: Place, asked: str | None, songs: bool) -> Layout:
+def layout_of(place: Place, asked: str | None, songs: bool) -> Layout:
     if asked and (layout := find_layout(asked)).fits(place):
         return layout
     known = (find_layout(name) for name in LAYOUTS if songs or name != "songs")

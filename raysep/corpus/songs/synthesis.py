@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from raysep import stopping
 from raysep.corpus import outputs, storage
 from raysep.corpus.hashing import generator
 from raysep.corpus.songs import band, renderer, singer, sounds
@@ -72,7 +73,7 @@ def synthesise(
             if progress:
                 progress(number + 1, songs)
         return names
-    with ProcessPoolExecutor(min(workers, songs), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(workers, songs), get_context("spawn"), stopping.left_to_parent) as pool:
         pending = [pool.submit(write, number) for number in range(songs)]
         for done, future in enumerate(as_completed(pending), 1):
             names.append(future.result())

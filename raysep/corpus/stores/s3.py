@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from raysep.corpus import traffic
 from raysep.corpus.retry import CutShort, patiently
 from raysep.corpus.stores.ranges import Ranges
 from raysep.corpus.stores.store import Listed, Store
@@ -79,6 +80,7 @@ class S3(Store):
                     to.write(block)
             if to.tell() != answer["ContentLength"]:
                 raise CutShort(f"{to.tell()} of {answer['ContentLength']} bytes came")
+            traffic.note(bytes_read=to.tell())
 
         patiently(whole, uri)
 

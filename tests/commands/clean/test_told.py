@@ -142,7 +142,7 @@ def test_a_training_is_known_to_status_and_report(raysep, tmp_path):
     config = settings.to_dict(settings.Config())
     run = made_by(tmp_path / "run", {"config": config, "reference": None, "test": "T"})
     told = raysep("status", run.root)[1]
-    assert [line.split()[0] for line in told.splitlines()[1:]] == ["check", "retrain", "evaluate"]
+    assert [line.split()[0] for line in told.splitlines()[2:]] == ["check", "retrain", "evaluate"]
     code, _, error = raysep("report", run.root)
     assert (code, "was trained without --test" in error) == (2, True)
     run.write_bytes(b"", "test.parquet")
@@ -160,7 +160,7 @@ def test_an_evaluation_is_known_to_status_and_report(raysep, tmp_path):
     from raysep.commands.evaluate import tables
 
     run = made_by(tmp_path / "run", {"models": [], "corpus": "C"})
-    assert raysep("status", run.root)[1].splitlines()[1].split() == ["evaluate", "not", "done"]
+    assert raysep("status", run.root)[1].splitlines()[2].split() == ["evaluate", "not", "done"]
     assert "start its `raysep evaluate` again" in raysep("report", run.root)[2]
     rows = [{**row, "model": row["arm"], "outcome": "scored", "message": ""} for row in results(3).to_pylist()]
     run.write_json(tables.standings(rows, ["sdr"], "contaminated", draws=50), "evaluation.json")

@@ -1,0 +1,69 @@
+"""A run that is told to end, in the stages that other libraries drive: it ends soon, says so, and goes on as if it had not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from raysep import events, stopping
+from raysep.rundir import Run
+
+pytestmark = pytest.mark.cluster
+SOON = 20.0  # seconds; ten on a machine that has nothing else to do
+
+
+def driver(request, *more: str) -> subprocess.Popen:
+    words = ["clean", request.corpus, "--reference", request.reference, "--out", request.out, "--test", request.test]
+    return subprocess.Popen(
+        [sys.executable, "-m", "raysep", *words, "--preset", "smallest", "--workers", "1", *more],
+        env={**os.environ, "RAY_ADDRESS": "local"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # as a terminal has it
+    )
+
+
+def stopped_in(
+    stage: str, number: int, times: int, process: subprocess.Popen, run: Run
+) -> tuple[int, list[str], float]:
+    """(exit code, what it said that is of the stop, seconds) of a driver that is told to end in the middle of a stage."""
+    deadline, before = time.monotonic() + 300, len(events.read(run.root))
+    while ("stage-begun", stage) not in [(e["kind"], e.get("stage")) for e in events.read(run.root)[before:]]:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(2.0)  # it is in what it does
+    begin = time.monotonic()
+    for _ in range(times):
+        os.killpg(process.pid, number)  # as Ctrl-C does: to all that it has started, too
+        time.sleep(0.2)
+    _, error = process.communicate(timeout=120)
+    took = time.monotonic() - begin
+    return process.returncode, [line for line in error.splitlines() if "…" not in line and "corpus " not in line], took
+
+
+def test_in_each_of_these_stages_and_then_it_goes_on(finished, request_for, tmp_path):
+    request = request_for(tmp_path / "stopped")
+    run = Run(request.out)
+    for stage, number, times, code in (
+        ("train", signal.SIGINT, 1, 130),
+        ("score", signal.SIGTERM, 1, 143),
+        ("search", signal.SIGINT, 3, 130),
+    ):
+        ended, said, took = stopped_in(stage, number, times, driver(request, "--search"), run)
+        assert (ended, said) == (code, [stopping.WORDS]), stage
+        assert took < SOON, stage
+        assert not run.is_done(stage), stage
+    again = driver(request, "--until", "decide")
+    _, error = again.communicate(timeout=300)
+    assert again.returncode == 0, error
+    assert run.read_table("decision.parquet") == finished.read_table("decision.parquet")
+    ends = [event["reason"] for event in events.read(run.root) if event["kind"] == "run-ended"]
+    assert ends[-1] == "done"
