@@ -2,9 +2,9 @@
 
     python -m benchmarks.descent --work runs/metagradient --out docs/results --condition label-noise
 
-Arms are weights of stems in the loss, 0 to 2; all trained with the same seeds, which nothing else was trained with. The
-reference is in two halves: one is descended on, the other says when to stop. One process, one thread; goes on with what
-is in WORK/descent-CONDITION.json.
+Arms say how often each stem is drawn, 0 to 2; all trained with the same seeds, which nothing else was trained with. The
+descent is that of `raysep descend`: one half of the reference is descended on, with new seeds in every round, the other
+judges, with the same ones. One process, one thread; goes on with what is in WORK/descent-CONDITION-DRAW.json.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from scipy import stats
 from benchmarks.metagradient_bench import Bench, Record, config_of, corpus_of, kinds_of, parser
 from benchmarks.results import write
 from raysep import config as settings
+from raysep.commands.worth.tables import beside_others
 from raysep.decision.descent import PerStem, Trial, best, descend
 from raysep.probes.metagradient import metagradient, query_losses, reference_query
 from raysep.training.unrolled import State, Unrolled
 
-DESCENT_SEEDS, FIRST_OF_ARMS = 2, 1000  # of each round; seeds of the arms, which no round has
+FIRST_OF_ARMS, JUDGE = 1000, 2000  # seeds of the arms, and the one that judges; no round has them
 REMOVED = (0.25, 0.5)  # of each label
 
 
@@ -32,14 +33,14 @@ def rounds_of(bench: Bench, done: Record, rounds: int) -> list[dict[str, Any]]:
     halves = [bench.segments("reference", slice(k, None, 2)) for k in range(2)]
 
     def trial(number: int, weights: np.ndarray) -> Trial:
-        gradients, judged = [], []
-        for seed in range(DESCENT_SEEDS * number, DESCENT_SEEDS * (number + 1)):
-            training = bench.training(seed)
-            query = reference_query(training, halves[0])
-            found = metagradient(training, torch.from_numpy(weights).float(), query)
-            gradients.append(found.gradient[0])
-            judged.append(query_losses(training, found.end, reference_query(training, halves[1]))[0])
-        return Trial(np.mean(gradients, axis=0), float(np.mean(judged)))
+        given, gradient = torch.from_numpy(weights).float(), np.zeros(len(weights))
+        judge = bench.training(JUDGE)
+        judged = query_losses(judge, judge.end(given), reference_query(judge, halves[1]))[0]
+        if number < rounds:
+            training = bench.training(number)
+            found = metagradient(training, given, reference_query(training, halves[0]))
+            gradient = beside_others(found.gradient[0], np.array(bench.labels), np.ones(len(weights)))
+        return Trial(gradient, float(judged))
 
     kept = [Trial(np.array(row["gradient"]), row["judged"]) for row in done.get("rounds", [])]
 
@@ -76,9 +77,9 @@ def arms_of(bench: Bench, rounds: list[dict[str, Any]], kinds: np.ndarray) -> di
 
 
 def loss_of(bench: Bench, weights: np.ndarray, seed: int, tested: list[Any]) -> float:
-    """On the test songs, of a training with these weights."""
-    training: Unrolled = bench.training(seed)
-    end: State = training.end(torch.from_numpy(weights).float())
+    """On the test songs, of a training that draws by these weights."""
+    training: Unrolled = bench.training(seed, weights)
+    end: State = training.end(torch.ones(len(weights)))
     return float(query_losses(training, end, reference_query(training, tested))[0])
 
 
@@ -109,7 +110,7 @@ def main() -> None:
     torch.set_num_threads(1)
     config, folder = config_of(options), corpus_of(options)
     bench, clean = Bench(folder, config), Bench(folder, config, "clean")
-    done = Record(Path(options.work) / f"descent-{options.condition}.json", config)
+    done = Record(Path(options.work) / f"descent-{options.condition}-{options.draw}.json", config)
     rounds = rounds_of(bench, done, options.rounds)
     arms, tested = arms_of(bench, rounds, kinds_of(bench)), bench.segments("test")
     losses: dict[str, list[float]] = {name: [] for name in arms}
@@ -121,12 +122,12 @@ def main() -> None:
             losses[name].append(done[key])
     training = config.training
     about = (
-        f"Corpus `{options.condition}`, tiny; `{config.network.model}`, hidden {config.network.hidden}; {training.steps} steps of "
-        f"{training.batch} examples, eps_root {training.eps_root:g}; {options.seeds} paired seeds. A stem of weight 0 is no target; "
-        f"it is still heard in mixtures. A round is {DESCENT_SEEDS} trainings with their metagradients."
+        f"Corpus `{options.condition}`, tiny, draw {options.draw}; `{config.network.model}`, hidden {config.network.hidden}; {training.steps} steps of "
+        f"{training.batch} examples, eps_root {training.eps_root:g}; {options.seeds} paired seeds. Stems are drawn by "
+        "their weights. A round is one training with its metagradient, and one that judges."
     )
     words = page(losses, rounds, about)
-    given = ("condition", "seeds", "rounds", "steps", "hidden", "learning_rate", "eps_root")
+    given = ("condition", "draw", "seeds", "rounds", "steps", "hidden", "learning_rate", "eps_root")
     command = " ".join(f"--{name.replace('_', '-')} {getattr(options, name)}" for name in given)
     figures = {"settings": settings.to_dict(config), "losses": losses, "judged": [one["judged"] for one in rounds]}
     title = "Descent on the weights of stems"

@@ -4,7 +4,7 @@
 
 Makes the tiny corpus of the condition in WORK/bench. Trains with several seeds, takes the metagradient of each, and trains
 again without 10 % and without half of the tracks: by weight 0, with the same draws, and by not drawing them at all. What
-was done is in WORK/CONDITION.json; the same command goes on with it. One process, one thread.
+was done is in WORK/CONDITION-DRAW.json; the same command goes on with it. One process, one thread.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def measure(bench: Bench, seeds: list[int], subsets: int, done: Record) -> None:
                 if key not in done:
                     training, query = trained_with(seed)
                     if way == "draw":
-                        training = bench.training(seed + 100, kept)  # draws of its own, as another training has
+                        training = bench.training(
+                            seed + 100, kept.astype(float)
+                        )  # draws of its own, as another training has
                         query = reference_query(training, reference)
                     weights = torch.from_numpy(kept).float() if way == "weight" else torch.ones(len(bench.ids))
                     loss = float(query_losses(training, training.end(weights), query)[0])
@@ -191,11 +193,11 @@ def main() -> None:
     torch.set_num_threads(1)
     config, folder = config_of(options), corpus_of(options)
     bench, seeds = Bench(folder, config), list(range(options.seeds))
-    done = Record(Path(options.work) / f"{options.condition}.json", config)
+    done = Record(Path(options.work) / f"{options.condition}-{options.draw}.json", config)
     measure(bench, seeds, options.subsets, done)
     found = figures(bench, done, seeds, options.subsets, kinds_of(bench))
     words = page(found, config, options.condition, seeds, options.subsets)
-    given = ("condition", "seeds", "subsets", "steps", "hidden", "learning_rate", "eps_root")
+    given = ("condition", "draw", "seeds", "subsets", "steps", "hidden", "learning_rate", "eps_root")
     command = " ".join(f"--{name.replace('_', '-')} {getattr(options, name)}" for name in given)
     write(
         options.out,

@@ -57,12 +57,12 @@ class Bench:
                 found.append(np.stack([x[:, start : start + self.frames] for x in whole]))
         return [(part.sum(dim=1), part) for part in torch.from_numpy(np.stack(found)).split(batch)]
 
-    def training(self, seed: int, kept: np.ndarray | None = None, whole_example: bool = False) -> Unrolled:
-        """With a seed, on all stems or on those ``kept``, bool ``(stem,)``; ``whole_example`` as of ``Unrolled``."""
+    def training(self, seed: int, odds: np.ndarray | None = None, whole_example: bool = False) -> Unrolled:
+        """With a seed, on all stems alike or on each as often as ``odds`` says, ``(stem,)``; ``whole_example`` as of ``Unrolled``."""
         pool = SegmentPool(self.config.labels, 2**40)
         for number, stem_id in enumerate(self.ids):
-            if kept is None or kept[number]:
-                pool.add(stem_id, 0, self.labels[number], self.audio[number], track=self.tracks[number])
+            weight = 1.0 if odds is None else float(odds[number])
+            pool.add(stem_id, 0, self.labels[number], self.audio[number], weight, self.tracks[number])
         recipe = settings.recipe_of(self.config.training, self.config.training.steps, seed=seed, validate_every=0)
         place = {stem_id: number for number, stem_id in enumerate(self.ids)}
 
@@ -96,6 +96,7 @@ def parser(words: str | None, work: str) -> argparse.ArgumentParser:
     made.add_argument("--work", default=work, help="folder of the corpus and what was done")
     made.add_argument("--out", default="docs/results", help="folder of the page and the figures")
     made.add_argument("--condition", default="label-noise")
+    made.add_argument("--draw", type=int, default=1, help="seed of the corpus")
     made.add_argument("--steps", type=int, default=200)
     made.add_argument("--hidden", type=int, default=24)
     made.add_argument("--learning-rate", type=float, default=3e-3)
@@ -118,8 +119,9 @@ def config_of(options: argparse.Namespace) -> settings.Config:
 
 def corpus_of(options: argparse.Namespace) -> str:
     """The folder of the condition's tiny corpus, made unless it is there."""
-    folder = Path(options.work).absolute() / f"bench-{options.condition}"
-    benchmark.make_corpus(str(folder), "tiny", 1, condition=options.condition)
+    folder = Path(options.work).absolute() / f"bench-{options.condition}-{options.draw}"
+    if not (folder / benchmark.NOTE).exists():
+        benchmark.make_corpus(str(folder), "tiny", options.draw, condition=options.condition)
     return str(folder)
 
 

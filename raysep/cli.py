@@ -24,7 +24,8 @@ import raysep.commands.separate.command
 import raysep.commands.submit.command
 import raysep.commands.suspects.command
 import raysep.commands.train.command
-import raysep.commands.tune.command  # noqa: F401 - each registers its commands
+import raysep.commands.tune.command
+import raysep.commands.worth.command  # noqa: F401 - each registers its commands
 from raysep import stopping
 from raysep.commands.app import app
 from raysep.screen import visible

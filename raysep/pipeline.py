@@ -91,7 +91,7 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     def check(found: Inputs, config: Config) -> None:
         arms.check_arms(config, bool(found.test), benchmark)
         decide.check_probe(config.decision, config.scoring.probes)
-        handling.resolve(config.decision.handling)
+        handling.refuse_beforehand(config.decision.handling)
 
     with _opened(request, check) as (context, found):
         planting = _score(context, found)

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from raysep.corpus.names import normal
 from raysep.decision.handling.by_word import KEEP, REMOVE
-from raysep.decision.verdicts import METADATA, SCHEMA, summary
+from raysep.decision.verdicts import METADATA, summary
 from raysep.errors import BadInput
 from raysep.outcome import Outcome
 
@@ -137,7 +137,7 @@ def obey(decision: pa.Table, said: Sequence[Said]) -> pa.Table:
     unreadable = [row["stem_id"] for row, word in rows if word and not _possible(row, word)]
     obeyed = [(row, _with_word(row, word) if word and _possible(row, word) else row) for row, word in rows]
     new = [row for _, row in obeyed]
-    table = pa.Table.from_pylist(new, schema=SCHEMA)
+    table = pa.Table.from_pylist(new, schema=decision.schema)
 
     def count(holds: Callable[[dict], bool]) -> int:
         return sum(map(holds, new))

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from raysep.config import Config
 from raysep.corpus import storage, truth
@@ -68,7 +69,11 @@ class Given:
 
     @cached_property
     def decision(self) -> handling.Decision:
-        return rows_of(self.context.run.read_table("decision.parquet"))
+        return rows_of(self.table)
+
+    @cached_property
+    def table(self) -> pa.Table:
+        return self.context.run.read_table("decision.parquet")
 
     @cached_property
     def clean(self) -> set[str]:
@@ -101,7 +106,8 @@ class Kind:
 
 
 def _handled(given: Given, name: str) -> list[Entry]:
-    return handling.use(name, given.decision, given.corpus)
+    decision = handling.supplied(name, given.table, given.context.run)
+    return handling.use(name, rows_of(decision), given.corpus)
 
 
 def _decided(row: Row) -> bool:

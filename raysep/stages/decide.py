@@ -159,52 +159,66 @@ def decide_again(
     to_manifest: str | None = None,
     refit: bool | None = None,
     overwrite: bool = False,
+    worth: bool = False,
 ) -> Again:
     """Another decision of a scored run; with ``out`` it is written there, and the manifest of what is used beside it.
 
     ``verdicts``: a CSV of a person's own, which stand above the rule (``decision.by_hand``); None: those of the run, if it has
-    any. ``refit``: whether the fusion learns from them (``decision.refit``); None: as in the run.
+    any. ``refit``: whether the fusion learns from them (``decision.refit``); None: as in the run. ``worth`` is one of
+    the probes then (``decision.worth``).
     """
     if to_manifest and not out:
         raise BadInput(f"--manifest {to_manifest}: comes with a decision: give --out too")
     places = Outputs.tried(out, to_manifest, overwrite) if out else None
-    again = judge_again(run, settings, verdicts, refit)
+    again = judge_again(run, settings, verdicts, refit, worth)
     if places:
         storage.write_bytes(places.table, file_bytes(marked(again.table, COMMAND), places.table))
         manifest.write(places.manifest, again.used, by=COMMAND)
     return again
 
 
-def judge_again(run: Run, settings: dict[str, Any], verdicts: str | None = None, refit: bool | None = None) -> Again:
+def judge_again(
+    run: Run, settings: dict[str, Any], verdicts: str | None = None, refit: bool | None = None, worth: bool = False
+) -> Again:
     """Another decision from a scored run's ``stems.parquet``: by the run's own settings and verdicts, but for these."""
     config = _config_with(run, settings)
     said, learnt = own_verdicts.of(run, verdicts, refit, config.labels)
-    table = _obeying(run.read_table("stems.parquet"), config, said, learnt)
+    table = _obeying(_stems(run, worth), config, said, learnt, run)
     corpus, rows = manifest.read(run.path("manifest.parquet")), rows_of(table)
     entries = handling.use(config.decision.handling, rows, corpus)
     handled = handling.counted(config.decision.handling, entries, rows)
     return Again(table, [entry.used for entry in entries if entry.weight > 0], handled)
 
 
-def _obeying(stems: pa.Table, config: Config, said: Sequence[Said] | None, refit: bool) -> pa.Table:
-    """The decision by the rule, with a person's word in it, which it has learnt from where it is to."""
+def _obeying(
+    stems: pa.Table, config: Config, said: Sequence[Said] | None, refit: bool, run: Run | None = None
+) -> pa.Table:
+    """The decision by the rule, with a person's word in it, which it has learnt from where it is to.
+
+    Of a ``run`` that has decided before, what its handling goes by is below that word and above the rule.
+    """
     from raysep.decision.by_hand import obey, verdict_of
 
     table = by_rule(stems, config.decision, config.seed, *([verdict_of(said)] if said and refit else []))
+    table = handling.supplied(config.decision.handling, table, run) if run else table
     return table if said is None else obey(table, said)
 
 
 def table_again(run: Run, settings: dict[str, Any]) -> pa.Table:
     """The decision table alone, by the rule and nobody's own word."""
-    return _by(run, _config_with(run, settings))
+    config = _config_with(run, settings)
+    return by_rule(_stems(run), config.decision, config.seed)
 
 
 def _config_with(run: Run, settings: dict[str, Any]) -> Config:
     return from_dict(merge(run.read_json("run.json")["config"], {"decision": settings}))
 
 
-def _by(run: Run, config: Config) -> pa.Table:
-    return by_rule(run.read_table("stems.parquet"), config.decision, config.seed)
+def _stems(run: Run, worth: bool = False) -> pa.Table:
+    from raysep.decision.worth import found_in, with_worth
+
+    stems = run.read_table("stems.parquet")
+    return with_worth(stems, found_in(run)) if worth else stems
 
 
 def per_stem(run: Run, corpus: list[Stem], planting: Planting) -> pa.Table:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
+from raysep.decision.handling import NotMade
 from raysep.errors import RaysepError
 from raysep.rundir import Run, table_bytes
 from raysep.stages import train
@@ -49,7 +50,7 @@ def _arms(context: Context, inputs: Inputs, benchmark: Any) -> list[Arm]:
     for name in context.config.proof.arms:
         try:
             arm = make_arm(context, inputs, name, benchmark)
-        except NotScored as error:
+        except (NotScored, NotMade) as error:
             context.progress.say(f"note: the arm {name} is left out ({error})")
             context.run.update({"arms_left_out": {name: str(error)}})
             continue

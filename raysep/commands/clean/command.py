@@ -234,6 +234,12 @@ def decide(
     fdr: Annotated[float | None, typer.Option(help="Share of clean stems accepted among the removed.")] = None,
     ratio: Annotated[float | None, typer.Option(help="Share of each label's stems to remove.")] = None,
     probe: Annotated[str | None, typer.Option(help="What a ratio ranks by: fused, or any probe.")] = None,
+    handling: Annotated[
+        str | None, typer.Option(help="How it is acted on, as in decision.handling; descend after `raysep descend`.")
+    ] = None,
+    with_worth: Annotated[
+        bool, typer.Option("--with-worth", help="Fuse what `raysep worth RUN --evidence` found with the other probes.")
+    ] = False,
     json: Json = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -245,7 +251,7 @@ def decide(
     from raysep.rundir import existing
     from raysep.stages import decide as stage
 
-    given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe}
+    given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe, "handling": handling}
     settings = {name: value for name, value in given.items() if value is not None}
     again = stage.decide_again(
         existing(run, "stems.parquet", "manifest.parquet"),
@@ -255,6 +261,7 @@ def decide(
         refit=refit,
         to_manifest=manifest,
         overwrite=overwrite,
+        worth=with_worth,
     )
     told.decided(again, out, stage.beside(out, manifest), json)
 

@@ -9,7 +9,17 @@ import typer
 from raysep.commands.app import app, command
 from raysep.version import __version__
 
-JOBS = ("clean", "score", "prove", "train", "evaluate", "fad", "tune")  # commands that work on a cluster
+JOBS = (
+    "clean",
+    "score",
+    "prove",
+    "train",
+    "evaluate",
+    "fad",
+    "tune",
+    "worth",
+    "descend",
+)  # commands that work on a cluster
 
 
 @command(
@@ -19,7 +29,9 @@ JOBS = ("clean", "score", "prove", "train", "evaluate", "fad", "tune")  # comman
     allow_interspersed_args=False,  # what follows the job's name belongs to the job
 )
 def submit(
-    job: Annotated[str, typer.Argument(help="Which command: clean, score, prove, train, evaluate, fad or tune.")],
+    job: Annotated[
+        str, typer.Argument(help="Which command: clean, score, prove, train, evaluate, fad, tune, worth or descend.")
+    ],
     arguments: Annotated[list[str], typer.Argument(help="Its own arguments, as on the command line.")],
     address: Annotated[
         str, typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard.")

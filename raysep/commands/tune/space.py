@@ -37,7 +37,8 @@ def space_of(run: Run, config: Config, stems: Sequence[Stem], named: Sequence[st
     scores = run.read_table("stems.parquet")
     probes, told = (named_probes(scores, named), []) if named else chosen_probes(scores)
     decisions = [decided_at(run, ratio, FUSED) for ratio in LOW_AND_HIGH]
-    names = dict.fromkeys([DROP, *handling.HANDLINGS, config.decision.handling])
+    ours = [name for name in handling.HANDLINGS if not handling.resolve(name).table]  # what goes by the decision alone
+    names = dict.fromkeys([DROP, *ours, config.decision.handling])
     low, high = ({name: handling.use(name, decision, stems) for name in names} for decision in decisions)
     handlings, left_out = distinct(low, high, len(stems))
     return Space(ratios_of(config.decision.floor), probes, handlings), [*told, *left_out]

@@ -12,26 +12,32 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from raysep.decision.handling.base import Decision, Handling, named
+from raysep.decision.handling.base import Decision, Handling, NotMade, named
 from raysep.decision.handling.by_word import by_word, word_on
 from raysep.errors import BadInput
 from raysep.imports import registered
 from raysep.training.entry import Entry
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from raysep.corpus.manifest import Stem
+    from raysep.rundir import Run
 
 __all__ = [
     "HANDLINGS",
     "Decision",
     "Entry",
     "Handling",
+    "NotMade",
     "counted",
     "described",
     "named",
+    "refuse_beforehand",
     "relabelled",
     "resolve",
     "spared",
+    "supplied",
     "told",
     "use",
 ]
@@ -43,6 +49,7 @@ HANDLINGS: dict[str, str] = {  # as text: a new one is a file and a line here
     "spare": "raysep.decision.handling.spare:SPARE",
     "auto": "raysep.decision.handling.auto:AUTO",
     "table": "raysep.decision.handling.table:TABLE",
+    "descend": "raysep.decision.handling.descend:DESCEND",
 }
 
 
@@ -52,6 +59,26 @@ def resolve(name: str) -> Handling:
     if not isinstance(found, Handling):
         raise BadInput(f"handling {name!r}: not a raysep.decision.handling.Handling")
     return found
+
+
+def refuse_beforehand(name: str) -> None:
+    """Raise ``BadInput`` for a handling that a run which has not decided yet cannot have."""
+    handled = resolve(name)
+    if handled.table:
+        raise BadInput(
+            f"decision.handling = {name}: goes by what `{handled.made_by}` finds in a run that has decided: clean without it, "
+            f"then `raysep decide RUN --handling {name}`"
+        )
+
+
+def supplied(name: str, decision: pa.Table, run: Run) -> pa.Table:
+    """The run's decision table with what else the handling goes by. Raises ``NotMade`` when the run does not have that."""
+    handled = resolve(name)
+    if not handled.table or handled.join is None:
+        return decision
+    if not run.has(handled.table):
+        raise NotMade(f"{run.root}: has no {handled.table} yet, by which {name} handles: `{handled.made_by}` makes it")
+    return handled.join(decision, run.read_table(handled.table))
 
 
 def use(name: str, decision: Decision, stems: Iterable[Stem]) -> list[Entry]:

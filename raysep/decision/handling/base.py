@@ -6,13 +6,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from raysep.errors import BadInput
+
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from raysep.corpus.manifest import Stem
     from raysep.training.entry import Entry
 
 # stem_id → its row: the columns of decision.parquet, ``spans`` as (start, stop) in seconds, and what else the table has.
 # A table that a person made may have no more than ``stem_id, keep, weight``.
 Decision = Mapping[str, Mapping[str, Any]]
+
+
+class NotMade(BadInput):
+    """A handling goes by a table that the run does not have."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,10 @@ class Handling:
     name: str
     about: str  # what becomes of the stems, in words: for the page and the help
     apply: Callable[[Decision, Iterable[Stem]], list[Entry]]  # a stem that is left out has no entry
+    # What it goes by beside the decision, if anything: a table of the run's folder, and the command that writes it there.
+    table: str = ""
+    made_by: str = ""
+    join: Callable[[pa.Table, pa.Table], pa.Table] | None = None  # the decision with that table's word in it
 
 
 def named(decision: Decision, stems: Iterable[Stem]) -> Iterator[tuple[Stem, Mapping[str, Any]]]:

@@ -17,7 +17,12 @@ from raysep.errors import BadInput
 WEIGHTS = st.one_of(st.just(0.0), st.floats(1e-3, 1.0))
 SPANS = st.sampled_from([(), ((0.5, 1.0),), ((0.0, 1.0), (2.0, 2.5))])
 ROWS = st.fixed_dictionaries(
-    {"keep": st.booleans(), "weight": WEIGHTS, "spans": SPANS},
+    {
+        "keep": st.booleans(),
+        "weight": WEIGHTS,
+        "spans": SPANS,
+        "descended": st.one_of(st.none(), st.just(0.0), st.floats(1e-3, 2.0)),
+    },
     optional={
         "label": st.sampled_from([None, "drums", "vocals", "bass"]),
         "harm": st.one_of(st.none(), st.floats(0.0, 1.0)),
@@ -168,7 +173,7 @@ def test_one_of_ones_own_by_import_path(own):
     [
         (
             "keep",
-            r"'keep': not known; choose one of drop, weight, relabel, spare, auto, table, or give .*package\.module:NAME",
+            r"'keep': not known; choose one of drop, weight, relabel, spare, auto, table, descend, or give .*package\.module:NAME",
         ),
         ("no_such:THING", r"'no_such:THING': cannot be imported \(ModuleNotFoundError"),
         ("my_handlings:NONE", r"cannot be imported \(AttributeError"),
