@@ -9,6 +9,7 @@ from typing import Any
 
 import ray
 
+from raysep.cluster.elastic import Standstill
 from raysep.errors import StorageError
 
 
@@ -16,12 +17,17 @@ class _Board:
     def __init__(self) -> None:
         self.latest: tuple[str, int, int] = ("", 0, 0)
         self.ended: StorageError | None = None
+        self.running = False
 
     def post(self, text: str, done: int, total: int) -> None:
         self.latest = (text, done, total)
 
-    def read(self) -> tuple[str, int, int]:
-        return self.latest
+    def run(self, running: bool) -> None:
+        """The workers say that they run; whoever sees them die, that they no longer do."""
+        self.running = running
+
+    def read(self) -> tuple[tuple[str, int, int], bool]:
+        return self.latest, self.running
 
     def end(self, error: StorageError) -> None:
         """Workers post why there is no going on: Ray would start a group of them again, to wait for the storage anew."""
@@ -32,15 +38,27 @@ class _Board:
 
 
 @contextmanager
-def board(on_change: Callable[[str, int, int], None], every: float = 0.5) -> Iterator[ray.actor.ActorHandle]:
-    """A board whose posts reach ``on_change(text, done, total)`` while the block runs."""
-    actor: Any = ray.remote(_Board).options(num_cpus=0).remote()
+def board(
+    on_change: Callable[[str, int, int], None],
+    waits_for: Callable[[], str] = lambda: "",
+    on_wait: Callable[[str], None] = lambda text: None,
+    every: float = 0.5,
+    name: str | None = None,
+) -> Iterator[ray.actor.ActorHandle]:
+    """A board whose posts reach ``on_change(text, done, total)`` while the block runs.
+
+    While nothing has run for long, ``on_wait`` is told what ``waits_for`` gives: once, and whenever it changes. With a
+    ``name`` whoever cannot be handed the board finds it by that.
+    """
+    actor: Any = ray.remote(_Board).options(num_cpus=0, name=name).remote()
     ended = threading.Event()
+    standstill = Standstill(on_wait)
 
     def watch() -> None:
         while not ended.wait(every):
             try:
-                text, done, total = ray.get(actor.read.remote())
+                (text, done, total), running = ray.get(actor.read.remote())
+                standstill.look(running, waits_for)
             except Exception:
                 return  # the runtime is going down; progress is not worth an error
             if text:
