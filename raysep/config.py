@@ -1,7 +1,8 @@
 """Settings of a run: frozen dataclasses, one per stage; presets and YAML in, checked, hashed.
 
 A setting that changes a number in ``decision.parquet`` or ``results.parquet`` belongs here. How many
-workers score, where the run is stored and how it is shown do not: they change nothing and are not hashed.
+workers score, where the run is stored and how it is shown do not: they change nothing and are not hashed. Nor is the
+section ``resources``, which stands here because a file of settings is where one writes it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Annotated, Any
 from raysep.errors import BadInput
 from raysep.overrides import build, merge, parse_assignment, read_yaml
 from raysep.presets import PRESETS
-from raysep.ranges import About, Range, refusals
+from raysep.ranges import NOT_HASHED, About, Range, refusals
+from raysep.resources import ResourceSettings
 from raysep.sections import (
     LABELS,
     DecisionSettings,
@@ -76,6 +78,7 @@ class Config:
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
     proof: ProofSettings = field(default_factory=ProofSettings)
+    resources: ResourceSettings = field(default_factory=ResourceSettings, metadata=NOT_HASHED)
 
     def __post_init__(self) -> None:
         if refusal := next(refusals(self), None):

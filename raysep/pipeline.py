@@ -50,7 +50,7 @@ class Request:
     preset: str = "auto"
     overrides: dict[str, Any] | None = None
     search: bool = False
-    workers: int | None = None
+    workers: int | str | None = None  # of a pool, as ``resources.pool_size`` reads it
     retry_failed: bool = False
     address: str | None = None
     quiet: bool = False  # no progress
@@ -142,7 +142,7 @@ def prove(
     arms: Sequence[str] = (),
     seeds: int = 0,
     *,
-    workers: int | None = None,
+    workers: int | str | None = None,
     address: str | None = None,
     quiet: bool = False,
 ) -> Run:
@@ -172,7 +172,9 @@ def prove(
     return run
 
 
-def reopened(run: Run, available: Resources, progress: Progress, workers: int | None = None) -> tuple[Context, Inputs]:
+def reopened(
+    run: Run, available: Resources, progress: Progress, workers: int | str | None = None
+) -> tuple[Context, Inputs]:
     """A run that is there, by its own record, to go on from: its context and what it works on.
 
     Raises ``BadInput`` when its folder or its corpus cannot be reached from the cluster.
@@ -299,6 +301,7 @@ def _try_out(request: Request) -> None:
 
 def prepare(request: Request) -> tuple[Inputs, Config]:
     """Scan the inputs and settle the configuration."""
+    from raysep.cluster import session
     from raysep.screen import Progress
     from raysep.stages.inputs import known_in, read_inputs
     from raysep.stages.train import check_network, network_arguments
@@ -308,6 +311,8 @@ def prepare(request: Request) -> tuple[Inputs, Config]:
     # Checks every setting before the first file is looked at.
     first = settings.preset("full" if request.preset == "auto" else request.preset, overrides)
     check_network(first)
+    processes = first.training.least_workers or first.training.workers
+    session.refuse_unfit(request.address, first.resources, processes, request.workers)
     others = (request.reference, request.test, request.validation)
     reference, test, validation = (storage.absolute(uri) if uri else None for uri in others)
     corpus, say = storage.absolute(request.corpus), Progress(request.quiet).say

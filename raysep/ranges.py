@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from raysep.imports import load
 
+NOT_HASHED = {"hashed": False}  # metadata of a field that changes no result
+
 
 @dataclass(frozen=True)
 class About:

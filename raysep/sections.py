@@ -183,7 +183,11 @@ class ScoringSettings:
     budget: Annotated[
         float, Range.least(0, most=1), About("share of the segments then left that is read after such a first look")
     ] = 0.5
-    shards: Annotated[int, COUNT, About("parts of the pass; a part is what a killed pass does again")] = 256
+    shards: Annotated[
+        int,
+        COUNT,
+        About("parts of the pass at least, more for a large corpus; a part is what a killed pass does again"),
+    ] = 256
     batch: Annotated[int, COUNT, About("segments that go through a network at once")] = 16
     bank_segments: Annotated[
         int, COUNT, About("clean segments of each label, from the reference, that the others are mixed with")

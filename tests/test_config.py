@@ -138,6 +138,6 @@ def test_what_is_recorded_and_hashed_is_the_values_alone_in_order(name):
     """Ranges and meanings stand in the types: they are no part of a run's identity."""
     made = settings.preset(name)
     assert json.dumps(settings.to_dict(made)) == json.dumps(plain(made))
-    ordered = json.dumps([plain(made)], sort_keys=True)
+    ordered = json.dumps([{k: v for k, v in plain(made).items() if k != "resources"}], sort_keys=True)
     assert hashing.fingerprint(made) == hashlib.sha256(ordered.encode()).hexdigest()[:12]
     assert pickle.loads(pickle.dumps(made)) == made

@@ -10,6 +10,7 @@ from typing import Any
 import ray
 
 from raysep import events
+from raysep.cluster.elastic import Standstill
 from raysep.errors import StorageError
 
 
@@ -18,12 +19,17 @@ class _Board:
         self.latest: tuple[str, int, int, int] = ("", 0, 0, 0)
         self.costs: list[dict[str, Any]] = []
         self.ended: StorageError | None = None
+        self.running = False
 
     def post(self, text: str, done: int, total: int, workers: int = 0) -> None:
         self.latest = (text, done, total, workers)
 
-    def read(self) -> tuple[str, int, int, int]:
-        return self.latest
+    def run(self, running: bool) -> None:
+        """The workers say that they run; whoever sees them die, that they no longer do."""
+        self.running = running
+
+    def read(self) -> tuple[tuple[str, int, int, int], bool]:
+        return self.latest, self.running
 
     def add(self, cost: dict[str, Any]) -> None:
         """Workers post what they have cost; see ``raysep.ledger``."""
@@ -41,16 +47,28 @@ class _Board:
 
 
 @contextmanager
-def board(on_change: Callable[[str, int, int], None], every: float = 0.5) -> Iterator[ray.actor.ActorHandle]:
-    """A board whose posts reach ``on_change(text, done, total)`` while the block runs; how many workers there are is an event."""
-    actor: Any = ray.remote(_Board).options(num_cpus=0).remote()
+def board(
+    on_change: Callable[[str, int, int], None],
+    waits_for: Callable[[], str] = lambda: "",
+    on_wait: Callable[[str], None] = lambda text: None,
+    every: float = 0.5,
+    name: str | None = None,
+) -> Iterator[ray.actor.ActorHandle]:
+    """A board whose posts reach ``on_change(text, done, total)`` while the block runs; how many workers there are is an event.
+
+    While nothing has run for long, ``on_wait`` is told what ``waits_for`` gives: once, and whenever it changes. With a
+    ``name`` whoever cannot be handed the board finds it by that.
+    """
+    actor: Any = ray.remote(_Board).options(num_cpus=0, name=name).remote()
     ended = threading.Event()
+    standstill = Standstill(on_wait)
 
     def watch() -> None:
         before = 0
         while not ended.wait(every):
             try:
-                text, done, total, workers = ray.get(actor.read.remote())
+                (text, done, total, workers), running = ray.get(actor.read.remote())
+                standstill.look(running, waits_for)
             except Exception:
                 return  # the runtime is going down; progress is not worth an error
             if workers != before:

@@ -12,21 +12,22 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import ray.train
+from ray.actor import ActorHandle
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from raysep import events, ledger
-from raysep.cluster import stream
+from raysep.cluster import capacity, stream
 from raysep.cluster.board import board
 from raysep.cluster.causes import storage_error
 from raysep.corpus import storage
 from raysep.errors import RaysepError, StorageError
-from raysep.resources import Resources
+from raysep.resources import Resources, Shape, Share, overlaid
 from raysep.training.best import Best, write
 from raysep.training.curves import Curves
 from raysep.training.plan import Measure, Plan, deal, share_of
@@ -40,9 +41,10 @@ if TYPE_CHECKING:
 STATISTICS_BATCHES = 4  # mixtures, in batches, that the input's mean and scale are taken from
 RESIZE_SECONDS = 60.0  # how often an elastic group looks whether more workers would fit
 MOST_FAILURES = 3  # of workers, before a training gives up; a node that was announced to go away is none
-LEAST_READ_CPUS = 0.1
 GPU_UNITS = 10_000  # of which Ray counts a GPU; a share is rounded down to whole ones, so that all of them fit
-LEAN_CPUS = 0.9  # of a worker of an elastic group: as many as fit on a node leave a little for the reads that feed them
+READ_CPUS = 0.001  # what Ray counts of a read; the rest of what it takes is in what its worker reserves
+MOST_READS = 8  # at once, of one part of the batch
+ROOM = 0.01  # CPUs that a worker leaves for its reads: whole CPUs, which is what others take, do not fit into that
 
 
 @dataclass(frozen=True)
@@ -61,32 +63,42 @@ class Group:
     least_workers: int = 0  # 0 = always ``workers``
     measure: Measure | None = None  # what validation goes by; picklable
     events: str = ""  # URI of a folder for TensorBoard; empty = none
+    share: Share = field(default_factory=dict)  # what the settings have each process reserve
 
     @property
     def fewest(self) -> int:
         return self.least_workers or self.workers
 
-    def resources(self, available: Resources) -> tuple[dict[str, float], float]:
-        """What each worker reserves, and the CPUs of one read of its data. Less than a whole GPU counts as none."""
-        cpus = available.cpus_each(self.workers)
-        if self.least_workers:
-            cpus = round(LEAN_CPUS * min(1.0, (available.cpus or self.fewest) / self.fewest), 3)
-        each = {"CPU": cpus}
-        if devices := int(available.gpus):
+    def resources(self, available: Resources) -> tuple[Shape, int]:
+        """What each worker reserves, and how many reads of its data there are at once. Less than a whole GPU counts as none.
+
+        A read is counted as next to nothing, so that those of a group that runs find a place whatever else takes the
+        cluster: their worker has reserved it for them, but for a hundredth that it leaves them.
+        """
+        each: Shape = {"CPU": available.cpus_each(self.fewest)}
+        if devices := int(available.reach.gpus):
             sharing = -(-self.fewest // devices)  # workers of one GPU, at most: a share cannot lie across two
             each["GPU"] = GPU_UNITS // sharing / GPU_UNITS
-        # An elastic group fills whatever the cluster shrinks to: reads must fit into what one worker leaves of a node.
-        left = 0.0 if self.least_workers else available.cpus - self.workers * cpus
-        return each, max(LEAST_READ_CPUS, min(1.0, round(left, 3)))
+        each = overlaid(each, self.share)
+        spare = each["CPU"] - 1 if "cpus" in self.share else available.reach.cpus / self.workers - each["CPU"]
+        return leaving_room(each), max(1, min(MOST_READS, int(spare)))
 
     def has_own_gpus(self, available: Resources) -> bool:
         """Whether no two workers share one, which NCCL does not allow."""
-        return available.gpus >= max(1, self.fewest)
+        each, _ = self.resources(available)
+        return each.get("GPU", 0.0) >= 1
 
 
-def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Callable[[str, int, int], None]) -> None:
+def fit(
+    plans: list[Plan],
+    group: Group,
+    available: Resources,
+    on_progress: Callable[[str, int, int], None],
+    on_wait: Callable[[str], None] = lambda text: None,
+) -> None:
     """Train every plan that is not trained; returns when all checkpoints are written.
 
+    ``on_wait`` is told what is waited for when there is no room for the group, at its start or after a loss of workers.
     A dead worker is replaced and the group goes on from its last state; a killed driver goes on when ``fit``
     is called again with the same plans. Raises ``RaysepError`` with the worker's own words when training fails, and the
     ``StorageError`` that ended it.
@@ -94,8 +106,8 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
     if any(plan.validation for plan in plans) and group.measure is None:
         raise ValueError("a plan with validation tracks needs the group's measure")
     filesystem, path = storage.filesystem(group.storage_path)
-    each, read_cpus = group.resources(available)
-    with board(on_progress) as progress:
+    each, reads = group.resources(available)
+    with board(on_progress, lambda: capacity.words_for(each, group.fewest, group.fewest), on_wait) as progress:
         trainer = _Trainer(
             _train_worker,
             train_loop_config={
@@ -111,7 +123,8 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
                     2 * plan.recipe.segment_seconds,
                     plan.arguments["sample_rate"],
                     plan.arguments.get("channels", 2),
-                    cpus=read_cpus,
+                    reads=reads,
+                    cpus=READ_CPUS,
                 )
                 for number, plan in enumerate(plans)
                 for part, entries in enumerate(deal(plan.stems, group.workers))
@@ -127,6 +140,7 @@ def fit(plans: list[Plan], group: Group, available: Resources, on_progress: Call
                 storage_filesystem=filesystem,
                 failure_config=ray.train.FailureConfig(max_failures=MOST_FAILURES),
                 checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
+                callbacks=cast(Any, [Stops(progress)]),  # typed as those of the trainer before this one
             ),
         )
         try:
@@ -150,6 +164,21 @@ class _Trainer(TorchTrainer):
         """Nothing: the interrupt reaches whoever waits, and the controller ends with its driver."""
 
 
+def leaving_room(each: Shape) -> Shape:
+    """What is reserved for a worker, without what its reads are counted as."""
+    return each | {"CPU": round(each["CPU"] - min(ROOM, each["CPU"] / 10), 4)}
+
+
+class Stops(ray.train.UserCallback):
+    """Notes on the board that a group is down: until its successor runs, that waits for room."""
+
+    def __init__(self, board: ActorHandle) -> None:
+        self.board: Any = board
+
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        self.board.run.remote(False)
+
+
 def scaling(group: Group, each: dict[str, float]) -> ray.train.ScalingConfig:
     """How many processes: all of them, or as many as there is room for when the group is elastic."""
     elastic: dict[str, Any] = {  # what a type checker sees of Ray is the class before this one, which is not elastic
@@ -168,6 +197,7 @@ def _train_worker(config: dict[str, Any]) -> None:
     """What each process runs. When the storage is away, the group that Ray starts next does nothing, and so ends."""
     if ray.get(config["board"].why.remote()):
         return
+    config["board"].run.remote(True)
     gpus = ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0)
     try:
         with ledger.measured(gpus) as cost:

@@ -9,19 +9,24 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import optuna
+import ray
 from ray import tune
 from ray.tune.search import ConcurrencyLimiter
 from ray.tune.search.optuna import OptunaSearch
 
+from raysep.cluster import capacity
+from raysep.cluster.board import board
 from raysep.cluster.causes import storage_error
 from raysep.cluster.halving import HISTORY, Halving
 from raysep.corpus import storage
-from raysep.resources import Resources
+from raysep.resources import Resources, Shape, Share, overlaid
 
 Point = dict[str, Any]
 State = dict[str, Any]  # of a trial that is under way: tensors, numbers and strings
@@ -47,6 +52,7 @@ def search(
     storage_path: str,
     available: Resources,
     most: int | None = None,
+    share: Share | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[dict[str, Any]]:
@@ -66,7 +72,8 @@ def search(
     # An interrupted search is no finished one: Tune would return the trials that it has.
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    trainable = tune.with_resources(_trainable(trial, metric), _each(available, most))
+    each, name_of_board = _each(available, most, share or {}), f"search-{uuid.uuid4().hex}"
+    trainable = tune.with_resources(_trainable(trial, metric, name_of_board), _of_tune(each))
     uri = storage.join(storage_path, name)
 
     def begun() -> tune.Tuner:
@@ -89,13 +96,15 @@ def search(
         )
 
     results = None
-    if storage.exists(storage.join(uri, "tuner.pkl")):
-        results = _gone_on(storage.join(path, name), trainable, filesystem)
+    words = partial(capacity.words_for, each, 1)
+    with board(_nothing, words, lambda text: say(f"search: {text}"), name=name_of_board):
+        if storage.exists(storage.join(uri, "tuner.pkl")):
+            results = _gone_on(storage.join(path, name), trainable, filesystem)
+            if results is None:
+                say("note: the search's earlier trials could not be gone on with: it begins again")
+                storage.delete_folder(uri)
         if results is None:
-            say("note: the search's earlier trials could not be gone on with: it begins again")
-            storage.delete_folder(uri)
-    if results is None:
-        results = begun().fit()
+            results = begun().fit()
     found = sorted((results[number] for number in range(len(results))), key=_point_of)
     if ended := next(filter(None, (storage_error(result.error) for result in found)), None):
         raise ended
@@ -117,14 +126,22 @@ def _drawn(space: Space, metric: str, samples: int, first: Sequence[Point], seed
     return OptunaSearch(space, metric=metric, mode="max", points_to_evaluate=[dict(p) for p in first], sampler=sampler)
 
 
-def _each(available: Resources, most: int | None) -> dict[str, float]:
+def _each(available: Resources, most: int | None, share: Share) -> Shape:
     """What a trial reserves, so that as many run at once as there is room for, and no more than ``most``."""
     least = available.cpus / most if most else 0.0
-    return {"cpu": max(min(1.0, available.cpus / 2), least)} | ({"gpu": 1} if available.gpus else {})
+    shape: Shape = {"CPU": max(min(1.0, available.cpus / 2) if available.cpus else 1.0, least)}
+    if available.reach.gpus >= 1:
+        shape["GPU"] = 1
+    return overlaid(shape, share)
 
 
-def _trainable(trial: Trial, metric: str) -> Callable[[Point], None]:
+def _of_tune(shape: Shape) -> dict[str, float]:
+    return {{"CPU": "cpu", "GPU": "gpu"}.get(name, name): amount for name, amount in shape.items()}
+
+
+def _trainable(trial: Trial, metric: str, name_of_board: str) -> Callable[[Point], None]:
     def run(point: Point) -> None:
+        ray.get_actor(name_of_board).run.remote(True)
         saved = _resume()
         history: list[float] = saved.get(HISTORY, [])
 
@@ -178,5 +195,5 @@ class _Progress(tune.Callback):
         return {**self.__dict__, "on_progress": _nothing}  # a progress bar holds locks that cannot be saved
 
 
-def _nothing(done: int, total: int) -> None:
+def _nothing(*progress: Any) -> None:
     """What a restored search reports its progress to."""

@@ -13,10 +13,11 @@ from typing import Any
 import ray
 
 from raysep import events, stopping
+from raysep.cluster import capacity
 from raysep.cluster.gauges import Gauges
 from raysep.corpus import storage
 from raysep.errors import BadInput, RaysepError
-from raysep.resources import Resources
+from raysep.resources import Resources, ResourceSettings, pool_size
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -61,7 +62,7 @@ def connect(address: str | None = None, cpus: int | None = None) -> Resources:
                     "Ray did not start on this machine in time, which is busy or short of memory; give the same command again"
                 ) from None
             raise
-    return resources()
+    return capacity.resources()
 
 
 @contextlib.contextmanager
@@ -88,10 +89,17 @@ def _name_paths_in_full() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in paths.split(os.pathsep))
 
 
-def resources() -> Resources:
-    total = ray.cluster_resources()
-    alive = sum(node["Alive"] for node in ray.nodes())
-    return Resources(total.get("CPU", 0.0), total.get("GPU", 0.0), alive)
+def refuse_unfit(
+    address: str | None, asked: ResourceSettings, processes: int, workers: int | str | None = None
+) -> None:
+    """Where something was asked of the cluster, look whether it can be had, before anything is read.
+
+    ``processes``: how many a training needs at least. Raises ``BadInput`` for what the cluster can never give, be it empty and all that may join there.
+    """
+    least = pool_size(workers).least
+    if least > 1 or asked.asked():
+        with session(address):
+            capacity.refuse_unfit(asked, processes, least)
 
 
 def check_reachable(uri: str, available: Resources) -> None:

@@ -1,23 +1,27 @@
-"""Run a function over numbered shards by a pool of actors that survive the loss of any of them.
+"""Run a function over numbered shards by a pool of actors that grows with the cluster, and survives the loss of any of them.
 
 What a shard computes is written by the worker itself, with a marker last (``Run.finish_shard``), so only
-small counts come back and a killed driver loses no finished shard.
+small counts come back and a killed driver loses no finished shard. How large the pool is to be, ``elastic`` decides.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError, RayTaskError
 
 from raysep import events, ledger
+from raysep.cluster import capacity, elastic
 from raysep.cluster.causes import storage_error
 from raysep.errors import OutputError, RaysepError
-from raysep.resources import Resources
+from raysep.resources import PoolSize, Resources, Shape, Share, shape_of
 
 RESTARTS = 3
 
@@ -25,12 +29,24 @@ RESTARTS = 3
 Make = Callable[[], Callable[[int, Any], dict]]
 
 
+class OnEvent(Protocol):
+    """What a pool tells while it works, by kind:
+
+    ``done`` (shard, seconds, counts, cost), ``failed`` (shard, reason), ``retry`` (shard, tries, reason), ``died`` (reason; of a
+    worker, with its shard or None), ``resized`` (workers that are up), ``waiting`` (text).
+    """
+
+    def __call__(self, kind: str, **facts: Any) -> None: ...
+
+
 class _Worker:
     """Holds what is costly to make (networks, reference) and runs one shard after another."""
 
     run_one: Callable[[int, Any], dict] | None = None
 
-    def prepare(self, make: Make) -> None:
+    def prepare(self, make: Make, hidden: bool) -> None:
+        if hidden:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self.run_one = None  # freed before its successor is made: a GPU may not hold both
         self.run_one = make()
 
@@ -87,124 +103,244 @@ def kept_workers() -> Iterator[None]:
 
 def run_shards(
     make: Make,
-    shards: dict[int, Any],
+    shards: Mapping[int, Any],
     available: Resources,
     *,
     most_workers: int | None = None,
+    least_workers: int = 1,
     gpu: bool = False,
+    share: Share | None = None,
     on_done: Callable[[int, dict], None] = lambda shard, counts: None,
-    on_event: Callable[..., None] = events.of_pool,
+    on_event: OnEvent = events.of_pool,
 ) -> dict[int, str]:
     """Run every shard once; returns the shards that failed for good, with the error's text.
 
-    ``make`` is called once in each worker and returns the function of (shard number, payload). A shard whose worker
-    dies is retried up to ``RESTARTS`` times, by whichever worker is free first; an exception is not retried. Workers
-    for which the cluster has no room hold no shard and join in when there is some; while there is none at all, the
-    call waits. Raises ``RaysepError`` when ``make`` itself fails, or when each worker died ``RESTARTS`` + 1 times
-    before it was up: that would fail every shard. A ``StorageError`` in a worker is raised here, and fails no shard.
+    ``make`` is called once in each worker and returns the function of (shard number, payload). ``share``: what a worker
+    reserves beside or in place of 1 CPU, and of 1 GPU with ``gpu``. A shard whose worker dies is retried up to ``RESTARTS``
+    times, by whichever worker is free first; an exception is not retried. Workers for which the cluster has no room hold
+    no shard and join in when there is some; while there is none at all, the call waits, and says so as an event.
+    Raises ``RaysepError`` when ``make`` itself fails, or when each worker died ``RESTARTS`` + 1 times before it was up:
+    that would fail every shard. A ``StorageError`` in a worker is raised here, and fails no shard.
     """
     if not shards:
         return {}
-    each = available.cpus if 0 < available.cpus < 1 else 1.0
-    room = int(available.gpus) if gpu and available.gpus else int(available.cpus // each)
-    count = max(1, min(room, len(shards), most_workers or room))
-    options: dict[str, Any] = {
-        "num_cpus": each,
-        "num_gpus": 1 if gpu and available.gpus else 0,
-        # Restarted and retried here, so that the shard that kills its worker is known and given up.
-        "max_restarts": 0,
-        "max_task_retries": 0,
-    }
-    waiting = sorted(shards.items(), reverse=True)
-    tries: dict[int, int] = dict.fromkeys(shards, 0)
-    failed: dict[int, str] = {}
-    # A worker is in one of three places. The first holds those asked whether they are up, each with the number of times
-    # that it died before it was: only one that has just answered is given a shard. One that waits for room may never
-    # be up, and one that idled may be dead: neither may keep a shard from the others, or cost it a try.
-    asked: dict[ray.ObjectRef, tuple[ActorHandle, int]] = {}
-    busy: dict[ray.ObjectRef, tuple[ActorHandle, int]] = {}
-    idle: list[ActorHandle] = []
+    shape = shape_of(share or {}, available, gpu)
+    hidden = "GPU" not in shape and "gpus" in (share or {})
+    pool = _Pool(make, dict(shards), shape, PoolSize(least_workers, most_workers), hidden, on_done, on_event)
+    try:
+        pool.work()
+    finally:
+        pool.close()
+    return pool.failed
 
-    def ask(worker: ActorHandle) -> None:
-        asked[worker.__ray_ready__.remote()] = (worker, 0)
 
-    def prepare(worker: Any, deaths: int = 0) -> None:  # Ray's own types lose the methods behind options()
-        asked[worker.prepare.remote(make)] = (worker, deaths)
+@dataclass(frozen=True)
+class _Asked:
+    """A worker that was asked whether it is up."""
 
-    def start(deaths: int = 0) -> None:
+    worker: ActorHandle
+    there: ray.ObjectRef  # answered as soon as it has its place, be it prepared or not
+    deaths: int  # of those before it in its place, each before it was up
+
+
+@dataclass(frozen=True)
+class _Busy:
+    worker: ActorHandle
+    shard: int
+    since: float  # seconds, of the monotonic clock
+
+
+@dataclass
+class _Pool:
+    """One call of ``run_shards``.
+
+    A worker is in one of three places. ``asked`` holds those asked whether they are up: only one that has just answered is
+    given a shard. One that waits for room may never be up, and one that idled may be dead: neither may keep a shard from
+    the others, or cost it a try.
+    """
+
+    make: Make
+    shards: dict[int, Any]
+    shape: Shape
+    size: PoolSize
+    hidden: bool  # the GPUs of its node, from a worker that was expressly given none
+    on_done: Callable[[int, dict], None]
+    on_event: OnEvent
+    failed: dict[int, str] = field(default_factory=dict)
+    asked: dict[ray.ObjectRef, _Asked] = field(default_factory=dict)
+    busy: dict[ray.ObjectRef, _Busy] = field(default_factory=dict)
+    idle: list[ActorHandle] = field(default_factory=list)
+    lost: int = 0  # workers that died too often before they were up
+
+    def __post_init__(self) -> None:
+        self.waiting = sorted(self.shards, reverse=True)
+        self.tries = dict.fromkeys(self.shards, 0)
+        self.quiet_since = self.looked = time.monotonic()
+        self.reach = 0
+        self.up = 0  # as last told
+        self.standstill = elastic.Standstill(lambda text: self.on_event("waiting", text=text))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        own = {name: amount for name, amount in self.shape.items() if name not in ("CPU", "GPU", "memory")}
+        return {
+            "num_cpus": self.shape["CPU"],
+            "num_gpus": self.shape.get("GPU", 0),
+            **({"memory": int(self.shape["memory"])} if "memory" in self.shape else {}),
+            **({"resources": own} if own else {}),
+            # Restarted and retried here, so that the shard that kills its worker is known and given up.
+            "max_restarts": 0,
+            "max_task_retries": 0,
+        }
+
+    def work(self) -> None:
+        self.resize(_kept.take(self.most(), self.options) if _kept else [])
+        while self.waiting or self.busy:
+            answers, _ = ray.wait([*self.asked, *self.busy], num_returns=1, timeout=elastic.TICK)
+            for answer in answers:
+                if answer in self.asked:
+                    self.is_up(answer)
+                else:
+                    self.is_done(answer)
+            if time.monotonic() - self.looked >= elastic.TICK:
+                self.resize()
+                self.give_back()
+                self.standstill.look(self.runs(), lambda: capacity.words_for(self.shape, len(self.asked)))
+
+    # How large it is
+
+    def most(self) -> int:
+        return min(self.size.most or len(self.shards), len(self.shards))
+
+    def count(self) -> elastic.Pool:
+        return elastic.Pool(len(self.busy), len(self.idle), len(self.asked), len(self.waiting), self.lost)
+
+    def resize(self, kept: list[ActorHandle] | None = None) -> None:
+        """Ask for as many workers as there is work for; those that were kept come first."""
+        self.looked = time.monotonic()
+        for worker in kept or []:
+            self.prepare(worker)
+        if self.waiting:
+            self.quiet_since = self.looked
+            with contextlib.suppress(*capacity.UNANSWERED):  # it stays as it was, and is looked at again
+                self.reach = capacity.look().reach(self.shape)
+        for _ in range(elastic.more(self.count(), self.size.least, self.most(), self.reach)):
+            self.start()
+        self.tell()
+
+    def give_back(self) -> None:
+        """Let go of workers that have had nothing to do for a while, and of those that were asked for and are not up."""
+        quiet = time.monotonic() - self.quiet_since
+        for _ in range(elastic.spare(self.count(), self.size.least, quiet)):
+            ray.kill(self.idle.pop())
+        if not self.waiting and quiet >= elastic.IDLE_SECONDS:
+            for asked in self.asked.values():
+                ray.kill(asked.worker)
+            self.asked.clear()
+        self.tell()
+
+    def tell(self) -> None:
+        if (up := len(self.busy) + len(self.idle)) != self.up:
+            self.up = up
+            self.on_event("resized", workers=up)
+
+    def runs(self) -> bool:
+        """Whether any worker is there, if only to be prepared."""
+        if self.busy or self.idle:
+            return True
+        there, _ = (
+            ray.wait([each.there for each in self.asked.values()], num_returns=1, timeout=0) if self.asked else ([], [])
+        )
+        return bool(there)
+
+    # One worker
+
+    def start(self, deaths: int = 0) -> None:
         actor: Any = ray.remote(_Worker)
-        prepare(actor.options(**options).remote(), deaths)
+        self.prepare(actor.options(**self.options).remote(), deaths)
 
-    def give(worker: ActorHandle) -> None:
-        if waiting:
-            shard, payload = waiting.pop()
-            tries[shard] += 1
-            busy[worker.run.remote(shard, payload)] = (worker, shard)
+    def prepare(self, worker: Any, deaths: int = 0) -> None:  # Ray's own types lose the methods behind options()
+        there = worker.__ray_ready__.remote()
+        self.asked[worker.prepare.remote(self.make, self.hidden)] = _Asked(worker, there, deaths)
+
+    def ask(self, worker: Any) -> None:
+        there = worker.__ray_ready__.remote()
+        self.asked[there] = _Asked(worker, there, 0)
+
+    def give(self, worker: ActorHandle) -> None:
+        if self.waiting:
+            shard = self.waiting.pop()
+            self.tries[shard] += 1
+            self.busy[worker.run.remote(shard, self.shards[shard])] = _Busy(worker, shard, time.monotonic())
         else:
-            idle.append(worker)
+            self.idle.append(worker)
+        self.tell()
 
-    def bury(worker: ActorHandle, error: RayError) -> None:
+    def is_up(self, answer: ray.ObjectRef) -> None:
+        asked = self.asked.pop(answer)
+        try:
+            ray.get(answer)
+        except RayError as error:
+            self.bury(asked.worker, error)
+            if self.waiting and asked.deaths < RESTARTS:
+                self.start(asked.deaths + 1)
+                return
+            self.lost += 1
+            if self.waiting and not self.asked and not self.busy:
+                raise RaysepError(f"workers died before they were up: {_last_line(error)}") from error
+        else:
+            self.lost = 0
+            self.give(asked.worker)
+
+    def is_done(self, answer: ray.ObjectRef) -> None:
+        busy = self.busy.pop(answer)
+        worker, shard = busy.worker, busy.shard
+        try:
+            counts, cost = ray.get(answer)
+        except RayTaskError as error:
+            if ended := storage_error(error):
+                raise ended from error
+            if isinstance(error.cause, OutputError):  # no shard is to blame, and none would fare better
+                raise OutputError(str(error.cause)) from error
+            self.fail(shard, _last_line(error.cause or error))
+        except RayError as error:  # the worker died, was killed for its memory, or its node is gone
+            self.bury(worker, error, shard)
+            self.try_again(shard, error)
+            return
+        else:
+            self.on_event("done", shard=shard, seconds=time.monotonic() - busy.since, counts=counts, cost=cost)
+            self.on_done(shard, counts)
+        self.give(worker)
+
+    def try_again(self, shard: int, error: RayError) -> None:
+        if self.tries[shard] <= RESTARTS:
+            self.on_event("retry", shard=shard, tries=self.tries[shard], reason=_last_line(error))
+            self.waiting.append(shard)
+        else:
+            self.fail(shard, f"worker died {self.tries[shard]} times: {_last_line(error)}")
+        self.resize()
+        while self.waiting and self.idle:  # all: the first that is found alive takes it
+            self.ask(self.idle.pop())
+
+    def fail(self, shard: int, reason: str) -> None:
+        self.failed[shard] = reason
+        self.on_event("failed", shard=shard, reason=reason)
+
+    def bury(self, worker: ActorHandle, error: RayError, shard: int | None = None) -> None:
         ray.kill(worker)  # it may only be out of reach, and would hold what its successor needs
         if isinstance(error, RayTaskError):  # it is not the worker's death but what ``make`` raised
             if ended := storage_error(error):
                 raise ended from error
             raise RaysepError(f"a worker could not start: {_last_line(error)}") from error
+        self.on_event("died", shard=shard, reason=_last_line(error))
 
-    try:
-        there = _kept.take(count, options) if _kept else []
-        for worker in there:
-            prepare(worker)
-        for _ in range(count - len(there)):
-            start()
-        on_event("resized", workers=count)
-        while waiting or busy:
-            (answer,), _ = ray.wait([*asked, *busy], num_returns=1)
-            if answer in asked:
-                worker, deaths = asked.pop(answer)
-                try:
-                    ray.get(answer)
-                except RayError as error:
-                    bury(worker, error)
-                    if waiting and deaths < RESTARTS:
-                        start(deaths + 1)
-                    elif waiting and not asked and not busy:
-                        raise RaysepError(f"workers died before they were up: {_last_line(error)}") from error
-                else:
-                    give(worker)
-                continue
-            worker, shard = busy.pop(answer)
-            try:
-                counts, cost = ray.get(answer)
-                on_event("done", shard=shard, counts=counts, cost=cost)
-                on_done(shard, counts)
-            except RayTaskError as error:
-                if ended := storage_error(error):
-                    raise ended from error
-                if isinstance(error.cause, OutputError):  # no shard is to blame, and none would fare better
-                    raise OutputError(str(error.cause)) from error
-                failed[shard] = _last_line(error.cause or error)
-                on_event("failed", shard=shard, reason=failed[shard])
-            except RayError as error:  # the worker died, was killed for its memory, or its node is gone
-                bury(worker, error)
-                on_event("died", shard=shard, reason=_last_line(error))
-                if tries[shard] <= RESTARTS:
-                    on_event("retry", shard=shard, tries=tries[shard])
-                    waiting.append((shard, shards[shard]))
-                else:
-                    failed[shard] = f"worker died {tries[shard]} times: {_last_line(error)}"
-                if waiting and not idle:
-                    start()
-                while waiting and idle:  # all: the first that is found alive takes it
-                    ask(idle.pop())
-                continue
-            give(worker)
-    finally:
+    def close(self) -> None:
         if _kept:
-            _kept.leave(idle, options)
-            idle = []
-        for worker in [*idle, *(worker for worker, _ in [*asked.values(), *busy.values()])]:
+            _kept.leave(self.idle, self.options)
+            self.idle = []
+        working = [each.worker for each in self.asked.values()] + [each.worker for each in self.busy.values()]
+        for worker in self.idle + working:
             ray.kill(worker)
-    return failed
 
 
 def _last_line(error: BaseException) -> str:

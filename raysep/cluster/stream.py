@@ -19,7 +19,12 @@ ROWS_PER_BLOCK = 8  # stems whose audio is in flight at once in one read task
 
 
 def stream_pieces(
-    entries: Iterable[Entry], piece_seconds: float, sample_rate: int, channels: int, cpus: float = 1.0
+    entries: Iterable[Entry],
+    piece_seconds: float,
+    sample_rate: int,
+    channels: int,
+    cpus: float = 1.0,
+    reads: int | None = None,
 ) -> ray.data.Dataset:
     """Stems as a dataset of pieces.
 
@@ -27,7 +32,8 @@ def stream_pieces(
     ``frames``, how many samples of it are the stem's (the rest is padding), and ``error``: empty, or why the stem could
     not be read. A stem that could not be read, or of which nothing may be used, is one row of no frames. The audio is int16
     (times 32768) when that is what every stem of the stream holds, else float32: a column has one type. ``storage`` is
-    empty, or the ``StorageError`` that ``error`` tells of: what would have come after this row is missing.
+    empty, or the ``StorageError`` that ``error`` tells of: what would have come after this row is missing. ``cpus``: what one
+    read reserves; ``reads``: how many there are at once, at most.
     """
     # Pickled here: Ray Data would do it as well, and warn of it.
     entries = list(entries)
@@ -39,7 +45,8 @@ def stream_pieces(
     def decode(batch: dict[str, np.ndarray]) -> dict[str, Any]:
         return _decode(batch, frames, sample_rate, channels, np.int16 if is_16_bit else np.float32)
 
-    return ray.data.from_items(rows, override_num_blocks=blocks).map_batches(decode, batch_size=None, num_cpus=cpus)
+    stems = ray.data.from_items(rows, override_num_blocks=blocks)
+    return stems.map_batches(decode, batch_size=None, num_cpus=cpus, compute=ray.data.TaskPoolStrategy(size=reads))
 
 
 def execution_options() -> ray.data.ExecutionOptions:

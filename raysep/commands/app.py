@@ -49,7 +49,23 @@ def command(
     return register
 
 
-Workers = Annotated[int | None, typer.Option(min=1, help="Most processes at once (default: as many as fit).")]
+def workers_of(given: str | None) -> int | str | None:
+    """``--workers`` as it is handed on, looked at first."""
+    from raysep.resources import pool_size
+
+    pool_size(given)
+    return int(given) if given and given.isdigit() else given
+
+
+Processes = Annotated[int | None, typer.Option(min=1, help="Most processes at once (default: as many as fit).")]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|MIN:MAX",
+        callback=workers_of,
+        help="Most workers of a pool, or the least and the most (default: 1 and as many as the cluster may hold).",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Everything random follows from it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; what was found is printed all the same.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead; docs/json.md says what is in it.")]

@@ -25,10 +25,7 @@ def generator(seed: int, *parts: str | int) -> np.random.Generator:
 
 def fingerprint(*parts: Any) -> str:
     """Twelve hex digits that change when any part does: dataclasses such as a ``Config``, dicts, strings."""
-    plain = [
-        dataclasses.asdict(part) if dataclasses.is_dataclass(part) and not isinstance(part, type) else part
-        for part in parts
-    ]
+    plain = [_plain(part) if dataclasses.is_dataclass(part) and not isinstance(part, type) else part for part in parts]
     return hashlib.sha256(_json(plain).encode()).hexdigest()[:12]
 
 
@@ -44,3 +41,9 @@ def fingerprint_of_many(about: dict[str, Any], name: str, items: Iterable[dict[s
 
 def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
+
+
+def _plain(part: Any) -> dict[str, Any]:
+    """The values of a dataclass, but for fields that say of themselves that they change no result (``NOT_HASHED``)."""
+    values = dataclasses.asdict(part)
+    return {f.name: values[f.name] for f in dataclasses.fields(part) if f.metadata.get("hashed", True)}

@@ -50,7 +50,7 @@ def check(
     no_sound: bool = False,
     csv: Place | None = None,
     json: Place | None = None,
-    workers: int | None = None,
+    workers: int | str | None = None,
     address: str | None = None,
     quiet: bool = False,
 ) -> Checkup:

@@ -43,7 +43,7 @@ def fad(
     split: str = "train",
     labels: Sequence[str] | None = None,
     seed: int = 0,
-    workers: int | None = None,
+    workers: int | str | None = None,
     address: str | None = None,
     layout: str | None = None,
     quiet: bool = False,

@@ -187,7 +187,7 @@ def evaluate(
     filter: str = "ratio",
     split: str = "test",
     labels: Sequence[str] | None = None,
-    workers: int | None = None,
+    workers: int | str | None = None,
     address: str | None = None,
     layout: str | None = None,
     quiet: bool = False,

@@ -46,7 +46,7 @@ def tune(
     trials: int = 16,
     full: int = 3,
     probes: Sequence[str] | None = None,
-    workers: int | None = None,
+    workers: int | str | None = None,
     address: str | None = None,
     quiet: bool = False,
 ) -> Tuning:

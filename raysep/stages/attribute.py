@@ -13,6 +13,7 @@ import numpy as np
 
 from raysep.audio.levels import SILENCE_DBFS
 from raysep.config import ScoringSettings
+from raysep.corpus.dealing import split
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_segments
 from raysep.corpus.segments import Chosen, Drawn, draw
@@ -22,7 +23,7 @@ from raysep.stages import failures, train
 from raysep.stages.context import Context
 from raysep.stages.folds import Fold, place
 from raysep.stages.inputs import Inputs
-from raysep.stages.passes import AudioWorker, Counts, Done, Pass, finished, split
+from raysep.stages.passes import AudioWorker, Counts, Done, Pass, finished
 from raysep.stages.plant import Planting
 from raysep.stages.train import load_network
 

@@ -24,7 +24,7 @@ class Context:
     available: Resources
     progress: Progress
     fingerprint: str  # of configuration and data: shards and trainings of another one do not count
-    workers: int | None = None  # most actors of a pool; None = as many as the cluster has room for
+    workers: int | str | None = None  # of a pool, as ``resources.pool_size`` reads it
     retry_failed: bool = False
     sample_rate: int = 0  # Hz, of every network and every score
     channels: int = 2

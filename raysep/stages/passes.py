@@ -6,12 +6,12 @@ part and then the marker that vouches for it: so a killed pass does again only w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from raysep.corpus.hashing import stable_hash
-from raysep.resources import Resources
+from raysep import events
+from raysep.resources import Resources, Share, pool_size
 from raysep.rundir import Run
 from raysep.screen import Progress
 from raysep.stages.context import Context
@@ -24,14 +24,6 @@ Fingerprints = str | Mapping[int, str]  # of all shards, or of each by its numbe
 def of_shard(fingerprints: Fingerprints, shard: int) -> str | None:
     """What a shard's marker must bear to count; None for a shard that there is not."""
     return fingerprints if isinstance(fingerprints, str) else fingerprints.get(shard)
-
-
-def split(keys: Iterable[str], count: int) -> dict[int, list[str]]:
-    """Keys dealt to ``count`` shards by hash: the same shard for the same key, whatever else is in the list."""
-    shards: dict[int, list[str]] = {}
-    for key in sorted(keys):
-        shards.setdefault(stable_hash(key) % count, []).append(key)
-    return shards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +108,15 @@ class Pass:
     fingerprint: Fingerprints
     available: Resources
     progress: Progress
-    most_workers: int | None = None
+    workers: int | str | None = None  # as ``--workers`` has them
     again: bool = False  # shards in which something failed are done again: what it failed of may have passed
+    share: Share = field(default_factory=dict)  # what the settings have a worker reserve
+    on_event: Callable[..., None] = events.of_pool  # see ``raysep.cluster.shards.OnEvent``
 
     @classmethod
     def of(cls, context: Context, stage: str, again: bool = False) -> Pass:
-        return cls(context.run, stage, context.fingerprint, context.available, context.progress, context.workers, again)
+        told = (context.run, stage, context.fingerprint, context.available, context.progress, context.workers, again)
+        return cls(*told, share=context.config.resources.of(stage))
 
     @property
     def done(self) -> dict[int, Marker]:
@@ -152,10 +147,15 @@ class Pass:
             count += 1
             advance(count, of or len(work))
 
+        def on_event(kind: str, **facts: Any) -> None:
+            if kind == "waiting":
+                self.progress.say(f"{self.stage}: {facts['text']}")
+            self.on_event(kind, **facts)
+
         advance(count, of or len(work))
-        lost = shards.run_shards(
-            make, missing, self.available, most_workers=self.most_workers, gpu=gpu, on_done=on_done
-        )
+        least, most = pool_size(self.workers)
+        sizes: dict[str, Any] = {"least_workers": least, "most_workers": most, "gpu": gpu, "share": self.share}
+        lost = shards.run_shards(make, missing, self.available, **sizes, on_done=on_done, on_event=on_event)
         return Done(len(missing), lost)
 
 

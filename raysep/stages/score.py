@@ -9,7 +9,7 @@ read no segment twice: see ``raysep.stages.effort``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysep.corpus import manifest, storage
+from raysep.corpus.dealing import parts_of, read_seconds, split
 from raysep.corpus.manifest import Stem
 from raysep.errors import AudioError, RaysepError, StorageError
 from raysep.outcome import Outcome
@@ -25,7 +26,7 @@ from raysep.rundir import FIRST_LOOK, Run, read_scores, table_bytes
 from raysep.stages import effort, failures, kit
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
-from raysep.stages.passes import AudioWorker, Counts, Pass, split
+from raysep.stages.passes import AudioWorker, Counts, Pass
 from raysep.stages.plant import Planting
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def score(context: Context, inputs: Inputs, planting: Planting) -> None:
         return
     with run.stage("score") as record:
         kit.make_kit(context, planting)
-        plan = deal_shards(tracks, planting, context.config.scoring.shards)
+        plan = deal_shards(tracks, planting, count_shards(context, tracks))
         work = {
             place: {number: [s for name in names for s in tracks[name].values()] for number, names in shards.items()}
             for place, shards in plan.items()
@@ -81,6 +82,20 @@ def deal_shards(tracks: Iterable[str], planting: Planting, count: int) -> dict[s
         }
         for position, fold in enumerate(folds)
     }
+
+
+def count_shards(context: Context, tracks: Mapping[str, Mapping[str, Stem]]) -> int:
+    """Shards of the pass, of about a minute's work each: counted once, and kept in the run, whatever comes later."""
+    run, scoring = context.run, context.config.scoring
+    record = run.read_json("run.json") if run.has("run.json") else {}
+    if SCORE not in record.get("shards", {}):
+        seconds = read_seconds(
+            (s for t in tracks.values() for s in t.values()), scoring.most_segments * scoring.segment_seconds
+        )
+        begun = run.markers(SCORE) or run.markers(FIRST_LOOK)  # before counts were kept
+        run.update({"shards": {SCORE: scoring.shards if begun else parts_of(seconds, scoring.shards)}})
+        return count_shards(context, tracks)
+    return int(record["shards"][SCORE])
 
 
 def _run(context: Context, stage: str, work: dict[str, dict[int, list[Stem]]]) -> int:

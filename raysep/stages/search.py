@@ -22,6 +22,7 @@ from raysep.corpus.manifest import Stem
 from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
 from raysep.errors import RaysepError
+from raysep.resources import pool_size
 from raysep.rundir import Run
 from raysep.stages import decide, failures, train
 from raysep.stages.context import Context
@@ -118,7 +119,8 @@ def warm_starts(
         name=name,
         storage_path=storage_path,
         available=context.available,
-        most=context.workers,
+        most=pool_size(context.workers).most,
+        share=context.config.resources.search,
         on_progress=advance,
         say=context.progress.say,
     )

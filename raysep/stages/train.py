@@ -206,6 +206,7 @@ def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
             name=f"{stage}-{fingerprint(context.fingerprint, [p.fingerprint for p in plans], *again)}",
             measure=measure,
             events=run.path("tensorboard"),
+            share=context.config.resources.train,
         )
         heard = budget.largest(plans, training.workers, training.memory_gib)
         if heard.warning:
@@ -215,8 +216,14 @@ def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
                 context.progress.say(
                     f"note: the states in {run.path('training')} could not be read: {stage} begins again"
                 )
-            show = lambda name, step, steps: advance(step, steps, name, **how_far(plans, name, step))  # noqa: E731
-            fit.fit(plans, group, context.available, show)
+            progress = context.progress
+            fit.fit(
+                plans,
+                group,
+                context.available,
+                lambda name, step, steps: advance(step, steps, name, **how_far(plans, name, step)),
+                lambda text: progress.say(f"{stage}: {text}"),
+            )
             say_silent(context.progress, plans)
         record.update(plans=[p.name for p in plans], steps=sum(p.recipe.steps for p in plans), workers=training.workers)
         record.update(hours={name: round(value, 2) for name, value in asdict(heard).items()})

@@ -37,3 +37,28 @@ def test_a_board_that_dies_takes_nothing_with_it(ray_runtime):
     with board(lambda *latest: None, every=0.05) as progress:
         ray.kill(progress)
         time.sleep(0.3)
+
+
+def test_a_standstill_is_told_until_workers_say_that_they_run(ray_runtime, monkeypatch):
+    import ray
+
+    from raysep.cluster import elastic
+
+    monkeypatch.setattr(elastic, "PATIENCE", 0.2)
+    told: list[str] = []
+    with board(lambda *latest: None, lambda: "waiting for 2 CPUs", told.append, every=0.05) as progress:
+        time.sleep(0.1)
+        until(lambda: told)
+        ray.get(progress.run.remote(True))
+        time.sleep(0.5)
+        assert told == ["waiting for 2 CPUs"]
+        ray.get(progress.run.remote(False))  # they died: whoever takes their place waits anew
+        until(lambda: len(told) == 2)
+
+
+def until(holds) -> None:
+    for _ in range(200):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("did not come about")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,22 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import raysep
-from raysep.cluster import session
+from raysep.cluster import capacity, session
+from raysep.cluster.fit import READ_CPUS, leaving_room
 from raysep.cluster.session import check_reachable
 from raysep.errors import BadInput, RaysepError
-from raysep.resources import Resources
+from raysep.resources import Resources, ResourceSettings
 
 
 @given(cpus=st.floats(0.5, 512), workers=st.integers(1, 64))
 def test_a_group_leaves_the_reads_that_feed_it_a_share(cpus, workers):
     each = Resources(cpus, 0.0, 1).cpus_each(workers)
     assert 0 < each <= 1
-    # A read takes no more than a worker does (rounding to Ray's thousandths aside): one fits beside the whole group.
-    assert cpus - workers * each >= min(1.0, each) - 5e-4 * (workers + 1)
+    # What a worker reserves is less: a read of each fits beside the whole group.
+    reserved = leaving_room({"CPU": each})["CPU"]
+    assert reserved > 0
+    assert cpus - workers * reserved >= workers * min(READ_CPUS, each / 10) - 1e-4 * workers  # Ray's smallest part
 
 
 @pytest.mark.parametrize(
-    ("cpus", "workers", "each"), [(2, 2, 0.5), (1, 1, 0.5), (1, 2, 0.25), (8, 2, 1.0), (3, 2, 1.0), (4, 8, 0.375)]
+    ("cpus", "workers", "each"), [(2, 2, 1.0), (1, 1, 1.0), (1, 2, 0.5), (8, 2, 1.0), (3, 2, 1.0), (4, 8, 0.5)]
 )
 def test_a_workers_share(cpus, workers, each):
     assert Resources(cpus, 0, 1).cpus_each(workers) == each
@@ -69,6 +74,7 @@ def fake_ray(monkeypatch):
     monkeypatch.setattr(session.ray, "init", init)
     monkeypatch.setattr(session.ray, "shutdown", shutdown)
     monkeypatch.setattr(session.ray, "cluster_resources", lambda: {"CPU": 6.0, "memory": 1.0})
+    monkeypatch.setattr(capacity, "_kinds", tuple)  # no autoscaler
     monkeypatch.setattr(session.ray, "nodes", lambda: [{"Alive": True}, {"Alive": False}, {"Alive": True}])
     calls.append(state)
     return calls
@@ -176,3 +182,39 @@ def test_a_clone_in_the_folder_is_not_what_workers_run(tmp_path):
         check=False,
     )
     assert done.stdout.strip().splitlines()[-1:] == [raysep.__file__], done.stderr
+
+
+# What is asked of the cluster
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"score": {"gpus": 1}}, r"resources\.score: .* a worker of 1 CPU, 1 GPU: its nodes have 3 CPUs; ask for less"),
+        ({"attribute": {"spot": 0.1}}, r"resources\.attribute: .* a worker of 1 CPU, 0\.1 spot"),
+        ({"train": {"cpus": 2}}, r"resources\.train: .* 2 workers of 2 CPUs each"),
+        ({"evaluate": {"memory_gib": 10**6}}, r"resources\.evaluate: .* 1e\+06 GiB of memory"),
+    ],
+)
+def test_what_the_cluster_can_never_give_is_refused_before_a_file_is_read(ray_runtime, raysep, tmp_path, asked, words):
+    (tmp_path / "own.yaml").write_text(json.dumps({"resources": asked, "training": {"workers": 2}}))
+    code, _, err = raysep(
+        "clean", str(tmp_path / "none"), "--reference", str(tmp_path / "none"), "--out", str(tmp_path / "run"),
+        "--config", str(tmp_path / "own.yaml"),
+    )  # fmt: skip
+    assert code == 2
+    assert re.search(words, err)
+    assert len(err.splitlines()) == 1
+
+
+def test_what_it_can_give_is_not_refused(ray_runtime):
+    asked = ResourceSettings(train={"cpus": 1.5}, score={"cpus": 1, "gpus": 0}, search={"memory_gib": 0.1})
+    session.refuse_unfit(None, asked, 2, "3:8")
+    with pytest.raises(BadInput, match="--workers 4: is the least, and the cluster has no room for 4 workers of 1 CPU"):
+        session.refuse_unfit(None, ResourceSettings(), 2, "4:8")
+
+
+@pytest.mark.parametrize("command", ["clean", "score", "evaluate", "fad", "check"])
+def test_a_size_that_no_pool_has_is_refused_at_once(raysep, command):
+    code, _, err = raysep(command, "none", "--workers", "8:2")
+    assert (code, err.splitlines()[-1][:24]) == (2, "raysep: --workers 8:2: g")

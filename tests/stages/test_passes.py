@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raysep.corpus.dealing import split
 from raysep.resources import Resources
 from raysep.rundir import Run
 from raysep.screen import Progress
-from raysep.stages.passes import AudioWorker, Pass, Worker, finished, split
+from raysep.stages.passes import AudioWorker, Pass, Worker, finished
 
 KEYS = st.sets(st.text("abcdef/", min_size=1, max_size=6))
 

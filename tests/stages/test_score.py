@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from raysep import rundir
 from raysep.corpus import manifest
+from raysep.corpus.dealing import MINUTE, split
 from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput, RaysepError, StorageUnreachable
 from raysep.probes import scoring
 from raysep.probes.catalogue import PROBES
+from raysep.rundir import Run
 from raysep.stages import failures, kit, score
 from raysep.stages.inputs import Inputs
-from raysep.stages.passes import split
 from raysep.stages.plant import Planting
 
 NOTHING = Planting([], [], [], {})
@@ -295,6 +296,26 @@ def test_parts_with_and_without_probes_make_one_table(worker, make_stems):
     assert table["track"].to_pylist() == ["B"] * 4 + ["A"] * 4
     assert table["loss"].to_pylist() == [None] * 4 + [1.0] * 4
     assert pa.types.is_float32(table.schema.field("loss").type)
+
+
+# The number of shards
+
+
+def test_the_number_of_shards_follows_the_corpus_and_is_kept_in_the_run(make_context, make_stems):
+    context = make_context(scoring={"shards": 5, "most_segments": 8, "segment_seconds": 1.0})
+    tracks = manifest.tracks_of(make_stems([f"t{k}" for k in range(300)], frames=9 * 8000))
+    assert score.count_shards(context, tracks) == 300 * 4 * 8 / MINUTE == 16
+    assert context.run.read_json("run.json")["shards"] == {"score": 16}
+    few = dict([*tracks.items()][:30])  # whatever has come of the corpus since
+    assert score.count_shards(context, few) == 16
+
+
+def test_a_run_that_was_begun_before_that_goes_on_with_the_shards_it_had(make_context, make_stems):
+    for stage in ("score", "first-look"):
+        context = replace(make_context(scoring={"shards": 5}), run=Run(make_context().run.path(stage)))
+        context.run.finish_shard(stage, 3, "abc", b"", "scores/x", {})
+        tracks = manifest.tracks_of(make_stems([f"t{k}" for k in range(300)], frames=900 * 8000))
+        assert score.count_shards(context, tracks) == 5
 
 
 # Folds that rotate

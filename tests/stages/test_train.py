@@ -229,8 +229,9 @@ def trained(monkeypatch):
     """The plans that would be trained, call by call; no worker is started."""
     calls = []
 
-    def note(plans, group, available, on_progress):
+    def note(plans, group, available, on_progress, on_wait):
         on_progress(plans[0].name, 1, 2)
+        on_wait("waiting for 2 CPUs (4 in all, 3 held by others)")
         calls.append((plans, group))
 
     monkeypatch.setattr(fit, "fit", note)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysep.cluster.fit import Group
+from raysep.cluster.fit import READ_CPUS, ROOM, Group
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.resources import Resources
@@ -134,9 +134,33 @@ def test_the_digest_is_that_of_the_manifest_of_what_is_trained_on():
 @pytest.mark.parametrize(("cpus", "nodes"), [(1, 1), (2, 1), (3, 1), (8, 1), (64, 8)])
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_a_fixed_group_leaves_room_for_its_reads(cpus, nodes, workers):
-    each, read = group_of(workers=workers).resources(Resources(cpus, 0.0, nodes))
-    assert workers * each["CPU"] + read <= cpus + 1e-9
+    each, reads = group_of(workers=workers).resources(Resources(cpus, 0.0, nodes))
+    assert workers * (each["CPU"] + reads * READ_CPUS) <= cpus + 1e-9
     assert "GPU" not in each
+    assert each["CPU"] % 1 > 1 - 2 * ROOM or each["CPU"] < 1  # what takes whole CPUs cannot take those of the reads
+
+
+@pytest.mark.parametrize(("cpus", "workers", "reads"), [(1, 2, 1), (4, 2, 1), (8, 2, 3), (128, 2, 8)])
+def test_a_part_is_read_by_as_many_as_there_are_spare_cpus(cpus, workers, reads):
+    assert group_of(workers=workers).resources(Resources(cpus, 0.0, 1))[1] == reads
+
+
+def test_two_trainings_fit_side_by_side_with_the_reads_of_both():
+    each, reads = group_of(workers=2).resources(Resources(4, 0.0, 1))
+    assert 2 * 2 * each["CPU"] <= 4 - 2 * 2 * reads * READ_CPUS
+
+
+def test_what_the_settings_reserve_is_what_a_process_gets():
+    group = replace(group_of(workers=2), share={"cpus": 4, "gpus": 0.5, "memory_gib": 2, "spot": 1})
+    each, reads = group.resources(Resources(16, 2.0, 1))
+    assert each == {"CPU": 4 - ROOM, "GPU": 0.5, "memory": 2 * 2**30, "spot": 1}
+    assert reads == 3
+    assert not group.has_own_gpus(Resources(16, 2.0, 1))
+
+
+def test_a_group_is_sized_by_what_may_still_join():
+    each, _ = group_of(workers=2).resources(Resources(0.0, 0.0, 1, most_cpus=32, most_gpus=4))
+    assert each == {"CPU": 1 - ROOM, "GPU": 1.0}
 
 
 @pytest.mark.parametrize("least", [1, 2])
@@ -146,7 +170,7 @@ def test_as_many_elastic_workers_as_fit_on_a_node_leave_room_for_a_read(node, le
     each, _ = group_of(workers=9, least_workers=least).resources(Resources(float(node), 0.0, 1))
     fitting = min(9, int(node // each["CPU"]))
     assert fitting >= least
-    assert node - fitting * each["CPU"] >= 0.1 - 1e-9
+    assert node - fitting * each["CPU"] >= fitting * READ_CPUS
 
 
 def test_gpus_are_shared_only_when_there_are_fewer_than_workers():

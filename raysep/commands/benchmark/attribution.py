@@ -41,6 +41,7 @@ from raysep.commands.benchmark.attribution_workers import (
     folder_of,
 )
 from raysep.corpus import benchmark, manifest, outputs, storage, truth
+from raysep.corpus.dealing import split
 from raysep.corpus.hashing import fingerprint, generator
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
@@ -51,7 +52,7 @@ from raysep.screen import Progress
 from raysep.stages import attribute
 from raysep.stages.context import Context
 from raysep.stages.inputs import Inputs
-from raysep.stages.passes import Pass, split
+from raysep.stages.passes import Pass
 from raysep.stages.plant import Planting
 
 SCORE_SHARDS = 4  # of each base's trained and of its random weights
@@ -72,7 +73,7 @@ class QualityRequest:
     eps_root: float = 0.0  # of every training; above 0 the metagradient is judged too
     seed: int = 1
     draws: int = 1000  # of every interval
-    workers: int | None = None
+    workers: int | str | None = None
     address: str | None = None
     quiet: bool = False
     overrides: dict[str, Any] = field(default_factory=dict)  # of the settings, over all of these

@@ -11,6 +11,7 @@ from raysep.commands.app import (
     ConfigFile,
     Layout,
     Overwrite,
+    Processes,
     Quiet,
     Seed,
     Settings,
@@ -38,7 +39,7 @@ def benchmark_corpus(
         int | None, typer.Option(min=1, help="Reference songs (default: the size's with ten-kinds, 10 else).")
     ] = None,
     seed: Seed = 1,
-    workers: Workers = None,
+    workers: Processes = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:

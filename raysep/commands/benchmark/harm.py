@@ -52,7 +52,7 @@ class HarmRequest:
     steps: int = 2000  # of every training
     seeds: int = 2
     seed: int = 1
-    workers: int | None = None
+    workers: int | str | None = None
     address: str | None = None
     quiet: bool = False
     overrides: dict[str, Any] = field(default_factory=dict)  # of the settings, over the preset ``tiny``

@@ -28,6 +28,7 @@ from raysep.corpus import benchmark, conditions, outputs, storage
 from raysep.corpus.benchmark import Corpora
 from raysep.corpus.hashing import fingerprint
 from raysep.errors import BadInput, FinishedWithFailures
+from raysep.resources import pool_size
 from raysep.rundir import Run
 from raysep.screen import Progress
 
@@ -43,7 +44,7 @@ class RunRequest:
     seed: int = 1
     arms: tuple[str, ...] = ARMS
     preset: str | None = None  # None: the source's
-    workers: int | None = None
+    workers: int | str | None = None
     address: str | None = None
     quiet: bool = False
     overrides: dict[str, Any] = field(default_factory=dict)  # of the settings, over the preset
@@ -156,7 +157,7 @@ def _corpora(request: RunRequest, number: int, progress: Progress) -> Corpora:
                 place,
                 source.size,
                 request.seed + number,
-                request.workers,
+                pool_size(request.workers).most,
                 advance,
                 condition=source.condition,
                 songs=source.songs,

@@ -48,7 +48,7 @@ class CheckRequest:
     sound: bool = True  # rank stems by their embedding
     csv: str | None = None
     json: str | None = None  # a file, or ``tables.STANDARD_OUTPUT`` instead of words
-    workers: int | None = None
+    workers: int | str | None = None
     address: str | None = None
     quiet: bool = False
 

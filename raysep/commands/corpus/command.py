@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from raysep.commands.app import Labels, Layout, Limit, Overwrite, Quiet, Seed, Workers, app, command
+from raysep.commands.app import Labels, Layout, Limit, Overwrite, Processes, Quiet, Seed, app, command
 
 
 @command(app, "scan", "raysep scan CORPUS --out manifest.parquet")
@@ -55,7 +55,7 @@ def synth(
     variety: Annotated[
         str, typer.Option(help="Of the sounds: plain (the font's own) or wide (every part another; the benchmarks').")
     ] = "plain",
-    workers: Workers = None,
+    workers: Processes = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -110,7 +110,7 @@ def contaminate(
         ),
     ] = None,
     truth: Annotated[str | None, typer.Option(help="Truth table (default: OUT-truth.parquet).")] = None,
-    workers: Workers = None,
+    workers: Processes = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:

@@ -60,7 +60,7 @@ class EvaluationRequest:
     separation: dict[str, Any] = field(default_factory=dict)  # options of ``inference.separate``
     draws: int = 2000
     threads: int = 1
-    workers: int | None = None
+    workers: int | str | None = None
     address: str | None = None
     quiet: bool = False  # no progress
     json: bool = False  # print evaluation.json instead

@@ -55,7 +55,7 @@ class FadRequest:
     labels: tuple[str, ...] | None = None  # None: those of the layout, or of the manifest
     seed: int = 0
     threads: int = 1
-    workers: int | None = None
+    workers: int | str | None = None
     address: str | None = None
     quiet: bool = False
     layout: str | None = None  # of ``corpus.layouts``, for both; None: whichever matches

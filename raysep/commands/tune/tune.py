@@ -41,7 +41,7 @@ class TuneRequest:
     trials: int = 16
     full: int = 3
     probes: tuple[str, ...] = ()  # none: chosen by the planted faults
-    workers: int | None = None
+    workers: int | str | None = None
     address: str | None = None
     quiet: bool = False
 
