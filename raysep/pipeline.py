@@ -289,11 +289,9 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
 
 def _try_out(request: Request) -> None:
     """Refuse an output folder that cannot be written, holds something else, or is one of the inputs; before any work."""
-    outputs.try_folder(request.out)
-    run = Run(request.out)
-    inputs = {"corpus": request.corpus, "reference": request.reference, "test": request.test}
-    for name, uri in (*inputs.items(), ("validation", request.validation)):
-        if uri and storage.absolute(uri) == run.root:
+    run = Run(outputs.try_folder(request.out))
+    for name in ("corpus", "reference", "test", "validation"):
+        if (uri := getattr(request, name)) and storage.absolute(uri) == run.root:
             raise BadInput(f"--out {request.out}: is the {name} itself; choose another folder")
     run.refuse_taken()
     lease.refuse_held(run)

@@ -31,7 +31,8 @@ def heights(svg: str, kind: str) -> float:
 def decided(make_context, write_rows) -> raysep.Cleaning:
     run = make_context().run
     write_rows(run, "decision.parquet", rows("bass", [0.1, 0.1, 0.1], [4.0]) + rows("a <b>", [0.0], []))
-    summary = {"estimated_share": 0.2, "estimated_share_interval": [0.1, 0.4], "counts": {"removed": 1, "stems": 5}}
+    share = {"estimate": 0.2, "low": 0.1, "high": 0.4}
+    summary = {"estimated_share": 0.2, "share": share, "counts": {"removed": 1, "stems": 5}}
     run.write_json(summary, "summary.json")
     run.write_json({"fingerprint": "abc", "started": "now", "stages": {}}, "run.json")
     return raysep.read(run.root)
@@ -40,7 +41,8 @@ def decided(make_context, write_rows) -> raysep.Cleaning:
 def test_a_result_says_where_it_is_what_it_found_and_what_it_holds(decided):
     shown = decided._repr_html_()
     assert f"Cleaning: {decided.folder}" in shown
-    assert "share of wrong stems: 20% (10% … 40%), estimated without retraining; 1 of 5 stems removed" in shown
+    assert "About 20 % of the stems look wrong (95 % interval 10 % to 40 %)." in shown
+    assert "1 of 5 stems removed." in shown
     names = re.findall(r"<code>\.(\w+)</code>", shown)
     assert names[:2] == ["decision", "cleaned"]
     assert {"stems", "segments", "failed", "report"} <= set(names)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from raysep.decision.aggregate import text_column
 from raysep.decision.roles import CORPUS, PLANTED
-from raysep.decision.verdicts import comparable
+from raysep.decision.suspicion import comparable
 from raysep.outcome import Outcome
 
 FEWEST = 3  # planted stems of a kind from which it is told, and guesses of it by which it is judged
