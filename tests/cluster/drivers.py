@@ -22,9 +22,11 @@ from raysep.cluster.shards import run_shards
 {make}
 options = json.loads(sys.argv[2])
 elastic.PATIENCE = options.pop("patience", elastic.PATIENCE)
-done, events, count = {{}}, [], options.pop("count")
+done, events, count, told = {{}}, [], options.pop("count"), options.pop("told", None)
 def on_event(kind, **facts):
     events.append([kind, facts])
+    if kind == "waiting" and told:
+        open(told, "w").close()
 with session.session(sys.argv[1]) as available:
     failed = run_shards(make, dict.fromkeys(range(count)), available, on_done=done.__setitem__, on_event=on_event, **options)
 print(json.dumps({{"failed": failed, "done": done, "events": events}}))

@@ -70,12 +70,21 @@ def test_two_trainings_at_once_end_on_as_many_cpus_as_both_reserve(cluster, tmp_
     cluster.remove("other")
 
 
-def test_what_is_waited_for_is_said_and_waiting_ends(cluster):
+def test_what_is_waited_for_is_said_and_waiting_ends(cluster, tmp_path):
     """Another run has all CPUs; a second stands still, says why, and goes on when the first has ended."""
-    make = "def make():\n    import time\n    return lambda shard, payload: time.sleep({}) or {{}}\n"
-    first = drivers.start_pool(cluster.address, make.format(6), count=2)
+    told = str(tmp_path / "told")
+    make = f"""
+def make():
+    import os, time
+    def run(shard, payload):
+        while not os.path.exists({told!r}):
+            time.sleep(0.05)
+        return {{}}
+    return run
+"""
+    first = drivers.start_pool(cluster.address, make, count=2)
     drivers.until(lambda: held(cluster.address) == 2)
-    found = drivers.result_of(drivers.start_pool(cluster.address, make.format(0), count=1, patience=1.0))
+    found = drivers.result_of(drivers.start_pool(cluster.address, make, count=1, patience=1.0, told=told))
     assert [facts["text"] for kind, facts in found["events"] if kind == "waiting"] == [
         "waiting for 1 CPU (2 in all, 2 held by others)"
     ]
