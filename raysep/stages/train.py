@@ -212,18 +212,11 @@ def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
         if heard.warning:
             context.progress.say(f"note: {heard.warning}")
         if not all(p.is_trained() for p in plans):
+            say = context.progress.say
             if states.forget_unreadable(group):
-                context.progress.say(
-                    f"note: the states in {run.path('training')} could not be read: {stage} begins again"
-                )
-            progress = context.progress
-            fit.fit(
-                plans,
-                group,
-                context.available,
-                lambda name, step, steps: advance(step, steps, name, **how_far(plans, name, step)),
-                lambda text: progress.say(f"{stage}: {text}"),
-            )
+                say(f"note: the states in {run.path('training')} could not be read: {stage} begins again")
+            show = lambda name, step, steps: advance(step, steps, name, **how_far(plans, name, step))  # noqa: E731
+            fit.fit(plans, group, context.available, show, lambda text: say(f"{stage}: {text}"))
             say_silent(context.progress, plans)
         record.update(plans=[p.name for p in plans], steps=sum(p.recipe.steps for p in plans), workers=training.workers)
         record.update(hours={name: round(value, 2) for name, value in asdict(heard).items()})

@@ -29,6 +29,7 @@ from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
 from raysep.decision.descent import FromScores, Parameters, PerStem, Round, Trial, best, descend
 from raysep.errors import BadInput, RaysepError
+from raysep.resources import pool_size
 from raysep.rundir import Run, existing
 from raysep.screen import Progress
 from raysep.stages import train
@@ -52,7 +53,7 @@ class DescendRequest:
     by: str = STEMS
     memory_gib: float = 4.0
     overrides: dict[str, Any] = field(default_factory=dict)
-    workers: int | None = None
+    workers: int | str | None = None  # as ``--workers`` has them
     address: str | None = None
     quiet: bool = False
 
@@ -192,7 +193,9 @@ def say(context: Context, needs: training.Needs, told: str, request: DescendRequ
     if needs.left_out:
         context.progress.say(f"note: not in the derivative: {', '.join(needs.left_out)}")
     trainings = request.seeds * (request.rounds * (needs.trainings + 1) + 1) + 2
-    at_once = max(1, min(2 * request.seeds, request.workers or 2 * request.seeds, int(context.available.cpus)))
+    at_once = max(
+        1, min(2 * request.seeds, pool_size(request.workers).most or 2 * request.seeds, int(context.available.cpus))
+    )
     context.progress.say(
         f"{request.rounds} rounds, about {trainings:g} trainings of {context.config.training.steps} steps in all; "
         f"{needs.words(at_once)}; less than {1 + request.rounds} MiB on disk"

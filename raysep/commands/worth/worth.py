@@ -20,6 +20,7 @@ from raysep.commands.worth.worker import ToTrace, Tracer
 from raysep.config import to_dict
 from raysep.corpus.hashing import fingerprint
 from raysep.errors import BadInput, RaysepError
+from raysep.resources import pool_size
 from raysep.rundir import Run, existing
 from raysep.screen import Progress
 from raysep.stages import plant, train
@@ -42,7 +43,7 @@ class WorthRequest:
     evidence: bool = False  # train on calibration and planted stems, too: a probe, and no price
     memory_gib: float = 4.0  # of states, for each training at once
     overrides: dict[str, Any] = field(default_factory=dict)  # of the run's settings
-    workers: int | None = None
+    workers: int | str | None = None  # as ``--workers`` has them
     address: str | None = None
     quiet: bool = False
 
@@ -111,7 +112,7 @@ def say(context: Context, needs: training.Needs, told: str, request: WorthReques
         context.progress.say(f"note: not in the derivative: {', '.join(needs.left_out)}")
     queries = len(context.config.labels) if request.by_label else references
     each = needs.trainings + training.EACH_QUERY * (queries - 1)
-    at_once = max(1, min(request.seeds, request.workers or request.seeds, int(context.available.cpus)))
+    at_once = max(1, min(request.seeds, pool_size(request.workers).most or request.seeds, int(context.available.cpus)))
     context.progress.say(
         f"{request.seeds} seeds, each about {each:g} trainings of {context.config.training.steps} steps (and two more for the "
         f"first, which says whether to trust it); {needs.words(at_once)}; less than {1 + request.seeds} MiB on disk"
