@@ -58,7 +58,7 @@ BAD = [
     ((*CLEAN, "--until", "score"), 2, "--until score: the only place"),
     ((*CLEAN, "--after", "NOPE"), 2, "NOPE: no run here"),
     ((*CLEAN, "--limit", "0"), 2, "'--limit'"),
-    ((*CLEAN, "--workers", "none"), 2, "'--workers'"),
+    ((*CLEAN, "--workers", "none"), 2, "--workers none"),
     (("score", "NOPE", *CLEAN[2:]), 2, "NOPE: no such folder"),
     (("prove", "NOPE"), 2, "NOPE: no run here"),
     (("prove", "BEGUN"), 2, "has no decision.parquet yet"),

@@ -235,6 +235,8 @@ def decide(
     fdr: float | None = None,
     ratio: float | None = None,
     probe: str | None = None,
+    handling: str | None = None,
+    with_worth: bool = False,
     overwrite: bool = False,
 ) -> pa.Table:
     """A decision by the stored scores of a run, a row per stem: no audio is touched, and neither Ray nor torch loaded.
@@ -247,13 +249,14 @@ def decide(
     from raysep.rundir import existing
     from raysep.stages.decide import decide_again
 
-    given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe}
+    given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe, "handling": handling}
     return decide_again(
         existing(at(run), "stems.parquet", "manifest.parquet"),
         {name: value for name, value in given.items() if value is not None},
         at(out),
         verdicts=at(verdicts),
         refit=refit,
+        worth=with_worth,
         to_manifest=at(manifest),
         overwrite=overwrite,
     ).table
