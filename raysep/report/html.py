@@ -20,6 +20,10 @@ from raysep.report.verdict import HELPED, HURT, UNCLEAR, UNMEASURED
 __all__ = ["ReportData", "render"]
 
 POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; style-src {style}; script-src {script}; img-src data:; media-src {media}"
+NOTHING_MEASURED = {  # whether there is a test set → why there is no effect
+    False: "No test set was given.",
+    True: "Nothing was retrained and tested yet: the same <code>raysep clean</code> goes on to it.",
+}
 SECTIONS = (
     ("effect", "Effect", sections.results),
     ("share", "How much", sections.amount),
@@ -89,8 +93,9 @@ def _effect(data: ReportData, present: set[str]) -> str:
     gain = said.gain
     link = "All arms" if "effect" in present else ""
     if said.effect == UNMEASURED:
-        known_arms = "The results do not hold both arms to compare." if data.results else "No test set was given."
-        return _answer("Did cleaning help?", "Not measured", f"<p>{known_arms}</p>", "effect", link, "quiet")
+        why = NOTHING_MEASURED[bool(data.run.get("test"))]
+        why = "The results do not hold both arms to compare." if data.results else why
+        return _answer("Did cleaning help?", "Not measured", f"<p>{why}</p>", "effect", link, "quiet")
     words = {HELPED: "Yes", HURT: "No, it hurt", UNCLEAR: "Not clear"}[said.effect]
     body = ""
     if known(gain.low) and known(gain.high):

@@ -272,3 +272,10 @@ def test_no_hole_in_the_data_breaks_the_page(data):
         failures=data.draw(rows("stem_id", "error", "message")),
     )
     Page(render(report))
+    assert "No test set was given." in page.text
+
+
+def test_a_run_that_is_to_be_proven_yet_does_not_say_that_it_had_no_test_set():
+    page = Page(render(ReportData(title="Decided", run={"test": "songs/test"})))
+    assert "Nothing was retrained and tested yet" in page.text
+    assert "No test set" not in page.text
