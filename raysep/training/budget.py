@@ -56,4 +56,6 @@ def largest(plans: Sequence[Plan], parts: int, memory_gib: float) -> Budget:
 
 
 def hours(count: float) -> str:
+    if count < 1:
+        return f"{60 * count:.1f} min"
     return f"{count:,.0f} h" if count >= 10 else f"{count:.1f} h"

@@ -66,8 +66,10 @@ class Nodes:
         self._tell(name, arguments)
 
     def remove(self, name: str) -> None:
-        """At once, as an instance goes that is taken away."""
+        """At once, as an instance goes that is taken away; returns when the cluster has noticed."""
+        before = nodes_up(self.address)
         self._tell(name, None)
+        until(lambda: nodes_up(self.address) < before)
 
     def end(self) -> None:
         self.helper.communicate(timeout=60)
@@ -79,6 +81,13 @@ class Nodes:
 
     def _answer(self) -> str:
         return self.helper.stdout.readline().strip()
+
+
+def nodes_up(address: str) -> int:
+    from ray.autoscaler.v2.sdk import get_cluster_status
+
+    status = get_cluster_status(address)
+    return len(status.active_nodes) + len(status.idle_nodes)
 
 
 def start(script: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:

@@ -20,6 +20,14 @@ def cluster():
     made.end()
 
 
+@pytest.fixture
+def other_node(cluster):
+    """Two CPUs more while a test runs."""
+    cluster.add("other", num_cpus=2)
+    yield
+    cluster.remove("other")
+
+
 def test_a_node_that_joins_is_used_and_one_that_leaves_costs_its_shard(cluster, tmp_path):
     trace, free = tmp_path / "trace", tmp_path / "free"
     trace.mkdir()
@@ -51,9 +59,8 @@ def make():
     assert [facts["workers"] for kind, facts in found["events"] if kind == "resized"][:3] == [1, 2, 3]
 
 
-def test_two_trainings_at_once_end_on_as_many_cpus_as_both_reserve(cluster, tmp_path, write_tracks):
+def test_two_trainings_at_once_end_on_as_many_cpus_as_both_reserve(cluster, other_node, tmp_path, write_tracks):
     """Each leaves its reads their place, whatever else takes the cluster."""
-    cluster.add("other", num_cpus=2)
     corpus = write_tracks(tmp_path / "corpus", ["one", "two", "three", "four"])
     trained = []
     for number in (1, 2):
@@ -67,7 +74,6 @@ def test_two_trainings_at_once_end_on_as_many_cpus_as_both_reserve(cluster, tmp_
     for number in (1, 2):
         record = json.loads((tmp_path / f"run{number}" / "run.json").read_text())
         assert record["cluster"]["cpus"] == 4
-    cluster.remove("other")
 
 
 def test_what_is_waited_for_is_said_and_waiting_ends(cluster, tmp_path):

@@ -46,7 +46,8 @@ def stopped_in(
         time.sleep(0.2)
     _, error = process.communicate(timeout=120)
     took = time.monotonic() - begin
-    return process.returncode, [line for line in error.splitlines() if "…" not in line and "corpus " not in line], took
+    said = [line for line in error.splitlines() if "…" not in line and not line.startswith(("corpus ", "note: "))]
+    return process.returncode, said, took
 
 
 def test_in_each_of_these_stages_and_then_it_goes_on(finished, request_for, tmp_path):
