@@ -3,7 +3,7 @@
 # make docs: write the pages that are made from the code.   make site: those, and the site in build/site.
 # make coverage: the quick tests, and which lines they do not reach.
 # TORCH=torch==2.11.0 installs another torch; a torch already inside .venv is left alone.
-# WORKERS=4 runs make test in as many processes. The slow ones run alone: each of them fills the cores.
+# WORKERS=4 runs the tests in as many processes, but those of the slow ones that ask how soon something happens.
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 VENV := .venv
@@ -34,7 +34,8 @@ test: install
 	$(PYTEST) -m 'not ($(SLOW))'
 
 test-slow: install
-	$(BIN)/python -m pytest -m '$(SLOW)' --durations=10
+	$(PYTEST) -m '($(SLOW)) and not alone' --durations=40
+	$(BIN)/python -m pytest -m alone --durations=10
 
 test-all: lint test test-slow
 

@@ -41,14 +41,15 @@ profiles.load_profile("raysep")
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers (``-n``) a file is one worker's, and so are all tests of the session's Ray runtime.
+    """With several workers (``-n``) a file is one worker's, and so are all tests of the finished run, and of a Ray runtime.
 
-    What is made once for a module or the session is then made once, and one Ray's waiting is another's work.
+    What is made once for a module or the session is then made once, and one Ray's waiting is another's work. Tests of the
+    finished run have a runtime of their own: both kinds together would be all that one worker does while others idle.
     """
     for item in items:
         if not item.get_closest_marker("xdist_group"):
-            group = "ray" if "ray_runtime" in item.fixturenames else item.nodeid.partition("::")[0]
-            item.add_marker(pytest.mark.xdist_group(group))
+            shared = next((name for name in ("finished", "ray_runtime") if name in item.fixturenames), None)
+            item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.partition("::")[0]))
 
 
 # Arguments of networks that step in milliseconds, for every registered name; to be laid over with stems and a rate.

@@ -16,7 +16,7 @@ import pytest
 from raysep.rundir import Run
 from tests.end_to_end.processes import RAY, free_port
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("ray")]
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("finished")]
 ROOT = Path(__file__).resolve().parents[2]
 
 
