@@ -195,57 +195,88 @@ def test_an_unfinished_run_has_no_report(raysep, tmp_path):
 # Jobs
 
 
-def test_a_submitted_job_gets_its_own_options(raysep, monkeypatch):
+@pytest.fixture
+def cluster(monkeypatch):
+    """A cluster that takes every job; gives (what it was sent, how the jobs are that it knows)."""
     from raysep.cluster import jobs
 
-    sent = []
-    monkeypatch.setattr(jobs, "submit", lambda *arguments: sent.append(arguments) or "raysep-1")
-    code, output, _ = raysep(
-        "submit", "--address", "http://head:8265", "--no-wait", "clean", "C", "--reference", "R", "--address", "auto"
+    sent, known = [], {}
+    monkeypatch.setattr(jobs, "client", lambda address: address)
+    monkeypatch.setattr(jobs, "status_of", lambda cluster, identity: known.get(identity))
+    monkeypatch.setattr(jobs, "submit", lambda cluster, *job: sent.append(job))
+    return sent, known
+
+
+def test_a_submitted_job_gets_its_own_options(raysep, cluster):
+    words = ["clean", "C", "--reference", "R", "--address", "auto"]
+    code, output, error = raysep(
+        "submit", "--address", "http://head:8265", "--submission-id", "night-1", "--no-wait", *words
     )
     assert code == 0
-    assert sent == [("http://head:8265", ["raysep", "clean", "C", "--reference", "R", "--address", "auto"], None)]
-    assert output == "submitted raysep-1 to http://head:8265\n"
+    ((address, sent, identity, upload),) = cluster[0]
+    assert (address, sent, identity) == ("http://head:8265", ["raysep", *words], "night-1")
+    assert output == "submitted night-1 to http://head:8265\n"
+    assert error == f"{upload.told()}\n"
 
 
-def test_submitting_without_a_checkout_says_which_code_will_run(raysep, monkeypatch):
-    from raysep.cluster import jobs
-
-    monkeypatch.setattr(jobs, "submit", lambda *arguments: "raysep-1")
-    monkeypatch.setattr(jobs, "checkout", lambda: None)
-    code, output, _ = raysep("submit", "--no-wait", "clean", "C", "--reference", "R", "--out", "O")
+def test_submitting_without_code_says_which_will_run(raysep, cluster):
+    code, _, error = raysep("submit", "--no-follow", "--no-upload", "clean", "C", "--reference", "R", "--out", "O")
     assert code == 0
-    assert output.splitlines()[1:] == [
-        f"it runs the raysep that is installed on the cluster; here it is {__version__}, and no checkout to upload"
-    ]
+    assert cluster[0][0][-1] is None
+    assert error == f"uploads nothing: it runs the raysep that is installed there; here it is {__version__}\n"
 
 
-def test_every_job_can_be_submitted(raysep, monkeypatch):
-    from raysep.cluster import jobs
+def test_every_job_can_be_submitted(raysep, cluster):
+    from raysep.commands.submit.command import JOBS
 
-    sent = []
-    monkeypatch.setattr(jobs, "submit", lambda address, arguments, identity: sent.append(arguments[:2]) or "raysep-1")
     modules = {file.stem for file in (Path(__file__).parents[1] / "jobs").glob("*.py")} - {"__init__", "entry"}
+    assert modules == set(JOBS)
     for job in sorted(modules):
         assert raysep("submit", "--no-wait", job, "C")[0] == 0
-    assert sent == [["raysep", job] for job in sorted(modules)]
+    assert [words[:2] for _, words, *_ in cluster[0]] == [["raysep", job] for job in sorted(modules)]
 
 
-def test_a_job_that_failed_fails_the_command(raysep, monkeypatch):
+def test_a_command_that_was_submitted_is_followed_and_not_submitted_again(raysep, cluster, monkeypatch):
     from types import SimpleNamespace
 
-    from raysep.cluster import jobs
+    from ray.job_submission import JobStatus
 
-    def follow(address, identity, write):
+    from raysep.cluster import following, jobs
+
+    words = ["clean", "C", "--reference", "R", "--out", "s3://b/run"]
+    identity = jobs.identity_of(["raysep", *words])
+    cluster[1][identity] = JobStatus.RUNNING
+    done = SimpleNamespace(status=JobStatus.SUCCEEDED, message="")
+    monkeypatch.setattr(following, "follow", lambda cluster, identity, write, say: done)
+    code, output, _ = raysep("submit", *words)
+    assert code == 0
+    assert output.splitlines() == [
+        f"already submitted to http://127.0.0.1:8265 as {identity}, running",
+        f"{identity}: SUCCEEDED",
+        "results: s3://b/run",
+    ]
+    cluster[1][identity] = JobStatus.SUCCEEDED
+    code, output, _ = raysep("submit", *words)
+    assert output.splitlines()[1:] == ["results: s3://b/run"]
+    assert cluster[0] == []
+
+
+def test_a_job_that_failed_fails_the_command(raysep, cluster, monkeypatch):
+    from types import SimpleNamespace
+
+    from ray.job_submission import JobStatus
+
+    from raysep.cluster import following
+
+    def follow(cluster, identity, write, say):
         write("training …\n")
-        return SimpleNamespace(status=SimpleNamespace(value="FAILED"), message="out of disk")
+        return SimpleNamespace(status=JobStatus.FAILED, message="out of disk")
 
-    monkeypatch.setattr(jobs, "submit", lambda *arguments: "raysep-1")
-    monkeypatch.setattr(jobs, "follow", follow)
-    code, output, error = raysep("submit", "train", "C", "--out", "O")
+    monkeypatch.setattr(following, "follow", follow)
+    code, output, error = raysep("submit", "--submission-id", "night-1", "train", "C", "--out", "O")
     assert code == 1
     assert "training …" in output
-    assert "raysep-1: ended as FAILED (out of disk)" in error
+    assert "night-1: ended as FAILED (out of disk)" in error
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,21 @@
-"""Send a command line to a running cluster through Ray Jobs, and follow it to its end."""
+"""Send a command line to a running cluster through Ray Jobs, once."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ray.exceptions import AuthenticationError
-from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
+from ray.job_submission import JobStatus, JobSubmissionClient
 
 from raysep.cluster import session
-from raysep.cluster.upload import upload_of
+from raysep.cluster.upload import Upload, upload_of, upload_of_package
+from raysep.corpus.hashing import fingerprint
 from raysep.errors import BadInput, RaysepError
 
 # What workers need to reach the storage; the values travel in the job's environment, never in a file.
@@ -28,6 +31,8 @@ PASSED_ON = (
     "RAYSEP_STORAGE_PATIENCE",
 )
 STARTING_SECONDS = 60.0  # how long a head may take to accept its first job
+OF_A_RUN = ("decide", "prove", "tune", "worth", "descend")  # commands that write into the run that they are given
+ENDED_BADLY = (JobStatus.FAILED, JobStatus.STOPPED)
 
 
 def checkout() -> Path | None:
@@ -51,40 +56,93 @@ def client(address: str) -> JobSubmissionClient:
         ) from None
 
 
-def submit(address: str, arguments: list[str], submission_id: str | None = None, pass_credentials: bool = True) -> str:
-    """Submit ``python -m …`` in an uploaded copy of this checkout; returns the submission's id.
-
-    A raysep that was installed as a package uploads nothing: the job runs the one that is installed on the cluster.
-    An id is unique for the cluster's life, so giving one guards against submitting twice.
-    """
+def upload() -> Upload:
+    """What a job takes along: this checkout, or the package alone when raysep was installed as one."""
     root = checkout()
-    code = {"working_dir": str(root), "excludes": upload_of(root).excludes} if root else {}
+    return upload_of(root) if root else upload_of_package(Path(__file__).resolve().parents[1])
+
+
+def identity_of(arguments: Sequence[str]) -> str:
+    """The name that a command goes by on every cluster: of its words, and of what the files hold that they name here.
+
+    ``raysep-clean-0123456789ab``. A file that is not here is named by its path alone.
+    """
+    files = {
+        word: Path(word).read_bytes().hex()
+        for word in arguments
+        if word.endswith((".yaml", ".yml", ".csv")) and Path(word).is_file()
+    }
+    return f"{arguments[0]}-{arguments[1]}-{fingerprint(list(arguments), files)}"
+
+
+def results_of(job: str, arguments: Sequence[str]) -> str | None:
+    """Where a job leaves what it makes: what its ``--out`` or ``--to`` says, or the run that is its first argument."""
+    for word, following in itertools.zip_longest(arguments, arguments[1:]):
+        for option in ("--out", "--to"):
+            if word == option:
+                return following
+            if word.startswith(f"{option}="):
+                return word.partition("=")[2]
+    return arguments[0] if job in OF_A_RUN and arguments and not arguments[0].startswith("-") else None
+
+
+def find_or_name(jobs: Any, identity: str, exactly: bool = False) -> tuple[str, JobStatus | None]:
+    """(id, how the job of that id is) of the job that does this already, or the first free id and ``None``.
+
+    What failed or was stopped is done again, as ``identity-2``; with ``exactly`` that is refused, by ``RaysepError``.
+    """
+    for number in itertools.count(1):
+        name = identity if number == 1 else f"{identity}-{number}"
+        status = status_of(jobs, name)
+        if status not in ENDED_BADLY:
+            return name, status
+        if exactly:
+            raise RaysepError(
+                f"--submission-id {name}: a job of that name has {status.value.lower()}, and a cluster takes a name once; "
+                "give another, or leave the option out"
+            )
+    raise AssertionError("there is always a further number")
+
+
+def status_of(jobs: Any, identity: str) -> JobStatus | None:
+    """How a job is, or ``None`` when the cluster knows none of that id."""
+    try:
+        return jobs.get_job_status(identity)
+    except RuntimeError as error:
+        if "status code 404" in str(error):
+            return None
+        raise
+
+
+def submit(
+    jobs: Any,
+    address: str,
+    arguments: list[str],
+    identity: str,
+    code: Upload | None,
+    pass_credentials: bool = True,
+) -> None:
+    """Submit ``python -m …`` with the code that goes along; without any the job runs the raysep that is installed there."""
     passed = {name: os.environ[name] for name in PASSED_ON if pass_credentials and name in os.environ}
-    jobs, begin = client(address), time.monotonic()
+    begin = time.monotonic()
     while True:
         try:
-            return jobs.submit_job(
+            jobs.submit_job(
                 entrypoint=shlex.join(["python", "-m", *arguments]),
-                submission_id=submission_id,
-                runtime_env={**code, "env_vars": session.ALLOCATOR | passed},
+                submission_id=identity,
+                runtime_env={**(code.environment() if code else {}), "env_vars": session.ALLOCATOR | passed},
                 metadata={"project": "raysep"},
             )
+            return
         except RuntimeError as error:
             # The dashboard of a head that has just started answers before the agent that starts jobs does.
             if "No available agent" in str(error) and time.monotonic() - begin < STARTING_SECONDS:
                 time.sleep(1)
                 continue
-            raise RaysepError(f"{address}: the job was refused ({str(error).strip().splitlines()[-1]})") from error
+            raise RaysepError(f"{address}: the job was refused ({_words_of(error)})") from error
 
 
-def follow(address: str, submission_id: str, write: Callable[[str], None], every: float = 1.0) -> JobDetails:
-    """Print a job's log as it grows; returns its details when it has ended."""
-    jobs, shown = client(address), 0
-    while True:
-        ended = jobs.get_job_status(submission_id) in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
-        text = jobs.get_job_logs(submission_id)
-        write(text[shown:])
-        shown = len(text)
-        if ended:
-            return jobs.get_job_info(submission_id)
-        time.sleep(every)
+def _words_of(error: Exception) -> str:
+    """The last line of an answer that says something: Ray ends some with a full stop on a line of its own."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in reversed(lines) if any(map(str.isalnum, line))), type(error).__name__)

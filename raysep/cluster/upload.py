@@ -12,11 +12,14 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from raysep.corpus.layouts.headers import EXTENSIONS
+from raysep.errors import BadInput
 
 PACKAGE = "raysep"
 FOLDERS = (".venv", ".git", "runs", "docs", "tests", "benchmarks", "__pycache__")  # at any depth
+MOST_BYTES = 100 * 10**6  # beyond it something lies in the checkout that is no code
 RUN = "run.json"  # a folder with it is a run, whatever its name
 # By their ending, in any case of letters. Not NumPy's arrays and not JSON: a module of one's own may read them.
 DATA = (
@@ -34,6 +37,20 @@ class Upload:
     files: int
     bytes: int
     left_out: list[str]  # files of data, below the root
+    package: bool = False  # the root is the package alone, as it is installed
+
+    def environment(self) -> dict[str, Any]:
+        """Of the runtime environment of a job: the folder it starts in, or a module that it can import."""
+        place: dict[str, Any] = {"py_modules": [str(self.root)]} if self.package else {"working_dir": str(self.root)}
+        return {**place, "excludes": self.excludes}
+
+    def check(self) -> None:
+        """Raise ``BadInput`` for more than code can be."""
+        if self.bytes > MOST_BYTES:
+            raise BadInput(
+                f"{self.told()}: more than {MOST_BYTES / 10**6:.0f} MB, which is no code; move what is large out of it, have git ignore it, "
+                "or give --no-upload where the nodes have raysep installed"
+            )
 
     def told(self) -> str:
         """What goes and what stays, in one line."""
@@ -43,6 +60,13 @@ class Upload:
         return (
             f"{kept}; left out: {len(self.left_out)} files of audio, checkpoints and tables, first {self.left_out[0]}"
         )
+
+
+def upload_of_package(root: Path) -> Upload:
+    """What a job takes along of an installed raysep: its own folder, and nothing of what is installed beside it."""
+    walk = _Walk(root.parent, frozenset())
+    walk.folder(root)
+    return Upload(root, ["__pycache__"], walk.files, walk.bytes, [], package=True)
 
 
 def upload_of(root: Path) -> Upload:

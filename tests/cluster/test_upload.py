@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from ray._private.runtime_env import packaging
 
 import raysep
-from raysep.cluster.upload import upload_of
+from raysep.cluster.upload import MOST_BYTES, upload_of
+from raysep.errors import BadInput
 
 KEPT = [
     "pyproject.toml",
@@ -85,3 +87,11 @@ def test_this_checkout_uploads_its_package_whole():
     package = {p.relative_to(root).as_posix() for p in (root / "raysep").rglob("*") if p.is_file()}
     assert {p for p in package if "__pycache__" not in p} <= found
     assert upload_of(root).files <= len(found)
+
+
+def test_more_than_code_can_be_is_refused_before_anything_is_sent(checkout):
+    upload_of(checkout).check()
+    (checkout / "notes.npy").write_bytes(b"")
+    os.truncate(checkout / "notes.npy", MOST_BYTES)
+    with pytest.raises(BadInput, match=r"more than 100 MB, which is no code.*--no-upload"):
+        upload_of(checkout).check()

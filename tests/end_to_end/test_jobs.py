@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import pytest
 
 from raysep.rundir import Run
 from tests.end_to_end.processes import RAY, free_port
+from tests.flaky_proxy import FlakyProxy
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("finished")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,3 +96,37 @@ def test_a_job_with_a_wrong_path_fails_and_says_why(head, tmp_path):
     )
     assert submitted.returncode != 0
     assert "nowhere: no such folder" in submitted.stdout
+
+
+def submitted_from(folder: Path, address: str, environment: dict[str, str], *words: str) -> subprocess.CompletedProcess:
+    """`raysep submit` by the code in a folder, given somewhere else."""
+    return subprocess.run(
+        [sys.executable, "-m", "raysep", "submit", "--address", address, *words],
+        env=environment | {"PYTHONPATH": str(folder)},
+        cwd=tempfile.gettempdir(),
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+def test_an_installed_raysep_takes_its_own_code_along_and_is_submitted_once(head, corpora, tmp_path):
+    """Away from any checkout; the dashboard goes away twice meanwhile, and the same command follows the job that is there."""
+    address, environment = head
+    shutil.copytree(ROOT / "raysep", tmp_path / "site" / "raysep", ignore=shutil.ignore_patterns("__pycache__"))
+    proxy = FlakyProxy(address)
+    looks = itertools.count()
+    # Three looks at the job fail, three go well, and so on; the first that asks whether it is known is not among them.
+    away = lambda method, path: "reset" if "/api/jobs/raysep-check" in path and 1 < next(looks) % 6 < 5 else None  # noqa: E731
+    words = ["check", corpora.corpus, "--out", str(tmp_path / "checked")]
+    with proxy.by(away):
+        first = submitted_from(tmp_path / "site", proxy.url, environment, *words)
+    proxy.close()
+    assert first.returncode == 1, first.stderr  # something was found: 3 in a shell
+    assert f"of {tmp_path / 'site' / 'raysep'}" in first.stderr
+    assert first.stderr.count("the dashboard does not answer") == first.stderr.count("answers again") > 0
+    identity = first.stdout.split()[1]
+    assert identity.startswith("raysep-check-")
+    assert (tmp_path / "checked" / "check.parquet").exists()
+    again = submitted_from(tmp_path / "site", address, environment, "--no-follow", *words)
+    assert again.stdout.split()[1] == f"{identity}-2"  # the first has failed, by its exit code
