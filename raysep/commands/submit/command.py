@@ -55,8 +55,6 @@ def submit(
     """Run a job on a Ray cluster by Ray Jobs; storage credentials travel from this shell's environment. The same command given twice is one job: the second follows the first."""
     import sys
 
-    from ray.job_submission import JobStatus
-
     from raysep.cluster import following, jobs
     from raysep.errors import BadInput, RaysepError
 
@@ -85,7 +83,7 @@ def submit(
         print(f"submitted {identity} to {address}")
     if not follow:
         return
-    if status != JobStatus.SUCCEEDED:
+    if status != jobs.SUCCEEDED:
         details = following.follow(
             cluster,
             identity,
@@ -93,7 +91,7 @@ def submit(
             say=lambda text: print(f"note: {text}", file=sys.stderr),
         )
         print(f"{identity}: {details.status.value}")
-        if details.status != JobStatus.SUCCEEDED:
+        if details.status != jobs.SUCCEEDED:
             raise RaysepError(f"{identity}: ended as {details.status.value} ({details.message})")
     if place := jobs.results_of(job, arguments):
         print(f"results: {place}")
