@@ -17,7 +17,7 @@ from raysep.corpus import benchmark, manifest, truth
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.reading import read_stem
 from raysep.separators import registry
-from raysep.stages.train import network_arguments
+from raysep.training.network import network_arguments
 from raysep.training.pool import SegmentPool
 from raysep.training.unrolled import Batch, Unrolled
 

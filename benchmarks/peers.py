@@ -35,8 +35,8 @@ from benchmarks.results import write
 from raysep.errors import BadInput
 from raysep.evaluation.scores import ScoreDetection
 from raysep.probes.stored import likenesses_in
+from raysep.report.detection import Judged, judged_stems, pooled_detection
 from raysep.rundir import Run
-from raysep.stages.detection import Judged, judged_stems, pooled_detection
 
 OWN = {"fadtk": "fad", "small loss": "own-loss", "SDX'23 filter": "self-consistency", "the paper": "unlearning"}
 EMBEDDER = "aisfx"

@@ -25,9 +25,9 @@ from raysep.evaluation.bootstrap import Interval, interval_of
 from raysep.evaluation.ranking import CLEAN, finite_mean
 from raysep.evaluation.scores import ScoreDetection, macro_difference
 from raysep.probes.catalogue import PROBES
+from raysep.report.detection import Judged, judged_stems, pooled_detection, pooled_probe_detection
 from raysep.rundir import Run, existing
 from raysep.stages import decide
-from raysep.stages.detection import Judged, judged_stems, pooled_detection, pooled_probe_detection
 
 DRAWS = 2000
 # One score, read in clean and in own context.

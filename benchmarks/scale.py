@@ -217,6 +217,7 @@ class Probes:
 def plan(root: str) -> Callable[[], object]:
     from raysep.rundir import Run
     from raysep.stages import inputs, score, train
+    from raysep.training.entry import whole
 
     def step() -> object:
         context, planting = given(root)
@@ -224,7 +225,7 @@ def plan(root: str) -> Callable[[], object]:
         digest = found.digest()
         tracks = {stem.track for stem in found.corpus}
         shards = score.deal_shards(tracks, planting, context.config.scoring.shards)
-        made = train.plan(context, "all", train.whole(found.corpus))
+        made = train.plan(context, "all", whole(found.corpus))
         return digest, len(shards), made.digest, made.fingerprint
 
     return step
@@ -244,10 +245,10 @@ def decide(root: str) -> Callable[[], object]:
 
 
 def report(root: str) -> Callable[[], object]:
+    from raysep.report import page
     from raysep.rundir import Run
-    from raysep.stages import report as stage
 
-    return lambda: stage.write(Run(root), None)
+    return lambda: page.write(Run(root), None)
 
 
 def export_plan(root: str) -> Callable[[], object]:

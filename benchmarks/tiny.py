@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from raysep.commands.clean.demo import demo
+from raysep.report import detection, results
 from raysep.rundir import Run, environment
-from raysep.stages import detection, results
 
 
 def figures(run: Run) -> dict:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from raysep import config as settings
-from raysep import driving, joining, lease, own_verdicts
+from raysep import driving, failures, joining, lease, own_verdicts
 from raysep.config import Config
 from raysep.corpus import hashing, labels, manifest, outputs, storage
 from raysep.errors import BadInput
@@ -24,11 +24,11 @@ from raysep.request import Request as Request
 from raysep.rundir import Run
 
 if TYPE_CHECKING:
+    from raysep.corpus.inputs import Inputs
     from raysep.corpus.manifest import Stem
     from raysep.resources import Resources
     from raysep.screen import Progress
     from raysep.stages.context import Context
-    from raysep.stages.inputs import Inputs
     from raysep.stages.plant import Planting
 
 DECIDE = "decide"
@@ -43,7 +43,7 @@ def clean(request: Request, benchmark: Benchmark | None = None) -> Run:
     folder belongs to another configuration, ``FinishedWithFailures`` when all is done but some stems failed.
     """
     from raysep.decision import handling
-    from raysep.stages import arms, decide, failures, prove, report, search
+    from raysep.stages import arms, decide, prove, report, search
 
     def check(found: Inputs, config: Config) -> None:
         arms.check_arms(config, bool(found.test), benchmark)
@@ -85,7 +85,7 @@ def score(request: Request) -> Run:
 
     ``clean`` goes on from here when it is asked for the same. Raises as ``clean`` does.
     """
-    from raysep.stages import decide, failures
+    from raysep.stages import decide
 
     with _opened(request) as (context, found):
         planting = _score(context, found)
@@ -111,7 +111,7 @@ def prove(
     from raysep.cluster import session
     from raysep.rundir import existing
     from raysep.screen import Progress
-    from raysep.stages import failures, prove, report
+    from raysep.stages import prove, report
 
     run = existing(root, "decision.parquet", "stems.parquet")
     record, benchmark = run.read_json("run.json"), None
@@ -210,7 +210,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     from raysep.cluster import session
     from raysep.decision import handling as handlings
     from raysep.screen import Progress
-    from raysep.stages import arms, check, failures, prove, report
+    from raysep.stages import arms, check, prove, report
     from raysep.stages import train as training
 
     if handling and not decision:
@@ -257,9 +257,10 @@ def _try_out(request: Request) -> None:
 def prepare(request: Request) -> tuple[Inputs, Config]:
     """Scan the inputs and settle the configuration."""
     from raysep.cluster import session
+    from raysep.corpus.inputs import read_inputs
     from raysep.screen import Progress
-    from raysep.stages.inputs import known_in, read_inputs
-    from raysep.stages.train import check_network, network_arguments
+    from raysep.stages.inputs import known_in
+    from raysep.training.network import check_network, network_arguments
 
     wanted = labels.parse(request.labels) if request.labels else None
     overrides = settings.merge(request.overrides or {}, {"labels": list(wanted.names)} if wanted else {})
@@ -300,9 +301,10 @@ def prepare(request: Request) -> tuple[Inputs, Config]:
 def begin(request: Request, found: Inputs, config: Config, available: Resources, *more: Any) -> Context:
     """Open or continue the run's folder; write what went in. ``more`` is what else the result depends on."""
     from raysep.cluster.session import check_reachable
+    from raysep.corpus.inputs import mixed_down
     from raysep.screen import Progress
     from raysep.stages.context import Context
-    from raysep.stages.inputs import manifests_of, mixed_down, refuse_changed
+    from raysep.stages.inputs import manifests_of, refuse_changed
 
     fingerprint = hashing.fingerprint(config, found.digest(), *more)
     run = Run(request.out)

@@ -323,13 +323,13 @@ def save_network():
     import torch
 
     from raysep.separators import checkpoint, registry
-    from raysep.stages import train
     from raysep.training import loop
+    from raysep.training.network import network_arguments
 
     def save(context: Context, name: str, steps: int = 3, seed: int = 0):
         torch.manual_seed(seed)
         network = registry.build(
-            context.config.network.model, **train.network_arguments(context.config, RATE, context.channels)
+            context.config.network.model, **network_arguments(context.config, RATE, context.channels)
         )
         recipe = loop.Recipe(steps=steps, batch=2, warmup=0, seed=seed)
 

@@ -14,9 +14,9 @@ from raysep import cli
 from raysep import config as settings
 from raysep.commands.export import forms
 from raysep.corpus import benchmark, conditions, faults, harm, manifest, truth
+from raysep.corpus.inputs import read_inputs
 from raysep.decision import handling
 from raysep.probes.catalogue import PROBES
-from raysep.stages.inputs import read_inputs
 
 sys.path.insert(0, str(Path(__file__).parent))  # the same helper module under any import mode of pytest
 

@@ -27,7 +27,7 @@ from raysep.probes.likeness import LIKENESSES
 from raysep.probes.scoring import ScoringKit, ScoringOptions, score_track
 from raysep.rundir import Run
 from raysep.separators import checkpoint, registry
-from raysep.stages import train
+from raysep.training.network import network_arguments
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "extend.md").read_text()
@@ -95,11 +95,11 @@ def test_the_network_separates_trains_and_comes_back_from_a_checkpoint(mine):
 
 def test_the_networks_arguments_are_checked_before_any_work(mine, make_context):
     config = make_context(network={"model": "my_network:Masks", "arguments": {"width": 16}}).config
-    arguments = train.network_arguments(config, RATE, 1)
+    arguments = network_arguments(config, RATE, 1)
     assert (arguments["width"], arguments["sample_rate"], set(arguments) & {"hidden", "layers"}) == (16, RATE, set())
     config = make_context(network={"model": "my_network:Masks", "arguments": {"wide": 16}}).config
     with pytest.raises(BadInput, match=r"my_network:Masks takes no wide, but stems, .*width"):
-        train.network_arguments(config, RATE, 1)
+        network_arguments(config, RATE, 1)
 
 
 def test_the_embedder_embeds_what_is_audible_and_is_the_same_in_every_worker(mine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -19,6 +20,7 @@ ENCODINGS = {  # (format, bits of a sample) -> libsndfile's names
     ("flac", 16): ("FLAC", "PCM_16"),
     ("flac", 24): ("FLAC", "PCM_24"),
 }
+BITS = {"PCM_16": 16, "ALAC_16": 16, "PCM_24": 24, "ALAC_24": 24}  # a sample's, by libsndfile's names; else float
 SYSTEM_ERROR = 2  # of libsndfile: the place, not what is written to it
 WAV_BYTES = 2**32 - 2**16  # a WAV's sizes have 32 bits; a longer one becomes RF64, its successor with the same name
 
@@ -122,3 +124,21 @@ def check_encoding(format: str, bits: int) -> None:
     if (format, bits) not in ENCODINGS:
         known = ", ".join(f"{f} {b}" for f, b in ENCODINGS)
         raise BadInput(f"format {format}, bits {bits}: cannot be written; choose one of {known} (32 = floating point)")
+
+
+def encode_like(audio: np.ndarray, sample_rate: int, format: str) -> tuple[bytes, str]:
+    """A WAV's bytes of ``(channel, time)`` with the samples of ``format``, and its own format: "WAV/PCM_24", ….
+
+    Rounded to the nearest step of 16 or 24 bits. Everything else becomes floating point, which holds whatever ``decode``
+    gives: a lossy codec's output was never rounded, and may leave [-1, 1], as resampled audio may.
+    """
+    bits = BITS.get(format.partition("/")[2], 32) if np.abs(audio).max(initial=0.0) <= 1.0 else 32
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stem.wav"
+        with AudioWriter(path, sample_rate, len(audio), "wav", bits, audio.shape[1]) as writer:
+            writer.write(audio)
+        data = path.read_bytes()
+    if bits == 32 and (peak := data[:256].find(b"PEAK")) >= 0:
+        # libsndfile puts the time of writing there: the same copy would have other bytes each time.
+        data = data[: peak + 12] + bytes(4) + data[peak + 16 :]
+    return data, "/".join(ENCODINGS["wav", bits])

@@ -76,7 +76,7 @@ class Cleaning(Scores):
         if of != "arms":
             raise BadInput(f"plot({of!r}): there is suspicion, and arms")
         from raysep.report.forest import Dot, forest
-        from raysep.stages.results import arm_rows
+        from raysep.report.results import arm_rows
 
         rows = [
             (row["arm"], [Dot(row["sdr_mean"], row["low"], row["high"])])
@@ -85,8 +85,8 @@ class Cleaning(Scores):
         return Picture(forest("SDR on the test tracks, dB", rows), "SDR of every arm with its interval")
 
     def _said(self) -> list[str]:
+        from raysep.report.results import verdict_of
         from raysep.report.verdict import plain
-        from raysep.stages.results import verdict_of
 
         return [plain(line) for line in verdict_of(self.run).sentences] if self.run.has("summary.json") else []
 
@@ -246,8 +246,8 @@ def decide(
     too, for ``train``, and the manifest of what is used, to ``manifest`` or beside it. Raises ``BadInput`` when the run has no
     scores yet, or for a setting or a verdict that cannot be, and ``RunConflict`` for an output that is somebody else's.
     """
+    from raysep.commands.clean.again import decide_again
     from raysep.rundir import existing
-    from raysep.stages.decide import decide_again
 
     given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe, "handling": handling}
     return decide_again(

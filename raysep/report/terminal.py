@@ -14,7 +14,7 @@ SUSPECTS = 10
 
 
 def arms(console: Any, rows: Sequence[Row], baseline: str, tested_on: str) -> None:
-    """A row for each arm (``stages.results.arm_rows``): SDR with its interval, and what it is over ``baseline``."""
+    """A row for each arm (``results.arm_rows``): SDR with its interval, and what it is over ``baseline``."""
     over = [f"over {baseline}"] if any("gain" in row for row in rows) else []
     residue = ["residue"] if any("residue" in row for row in rows) else []
     labels = list(rows[0]["per_label"])

@@ -132,7 +132,7 @@ class Verdict:
         gain: Mapping[str, Any] | None = None,
         reference_alone: Mapping[str, Any] | None = None,
     ) -> Verdict:
-        """From ``summary.json`` and, where arms were compared, what ``stages.results`` measured."""
+        """From ``summary.json`` and, where arms were compared, what ``results`` measured."""
         found = dict(summary.get("share") or {})
         refusal = ""
         if summary.get("estimated_share") is None:

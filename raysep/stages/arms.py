@@ -18,6 +18,7 @@ import pyarrow as pa
 from raysep.config import Config
 from raysep.corpus import storage, truth
 from raysep.corpus.hashing import generator
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.decision import handling
@@ -27,10 +28,8 @@ from raysep.decision.handling.reading import rows_of
 from raysep.errors import BadInput
 from raysep.outcome import Outcome
 from raysep.sections import TrainingSettings, at_once
-from raysep.stages import train
 from raysep.stages.context import Context
-from raysep.stages.inputs import Inputs
-from raysep.training.entry import Entry
+from raysep.training.entry import Entry, whole
 
 CONTAMINATED, CLEANED, CLEAN, RANDOM = "contaminated", "cleaned", "clean", "random"
 TEST, TRUTH, CLEAN_CORPUS = "test", "truth", "clean corpus"  # what an arm can need
@@ -125,7 +124,7 @@ def _without(given: Given, scores: Mapping[str, float], is_removed: Callable[[Ro
         # A stem without a score (silent) stays: nothing speaks against it.
         order = sorted((scores.get(row["stem_id"], np.inf), row["stem_id"]) for row in members)
         kept |= {stem_id for _, stem_id in order[removed:]}
-    return train.whole(stem for stem in given.corpus if stem.stem_id in kept)
+    return whole(stem for stem in given.corpus if stem.stem_id in kept)
 
 
 def _random(given: Given, _: str) -> list[Entry]:
@@ -143,7 +142,7 @@ def _at_true_ratio(given: Given, probe: str) -> list[Entry]:
 
 def _clean(given: Given, _: str) -> list[Entry]:
     place = storage.absolute(given.benchmark.clean_corpus)
-    return train.whole(stems_of(place, usual=given.context.config.labels).stems)
+    return whole(stems_of(place, usual=given.context.config.labels).stems)
 
 
 # What can be wrong with a name, and how a recipe differs
@@ -179,7 +178,7 @@ def _check_truncation(config: Config, _: str) -> None:
 
 ARMS: dict[str, Kind] = {
     CLEAN: Kind("the corpus before the faults", _clean, needs=(TRUTH, CLEAN_CORPUS)),
-    CONTAMINATED: Kind("the corpus as it is", lambda given, _: train.whole(given.corpus)),
+    CONTAMINATED: Kind("the corpus as it is", lambda given, _: whole(given.corpus)),
     CLEANED: Kind(
         "the corpus by the decision and decision.handling",
         lambda given, _: _handled(given, given.context.config.decision.handling),
@@ -191,15 +190,15 @@ ARMS: dict[str, Kind] = {
         check=lambda config, name: handling.resolve(name),
     ),
     RANDOM: Kind("as many stems of each label removed as by the decision, drawn by hash", _random),
-    "reference": Kind("the reference alone", lambda given, _: train.whole(given.inputs.reference), needs=(TEST,)),
+    "reference": Kind("the reference alone", lambda given, _: whole(given.inputs.reference), needs=(TEST,)),
     "contaminated+reference": Kind(
         "the corpus as it is, and the reference",
-        lambda given, _: train.whole(given.inputs.reference + given.corpus),
+        lambda given, _: whole(given.inputs.reference + given.corpus),
         needs=(TEST,),
     ),
     "cleaned+reference": Kind(
         "the corpus by the decision and decision.handling, and the reference",
-        lambda given, _: _handled(given, given.context.config.decision.handling) + train.whole(given.inputs.reference),
+        lambda given, _: _handled(given, given.context.config.decision.handling) + whole(given.inputs.reference),
         needs=(TEST,),
     ),
     "small-loss": Kind(
@@ -207,13 +206,13 @@ ARMS: dict[str, Kind] = {
     ),
     "loss-truncation": Kind(
         "the corpus as it is, the highest losses of every batch left out while training",
-        lambda given, _: train.whole(given.corpus),
+        lambda given, _: whole(given.corpus),
         recipe=_truncated,
         check=_check_truncation,
     ),
     "oracle": Kind(
         "what the truth calls clean",
-        lambda given, _: train.whole(stem for stem in given.corpus if stem.stem_id in given.clean),
+        lambda given, _: whole(stem for stem in given.corpus if stem.stem_id in given.clean),
         needs=(TRUTH,),
     ),
     "oracle-ratio:": Kind(

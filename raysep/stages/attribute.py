@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from raysep import failures
 from raysep.audio.levels import SILENCE_DBFS
 from raysep.config import ScoringSettings
 from raysep.corpus.dealing import split
+from raysep.corpus.folds import Fold, place
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_segments
 from raysep.corpus.segments import Chosen, Drawn, draw
 from raysep.errors import RaysepError, StorageError
 from raysep.probes.ways import WAYS, Target, Way
-from raysep.stages import failures, train
+from raysep.stages import train
 from raysep.stages.context import Context
-from raysep.stages.folds import Fold, place
-from raysep.stages.inputs import Inputs
 from raysep.stages.passes import AudioWorker, Counts, Done, Pass, finished
 from raysep.stages.plant import Planting
-from raysep.stages.train import load_network
+from raysep.training.network import load_network
 
 if TYPE_CHECKING:
     from torch import Tensor

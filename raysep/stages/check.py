@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from raysep.corpus import leaks, manifest, storage
 from raysep.corpus.hashing import fingerprint, stable_hash
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.leaks import Place
 from raysep.corpus.manifest import Stem
 from raysep.corpus.threads import in_threads
@@ -25,7 +26,6 @@ from raysep.probes import checkup
 from raysep.probes.flaws import Measures
 from raysep.rundir import Run, table_bytes
 from raysep.stages.context import Context
-from raysep.stages.inputs import Inputs
 from raysep.stages.passes import Counts, Pass, Worker
 
 if TYPE_CHECKING:

@@ -1,34 +1,17 @@
-"""Look at the corpus, the reference and the test tracks before anything is computed from them."""
+"""What a run works on: told before anything is computed, kept in its folder, read back, compared with what is there now."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
-
-from raysep.audio.levels import is_audible
 from raysep.config import Config
-from raysep.corpus import leaks, manifest
+from raysep.corpus import manifest
 from raysep.corpus.identity import known_by
-from raysep.corpus.layouts import stems_of
-from raysep.corpus.layouts.remarks import equal_files
+from raysep.corpus.inputs import Inputs, size_of
 from raysep.corpus.manifest import Stem
-from raysep.corpus.pools import mixes_of, pool_note
-from raysep.corpus.reading import read_stem
+from raysep.corpus.pools import pool_note
 from raysep.corpus.tags import is_known
-from raysep.errors import AudioError, BadInput, RunConflict
+from raysep.errors import RunConflict
 from raysep.rundir import Run
 from raysep.screen import Progress
-
-Say = Callable[[str], None]
-Sums = Mapping[str, tuple[str, ...]]
-
-
-def refuse(message: str) -> None:
-    """What is done about a leak, unless the user allows it."""
-    raise BadInput(message)
-
 
 MANIFESTS = {  # role → file in the folder of a run
     "corpus": "manifest.parquet",
@@ -38,208 +21,9 @@ MANIFESTS = {  # role → file in the folder of a run
 }
 
 
-def nothing(text: str) -> None:
-    """Says it to nobody."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a run works on: the corpus, the trusted reference, test and validation tracks (each but the first may be empty)."""
-
-    corpus: list[Stem]
-    reference: list[Stem]
-    test: list[Stem]
-    validation: list[Stem] = field(default_factory=list)
-
-    @property
-    def sample_rate(self) -> int:
-        """The commonest rate of the corpus, in Hz."""
-        return Counter(s.sample_rate for s in self.corpus if s.sample_rate).most_common(1)[0][0]
-
-    @property
-    def channels(self) -> int:
-        return 2 if any(s.channels > 1 for s in self.corpus) else 1
-
-    @property
-    def stem_seconds(self) -> float:
-        return sum(s.frames / s.sample_rate for s in self.corpus if s.sample_rate)
-
-    def digest(self) -> dict[str, str]:
-        digests = {
-            "corpus": manifest.digest(self.corpus),
-            "reference": manifest.digest(self.reference),
-            "test": manifest.digest(self.test),
-        }
-        # Only where there are some: runs without them keep their fingerprint.
-        return digests | ({"validation": manifest.digest(self.validation)} if self.validation else {})
-
-
 def inputs_in(run: Run) -> Inputs:
     """What a run works on, from its folder alone."""
     return Inputs(**{role: manifest.read(run.path(file)) if run.has(file) else [] for role, file in MANIFESTS.items()})
-
-
-def read_inputs(
-    corpus: str,
-    reference: str | None,
-    test: str | None,
-    labels: tuple[str, ...],
-    validation: str | None = None,
-    layout: str | None = None,
-    say: Say = nothing,
-    sums: Sums | None = None,
-    known: Sequence[Stem] = (),
-    on_leak: Callable[[str], None] = refuse,
-    limit: int | None = None,
-    only: Callable[[list[Stem]], list[Stem]] = list,
-) -> Inputs:
-    """Scan all of them. Raises ``BadInput`` for anything that would make the result wrong or the pass pointless.
-
-    ``on_leak`` is told of tracks of one role that are, by name or by content, another one's too.
-
-    In the corpus a file that cannot be read as audio is a row that will be reported as failed; in the
-    reference, the test and the validation tracks it is an error, since they are trusted. ``known`` and ``limit``, of the
-    corpus alone, as for ``stems_of``. ``only`` says which stems of the corpus are worked on.
-    """
-    trusted = {"reference": reference, "test": test, "validation": validation}
-    more: dict[str, Any] = {"layout": layout, "say": say, "sums": sums, "known": known}
-    found = Inputs(
-        only(corpus_stems(corpus, labels, limit=limit, **more)),
-        **{role: trusted_stems(uri, labels, role, **more) if uri else [] for role, uri in trusted.items()},
-    )
-    if not any(s.frames for s in found.corpus):
-        raise BadInput(f"{corpus}: none of its {len(found.corpus)} stems can be read as audio; replace the files")
-    _refuse_lacking(found.corpus, labels, corpus)
-    if found.reference:
-        _refuse_lacking(found.reference, labels, f"--reference {reference}")
-        _refuse_copies(found.reference, f"--reference {reference}")
-        _refuse_twins(found.corpus, corpus)
-        _tell_leak(on_leak, found.corpus, found.reference, "--reference")
-    for role, part in (("--test", found.test), ("--validation", found.validation)):
-        _refuse_no_mixture(part, f"{role} {trusted[role.removeprefix('--')]}")
-    if found.test:
-        _tell_leak(on_leak, found.corpus, found.test, "--test")
-        _tell_leak(on_leak, found.reference, found.test, "--test", "reference")
-    if found.validation:
-        _tell_leak(on_leak, found.corpus, found.validation, "--validation")
-        _tell_leak(on_leak, found.test, found.validation, "--validation", "test tracks")
-    return found
-
-
-def corpus_stems(
-    uri: str,
-    labels: tuple[str, ...],
-    layout: str | None = None,
-    say: Say = nothing,
-    sums: Sums | None = None,
-    known: Sequence[Stem] = (),
-    limit: int | None = None,
-) -> list[Stem]:
-    """Of what is to be cleaned, or trained on: files may be unreadable."""
-    more: dict[str, Any] = {"layout": layout, "say": say, "sums": sums, "known": known, "limit": limit}
-    found = stems_of(uri, usual=labels, on_problem="keep", **more)
-    return _only(labels, uri, found.stems)
-
-
-def trusted_stems(
-    uri: str,
-    labels: tuple[str, ...],
-    role: str,
-    layout: str | None = None,
-    say: Say = nothing,
-    sums: Sums | None = None,
-    known: Sequence[Stem] = (),
-) -> list[Stem]:
-    """Readable, from folders or a manifest; their split is the role."""
-    found = stems_of(uri, usual=labels, split=role, layout=layout, say=say, sums=sums, known=known)
-    return [replace(stem, split=role) for stem in _only(labels, uri, found.stems)]
-
-
-def _refuse_lacking(stems: list[Stem], labels: tuple[str, ...], where: str) -> None:
-    """Each label needs stems: a separator cannot learn what it never hears."""
-    there = {stem.stem for stem in stems if stem.frames}
-    if lacking := [label for label in labels if label not in there]:
-        raise BadInput(
-            f"{where}: no readable stem of {', '.join(lacking)}; add some, or leave the label out with "
-            f"--labels {','.join(label for label in labels if label in there)}"
-        )
-
-
-def _refuse_copies(stems: list[Stem], where: str) -> None:
-    """The same audio twice in what is trusted would count as two witnesses; two silent stems of one length are no copies."""
-    copies = [group for group in equal_files(s for s in stems if s.frames) if _sounds(group[0])]
-    if copies:
-        first, second = copies[0][:2]
-        raise BadInput(
-            f"{where}: {sum(map(len, copies))} stems are copies of one another, first {first.uri} and {second.uri}; keep one of each"
-        )
-
-
-def _refuse_no_mixture(stems: list[Stem], where: str) -> None:
-    if stems and not any(len(parts) > 1 for parts in mixes_of(stems).values()):
-        raise BadInput(f"{where}: no stems of two labels, so there is no mixture to separate; add the others")
-
-
-def _sounds(stem: Stem) -> bool:
-    try:
-        return is_audible(read_stem(stem, stem.sample_rate, stem.channels))
-    except AudioError:
-        return False  # told where it is used
-
-
-def _only(labels: tuple[str, ...], uri: str, stems: list[Stem]) -> list[Stem]:
-    """The stems, when there are some and of these labels. Raises ``BadInput``; what is found in folders always is so."""
-    if not stems:
-        raise BadInput(f"{uri}: the manifest is empty; make one with `raysep scan CORPUS --out {uri}`")
-    if strange := sorted(set(manifest.labels_of(stems)) - set(labels)):
-        raise BadInput(
-            f"{uri}: holds stems labelled {', '.join(strange)}, but the labels are {', '.join(labels)}; "
-            "leave them out, or add them with --labels"
-        )
-    return stems
-
-
-def _refuse_twins(corpus: list[Stem], uri: str) -> None:
-    """Two stems of one label in a track, as relabelling leaves them: to train on, not to judge in their own mixture."""
-    twins = [place for place, count in Counter((s.track, s.stem) for s in corpus).items() if count > 1]
-    if twins:
-        track, label = min(twins)
-        raise BadInput(
-            f"{uri}: {len(twins)} times a track has several stems of one label, first {track} of {label!r}; such a manifest is to "
-            "train on: clean the corpus that it was made of, or keep one stem of each label"
-        )
-
-
-def _tell_leak(
-    on_leak: Callable[[str], None], corpus: list[Stem], other: list[Stem], option: str, of: str = "corpus"
-) -> None:
-    known = {leaks.plain(s.track): s.track for s in corpus}
-    same = sorted({(s.track, known[leaks.plain(s.track)]) for s in other if leaks.plain(s.track) in known})
-    if same:
-        named = ", ".join(
-            name if name == there else f"{name}, there spelt {there}" for name, there in same[: leaks.SHOWN]
-        )
-        on_leak(
-            f"{option}: shares {len(same)} tracks with the {of} ({named}{', …' if len(same) > leaks.SHOWN else ''}); "
-            f"{leaks.SEPARATE}: remove them from one of the two, or go on with --allow-twins"
-        )
-    contents = {track: {s.etag for s in stems.values()} for track, stems in manifest.tracks_of(corpus).items()}
-    owner = {etag: track for track, etags in contents.items() for etag in etags}
-    for track, stems in manifest.tracks_of(other).items():
-        # Two silent stems of one length are equal files, so one shared content proves nothing.
-        shared = Counter(owner[etag] for etag in {s.etag for s in stems.values()} if etag in owner)
-        for twin, count in shared.items():
-            alone = len(stems) == 1 and _sounds(next(iter(stems.values())))
-            if count >= leaks.SHARED_STEMS or alone:
-                on_leak(
-                    f"{option}: track {track} holds the same audio as {twin} of the {of}; {leaks.SEPARATE}: remove one of "
-                    "them, or go on with --allow-twins"
-                )
-
-
-def size_of(reference: list[Stem]) -> int:
-    """Tracks that have the label which the fewest have: a single stem is a track of its own, and no witness for the others."""
-    return min(Counter(stem.stem for stem in reference).values(), default=0)
 
 
 def known_in(run: Run) -> list[Stem]:
@@ -268,18 +52,6 @@ def refuse_changed(run: Run, kept: dict[str, list[Stem]]) -> None:
                 f"{run.root}: {len(changed)} files are not those that it was made of, first {changed[0]}{why}; put them back, "
                 "or choose another --out"
             )
-
-
-def mixed_down(stems: Iterable[Stem]) -> str:
-    """What to say of stems with more channels than networks take; "" when there are none."""
-    wide = [stem for stem in stems if stem.channels > 2]
-    if not wide:
-        return ""
-    first = min(wide)
-    return (
-        f"{len(wide)} stems have more than two channels, first {first.stem_id} ({first.channels}): the mean of all of them is "
-        "scored, trained on and measured, on both"
-    )
 
 
 def announce(progress: Progress, found: Inputs, config: Config) -> None:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from raysep.audio.levels import SILENCE_DBFS
-from raysep.config import ScoringSettings
-from raysep.corpus import manifest, segments
-from raysep.corpus.manifest import Stem
-from raysep.corpus.mixing import ReferenceBank
+from raysep.corpus.folds import Fold
+from raysep.corpus.partners import LazyTracks, fill_bank
 from raysep.corpus.segments import Drawn
 from raysep.errors import AudioError, BadInput, RaysepError
 from raysep.probes.ways import WAYS
 from raysep.rundir import Run
 from raysep.stages import attribute, train
 from raysep.stages.context import Context
-from raysep.stages.folds import Fold
 from raysep.stages.passes import AudioWorker, Counts, Pass
 from raysep.stages.plant import Planting
+from raysep.training.network import load_network
 
 
 def check_embedder(scoring: Any, sample_rate: int) -> None:
@@ -82,60 +76,6 @@ def _part(file: str) -> str:
     return folder if folder in ("fad", "per-track") else file
 
 
-class LazyTracks(Mapping[str, Mapping[str, np.ndarray]]):
-    """track → label → audio, read when asked for: a reference of many hours is never in memory at once."""
-
-    def __init__(self, stems: Iterable[Stem], sample_rate: int, channels: int) -> None:
-        self.tracks, self.sample_rate, self.channels = manifest.tracks_of(stems), sample_rate, channels
-
-    def __getitem__(self, track: str) -> dict[str, np.ndarray]:
-        from raysep.corpus.reading import read_stem
-
-        return {label: read_stem(s, self.sample_rate, self.channels) for label, s in self.tracks[track].items()}
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.tracks)
-
-    def __len__(self) -> int:
-        return len(self.tracks)
-
-
-def fill_bank(
-    tracks: Mapping[str, Mapping[str, np.ndarray]],
-    every: segments.Chosen,
-    labels: tuple[str, ...],
-    frames: int,
-    scoring: ScoringSettings,
-) -> ReferenceBank:
-    """Clean partners of every label, from segments of the reference that are drawn by hash.
-
-    A label that is nowhere audible in the draw is looked for in all of ``every``, track → indices of its segments: without a
-    partner of it, no stem of another label could be scored. Raises ``BadInput`` naming a label that is silent throughout.
-    """
-    bank = ReferenceBank(labels)
-
-    def add(chosen: segments.Chosen, wanted: tuple[str, ...]) -> None:
-        for track, indices in sorted(chosen.items()):
-            audio = tracks[track]
-            length = next(iter(audio.values())).shape[1]
-            cuts = {s.index: s for s in segments.cut(length, frames, scoring.most_segments)}
-            for index in indices:
-                for label in audio.keys() & set(wanted):
-                    bank.add(label, segments.crop(audio[label], cuts[index], frames))
-
-    add(segments.draw(every, scoring.bank_segments, "bank"), labels)
-    if missing := tuple(label for label in labels if not bank.count(label)):
-        add(every, missing)
-        for label in missing:
-            if not bank.count(label):
-                raise BadInput(
-                    f"label {label!r}: the part of the reference that stems are mixed with has no audible segment of it "
-                    f"({len(every)} tracks, all below {SILENCE_DBFS:g} dBFS there); add reference tracks that have it, or "
-                    f"leave it out with --set labels=[…]"
-                )
-    return bank.thinned(scoring.bank_segments)
-
-
 @dataclass(frozen=True, kw_only=True)
 class KitMaker(AudioWorker):
     """Makes the kit of a fold, whose number is the shard's, from all that it is derived from."""
@@ -151,16 +91,18 @@ class KitMaker(AudioWorker):
         moved = fold.place("attribution")
         frames = round(scoring.segment_seconds * self.sample_rate)
         tracks = LazyTracks(payload.stems, self.sample_rate, self.channels)
-        bank = fill_bank(tracks, payload.chosen, self.config.labels, frames, scoring)
+        bank = fill_bank(
+            tracks, payload.chosen, self.config.labels, frames, scoring.bank_segments, scoring.most_segments
+        )
         networks = {
-            "final": train.load_network(run, train.FINAL)[0],
-            "early": train.load_network(run, train.EARLY)[0],
-            "reference": train.load_network(run, fold.named(train.REFERENCE))[0],
-            "plus": train.load_network(run, attribute.PLUS, moved)[0],
-            "minus": train.load_network(run, attribute.MINUS, moved)[0],
+            "final": load_network(run, train.FINAL)[0],
+            "early": load_network(run, train.EARLY)[0],
+            "reference": load_network(run, fold.named(train.REFERENCE))[0],
+            "plus": load_network(run, attribute.PLUS, moved)[0],
+            "minus": load_network(run, attribute.MINUS, moved)[0],
         }
         if run.has(moved, f"{attribute.UNLEARNED}.safetensors"):
-            unlearned = train.load_network(run, attribute.UNLEARNED, moved)[0]
+            unlearned = load_network(run, attribute.UNLEARNED, moved)[0]
             names = {"own": ["unlearned"], "clean": ["unlearned-clean"], "both": ["unlearned", "unlearned-clean"]}
             networks |= dict.fromkeys(names[scoring.unlearning_context], unlearned)
         per_track, way = self._per_track(run, moved), WAYS[scoring.unlearning]
@@ -211,5 +153,5 @@ class KitMaker(AudioWorker):
             return None
         count = run.read_json(moved, "record.json")["unlearned_tracks"]
         names = [attribute.ONE_TRACK.format(number) for number in range(count)]
-        networks = tuple(train.load_network(run, name, moved)[0] for name in names)
+        networks = tuple(load_network(run, name, moved)[0] for name in names)
         return PerTrack(networks, load(run.read_bytes(moved, attribute.RANKS)))

@@ -9,18 +9,17 @@ calibration stems, whatever the fault.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
-from raysep.audio.writer import ENCODINGS, AudioWriter
+from raysep.audio.writer import encode_like
 from raysep.config import Config
 from raysep.corpus import contamination, manifest
+from raysep.corpus.folds import Fold, deal
 from raysep.corpus.hashing import generator, stable_hash
+from raysep.corpus.inputs import Inputs, size_of
 from raysep.corpus.manifest import Stem
 from raysep.corpus.pools import mixes_of, read_mix
 from raysep.decision.fusion import FEWEST_TRACKS
@@ -28,11 +27,8 @@ from raysep.decision.roles import CALIBRATION, NOISY, PLANTED, Role, Roles
 from raysep.probes.ways import WAYS, Target
 from raysep.screen import Advance
 from raysep.stages.context import Context
-from raysep.stages.folds import Fold, deal
-from raysep.stages.inputs import Inputs, size_of
 
 PLANTED_SHARE = 0.9  # of a copy's stems: the copies exist to carry faults, but a plan needs some room
-BITS = {"PCM_16": 16, "ALAC_16": 16, "PCM_24": 24, "ALAC_24": 24}  # a sample's, by libsndfile's names; else float
 ROLES = pa.schema([("stem_id", pa.string()), ("role", pa.string()), ("kind", pa.string()), ("origin", pa.string())])
 
 
@@ -227,21 +223,3 @@ def _corrupt(context: Context, injected: list[Stem], advance: Advance) -> tuple[
                 )
             )
     return written, roles
-
-
-def encode_like(audio: np.ndarray, sample_rate: int, format: str) -> tuple[bytes, str]:
-    """A WAV's bytes of ``(channel, time)`` with the samples of ``format``, and its own format: "WAV/PCM_24", ….
-
-    Rounded to the nearest step of 16 or 24 bits. Everything else becomes floating point, which holds whatever ``decode``
-    gives: a lossy codec's output was never rounded, and may leave [-1, 1], as resampled audio may.
-    """
-    bits = BITS.get(format.partition("/")[2], 32) if np.abs(audio).max(initial=0.0) <= 1.0 else 32
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "stem.wav"
-        with AudioWriter(path, sample_rate, len(audio), "wav", bits, audio.shape[1]) as writer:
-            writer.write(audio)
-        data = path.read_bytes()
-    if bits == 32 and (peak := data[:256].find(b"PEAK")) >= 0:
-        # libsndfile puts the time of writing there: the same copy would have other bytes each time.
-        data = data[: peak + 12] + bytes(4) + data[peak + 16 :]
-    return data, "/".join(ENCODINGS["wav", bits])

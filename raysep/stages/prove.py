@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysep.corpus.hashing import fingerprint
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.manifest import Stem
 from raysep.decision.handling import NotMade
 from raysep.errors import RaysepError
@@ -18,7 +19,6 @@ from raysep.rundir import Run, table_bytes
 from raysep.stages import train
 from raysep.stages.arms import Arm, NotScored, check_arms, make_arm
 from raysep.stages.context import Context
-from raysep.stages.inputs import Inputs
 from raysep.stages.passes import AudioWorker, Counts, Pass
 from raysep.training.plan import Plan
 

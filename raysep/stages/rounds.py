@@ -15,17 +15,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from raysep import failures
 from raysep.corpus import manifest
 from raysep.corpus.hashing import fingerprint
+from raysep.corpus.inputs import Inputs
 from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
 from raysep.decision.verdicts import summary
 from raysep.rundir import Run
-from raysep.stages import decide, failures, plant, train
+from raysep.stages import decide, plant
 from raysep.stages.context import Context
-from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
-from raysep.training.entry import Entry
+from raysep.training.entry import Entry, whole
 
 FOLDER = "rounds"
 Judge = Callable[[Context, Inputs, Planting, "Run | None"], None]  # leaves the scores
@@ -52,7 +53,7 @@ def kept(context: Context, inputs: Inputs, planting: Planting, before: Run) -> l
     table = before.read_table("decision.parquet")
     removed = set(summary(table)["evidence_removed"])
     evidence = [stem for stem in planting.trained if stem.stem_id not in removed]
-    return handling.use(context.config.decision.handling, rows_of(table), inputs.corpus) + train.whole(evidence)
+    return handling.use(context.config.decision.handling, rows_of(table), inputs.corpus) + whole(evidence)
 
 
 def _inner(context: Context, inputs: Inputs, number: int) -> Context:

@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysep import failures
 from raysep.corpus import manifest, storage
 from raysep.corpus.dealing import parts_of, read_seconds, split
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.manifest import Stem
 from raysep.errors import AudioError, RaysepError, StorageError
 from raysep.outcome import Outcome
 from raysep.rundir import FIRST_LOOK, Run, read_scores, table_bytes
-from raysep.stages import effort, failures, kit
+from raysep.stages import effort, kit
 from raysep.stages.context import Context
-from raysep.stages.inputs import Inputs
 from raysep.stages.passes import AudioWorker, Counts, Pass
 from raysep.stages.plant import Planting
 

@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from raysep import failures
 from raysep.config import TrainingSettings, recipe_of
 from raysep.corpus import storage
 from raysep.corpus.hashing import fingerprint, stable_hash
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.manifest import Stem
 from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
 from raysep.errors import RaysepError
 from raysep.resources import pool_size
 from raysep.rundir import Run
-from raysep.stages import decide, failures, train
+from raysep.stages import decide, train
 from raysep.stages.context import Context
-from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 from raysep.training.entry import Entry
 
@@ -229,8 +230,8 @@ class Trial:
 
         from raysep.evaluation.one_error import standard_error
         from raysep.separators import checkpoint
-        from raysep.stages.train import load_network
         from raysep.training import loop
+        from raysep.training.network import load_network
         from raysep.training.pool import SegmentPool
         from raysep.training.validate import validate
 

@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from raysep import config as settings
+from raysep import failures
 from raysep.config import Config
 from raysep.corpus import storage
 from raysep.corpus.hashing import fingerprint
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.manifest import Stem
 from raysep.corpus.names import unmatched
 from raysep.decision import handling
 from raysep.decision.handling.reading import read_decision
 from raysep.errors import BadInput
-from raysep.rundir import Run
 from raysep.screen import Progress
-from raysep.stages import failures
 from raysep.stages.context import Context
-from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 from raysep.training import budget
-from raysep.training.entry import Entry
+from raysep.training.entry import Entry, whole
+from raysep.training.network import network_arguments
 from raysep.training.plan import Plan, how_far, sidecar_of
 
-if TYPE_CHECKING:
-    from raysep.separators.base import Separator
-    from raysep.separators.checkpoint import Checkpoint
-
 FINAL, EARLY, REFERENCE = "probe-final", "probe-early", "probe-reference"
-SIZES = ("hidden", "layers", "max_bin_hz")  # of the two openunmix networks; elsewhere such names mean something else
 
 
 def checkpoint_path(context: Context, name: str) -> str:
@@ -62,11 +57,6 @@ def train_probes(context: Context, inputs: Inputs, planting: Planting, entries: 
         ),
     ]
     run_plans(context, "train", plans)
-
-
-def whole(stems: Iterable[Stem]) -> list[Entry]:
-    """All of them used alike, from beginning to end."""
-    return [Entry(stem) for stem in stems]
 
 
 def entries_by(
@@ -122,52 +112,6 @@ def plan(
         labels=config.labels,
         validation=tuple(sorted(context.validation)),
     )
-
-
-def network_arguments(config: Config, sample_rate: int, channels: int) -> dict[str, Any]:
-    """The arguments of the network: those that follow from the settings, in samples and bins, and the user's over them.
-
-    Only what the network's configuration has a field for is derived. Raises ``BadInput`` as ``check_network`` does, and
-    for a value that the network refuses.
-    """
-    from raysep.separators import registry
-
-    known, network = check_network(config), config.network
-    n_fft = 1 << max(4, round(network.window_seconds * sample_rate) - 1).bit_length()
-    derived: dict[str, Any] = {
-        "stems": config.labels,
-        "sample_rate": sample_rate,
-        "channels": channels,
-        "n_fft": n_fft,
-        # Other networks than the two openunmix ones were published with four windows to a hop, or more.
-        "hop": n_fft // (network.overlap if set(SIZES) <= set(known) else max(4, network.overlap)),
-    }
-    if set(SIZES) <= set(known):
-        derived |= {"hidden": network.hidden, "layers": network.layers, "max_bin_hz": network.max_hz}
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in network.arguments.items()}
-    for name, setting in (("stems", "labels"), ("sample_rate", "sample_rate"), ("channels", "the corpus's channels")):
-        if given.get(name, derived[name]) != derived[name]:
-            # Everything else that hears this network, and all it is measured on, goes by the setting.
-            raise BadInput(
-                f"network.arguments: {name} {given[name]!r} is not what this run has, {derived[name]!r}; it follows {setting}"
-            )
-    arguments = {name: value for name, value in derived.items() if name in known} | given
-    try:
-        registry.resolve(network.model)[0](**arguments)
-    except (TypeError, ValueError) as error:
-        raise BadInput(f"network.arguments: {network.model} refuses {network.arguments} ({error})") from error
-    return arguments
-
-
-def check_network(config: Config) -> tuple[str, ...]:
-    """The arguments that the network takes. Raises ``BadInput`` for a model, or an argument of it, that is not known."""
-    from raysep.separators import registry
-
-    network = config.network
-    known = registry.fields_of(network.model)
-    if unknown := sorted(set(network.arguments) - set(known)):
-        raise BadInput(f"network.arguments: {network.model} takes no {', '.join(unknown)}, but {', '.join(known)}")
-    return known
 
 
 def check_validation(config: Config, has_tracks: bool) -> None:
@@ -248,15 +192,3 @@ def say_silent(progress: Progress, plans: list[Plan]) -> None:
             f"note: {len(silent)} of {len(validated.validation)} validation stems are silent (first {silent[0]}) and count in no mean of SDR; "
             "validation/residue is what is left on them"
         )
-
-
-def load_network(run: Run, name: str, folder: str = "checkpoints") -> tuple[Separator, Checkpoint]:
-    """(network in eval mode, its checkpoint)."""
-    import torch
-
-    from raysep.separators import checkpoint
-
-    file = f"{name}.safetensors"
-    loaded = checkpoint.from_bytes(run.read_bytes(folder, file), run.path(folder, file))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return checkpoint.network_of(loaded).to(device), loaded

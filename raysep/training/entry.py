@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -28,3 +29,8 @@ class Entry:
     def used(self) -> Stem:
         """The stem under the label that it is used as: the row of a manifest."""
         return self.stem if self.label == self.stem.stem else replace(self.stem, stem=self.label)
+
+
+def whole(stems: Iterable[Stem]) -> list[Entry]:
+    """All of them used alike, from beginning to end."""
+    return [Entry(stem) for stem in stems]

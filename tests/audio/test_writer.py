@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import io
+import time
+
 import numpy as np
 import pytest
 import soundfile
@@ -7,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysep.audio import writer as module
-from raysep.audio.writer import ENCODINGS, AudioWriter
+from raysep.audio.files import decode
+from raysep.audio.writer import ENCODINGS, AudioWriter, encode_like
 from raysep.errors import BadInput, OutputError
 
 RATE = 16_000
@@ -121,3 +125,25 @@ def test_an_error_of_the_callers_own_is_not_taken_for_a_full_disk(tmp_path):
     with pytest.raises(KeyError), AudioWriter(tmp_path / "x.wav", RATE, 2):
         raise KeyError
     assert list(tmp_path.iterdir()) == []
+
+
+# In the samples of another file
+
+
+def test_a_planted_copy_is_rounded_to_the_nearest_step_and_not_cut():
+    audio = (np.random.default_rng(0).standard_normal((2, 4000)) / 4).astype(np.float32)
+    for format, step in (("WAV/PCM_16", 2.0**-15), ("FLAC/PCM_24", 2.0**-23)):
+        written = decode(encode_like(audio.clip(-1, 1 - step), 8000, format)[0], "x")
+        assert np.abs(written - audio.clip(-1, 1 - step)).max() <= 0.51 * step
+    assert np.array_equal(decode(encode_like(2 * audio, 8000, "MP3/MPEG_LAYER_III")[0], "x"), 2 * audio)
+    data, written_as = encode_like(2 * audio / np.abs(audio).max(), 8000, "WAV/PCM_16")
+    assert written_as == "WAV/FLOAT"  # resampling has taken 16 bits beyond full scale: they are not cut
+    assert np.abs(decode(data, "x")).max() == pytest.approx(2.0)
+
+
+def test_floating_point_copies_are_the_same_bytes_whenever_they_are_written():
+    audio = hiss(100, 1)
+    first, _ = encode_like(audio, 8000, "OGG/VORBIS")
+    assert soundfile.info(io.BytesIO(first)).subtype == "FLOAT"
+    time.sleep(1.1)  # the header's clock counts in seconds
+    assert encode_like(audio, 8000, "OGG/VORBIS")[0] == first

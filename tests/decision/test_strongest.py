@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysep.decision.strongest import standings, strongest
+from raysep.probes.stored import oriented_in
 
 
 def table_of(rows):
@@ -43,3 +44,16 @@ def test_the_strongest_come_first_and_equal_ones_by_name():
 def test_a_probe_without_a_number_is_nobodys_evidence():
     rows = [{"stem_id": "A/bass", "stem": "bass", "outcome": "scored", "loss": None}]
     assert standings(table_of(rows), ["loss"]) == {"A/bass": {}}
+
+
+def test_the_strongest_probes_are_those_by_which_a_stem_stands_lowest(make_stems):
+    stems = make_stems([f"t{k}" for k in range(10)])
+    scores = {}
+    for s in stems:
+        k = int(s.track[1:])
+        probes = {"loss": -float(k), "fad-z": float(k), "excess": None, "curvature": -100.0 * k, "own-loss": 0.5 * k}
+        scores[s.stem_id] = {"stem_id": s.stem_id, "stem": s.stem, "outcome": "scored", **probes}
+    scores["t3/vocals"] |= {"outcome": "silent", "loss": -1e9}  # is nobody's peer
+    table = pa.Table.from_pylist(list(scores.values()))
+    # ``curvature`` is lower still, but it is not oriented: low means nothing.
+    assert strongest(standings(table, oriented_in(table))["t9/vocals"], 2) == ["loss", "fad-z"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from raysep.report.results import verdict_of
 from raysep.rundir import Run
-from raysep.stages.results import verdict_of
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the same helper module under any import mode of pytest
 

@@ -11,6 +11,7 @@ import torch
 
 from raysep import config, rundir
 from raysep.config import DecisionSettings
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.mixing import ReferenceBank
 from raysep.errors import BadInput, RaysepError
@@ -18,7 +19,6 @@ from raysep.probes.catalogue import PROBES, probes_of
 from raysep.probes.scoring import ScoringKit, ScoringOptions, score_track, try_out
 from raysep.probes.stored import columns_of
 from raysep.stages import arms, decide, score
-from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
 RATE, LABELS = 8000, ("vocals", "drums", "bass", "other")

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from raysep.corpus import identity
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.layouts import stems_of
 from raysep.stages import train
-from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from raysep import config as settings
 from raysep.corpus import truth
+from raysep.corpus.inputs import Inputs
 from raysep.errors import BadInput
 from raysep.pipeline import Benchmark
 from raysep.stages import train
 from raysep.stages.arms import ARMS, Arm, NotScored, check_arms, make_arm
-from raysep.stages.inputs import Inputs
 
 NAMED = {"cleaned:": "weight", "oracle-ratio:": "fad-z"}  # what can follow the colon
 

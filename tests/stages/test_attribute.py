@@ -20,6 +20,7 @@ from raysep.probes.unlearning import damped
 from raysep.separators import checkpoint
 from raysep.stages import attribute, train
 from raysep.stages.plant import Planting
+from raysep.training.network import load_network
 
 EVERY = st.dictionaries(
     st.text("abc", min_size=1, max_size=3), st.lists(st.integers(0, 9), unique=True, min_size=1).map(sorted), max_size=6
@@ -95,8 +96,6 @@ def test_what_the_attribution_could_not_read_is_noted(prepared):
 
 @pytest.mark.parametrize("after", [0, 3, 12, 24])
 def test_an_outage_of_the_storage_leaves_no_probe_out(prepared, monkeypatch, after):
-    from raysep.corpus import reading
-
     context, inputs, planting = prepared
     original, read = reading.storage.read_bytes, []
 
@@ -176,7 +175,7 @@ def test_silent_segments_neither_end_the_run_nor_count(prepared, scanned_again):
 
     # The same as of a corpus without them.
     worker = attribute.Mover.of(context)
-    network, _ = train.load_network(run, train.FINAL)
+    network, _ = load_network(run, train.FINAL)
     check = segments.draw(context.segments_of(inputs.corpus), 64, f"{context.config.seed}/checked")
     mixtures, targets, _ = worker._load_audible(Drawn.of(check, inputs.corpus), network, "the corpus")
     some = {track: indices for track, indices in check.items() if track in ("A", "C")}

@@ -12,6 +12,7 @@ import soundfile
 
 from raysep.config import LABELS
 from raysep.corpus import manifest
+from raysep.corpus.inputs import Inputs, read_inputs, refuse
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.leaks import Place
 from raysep.errors import BadInput
@@ -20,7 +21,6 @@ from raysep.rundir import Run
 from raysep.screen import Progress
 from raysep.stages import check
 from raysep.stages.check import Listening, listen, look_for_twins
-from raysep.stages.inputs import Inputs, read_inputs, refuse
 from raysep.stages.passes import Pass
 
 RATE = 8000

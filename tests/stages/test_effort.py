@@ -11,13 +11,13 @@ import pytest
 
 from raysep import rundir
 from raysep.corpus import manifest
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.layouts import stems_of
 from raysep.decision.roles import Role
 from raysep.probes.catalogue import PROBES
 from raysep.probes.likeness import LIKENESSES
 from raysep.rundir import Run
 from raysep.stages import decide, effort, score
-from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
 RATE, SECONDS = 8000, 6  # of a track; six segments of a second

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from raysep.corpus import segments
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.layouts import stems_of
+from raysep.corpus.partners import LazyTracks, fill_bank
 from raysep.corpus.segments import Drawn
 from raysep.errors import BadInput, RaysepError
 from raysep.probes.scoring_kit import ScoringKit
 from raysep.stages import attribute, kit, train
-from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
+from raysep.training.network import load_network
 
 NOTHING = Planting([], [], [], {})
 
@@ -33,15 +34,6 @@ def read_kit():
 @pytest.fixture
 def tracks(tmp_path, write_tracks):
     return stems_of(write_tracks(tmp_path / "corpus", ["A", "B"])).stems
-
-
-def test_a_reference_is_read_when_asked_for(tracks, make_stems):
-    lazy = kit.LazyTracks([*tracks, *make_stems(["not there"])], 8000, 1)
-    assert list(lazy) == ["A", "B", "not there"]
-    assert len(lazy) == 3
-    assert {label: audio.shape for label, audio in lazy["A"].items()} == dict.fromkeys(
-        ("vocals", "drums", "bass", "other"), (1, 16000)
-    )
 
 
 def test_a_kit_that_cannot_be_made_says_why_and_one_that_exists_is_kept(make_context, here, tracks):
@@ -88,44 +80,15 @@ def test_weights_that_are_not_there_are_told_before_any_work(make_context, tmp_p
 # The bank of clean partners
 
 
-def silence(stems, label, scanned_again, but=()):
-    """Make a label silent, but for the first second of some tracks."""
+def silence(stems, label, scanned_again):
     for stem in stems:
         if stem.stem == label:
-            audio = np.zeros(stem.frames)
-            if stem.track in but:
-                audio[: stem.sample_rate] = 0.1
-            soundfile.write(stem.uri, audio, stem.sample_rate)
+            soundfile.write(stem.uri, np.zeros(stem.frames), stem.sample_rate)
             scanned_again(stem)
 
 
 def maker(context):
     return kit.KitMaker.of(context)
-
-
-def test_a_label_that_the_draw_missed_is_looked_for_in_all_of_the_reference(make_context, tracks, scanned_again):
-    context = make_context(scoring={"bank_segments": 1})
-    every = context.segments_of(tracks)
-    drawn = segments.draw(every, 1, "bank")
-    (track,) = set(every) - set(drawn)
-    silence(tracks, "bass", scanned_again, but=(track,))
-    lazy = kit.LazyTracks(tracks, 8000, 1)
-    bank = kit.fill_bank(lazy, every, context.config.labels, 8000, context.config.scoring)
-    assert [bank.count(label) for label in context.config.labels] == [1, 1, 1, 1]
-    assert np.array_equal(bank.arrays()["bass"][0], lazy[track]["bass"][:, :8000])
-    ((name, (index,)),) = drawn.items()
-    assert np.array_equal(bank.arrays()["drums"][0], lazy[name]["drums"][:, index * 8000 : (index + 1) * 8000])
-
-
-def test_clean_partners_are_those_that_the_tracks_have(make_context, tracks):
-    context = make_context(scoring={"bank_segments": 8})
-    (first, *_) = sorted({s.track for s in tracks})
-    less = [s for s in tracks if (s.track, s.stem) != (first, "bass")]
-    bank = kit.fill_bank(
-        kit.LazyTracks(less, 8000, 1), context.segments_of(less), context.config.labels, 8000, context.config.scoring
-    )
-    counts = {label: bank.count(label) for label in context.config.labels}
-    assert 0 < counts["bass"] < counts["drums"] == counts["vocals"]
 
 
 def test_a_label_that_the_reference_has_nowhere_is_named_before_any_stem_is_scored(make_context, tracks, scanned_again):
@@ -159,12 +122,13 @@ def test_each_fold_has_a_kit_of_the_others_tracks(
     assert "fad-z" in made[0]["probes"]
     for k, own in enumerate((set("RTV"), set("QSU"))):
         held = read_kit(context.run, f"kit/fold-{k}")
-        alone = kit.LazyTracks([s for s in reference if s.track in own], 8000, 1)
+        alone = LazyTracks([s for s in reference if s.track in own], 8000, 1)
         every = context.segments_of(s for s in reference if s.track in own)
-        bank = kit.fill_bank(alone, every, context.config.labels, 8000, context.config.scoring)
+        scoring = context.config.scoring
+        bank = fill_bank(alone, every, context.config.labels, 8000, scoring.bank_segments, scoring.most_segments)
         for label, segments_ in bank.arrays().items():
             assert np.array_equal(held.bank.arrays()[label], segments_)
-        expected = train.load_network(context.run, f"{train.REFERENCE}-{k}")[0].state_dict()
+        expected = load_network(context.run, f"{train.REFERENCE}-{k}")[0].state_dict()
         found = held.networks["reference"].state_dict()
         assert all(np.array_equal(found[name], value) for name, value in expected.items())
     kept = here.copy()

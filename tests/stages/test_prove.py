@@ -11,6 +11,7 @@ from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput, RaysepError
 from raysep.stages import prove, train
 from raysep.stages.arms import Arm
+from raysep.training.entry import whole
 
 # Evaluation
 
@@ -28,8 +29,8 @@ def evaluated(tmp_path, make_context, write_tracks, save_network, here, monkeypa
 
     monkeypatch.setattr(train, "run_plans", fit)
     arms = [
-        Arm("contaminated", train.whole(corpus)),
-        Arm("cleaned", train.whole(corpus[:1])),
+        Arm("contaminated", whole(corpus)),
+        Arm("cleaned", whole(corpus[:1])),
     ]
     return context, arms, test
 
@@ -37,7 +38,7 @@ def evaluated(tmp_path, make_context, write_tracks, save_network, here, monkeypa
 def test_every_arm_and_seed_is_judged_on_every_test_stem(evaluated, here):
     from raysep.corpus.reading import read_stem
     from raysep.separators import inference
-    from raysep.stages.train import load_network
+    from raysep.training.network import load_network
 
     context, arms, test = evaluated
     prove.train_and_evaluate(context, arms, test)
@@ -132,7 +133,7 @@ def test_a_checkpoint_of_an_arm_with_a_colon_is_a_file_anywhere():
 @pytest.fixture
 def proven(evaluated, monkeypatch):
     """A run that has two arms and two seeds; what is trained from now on is in the list."""
-    from raysep.stages.inputs import Inputs
+    from raysep.corpus.inputs import Inputs
 
     context, arms, test = evaluated
     inputs = Inputs([entry.stem for entry in arms[0].entries], [], test)

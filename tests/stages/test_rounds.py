@@ -5,9 +5,9 @@ import json
 import pyarrow as pa
 import pytest
 
+from raysep.corpus.inputs import Inputs
 from raysep.decision.verdicts import METADATA
 from raysep.stages import decide, plant, rounds
-from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 from raysep.training.entry import Entry
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from raysep import rundir
+from raysep import failures, rundir
 from raysep.corpus import manifest
 from raysep.corpus.dealing import MINUTE, split
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput, RaysepError, StorageUnreachable
 from raysep.probes import scoring
 from raysep.probes.catalogue import PROBES
 from raysep.rundir import Run
-from raysep.stages import failures, kit, score
-from raysep.stages.inputs import Inputs
+from raysep.stages import kit, score
 from raysep.stages.plant import Planting
 
 NOTHING = Planting([], [], [], {})

@@ -11,12 +11,12 @@ import soundfile
 from raysep import config as settings
 from raysep.cluster import search as tune
 from raysep.corpus import storage
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput, RaysepError
 from raysep.screen import Progress
 from raysep.stages import decide, search, train
-from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 from raysep.training.pool import SegmentPool
 

@@ -8,82 +8,19 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from raysep import config as settings
 from raysep.cluster import fit
 from raysep.corpus import storage
+from raysep.corpus.inputs import Inputs
 from raysep.decision.roles import Role
 from raysep.errors import BadInput
 from raysep.rundir import table_bytes
-from raysep.separators import registry
 from raysep.stages import train
 from raysep.stages.arms import Arm
-from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
-from raysep.training.entry import Entry
+from raysep.training.entry import Entry, whole
 from raysep.training.plan import sidecar_of
-
-# The network's arguments
-
-
-def arguments_of(rate: int = 8000, channels: int = 1, **network) -> dict:
-    return train.network_arguments(settings.preset("smallest", {"network": network}), rate, channels)
-
-
-@pytest.mark.parametrize(("rate", "n_fft"), [(8000, 512), (16000, 1024), (22050, 2048), (44100, 4096), (48000, 4096)])
-def test_the_window_in_seconds_becomes_the_next_power_of_two(rate, n_fft):
-    arguments = arguments_of(rate)
-    assert (arguments["n_fft"], arguments["hop"], arguments["sample_rate"]) == (n_fft, n_fft // 2, rate)
-
-
-@given(window=st.floats(0.005, 0.5), rate=st.integers(4000, 96000))
-def test_no_smaller_power_of_two_would_do(window, rate):
-    n_fft = arguments_of(rate, window_seconds=window)["n_fft"]
-    wanted = round(window * rate)
-    assert n_fft & (n_fft - 1) == 0
-    assert n_fft // 2 < wanted <= n_fft
-
-
-@pytest.mark.parametrize("model", registry.MODELS)
-def test_only_what_a_network_has_is_derived_and_its_own_arguments_win(model):
-    known = registry.fields_of(model)
-    arguments = arguments_of(44100, 2, model=model)
-    assert set(arguments) <= set(known)
-    made = registry.resolve(model)[0](**arguments)
-    assert (made.stems, made.sample_rate, made.channels, made.n_fft) == (settings.LABELS, 44100, 2, 4096)
-    is_openunmix = model.startswith("openunmix")
-    assert is_openunmix == ("hidden" in arguments) == ("max_bin_hz" in arguments)
-    assert arguments_of(44100, 2, model=model, arguments={"hop": 1024})["hop"] == 1024
-
-
-def test_hidden_means_another_thing_in_another_network():
-    assert registry.resolve("convtasnet")[0](**arguments_of(model="convtasnet")).hidden == 512
-    assert arguments_of(model="convtasnet", arguments={"hidden": 64})["hidden"] == 64
-
-
-def test_lists_from_yaml_become_the_tuples_of_a_configuration():
-    assert arguments_of(44100, 2, model="scnet", arguments={"widths": [8, 16]})["widths"] == (8, 16)
-
-
-@pytest.mark.parametrize(
-    ("network", "words"),
-    [
-        ({"model": "resnet"}, "'resnet': not known; choose one of .*scnet.*package.module:Class"),
-        ({"model": "no.such:Thing"}, "'no.such:Thing': cannot be imported"),
-        ({"model": "pathlib:Path"}, "not a subclass of raysep.separators.base.Separator"),
-        ({"arguments": {"widths": 3}}, r"network\.arguments: openunmix-joint takes no widths, but .*hidden"),
-        ({"arguments": {"hop": 0}}, "hop 0: must be 1 or more"),
-        ({"arguments": {"stems": ["drums"]}}, r"stems \('drums',\) is not what this run has, .*follows labels"),
-        ({"arguments": {"sample_rate": 16000}}, "sample_rate 16000 is not what this run has, 8000"),
-        ({"arguments": {"hop": "wide"}}, r"network\.arguments: openunmix-joint refuses .*wide"),
-    ],
-)
-def test_a_network_that_cannot_be_built_is_refused(network, words):
-    with pytest.raises(BadInput, match=words):
-        arguments_of(**network)
-
 
 # Plans
 
@@ -99,7 +36,7 @@ def test_a_plan_takes_its_recipe_from_the_settings(make_context, make_stems):
         "warmup": 7,
     }
     context = make_context(training=chosen | {"augment": ["gain"], "precision": "bfloat16", "schedule": "one-cycle"})
-    plan = train.plan(context, "separator-seed3", train.whole(make_stems(["A"])), seed=3)
+    plan = train.plan(context, "separator-seed3", whole(make_stems(["A"])), seed=3)
     assert plan.recipe.steps == 100
     assert plan.recipe.save_steps == (40, 80)  # the last step is saved in any case
     assert (plan.recipe.batch, plan.recipe.learning_rate, plan.recipe.seed, plan.recipe.warmup) == (5, 0.01, 3, 7)
@@ -108,20 +45,20 @@ def test_a_plan_takes_its_recipe_from_the_settings(make_context, make_stems):
     assert plan.out == context.run.path("checkpoints", "separator-seed3.safetensors")
     assert (plan.early_out, plan.early_step) == (None, 0)
     assert plan.labels == context.config.labels
-    assert train.plan(context, "x", train.whole(make_stems(["A"])), steps=30).recipe.save_steps == ()
-    assert train.plan(make_context(training={"steps": 100}), "x", train.whole(make_stems(["A"]))).recipe.warmup == 10
+    assert train.plan(context, "x", whole(make_stems(["A"])), steps=30).recipe.save_steps == ()
+    assert train.plan(make_context(training={"steps": 100}), "x", whole(make_stems(["A"]))).recipe.warmup == 10
 
 
 def test_a_plan_validates_when_there_are_tracks_for_it(make_context, make_stems):
     context = make_context(training={"steps": 100, "save_every": 40, "patience": 3, "keep_best": 2})
     tracks = tuple(make_stems(["V"]))
-    recipe = train.plan(context, "x", train.whole(make_stems(["A"]))).recipe
+    recipe = train.plan(context, "x", whole(make_stems(["A"]))).recipe
     assert (recipe.validate_every, recipe.patience) == (0, 0)
-    plan = train.plan(replace(context, validation=tracks[::-1]), "x", train.whole(make_stems(["A"])))
+    plan = train.plan(replace(context, validation=tracks[::-1]), "x", whole(make_stems(["A"])))
     assert plan.validation == tuple(sorted(tracks))
     assert (plan.recipe.validate_every, plan.recipe.patience, plan.recipe.keep_best) == (40, 3, 2)
     often = make_context(training={"validate_every": 5})
-    assert train.plan(replace(often, validation=tracks), "x", train.whole(make_stems(["A"]))).recipe.validate_every == 5
+    assert train.plan(replace(often, validation=tracks), "x", whole(make_stems(["A"]))).recipe.validate_every == 5
 
 
 @pytest.mark.parametrize("changes", [{"patience": 2}, {"schedule": "plateau"}])
@@ -141,18 +78,18 @@ def test_stems_of_no_weight_and_of_no_samples_are_not_trained_on(make_context, m
 
 def test_masked_stretches_and_labels_reach_the_plan_and_its_fingerprint(make_context, make_stems):
     context, (first, *others) = make_context(), make_stems(["A"])
-    entries = [Entry(first, spans=((1.0, 2.5),)), *train.whole(others)]
+    entries = [Entry(first, spans=((1.0, 2.5),)), *whole(others)]
     plans = [
         train.plan(context, "x", entries),
-        train.plan(context, "x", [Entry(first, label="other"), *train.whole(others)]),
-        train.plan(context, "x", train.whole([first, *others])),
+        train.plan(context, "x", [Entry(first, label="other"), *whole(others)]),
+        train.plan(context, "x", whole([first, *others])),
     ]
     assert [e for e in plans[0].stems if e.spans] == [entries[0]]
     assert len({plan.fingerprint for plan in plans}) == 3
 
 
 def test_a_plan_does_not_depend_on_the_order_of_its_stems(make_context, make_stems):
-    entries = train.whole(make_stems(["A", "B", "C"]))
+    entries = whole(make_stems(["A", "B", "C"]))
     entries.append(Entry(entries[0].stem, label="other"))
     plans = [train.plan(make_context(), "x", order) for order in (entries, entries[::-1])]
     assert plans[0] == plans[1]
@@ -172,7 +109,7 @@ def test_the_measure_is_the_whole_tracks_sdr_and_none_for_silence():
 
 def test_silent_validation_stems_are_said_once_with_the_first(make_context, make_stems):
     context = replace(make_context(), validation=tuple(make_stems(["V", "W"])))
-    plans = [train.plan(context, name, train.whole(make_stems(["A"]))) for name in ("a", "b")]
+    plans = [train.plan(context, name, whole(make_stems(["A"]))) for name in ("a", "b")]
     for plan, silent in zip(plans, ({"silent_in_validation": ["V/bass", "W/bass"]}, {}), strict=True):
         storage.write_bytes(sidecar_of(plan.out), json.dumps({"metadata": silent}).encode())
     said = []
@@ -275,7 +212,7 @@ def test_where_folds_rotate_each_has_a_network_of_the_others_tracks(make_context
 
 def test_a_finished_stage_trains_nothing_again(make_context, make_stems, trained):
     context = make_context()
-    plans = [train.plan(context, "x", train.whole(make_stems(["A"])))]
+    plans = [train.plan(context, "x", whole(make_stems(["A"])))]
     train.run_plans(context, "retrain", plans)
     train.run_plans(context, "retrain", plans)
     assert len(trained) == 1
@@ -284,7 +221,7 @@ def test_a_finished_stage_trains_nothing_again(make_context, make_stems, trained
 
 def test_finished_checkpoints_of_a_killed_stage_are_kept(make_context, make_stems, trained):
     context = make_context()
-    plans = [train.plan(context, name, train.whole(make_stems(["A"]))) for name in ("x", "y")]
+    plans = [train.plan(context, name, whole(make_stems(["A"]))) for name in ("x", "y")]
     for plan in plans:
         context.run.write_json({"fingerprint": plan.fingerprint}, "checkpoints", f"{plan.name}.json")
     train.run_plans(context, "retrain", plans)
@@ -294,7 +231,7 @@ def test_finished_checkpoints_of_a_killed_stage_are_kept(make_context, make_stem
 
 def test_stems_that_a_training_lacked_are_noted_and_it_is_done_again_when_asked(make_context, make_stems, trained):
     context = make_context()
-    plans = [train.plan(context, name, train.whole(make_stems(["A"]))) for name in ("x", "y")]
+    plans = [train.plan(context, name, whole(make_stems(["A"]))) for name in ("x", "y")]
 
     def note(plan, **more):
         context.run.write_json({"fingerprint": plan.fingerprint, **more}, "checkpoints", f"{plan.name}.json")
@@ -317,6 +254,6 @@ def test_stems_that_a_training_lacked_are_noted_and_it_is_done_again_when_asked(
 def test_the_groups_name_changes_with_every_plan(make_context, make_stems, trained):
     context = make_context()
     for k, seed in enumerate((0, 1)):
-        train.run_plans(context, f"stage{k}", [train.plan(context, "x", train.whole(make_stems(["A"])), seed=seed)])
+        train.run_plans(context, f"stage{k}", [train.plan(context, "x", whole(make_stems(["A"])), seed=seed)])
     first, second = (group.name.split("-")[1] for _, group in trained)
     assert first != second

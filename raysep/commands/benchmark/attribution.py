@@ -43,6 +43,7 @@ from raysep.commands.benchmark.attribution_workers import (
 from raysep.corpus import benchmark, manifest, outputs, storage, truth
 from raysep.corpus.dealing import split
 from raysep.corpus.hashing import fingerprint, generator
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.corpus.segments import Drawn, draw
@@ -51,7 +52,6 @@ from raysep.rundir import Run
 from raysep.screen import Progress
 from raysep.stages import attribute
 from raysep.stages.context import Context
-from raysep.stages.inputs import Inputs
 from raysep.stages.passes import Pass
 from raysep.stages.plant import Planting
 

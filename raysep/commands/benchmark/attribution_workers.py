@@ -20,6 +20,7 @@ from raysep.outcome import Outcome
 from raysep.rundir import Run, table_bytes
 from raysep.stages import attribute, train
 from raysep.stages.passes import AudioWorker, Counts
+from raysep.training.network import load_network, network_arguments
 
 if TYPE_CHECKING:
     from raysep.separators.base import Separator
@@ -124,7 +125,7 @@ class TrainingWorker(AudioWorker):
         from raysep.separators import registry
 
         torch.manual_seed(seed)
-        arguments = train.network_arguments(self.config, self.sample_rate, self.channels)
+        arguments = network_arguments(self.config, self.sample_rate, self.channels)
         network = registry.build(self.config.network.model, **arguments)
         # Steps after the last: training does not see these.
         first = np.concatenate([draw(self.config.training.steps + k) for k in range(STATISTICS_BATCHES)])
@@ -219,10 +220,10 @@ class BaseScorer(TrainingWorker):
         from raysep.probes.scoring import ScoringKit, ScoringOptions, score_track
 
         base, scoring = Run(folder_of(self.folder, payload.base, payload.weights)), self.config.scoring
-        networks = {"final": train.load_network(base, train.FINAL)[0]}
+        networks = {"final": load_network(base, train.FINAL)[0]}
         for name in (attribute.PLUS, attribute.MINUS, attribute.UNLEARNED):
             if base.has("attribution", f"{name}.safetensors"):
-                networks[name] = train.load_network(base, name, "attribution")[0]
+                networks[name] = load_network(base, name, "attribution")[0]
         targets, _ = self.read(payload.reference, self.config.labels)
         segments = {label: targets[:, k] for k, label in enumerate(self.config.labels)}
         options = ScoringOptions(

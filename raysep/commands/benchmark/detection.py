@@ -10,9 +10,9 @@ from raysep.evaluation.bootstrap import Interval
 from raysep.evaluation.scores import ScoreDetection
 from raysep.evaluation.weighted import HarmWeighted
 from raysep.probes.stored import Column, columns_of
+from raysep.report.detection import judge, probe_detection, unjoined
 from raysep.rundir import Run
 from raysep.screen import print_table, terminal
-from raysep.stages.detection import judge, probe_detection, unjoined
 
 
 def print_detection(run: Run, truth_uri: str) -> None:

@@ -26,6 +26,7 @@ from raysep.corpus import benchmark, manifest, outputs, storage
 from raysep.corpus.faultplan import plan
 from raysep.corpus.faults import KINDS, PAIRED, SEVERITIES, STRONGEST, check_choices
 from raysep.corpus.hashing import fingerprint
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.corpus.truth import CLEAN
@@ -33,7 +34,6 @@ from raysep.errors import BadInput, RaysepError
 from raysep.rundir import Run
 from raysep.screen import Progress
 from raysep.stages.context import Context
-from raysep.stages.inputs import Inputs
 from raysep.stages.passes import Pass
 
 STAGE = "results"

@@ -14,9 +14,8 @@ from raysep.decision.rules import FUSED
 from raysep.evaluation.bootstrap import Interval
 from raysep.evaluation.scores import ScoreDetection, score_detection
 from raysep.probes.stored import oriented_in
+from raysep.report.detection import Judged, judge, judged_stems, pooled_detection
 from raysep.rundir import Run
-from raysep.stages import detection as stage
-from raysep.stages.detection import Judged
 
 BY_HARM, MACRO = "weighed by harm", "macro over kinds"
 NOTHING = Interval(float("nan"), float("nan"), float("nan"))
@@ -64,7 +63,7 @@ def detection(runs: Sequence[tuple[int, Run, str]], draws: int = 1000) -> Detect
     """Of finished runs, each with its number and its truth table. Intervals are over the songs of all draws."""
     judged = [_with_fused(run, truth) for _, run, truth in runs]
     probes = [n for n in oriented_in(judged[0].table) if all(n in each.table.column_names for each in judged)]
-    scores = stage.pooled_detection(judged, [FUSED, *probes], draws)
+    scores = pooled_detection(judged, [FUSED, *probes], draws)
     found = []
     if scores:
         whole = _across_labels(judged, draws)
@@ -110,14 +109,14 @@ def _of_kind(kind: str) -> Callable[[ScoreDetection], Interval]:
 
 def _with_fused(run: Run, truth: str) -> Judged:
     """``judged_stems`` with a column of the decision's suspicion, turned round: higher = cleaner, as probes are."""
-    judged = stage.judged_stems(run, truth)
+    judged = judged_stems(run, truth)
     suspicion = {row["stem_id"]: row["suspicion"] for row in run.read_table("decision.parquet").to_pylist()}
     fused = [-suspicion[stem_id] for stem_id in judged.table["stem_id"].to_pylist()]
     return judged._replace(table=judged.table.append_column(FUSED, pa.array(fused, pa.float64())))
 
 
 def _draw(number: int, run: Run, truth: str) -> DrawFigure:
-    found, summary = stage.judge(run, truth), run.read_json("summary.json")
+    found, summary = judge(run, truth), run.read_json("summary.json")
     removal = found.removal
     low, high = summary["estimated_share_interval"] or (None, None)
     return DrawFigure(

@@ -248,12 +248,12 @@ def decide(
     Writes the decision, and beside it the manifest of the stems that are used, as the run's decision.handling says.
     """
     from raysep.commands.clean import told
+    from raysep.commands.clean.again import beside, decide_again
     from raysep.rundir import existing
-    from raysep.stages import decide as stage
 
     given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe, "handling": handling}
     settings = {name: value for name, value in given.items() if value is not None}
-    again = stage.decide_again(
+    again = decide_again(
         existing(run, "stems.parquet", "manifest.parquet"),
         settings,
         out,
@@ -263,7 +263,7 @@ def decide(
         overwrite=overwrite,
         worth=with_worth,
     )
-    told.decided(again, out, stage.beside(out, manifest), json)
+    told.decided(again, out, beside(out, manifest), json)
 
 
 @command(app, "status", "raysep status runs/first --watch")

@@ -11,12 +11,12 @@ from raysep.commands.clean import estimate
 from raysep.commands.clean.estimate import Amount, Parts, Row, Speed
 from raysep.config import Config
 from raysep.corpus import labels, storage
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.layouts.glance import Glance, glance
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
 from raysep.pipeline import Request
 from raysep.screen import Progress, terminal
-from raysep.stages.inputs import Inputs
 
 Measure = Callable[[Config, Sequence[Stem], int, int], Speed]
 COLUMNS = ("stage", "stems", "hours", "read", "requests", "passes", "shards", "CPU", "GPU", "leaves")

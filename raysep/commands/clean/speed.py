@@ -68,7 +68,7 @@ def _decode(stems: Sequence[Stem], sample_rate: int, channels: int) -> tuple[flo
 
 def _network(config: Config, sample_rate: int, channels: int) -> Any:
     from raysep.separators import registry
-    from raysep.stages.train import network_arguments
+    from raysep.training.network import network_arguments
 
     return registry.build(config.network.model, **network_arguments(config, sample_rate, channels))
 

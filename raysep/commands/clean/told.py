@@ -11,8 +11,8 @@ from raysep.report.verdict import plain
 from raysep.rundir import Run
 
 if TYPE_CHECKING:
+    from raysep.commands.clean.again import Again
     from raysep.report.verdict import Verdict
-    from raysep.stages.decide import Again
 
 
 def decided(again: Again, out: str, manifest: str, as_json: bool) -> None:
@@ -89,7 +89,7 @@ def print_status(run: Run, state: str) -> None:
 
 
 def _verdict(run: Run) -> Verdict | None:
-    from raysep.stages.results import verdict_of
+    from raysep.report.results import verdict_of
 
     return verdict_of(run) if run.has("summary.json") else None
 
@@ -116,21 +116,23 @@ def _needs(run: Run, command: str, *files: str) -> None:
 
 
 def _clean(run: Run, as_json: bool) -> None:
-    from raysep.stages import report as stage
-    from raysep.stages import results
+    from raysep.report import page, results
 
     _needs(run, "clean", "summary.json", "results.parquet")
+    page.write(run, run.read_json("run.json").get("truth"))
     if not as_json:
-        stage.again(run)
+        results.print_result(run)
+        for line in (page.tuned(run) or {}).get("found", []):
+            print(f"search: {line}")
+        print(f"report: {run.path('report.html')}")
         return
-    stage.write(run, run.read_json("run.json").get("truth"))
     about = {"run": run.root, "kind": "clean", "report": run.path("report.html")}
     print_json({**about, "verdict": results.verdict_of(run).to_dict(), "arms": results.arm_rows(run)})
 
 
 def _train(run: Run, as_json: bool) -> None:
+    from raysep.report import results
     from raysep.screen import terminal
-    from raysep.stages import results
 
     if not run.has("test.parquet"):
         raise BadInput(

@@ -24,11 +24,11 @@ def scan(
     A manifest that is there already is brought up to date: only files that are new or have changed are read.
     """
     from raysep.corpus import identity, manifest, outputs, storage
+    from raysep.corpus.inputs import mixed_down
     from raysep.corpus.labels import parse
     from raysep.corpus.layouts import stems_of
     from raysep.corpus.tables import PARQUET, made_by
     from raysep.screen import Progress
-    from raysep.stages.inputs import mixed_down
 
     to = outputs.try_file(out, "--out", (PARQUET,), overwrite=overwrite, ours=lambda uri: made_by(uri) == "scan")
     wanted, place, say = parse(labels) if labels else None, storage.absolute(corpus), Progress().say

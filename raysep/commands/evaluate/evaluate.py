@@ -25,6 +25,7 @@ from raysep.commands.evaluate.models import MIXTURE, Candidate, baseline, find
 from raysep.commands.evaluate.worker import STAGE, Measuring, TrackEvaluator, failed_rows, part
 from raysep.corpus import manifest, outputs, storage
 from raysep.corpus.hashing import fingerprint
+from raysep.corpus.inputs import mixed_down
 from raysep.corpus.labels import parse
 from raysep.corpus.layouts import LABELS, stems_of
 from raysep.corpus.manifest import Stem
@@ -35,7 +36,7 @@ from raysep.outcome import Outcome
 from raysep.report import evaluated
 from raysep.rundir import Run
 from raysep.screen import Progress
-from raysep.stages.inputs import mixed_down, refuse_changed
+from raysep.stages.inputs import refuse_changed
 from raysep.stages.passes import Pass, finished
 
 MOST_SHARDS = 256

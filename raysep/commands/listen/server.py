@@ -51,7 +51,7 @@ class Desk:
     """What can be asked of a run. One question at a time: reading a stem fills the machine anyway."""
 
     def __init__(self, run: Run) -> None:
-        from raysep.stages import report
+        from raysep.report import page
 
         self.evidence = Evidence(run)
         rows = listing(self.evidence)
@@ -60,7 +60,7 @@ class Desk:
         self.labels = rows.labels
         suspects = [self.evidence.row(*chosen) for chosen in self.evidence.chosen()]
         truth = run.read_json("run.json").get("truth")
-        self.page = render(report.told(run, truth, suspects=suspects, listing=rows, served=True)).encode()
+        self.page = render(page.told(run, truth, suspects=suspects, listing=rows, served=True)).encode()
         self._sounds: OrderedDict[tuple[int, str], bytes] = OrderedDict()
         self._lock = Lock()
 

@@ -10,13 +10,13 @@ from typing import Any
 from raysep.config import DecisionSettings
 from raysep.corpus import storage
 from raysep.corpus.hashing import fingerprint
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.manifest import Stem
 from raysep.decision.rules import FUSED
 from raysep.rundir import Run
 from raysep.stages import arms, train
 from raysep.stages.arms import Arm
 from raysep.stages.context import Context
-from raysep.stages.inputs import Inputs
 from raysep.stages.prove import seed_of, trained_as
 from raysep.stages.search import entries_at, ranked
 from raysep.training.best import write

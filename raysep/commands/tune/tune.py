@@ -20,14 +20,14 @@ from raysep.commands.tune import figures, space, trials
 from raysep.commands.tune.trials import Candidate
 from raysep.corpus import storage
 from raysep.corpus.hashing import fingerprint
+from raysep.corpus.inputs import Inputs
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
-from raysep.report import tuning
+from raysep.report import page, tuning
 from raysep.rundir import Run, existing
 from raysep.screen import Progress, print_table, terminal
-from raysep.stages import decide, plant, prove, report, search, train
+from raysep.stages import decide, plant, prove, search, train
 from raysep.stages.context import Context
-from raysep.stages.inputs import Inputs
 from raysep.stages.plant import Planting
 
 FOLDER, TABLE, RECORD, PICTURE = "tune", "tune.parquet", "tune.json", "tune.svg"
@@ -170,7 +170,7 @@ def _write(
     marked = {mark: figures.marked(rows, mark) for mark in ("chosen", "automatic")}
     run.write_json({"scores": scores, **about, "tracks": tracks, **marked, "costs": costs, "found": found}, RECORD)
     if run.has("summary.json") and run.has("results.parquet"):
-        report.write(run, record.get("truth"))
+        page.write(run, record.get("truth"))
 
 
 def show(run: Run) -> None:

@@ -32,10 +32,9 @@ from raysep.errors import BadInput, RaysepError
 from raysep.resources import pool_size
 from raysep.rundir import Run, existing
 from raysep.screen import Progress
-from raysep.stages import train
 from raysep.stages.context import Context
 from raysep.stages.passes import Pass
-from raysep.training.entry import Entry
+from raysep.training.entry import Entry, whole
 
 STAGE, TABLE, RECORD = "descent", "descent.parquet", "descent.json"
 STEMS, PROBES = "stems", "probes"  # what is descended on
@@ -136,7 +135,7 @@ def descended(request: DescendRequest) -> Run:
         context, inputs = pipeline.reopened(run, available, progress, request.workers)
         config, told = training.smoothed(context.config, request.overrides)
         context, halves = replace(context, config=config), training.halves(inputs.reference)
-        plan = training.planned(context, STAGE, train.whole(inputs.corpus), FIRST)
+        plan = training.planned(context, STAGE, whole(inputs.corpus), FIRST)
         needs = training.checked(plan, request.memory_gib)
         entries = list(plan.stems)
         start, names = start_of(run, entries, request.by)

@@ -23,10 +23,11 @@ from raysep.errors import BadInput, RaysepError
 from raysep.resources import pool_size
 from raysep.rundir import Run, existing
 from raysep.screen import Progress
-from raysep.stages import plant, train
+from raysep.stages import plant
 from raysep.stages.context import Context
 from raysep.stages.passes import Marker, Pass
 from raysep.stages.plant import Planting
+from raysep.training.entry import whole
 from raysep.training.plan import Plan
 
 STAGE, TABLE, RECORD = "worth", "worth.parquet", "worth.json"
@@ -64,7 +65,7 @@ def worth(request: WorthRequest) -> Run:
         planting = plant.plant(context, inputs) if request.evidence else None
         trained_on = inputs.corpus + (planting.trained if planting else [])
         targets = [fold.target for fold in planting.folds] if planting else [inputs.reference]
-        plans = [training.planned(context, stage, train.whole(trained_on), seed) for seed in range(request.seeds)]
+        plans = [training.planned(context, stage, whole(trained_on), seed) for seed in range(request.seeds)]
         needs = training.checked(plans[0], request.memory_gib)
         say(context, needs, told, request, len(targets))
         own = fingerprint(context.fingerprint, to_dict(config), request.by_label)

@@ -9,8 +9,8 @@ from raysep.commands.benchmark.run import RunRequest
 from raysep.commands.benchmark.run_detection import BY_HARM, MACRO, detection
 from raysep.commands.benchmark.sources import Rendered
 from raysep.corpus import truth
+from raysep.report.detection import judge
 from raysep.rundir import Run
-from raysep.stages import detection as stages
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_harm_comes_first_and_each_measure_has_its_own_best_probe(runs):
 def test_of_one_draw_it_is_what_the_command_for_one_run_says(runs):
     number, run, uri = runs[0]
     found = {each.measure: each.fused.estimate for each in detection([(number, run, uri)], draws=20).found}
-    theirs = stages.judge(run, uri)
+    theirs = judge(run, uri)
     assert found[BY_HARM] == pytest.approx(theirs.weighted.auroc.estimate)
     assert found[MACRO] == pytest.approx(theirs.macro.estimate)
     for kind, ranking in theirs.by_kind.items():

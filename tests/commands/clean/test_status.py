@@ -119,3 +119,34 @@ def test_a_lease_of_an_older_raysep_says_nothing_of_it(run):
     del old["doing"]
     run.write_json(old, lease.FILE)
     assert lease.holder_of(run).doing == {}
+
+
+def test_status_is_read_from_the_folder_while_it_runs(make_context, capsys, write_rows):
+    run = make_context().run
+    run.open("abc", {})
+    with run.stage("plant"):
+        pass
+    for shard in range(4):
+        run.finish_shard("first-look", shard, "abc", b"", f"first-look/{shard}", {})
+    status.print_status(run)
+    assert "4 shards done of the first look" in capsys.readouterr().out
+    for shard in range(3):
+        run.finish_shard("score", shard, "abc", b"", f"scores/{shard}", {})
+    run.finish_shard("score", 9, "of another configuration", b"", "scores/9", {})
+    write_rows(run, "failed.parquet", [{"stem_id": "A/bass"}])
+    status.print_status(run)
+    shown = {line.split()[0]: " ".join(line.split()[1:]) for line in capsys.readouterr().out.splitlines()[1:]}
+    assert shown["plant"].startswith("done in ")
+    assert shown["score"] == "3 shards done"
+    assert shown["decide"] == "not done"
+    assert shown["1"] == "stems failed: failed.parquet"
+
+
+def test_status_does_not_call_a_stage_done_whose_marker_was_taken_back(make_context, capsys, tmp_path):
+    run = make_context().run
+    run.open("abc", {})
+    with run.stage("decide"):
+        pass
+    (tmp_path / "run" / "done" / "decide.json").unlink()  # as --retry-failed does
+    status.print_status(run)
+    assert next(line for line in capsys.readouterr().out.splitlines() if "decide" in line).endswith("not done")

@@ -8,8 +8,8 @@ from raysep.commands.tune import trials
 from raysep.commands.tune.trials import AUTOMATIC, NOTHING, RANDOM, Candidate
 from raysep.config import DecisionSettings
 from raysep.corpus import storage
+from raysep.corpus.inputs import Inputs
 from raysep.stages import prove, train
-from raysep.stages.inputs import Inputs
 from raysep.training.entry import Entry
 from raysep.training.plan import sidecar_of
 

@@ -9,9 +9,10 @@ from raysep import pipeline
 from raysep.commands.tune import trials, tune
 from raysep.commands.tune.tune import TuneRequest
 from raysep.corpus import manifest, storage
+from raysep.corpus.inputs import Inputs
 from raysep.errors import BadInput
-from raysep.stages import prove, report, search
-from raysep.stages.inputs import Inputs, inputs_in
+from raysep.stages import prove, search
+from raysep.stages.inputs import inputs_in
 from raysep.stages.plant import Planting
 from raysep.training.plan import sidecar_of
 
@@ -151,13 +152,3 @@ def test_how_the_choice_is_used_are_commands(scored):
     assert "--handling table" in lines[2]
     assert tune.how_to_use(scored.run, row(ratio=None)) == []  # the automatic decision is what the run does
     assert tune.how_to_use(scored.run, row(ratio=0.0)) == []
-
-
-def test_the_page_knows_a_search_of_other_scores(scored, write_rows):
-    run = scored.run
-    assert report.tuned(run) is None
-    write_rows(run, "tune.parquet", [{"trial": "automatic"}])
-    run.write_json({"scores": storage.digest(run.read_bytes("stems.parquet")), "found": ["one seed"]}, "tune.json")
-    assert report.tuned(run) == {"rows": [{"trial": "automatic"}], "found": ["one seed"]}
-    write_rows(run, "stems.parquet", [{"stem_id": "B/bass"}])
-    assert "start raysep tune again" in report.tuned(run)["stale"]

@@ -11,9 +11,9 @@ import soundfile
 from raysep.commands.evaluate import evaluate
 from raysep.commands.fad.inputs import read_comparison
 from raysep.corpus import layouts, manifest
+from raysep.corpus.inputs import read_inputs
 from raysep.corpus.layouts import LABELS, LAYOUTS, Layout, find_layout, stems_of
 from raysep.errors import BadInput
-from raysep.stages.inputs import read_inputs
 
 
 @pytest.fixture

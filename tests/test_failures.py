@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from raysep import failures
 from raysep.corpus import manifest
 from raysep.errors import FinishedWithFailures
 from raysep.rundir import Run
 from raysep.screen import Progress
-from raysep.stages import failures
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from raysep.commands.benchmark.detection import print_detection
 from raysep.corpus import truth
 from raysep.errors import BadInput
+from raysep.report import detection
 from raysep.rundir import Run
-from raysep.stages import detection
 
 
 @pytest.fixture

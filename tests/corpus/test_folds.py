@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysep.stages.folds import Fold, deal
+from raysep.corpus.folds import Fold, deal
 
 NAMES = st.lists(st.text(min_size=1), unique=True)
 

@@ -1,0 +1,142 @@
+"""``report.html`` of a run: what is said on it, read from the run's folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raysep import failures
+from raysep.corpus import storage
+from raysep.report.data import ReportData
+from raysep.report.results import (
+    BASELINE,
+    CLEANED,
+    arm_rows,
+    gain,
+    reference_alone,
+    rule_text,
+    silence_sentence,
+    tested_on,
+    verdict_of,
+)
+from raysep.rundir import Run
+
+
+def write(run: Run, truth: str | None) -> None:
+    from raysep.report.evidence.listing import listing
+    from raysep.report.evidence.of_run import Evidence, shown
+    from raysep.report.html import render
+
+    evidence = Evidence(run)
+    data = told(run, truth, suspects=shown(evidence), listing=listing(evidence))
+    run.write_bytes(render(data).encode(), "report.html")
+
+
+def told(run: Run, truth: str | None, **evidence: Any) -> ReportData:
+    """What the page says of a run, beside the ``evidence`` that its stems are shown with."""
+    from raysep.report.record import ledger_columns
+
+    record, summary = run.read_json("run.json"), run.read_json("summary.json")
+    decision = run.read_table("decision.parquet").to_pylist()
+    stages = record.pop("stages")
+    return ReportData(
+        title=f"raysep: {run.root.rstrip('/').rsplit('/', 1)[-1]}",
+        run={
+            "run_id": record.pop("fingerprint"),
+            "created": record.pop("started"),
+            "version": record["versions"]["raysep"],
+            **record,
+        },
+        summary={
+            "share": summary["share"],
+            "baseline": BASELINE,
+            "cleaned": CLEANED,
+            **_proof(run),
+            "rule": rule_text(summary["rule"]),
+            "handling": _handling(stages.get("decide", {})),
+        },
+        judged=verdict_of(run),
+        results=[_shown(row) for row in arm_rows(run)] if run.has("results.parquet") else [],
+        decision=decision,
+        detection=_detection(run, truth) if truth else None,
+        stages=[
+            {"name": name, "seconds": stage["seconds"], **ledger_columns(stage.get("ledger", {}))}
+            for name, stage in stages.items()
+            if "seconds" in stage
+        ],
+        memory_gib=record.get("peak_memory_gib"),
+        failures=run.read_table(failures.TABLE).to_pylist(),
+        tuning=tuned(run),
+        **evidence,
+    )
+
+
+def _proof(run: Run) -> dict[str, Any]:
+    """What retraining showed; nothing of a run that has only decided."""
+    if not run.has("results.parquet"):
+        return {}
+    return {
+        "gain": gain(run),
+        "tracks": tested_on(run),
+        "reference_alone": reference_alone(run),
+        "silence": silence_sentence(run),
+    }
+
+
+def tuned(run: Run) -> dict[str, Any] | None:
+    """What `raysep tune` found, if it was asked; of other scores than those that are there now, only that it is."""
+    if not run.has("tune.json"):
+        return None
+    record = run.read_json("tune.json")
+    if record["scores"] != storage.digest(run.read_bytes("stems.parquet")):
+        return {"stale": "the scores have changed since the search: start raysep tune again"}
+    return {"rows": run.read_table("tune.parquet").to_pylist(), "found": record["found"]}
+
+
+def _handling(decided: dict[str, Any]) -> str:
+    """What was done with what was found, and how many stems are used otherwise for it."""
+    return "; ".join(filter(None, (decided.get("handling", "drop"), decided.get("otherwise"))))
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """An arm's row as the page has it: the column of framewise SDR says how it was made."""
+    row = {key: value for key, value in row.items() if not key.startswith("gain")}
+    shown = row | {"SDR by museval, dB: median over 1 s frames and over tracks": row.pop("framewise_sdr")}
+    return shown | (
+        {"residue of silent stems, dBFS: lower is better": shown.pop("residue")} if "residue" in row else {}
+    )
+
+
+def _detection(run: Run, truth: str) -> dict[str, Any]:
+    from raysep.report import detection
+
+    found = detection.judge(run, truth)
+
+    def row(group: str, name: str, interval: Any, stems: Any) -> dict[str, Any]:
+        return {
+            "group": group,
+            "name": name,
+            "auroc": interval.estimate,
+            "low": interval.low,
+            "high": interval.high,
+            "stems": stems,
+        }
+
+    rows = (
+        [row("all", "weighed by harm", found.weighted.auroc, None)] if found.weighted and found.weighted.weights else []
+    )
+    rows += [
+        row("all", "macro over kinds", found.macro, None),
+        row("all", "overall", found.overall.auroc, found.overall.positives),
+    ]
+    for group, part in (("kind", found.by_kind), ("severity", found.by_severity), ("label", found.by_label)):
+        rows += [row(group, name, ranking.auroc, ranking.positives) for name, ranking in part.items()]
+    roc = {"overall": found.roc["all"], **{kind: points for kind, points in found.roc.items() if kind != "all"}}
+    removal = found.removal
+    return {
+        "roc": roc,
+        "auroc": rows,
+        "clean stems lost": removal.clean_lost,
+        "corrupted stems removed": removal.corrupted_removed,
+        "false discoveries": removal.false_discoveries,
+        "contamination left": removal.contamination_left,
+    }
