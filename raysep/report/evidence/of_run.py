@@ -64,18 +64,19 @@ class Evidence:
         wrong = not row["keep"] or (known(row["p_corrupt"]) and row["p_corrupt"] >= 0.5)
         return found if wrong and found and found.worth_saying else None
 
-    def looks(self, stem_id: str) -> str:
-        """What it is chosen by, that many kinds be heard: the kind that it is most like, or what speaks loudest."""
+    def looks(self, stem_id: str) -> tuple[str, float]:
+        """What it is chosen by, that many kinds be heard: the kind that it is most like and how surely, or what speaks loudest."""
         if stem_id in self.kinds:
-            return self.kinds[stem_id].kind
+            return self.kinds[stem_id].kind, self.kinds[stem_id].sure
         loudest = self.standing.loudest(stem_id, 1, -np.inf)
-        return phrase_of(loudest[0].probe).family if loudest else ""
+        return phrase_of(loudest[0].probe).family if loudest else "", 1.0
 
     def chosen(self) -> list[Chosen]:
-        rows = (row for row in self.decision.values() if row["outcome"] == Outcome.SCORED)
-        return choose(
-            [Candidate(r["stem_id"], r["stem"], self.looks(r["stem_id"]), r["suspicion"], r["keep"]) for r in rows]
-        )
+        return choose([self._candidate(row) for row in self.decision.values() if row["outcome"] == Outcome.SCORED])
+
+    def _candidate(self, row: Row) -> Candidate:
+        kind, sure = self.looks(row["stem_id"])
+        return Candidate(row["stem_id"], row["stem"], kind, row["suspicion"], row["keep"], sure)
 
     @cached_property
     def used(self) -> dict[str, str]:
@@ -127,8 +128,9 @@ class Evidence:
     def span(self, stem_id: str, audio: np.ndarray, sample_rate: int) -> Span:
         """The stem's worst seconds."""
         loud = [each.probe.removesuffix("_worst") for each in self.standing.loudest(stem_id, 8, 0.0)]
-        beyond = {name: self.standing.beyond_trusted(stem_id, name) for name in FACTS}
-        return worst_span(audio, sample_rate, self._segments(stem_id), loud, beyond)
+        first = loud[:1] if self.loud(stem_id) else []  # what the page says first of it
+        facts = {name: name in first or self.standing.beyond_trusted(stem_id, name) for name in FACTS}
+        return worst_span(audio, sample_rate, self._segments(stem_id), loud, facts)
 
     def mixture_of(self, stem: Stem) -> list[Stem]:
         """The stems of its track that a mixture is made of; one alone has none."""
