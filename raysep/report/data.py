@@ -96,6 +96,7 @@ class ReportData:
     # (what is marked, in words), note; the suspects first, and of them the worst
     suspects: list[Row] = field(default_factory=list)
     listing: Listing | None = None  # of all stems, for the table that sorts, filters and searches
+    unheard: str = ""  # a sentence on what is missing among the sounds
     served: bool = False  # by `raysep listen`, which gives the sounds when they are asked for
     stages: list[Row] = field(default_factory=list)  # name, seconds; further keys become columns
     memory_gib: float | None = None  # peak, GiB

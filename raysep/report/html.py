@@ -52,13 +52,13 @@ def render(data: ReportData) -> str:
         f'<meta name="color-scheme" content="light dark">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy(style, script, data.served)}">'
         f'<title>{text(data.title)}</title><meta name="description" content="{text(verdict)}">'
-        f"<style>{style}</style></head>\n<body>"
+        f"<style>{style}</style>{f'<script>{script}</script>' if script else ''}</head>\n<body>"
         f'<a class="skip" href="#answers">Skip to the answers</a>'
         f'<header><p class="kicker">raysep report</p><h1>{text(data.title)}</h1>'
         f'<p class="verdict">{text(verdict)}</p></header>\n<main>'
         f'<div class="answers" id="answers">{answers}</div>'
         f'<nav aria-label="Sections">{links}</nav>\n' + "\n".join(body for _, _, body in parts) + "\n</main>"
-        f"<footer><p>{_footer(data)}</p></footer>{f'<script>{script}</script>' if script else ''}</body></html>\n"
+        f"<footer><p>{_footer(data)}</p></footer></body></html>\n"
     )
 
 

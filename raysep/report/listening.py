@@ -10,6 +10,7 @@ import json
 import shlex
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 from raysep.report import findings
 from raysep.report.data import Listing, ReportData, Row, Take
@@ -24,7 +25,7 @@ WORDS = {"kept": "kept", "removed": "set aside", "silent": "silent", "failed": "
 KEYS = (
     ("n, p", "the next stem, the one before"),
     ("space", "play, pause"),
-    ("s, m, t", "hear the stem, its mixture, the trusted one"),
+    ("s, m, h, t", "hear the stem, its mixture, what the separator hears, the trusted one"),
     ("w", "play the marked seconds"),
     ("← →", "a second back, forth"),
     ("k", "keep"),
@@ -46,6 +47,7 @@ def suspects(data: ReportData) -> str:
     cards = "".join(card(row, number, labels) for number, row in enumerate(shown))
     desk = f'<div class="desk"><div class="roll" role="group" aria-label="Stems to listen to">{_roll(shown)}</div>'
     desk += f'<div class="cards">{cards}</div></div>'
+    desk += f'<p class="soft">{text(data.unheard)}</p>' if data.unheard else ""
     lead = "What the judgement rests on, to be seen and heard. A higher suspicion means more likely corrupt."
     return section("suspects", "Which stems?", _bar(data.listing) + desk + _all(data) + _set_aside(data), lead)
 
@@ -199,8 +201,15 @@ def _json(data: ReportData) -> str:
     listing = data.listing
     assert listing is not None
     told = {name: getattr(listing, name) for name in ("columns", "tracks", "labels", "kinds", "root", "key")}
+    told["columns"] = {name: packed(values) for name, values in listing.columns.items()}
     told |= {"places": list(WORDS.values()), "served": data.served}
     return json.dumps(told, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+
+
+def packed(values: list[Any]) -> list[Any] | str:
+    """A column of texts as one text, a line each, which a browser reads at once; any other column as it is."""
+    lines = all(isinstance(value, str) and "\n" not in value for value in values)
+    return "\n".join(values) if values and lines else values
 
 
 def _set_aside(data: ReportData) -> str:

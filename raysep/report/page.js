@@ -1,11 +1,23 @@
 // The page's own script: it listens, judges, sorts and searches. Without it the page reads as it stands.
 "use strict";
-(() => {
-  const source = document.getElementById("stems");
-  if (!source) return;
-  const data = JSON.parse(source.textContent);
+// Said before there is a body: what the script will hide is then never laid out.
+document.documentElement.classList.add("js");
+document.addEventListener("DOMContentLoaded", () => {
+  try {
+    begin();
+  } catch (error) {
+    document.documentElement.classList.remove("js");
+    throw error;
+  }
+});
+
+function begin() {
+  const data = JSON.parse(document.getElementById("stems").textContent);
   const { columns, tracks, labels, kinds, places, root, served } = data;
   const total = columns.track.length;
+  // Texts of all rows come joined; they are taken apart when one of them is first asked for.
+  const texts = {};
+  const textOf = (name, row) => (texts[name] ??= typeof columns[name] === "string" ? columns[name].split("\n") : columns[name])[row];
   const PAGE = 25; // rows of the table at a time, however many there are
   const one = (id) => document.getElementById(id);
   const all = (query, within = document) => [...within.querySelectorAll(query)];
@@ -15,15 +27,17 @@
     if (kind) node.className = kind;
     return node;
   };
-  document.documentElement.classList.add("js");
 
   // Stems ---------------------------------------------------------------------------------------------------------
 
   const stemId = (row) => `${tracks[columns.track[row]]}/${labels[columns.label[row]]}`;
   const fileOf = (row) => root + shortFile(row);
-  const shortFile = (row) => columns.file[row].replace(/^\*/, () => tracks[columns.track[row]]);
-  const rowOf = new Map();
-  for (let row = 0; row < total; row++) rowOf.set(stemId(row), row);
+  const shortFile = (row) => textOf("file", row).replace(/^\*/, () => tracks[columns.track[row]]);
+  let numbered = null; // stem → row, of tens of thousands: made when it is first asked for
+  function rowOf(id) {
+    numbered ??= new Map(Array.from({ length: total }, (_, row) => [stemId(row), row]));
+    return numbered.get(id);
+  }
   const chance = (value) => (value === null ? "–" : value > 0 && value < 0.0005 ? "<0.001" : value < 1 && value >= 0.9995 ? ">0.999" : value.toFixed(3));
   const number = (value) => (value === null ? "–" : value.toFixed(2).replace("-", "−"));
 
@@ -32,7 +46,7 @@
   const store = `raysep verdicts ${data.key}`;
   const verdicts = new Map();
   try {
-    for (const [id, said] of JSON.parse(localStorage.getItem(store) || "[]")) if (rowOf.has(id)) verdicts.set(id, said);
+    for (const [id, said] of JSON.parse(localStorage.getItem(store) || "[]")) if (rowOf(id) !== undefined) verdicts.set(id, said);
   } catch { /* a browser that keeps nothing: they last as long as the page is open */ }
 
   const said = (id) => verdicts.get(id) || { verdict: "", note: "" };
@@ -153,11 +167,11 @@
     const before = take(), next = takesOf()[index];
     if (!next || next === before) return;
     const was = before?.querySelector("audio"), playing = was && !was.paused, end = until;
-    const same = before && before.dataset.start === next.dataset.start && before.dataset.worst === next.dataset.worst;
+    const at = was ? was.currentTime + shape(before).start - shape(next).start : -1; // in the next one, where both are of one time
     was?.pause();
     takesOf().forEach((each) => each.classList.toggle("on", each === next));
     all("[data-take]", card).forEach((button) => button.setAttribute("aria-pressed", String(Number(button.dataset.take) === index)));
-    if (same) { seek(was.currentTime); until = end; }
+    if (before?.dataset.worst && before.dataset.worst === next.dataset.worst && at >= 0 && at < shape(next).seconds) { seek(at); until = end; }
     if (playing) audio().play().catch(() => {});
     place();
   }
@@ -211,16 +225,16 @@
 
   function step(by) {
     const links = all(".roll a"), at = links.findIndex((link) => cardOf(link) === card);
-    if (at >= 0 && links[at + by]) return served ? openRow(rowOf.get(cardOf(links[at + by]).dataset.stem), false) : open(cardOf(links[at + by]));
+    if (at >= 0 && links[at + by]) return served ? openRow(rowOf(cardOf(links[at + by]).dataset.stem), false) : open(cardOf(links[at + by]));
     if (at < 0 && served) {
-      const next = order[order.indexOf(rowOf.get(card.dataset.stem)) + by];
+      const next = order[order.indexOf(rowOf(card.dataset.stem)) + by];
       if (next !== undefined) openRow(next);
     }
   }
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest(".roll a");
-    if (link) { event.preventDefault(); return served ? openRow(rowOf.get(cardOf(link).dataset.stem), false) : open(cardOf(link)); }
+    if (link) { event.preventDefault(); return served ? openRow(rowOf(cardOf(link).dataset.stem), false) : open(cardOf(link)); }
     const button = event.target.closest("button");
     if (button?.dataset.do === "play") return toggle();
     if (button?.dataset.do === "worst") return playWorst();
@@ -251,7 +265,7 @@
     search: one("search"), label: one("by-label"), place: one("by-place"), kind: one("by-kind"), said: one("by-said"),
   };
   const haystack = new Array(total);
-  const text = (row) => (haystack[row] ??= `${stemId(row)} ${columns.file[row]} ${columns.evidence[row]}`.toLowerCase());
+  const text = (row) => (haystack[row] ??= `${stemId(row)} ${textOf("file", row)} ${textOf("evidence", row)}`.toLowerCase());
 
   const value = {
     track: (row) => tracks[columns.track[row]],
@@ -259,7 +273,7 @@
     suspicion: (row) => columns.suspicion[row],
     place: (row) => columns.place[row],
     kind: (row) => kinds[columns.kind[row]],
-    evidence: (row) => columns.evidence[row],
+    evidence: (row) => textOf("evidence", row),
     verdict: (row) => said(stemId(row)).verdict,
   };
   const names = new Intl.Collator(undefined, { numeric: true });
@@ -322,7 +336,7 @@
     last.append(verdict);
     const where = make("td");
     where.append(make("span", places[columns.place[row]], `mark ${["kept", "removed", "silent", "failed"][columns.place[row]]}`));
-    found.append(name, make("td", chance(columns.p[row]), "number"), make("td", number(columns.suspicion[row]), "number"), where, make("td", kinds[columns.kind[row]]), make("td", columns.evidence[row], "prose"), last);
+    found.append(name, make("td", chance(columns.p[row]), "number"), make("td", number(columns.suspicion[row]), "number"), where, make("td", kinds[columns.kind[row]]), make("td", textOf("evidence", row), "prose"), last);
     return found;
   }
 
@@ -350,7 +364,7 @@
   const named = (begin) => choose(takesOf().findIndex((each) => each.querySelector("figcaption b").textContent.startsWith(begin)));
   const keys = {
     n: () => step(1), p: () => step(-1), " ": toggle, w: playWorst, d: download,
-    s: () => choose(0), m: () => named("Mixture"), t: () => named("Trusted"),
+    s: () => choose(0), m: () => named("Mixture"), h: () => named("Separator"), t: () => named("Trusted"),
     ArrowLeft: () => seek((audio()?.currentTime || 0) - 1), ArrowRight: () => seek((audio()?.currentTime || 0) + 1),
     k: () => judge(card.dataset.stem, "keep"), r: () => judge(card.dataset.stem, "remove"), u: () => judge(card.dataset.stem, ""),
     "/": () => { one("search").focus(); one("all").scrollIntoView({ block: "start" }); },
@@ -371,7 +385,8 @@
     if (action) { event.preventDefault(); action(); }
   });
 
+  if (Object.values(fields).some((field) => field.value)) arrange(); // what a browser filled in again
+  else fill(); // the rows come in this order
   open(document.querySelector(".card"));
-  arrange();
-  if (served) openRow(rowOf.get(document.querySelector(".card").dataset.stem), false);
-})();
+  if (served) openRow(rowOf(document.querySelector(".card").dataset.stem), false);
+}

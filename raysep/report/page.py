@@ -27,7 +27,7 @@ def write(run: Run, truth: str | None) -> None:
     from raysep.report.html import render
 
     evidence = Evidence(run)
-    data = told(run, truth, suspects=shown(evidence), listing=listing(evidence))
+    data = told(run, truth, suspects=shown(evidence), listing=listing(evidence), unheard=evidence.hearing.missing)
     run.write_bytes(render(data).encode(), "report.html")
 
 

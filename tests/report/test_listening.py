@@ -11,9 +11,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from raysep.report.data import ReportData
 from raysep.report.html import render
+from raysep.report.listening import packed
 from tests.report.pages import LISTING, TAKE, Page
 
 
@@ -63,8 +66,29 @@ def test_no_name_ends_the_listing_early(full):
     page = Page(source)
     assert page.tags.count("script") == 2  # the listing and the page's own
     told = json.loads(re.search(r'id="stems">(.*?)</script>', source, re.DOTALL)[1])
-    assert told["columns"] == LISTING.columns
+    assert {name: unpacked(column) for name, column in told["columns"].items()} == LISTING.columns
     assert told["tracks"] == LISTING.tracks
+
+
+def unpacked(column: list | str) -> list:
+    """As page.js reads it."""
+    return column.split("\n") if isinstance(column, str) else column
+
+
+@given(st.lists(st.text(alphabet="ab\n\r\t</\u2028 ", max_size=4), max_size=4) | st.lists(st.none() | st.integers()))
+def test_a_column_comes_back_as_it_was(values):
+    assert unpacked(json.loads(json.dumps(packed(values)))) == values
+
+
+def test_the_script_speaks_before_there_is_anything_to_lay_out(full):
+    """Else a browser lays out all cards, and then hides all but one."""
+    source = render(dataclasses.replace(full, listing=LISTING))
+    assert source.index('classList.add("js")') < source.index("<body>")
+
+
+def test_what_is_missing_among_the_sounds_is_said_once(full):
+    page = Page(render(dataclasses.replace(full, unheard="no <network>.")))
+    assert page.text.count("no <network>.") == 1
 
 
 def test_a_served_page_may_ask_its_own_server_and_nobody_else(full):

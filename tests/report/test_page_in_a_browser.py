@@ -112,6 +112,25 @@ def test_one_sound_at_a_time_and_a_click_seeks(page):
     assert at(page) == pytest.approx(2.5, abs=0.1)
 
 
+def test_what_the_separator_hears_goes_on_at_the_time_of_the_stem(open_page, data, tmp_path):
+    """Its excerpt may begin elsewhere, as that of a served page does."""
+    row = next(row for row in data.suspects if row["takes"])
+    stem, *rest = row["takes"]
+    heard = dataclasses.replace(stem, name="Separator", start=stem.start + 1.0)
+    file = tmp_path / "separator.html"
+    suspects = [row | {"takes": [stem, heard, *rest]}]
+    file.write_text(render(dataclasses.replace(data, suspects=suspects, unheard="")))
+    page = open_page(file.as_uri())
+    box = page.locator(".card.on .take.on .scope").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
+    assert at(page) == pytest.approx(3.5, abs=0.1)
+    page.keyboard.press("h")
+    assert page.get_attribute(".card.on .tabs button:has-text('Separator')", "aria-pressed") == "true"
+    assert at(page) == pytest.approx(2.5, abs=0.1)
+    page.keyboard.press("m")
+    assert at(page) == pytest.approx(3.5, abs=0.1)
+
+
 def test_the_marked_seconds_play_and_end(page):
     begin, end = (float(v) for v in page.get_attribute(".card.on .take.on", "data-worst").split())
     start = float(page.get_attribute(".card.on .take.on", "data-start"))
@@ -225,6 +244,20 @@ def test_whoever_cannot_see_it_can_use_it(page):
         int(tag[1]) for tag in page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map((e) => e.tagName)")
     ]
     assert all(b - a <= 1 for a, b in pairwise(levels))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_axe_finds_nothing(open_page, address, scheme, width):
+    """All rules of axe-core, its best practices too, over the page as it opens and with what unfolds unfolded."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = open_page(address, color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 800})
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    page.keyboard.press("k")  # a pressed button, and a stem with a verdict
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert len(found.response["passes"]) > 20  # it did look
 
 
 CONTRAST = """() => {

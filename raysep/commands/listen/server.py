@@ -1,7 +1,8 @@
 """The page of a run, served to this machine: what `report.html` holds, with the sound of every stem when it is asked for.
 
     /                    the page                /card/7          what is known of the listing's stem 7, with its pictures
-    /audio/7/stem        its samples as WAV, whole or a range of bytes; likewise its mixture, and the trusted one
+    /audio/7/stem        its samples as WAV, whole or a range of bytes; likewise its mixture, and the trusted one;
+                         of what the separator hears, the seconds that `report.html` has
 
 Nothing but the run's own stems can be asked for, by number; requests in another host's name are refused, so that no page of
 the web can read them through this one.
@@ -29,7 +30,7 @@ from raysep.rundir import Run
 
 HOST = "127.0.0.1"
 HELD_BYTES = 256 << 20  # of sounds, so that a player that asks for ranges decodes a file once
-PATH = re.compile(r"/(?:(card)/(\d{1,9})|audio/(\d{1,9})/(stem|mixture|trusted))?", re.ASCII)
+PATH = re.compile(r"/(?:(card)/(\d{1,9})|audio/(\d{1,9})/(stem|mixture|separator|trusted))?", re.ASCII)
 RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -60,7 +61,10 @@ class Desk:
         self.labels = rows.labels
         suspects = [self.evidence.row(*chosen) for chosen in self.evidence.chosen()]
         truth = run.read_json("run.json").get("truth")
-        self.page = render(page.told(run, truth, suspects=suspects, listing=rows, served=True)).encode()
+        told = page.told(
+            run, truth, suspects=suspects, listing=rows, served=True, unheard=self.evidence.hearing.missing
+        )
+        self.page = render(told).encode()
         self._sounds: OrderedDict[tuple[int, str], bytes] = OrderedDict()
         self._lock = Lock()
 
@@ -98,7 +102,13 @@ class Desk:
         stem = self.evidence.stems[self.stem_ids[number]]
         rate = takes.rate_of(stem)
         if what == "mixture":
-            return encode(takes.mixed(self.evidence.mixture_of(stem), 0.0, None, rate)[0], rate)
+            mixture, _ = takes.mixed(self.evidence.mixture_of(stem), 0.0, None, rate)
+            return encode(takes.within_scale(mixture), rate)
+        if what == "separator":
+            heard = self.evidence.separated(stem, *self.evidence.excerpt_of(stem))
+            if heard is None:
+                raise AudioError(self.evidence.hearing.why_not or f"the separator does not know {stem.stem}")
+            return encode(*heard)
         other = self.evidence.trusted_like(stem) if what == "trusted" else stem
         if other is None:
             raise AudioError(f"no trusted {stem.stem}")

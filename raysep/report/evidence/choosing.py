@@ -1,6 +1,6 @@
 """Which stems a report lets one hear: not the ten worst, which may well be ten of one kind, but what a listener needs.
 
-- *suspects*: the most suspect ones, then the most suspect of each kind and label that is not there yet;
+- *suspects*: the most suspect ones, then of each kind and label that is not there yet the one that is most surely of it;
 - *doubtful* ones, on either side of the line between kept and removed: where a second opinion changes most;
 - *kept* ones, as an ear's measure of what passes, from the middle of each label's.
 """
@@ -23,6 +23,7 @@ class Candidate(NamedTuple):
     kind: str  # what it looks like: a guessed fault, or the probe that speaks loudest; "" = nothing
     suspicion: float
     keep: bool
+    sure: float = 1.0  # how surely of that kind, 0 … 1
 
 
 class Chosen(NamedTuple):
@@ -48,12 +49,16 @@ def choose(stems: Sequence[Candidate], suspects: int = 16, doubtful: int = 6, ke
 
 
 def varied(worst: Sequence[Candidate], count: int) -> list[Candidate]:
-    """``count`` of them: the first ``ALWAYS``, then each time the first of what is there least often, by kind, then label."""
+    """``count`` of them: the first ``ALWAYS``, then each time one of the kind that is there least often.
+
+    Of these the surest, to a tenth, then of the label that is there least often, then the most suspect: a guess that errs
+    is of a kind that is there already, and the most suspect stems of a weak kind are often strong ones of another.
+    """
     chosen = list(worst[: min(ALWAYS, count)])
     left = list(worst[len(chosen) :])
     while left and len(chosen) < count:
         kinds, labels = Counter(stem.kind for stem in chosen), Counter(stem.label for stem in chosen)
-        rarest = min(left, key=lambda stem: (kinds[stem.kind], labels[stem.label]))
+        rarest = min(left, key=lambda stem: (kinds[stem.kind], -round(stem.sure, 1), labels[stem.label]))
         chosen.append(rarest)
         left.remove(rarest)
     return chosen

@@ -29,6 +29,7 @@ class Guess(NamedTuple):
     kind: str
     right: int  # of the planted stems of other tracks that looked like this kind, how many were
     of: int
+    sure: float = 1.0  # the model's own chance of this kind, among the kinds that were planted
 
     @property
     def worth_saying(self) -> bool:
@@ -49,22 +50,28 @@ def guessed_kinds(stems: pa.Table, oriented: list[str]) -> dict[str, Guess]:
     if len(np.unique(kind[examples])) < 2 or not judged.any():
         return {}
     features, _ = comparable(rows, role, None, oriented)
-    kinds = model(features[examples], kind[examples])(features[judged])
+    kinds, sure = model(features[examples], kind[examples])(features[judged])
     checked = out_of_track(features[examples], kind[examples], track[examples])
     true = kind[examples]
     right = {
         name: (int((true[checked == name] == name).sum()), int((checked == name).sum())) for name in np.unique(kinds)
     }
     stem_ids = rows["stem_id"].filter(pa.array(judged)).to_pylist()
-    return {stem_id: Guess(str(name), *right[name]) for stem_id, name in zip(stem_ids, kinds, strict=True)}
+    given = zip(stem_ids, kinds, sure.tolist(), strict=True)
+    return {stem_id: Guess(str(name), *right[name], chance) for stem_id, name, chance in given}
 
 
-def model(features: np.ndarray, kind: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """What gives the kinds of other rows, every kind counting the same."""
+def model(features: np.ndarray, kind: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """What gives the kinds of other rows, and the chance of each, every kind counting the same."""
     from sklearn.linear_model import LogisticRegression
 
     found = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=300).fit(features, kind)
-    return lambda rows: np.asarray(found.predict(rows), dtype=str)
+
+    def given(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        chances = found.predict_proba(rows)
+        return np.asarray(found.classes_[chances.argmax(axis=1)], dtype=str), chances.max(axis=1)
+
+    return given
 
 
 def out_of_track(features: np.ndarray, kind: np.ndarray, track: np.ndarray) -> np.ndarray:
@@ -75,5 +82,5 @@ def out_of_track(features: np.ndarray, kind: np.ndarray, track: np.ndarray) -> n
     for number in np.unique(fold):
         rest = fold != number
         if len(np.unique(kind[rest])) > 1:
-            given[~rest] = model(features[rest], kind[rest])(features[~rest])
+            given[~rest] = model(features[rest], kind[rest])(features[~rest])[0]
     return given

@@ -11,7 +11,7 @@ from raysep.report.evidence.of_run import Evidence
 from raysep.report.numbers import known
 
 PLACES = ("kept", "removed", "silent", "failed")
-TEXT_BYTES = 6 << 20  # of all rows; beyond it the least suspect ones are left out
+TEXT_BYTES = 5 << 20  # of all rows; beyond it the least suspect ones are left out
 TRACK = "*"  # stands for the track's name at the beginning of a file's
 
 

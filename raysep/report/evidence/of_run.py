@@ -16,17 +16,18 @@ from raysep.decision.roles import CALIBRATION
 from raysep.errors import AudioError
 from raysep.outcome import Outcome
 from raysep.probes.stored import columns_of, oriented_in
-from raysep.report.data import Place, Row, Take
+from raysep.report.data import Outline, Place, Row, Take
 from raysep.report.evidence import takes
 from raysep.report.evidence.choosing import Candidate, Chosen, choose
 from raysep.report.evidence.kinds import Guess, guessed_kinds
 from raysep.report.evidence.phrases import phrase_of
+from raysep.report.evidence.separated import CONTEXT_SECONDS, Hearing
 from raysep.report.evidence.spans import Scored, Span, worst_span
 from raysep.report.evidence.standing import FACTS, Loud, standing
 from raysep.report.numbers import known
 from raysep.rundir import Run
 
-SOUND_BYTES = 12 << 20  # of all sounds and pictures in a page, as they stand in it
+SOUND_BYTES = 13 << 20  # of all sounds and pictures in a page, as they stand in it
 OF_STEM = "stem"
 
 
@@ -43,6 +44,7 @@ class Evidence:
         removed = [stem_id for stem_id, row in self.decision.items() if not row["keep"]]
         self.standing = standing(self._table, oriented_in(self._table), of_segments, removed)
         self.kinds = guessed_kinds(self._table, oriented_in(self._table))
+        self.hearing = Hearing(run)
         self._part_of: dict[str, str] = {}
 
     # What is known of each, from tables
@@ -62,18 +64,19 @@ class Evidence:
         wrong = not row["keep"] or (known(row["p_corrupt"]) and row["p_corrupt"] >= 0.5)
         return found if wrong and found and found.worth_saying else None
 
-    def looks(self, stem_id: str) -> str:
-        """What it is chosen by, that many kinds be heard: the kind that it is most like, or what speaks loudest."""
+    def looks(self, stem_id: str) -> tuple[str, float]:
+        """What it is chosen by, that many kinds be heard: the kind that it is most like and how surely, or what speaks loudest."""
         if stem_id in self.kinds:
-            return self.kinds[stem_id].kind
+            return self.kinds[stem_id].kind, self.kinds[stem_id].sure
         loudest = self.standing.loudest(stem_id, 1, -np.inf)
-        return phrase_of(loudest[0].probe).family if loudest else ""
+        return phrase_of(loudest[0].probe).family if loudest else "", 1.0
 
     def chosen(self) -> list[Chosen]:
-        rows = (row for row in self.decision.values() if row["outcome"] == Outcome.SCORED)
-        return choose(
-            [Candidate(r["stem_id"], r["stem"], self.looks(r["stem_id"]), r["suspicion"], r["keep"]) for r in rows]
-        )
+        return choose([self._candidate(row) for row in self.decision.values() if row["outcome"] == Outcome.SCORED])
+
+    def _candidate(self, row: Row) -> Candidate:
+        kind, sure = self.looks(row["stem_id"])
+        return Candidate(row["stem_id"], row["stem"], kind, row["suspicion"], row["keep"], sure)
 
     @cached_property
     def used(self) -> dict[str, str]:
@@ -111,14 +114,23 @@ class Evidence:
         heard = [takes.take("Stem", piece, rate, start, marked, "", served and f"{served}/stem")]
         where = None if served else Place(takes.outline(audio, rate), start, start + length)
         heard += self._mixture(stem, rate, start, None if served else length, marked, served)
+        heard += self._separated(stem, *takes.around(marked, seconds), marked, served)
         heard += self._trusted(stem, rate, length, served)
         return row | {"takes": heard, "where": where, "worst": span.why}
+
+    def excerpt_of(self, stem: Stem) -> tuple[float, float]:
+        """(start, seconds) of what a page shows of it. Raises ``AudioError``."""
+        rate = takes.rate_of(stem)
+        audio = takes.whole(stem, rate)
+        span = self.span(stem.stem_id, audio, rate)
+        return takes.around((span.start, span.stop), audio.shape[1] / rate)
 
     def span(self, stem_id: str, audio: np.ndarray, sample_rate: int) -> Span:
         """The stem's worst seconds."""
         loud = [each.probe.removesuffix("_worst") for each in self.standing.loudest(stem_id, 8, 0.0)]
-        beyond = {name: self.standing.beyond_trusted(stem_id, name) for name in FACTS}
-        return worst_span(audio, sample_rate, self._segments(stem_id), loud, beyond)
+        first = loud[:1] if self.loud(stem_id) else []  # what the page says first of it
+        facts = {name: name in first or self.standing.beyond_trusted(stem_id, name) for name in FACTS}
+        return worst_span(audio, sample_rate, self._segments(stem_id), loud, facts)
 
     def mixture_of(self, stem: Stem) -> list[Stem]:
         """The stems of its track that a mixture is made of; one alone has none."""
@@ -145,7 +157,35 @@ class Evidence:
         except AudioError:
             return []
         about = f"without {', '.join(unread)}, which cannot be read" if unread else "the sum of the track's stems"
+        audio = takes.within_scale(audio)
         return [takes.take("Mixture", audio, rate, start, marked, about, served and f"{served}/mixture")]
+
+    def _separated(
+        self, stem: Stem, start: float, length: float, marked: tuple[float, float], served: str
+    ) -> list[Take]:
+        """What the run's network hears; where it is served only the place of it, since it takes a while."""
+        if not self.mixture_of(stem):
+            return []
+        about = f"what the run's separator hears as {stem.stem} in the mixture"
+        if served:
+            later = Take("Separator", f"{served}/separator", start, Outline([], [], length), span=marked, about=about)
+            return [later] if self.hearing.is_there else []
+        found = self.separated(stem, start, length)
+        return [] if found is None else [takes.take("Separator", *found, start, marked, about)]
+
+    def separated(self, stem: Stem, start: float, length: float) -> tuple[np.ndarray, int] | None:
+        """``(channel, time)`` and its rate, of so many seconds; None where the run has no network that hears it."""
+        network = self.hearing.network
+        if network is None:
+            return None
+        first = max(0.0, start - CONTEXT_SECONDS)
+        seconds = start - first + length + CONTEXT_SECONDS
+        try:
+            mixture, _ = takes.mixed(self.mixture_of(stem), first, seconds, network.sample_rate)
+        except AudioError:
+            return None
+        audio = self.hearing.estimate(mixture, stem.stem, start - first, length)
+        return None if audio is None else (takes.within_scale(audio), network.sample_rate)
 
     def _trusted(self, stem: Stem, rate: int, length: float, served: str) -> list[Take]:
         other = self.trusted_like(stem)

@@ -35,19 +35,20 @@ class Scored(NamedTuple):
 
 
 def worst_span(
-    audio: np.ndarray, sample_rate: int, scored: Scored, loud: Sequence[str], beyond: Mapping[str, bool]
+    audio: np.ndarray, sample_rate: int, scored: Scored, loud: Sequence[str], facts: Mapping[str, bool]
 ) -> Span:
     """Of ``(channel, time)``.
 
     Args:
         scored: may hold no segment, or no probe.
         loud: the probes that speak against the stem, the loudest first.
-        beyond: of ``signal-dropout`` and ``signal-clipping``, whether the stem is beyond every trusted one by it.
+        facts: of ``signal-dropout`` and ``signal-clipping``, whether that is what speaks against the stem: whether it is beyond
+            every trusted one by it, or nothing is louder.
     """
     seconds = audio.shape[1] / sample_rate
-    if beyond.get("signal-dropout") and (found := signal.gaps(audio, sample_rate)):
+    if facts.get("signal-dropout") and (found := signal.gaps(audio, sample_rate)):
         return _gap(found, sample_rate, seconds)
-    if beyond.get("signal-clipping") and (span := _clipped(audio, sample_rate)):
+    if facts.get("signal-clipping") and (span := _clipped(audio, sample_rate)):
         return span
     telling = [name for name in loud if name in scored.probes][:3]
     if len(scored.start) and telling:

@@ -52,7 +52,7 @@ def excerpt(stem: Stem, start: float, seconds: float, sample_rate: int) -> np.nd
 
 
 def mixed(stems: Iterable[Stem], start: float, seconds: float | None, sample_rate: int) -> tuple[np.ndarray, list[str]]:
-    """The sum of a track's stems ``(channel, time)``, all or a part of it, turned down where it is beyond full scale.
+    """The sum of a track's stems ``(channel, time)``, all or a part of it.
 
     And the labels of those that could not be read. Raises ``AudioError`` when none could.
     """
@@ -69,7 +69,12 @@ def mixed(stems: Iterable[Stem], start: float, seconds: float | None, sample_rat
         total[:, : audio.shape[1]] += audio
     if not total.shape[1]:
         raise AudioError("no stem of the track could be read")
-    return total / max(1.0, float(np.abs(total).max())), unread
+    return total, unread
+
+
+def within_scale(audio: np.ndarray) -> np.ndarray:
+    """Turned down where it is beyond full scale, else as it is."""
+    return audio / max(1.0, float(np.abs(audio).max(initial=0.0)))
 
 
 def outline(audio: np.ndarray, sample_rate: int, columns: int = COLUMNS) -> Outline:

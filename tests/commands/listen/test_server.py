@@ -75,6 +75,24 @@ def test_its_mixture_and_a_trusted_one_are_heard(ask, made_run):
     assert min(np.abs(trusted - soundfile.read(s.uri)[0]).max() for s in references) < 1e-4
 
 
+def test_what_the_separator_hears_is_of_the_seconds_that_a_page_shows(made_run, monkeypatch):
+    desk = server.Desk(made_run)
+    assert b"has no trained network" in desk.page
+    missing = desk.answer("/audio/0/separator", None)
+    assert (missing.status, b"has no trained network" in missing.body) == (404, True)
+    asked = []
+
+    def separated(*about):
+        asked.append(about)
+        return np.full((1, 4000), 0.5, np.float32), 8000
+
+    monkeypatch.setattr(desk.evidence, "separated", separated)
+    audio, rate = soundfile.read(io.BytesIO(desk.answer("/audio/0/separator", None).body))
+    assert (len(audio), rate, float(audio.max())) == (4000, 8000, pytest.approx(0.5, abs=1e-3))
+    stem = desk.evidence.stems[desk.stem_ids[0]]
+    assert asked == [(stem, *desk.evidence.excerpt_of(stem))]
+
+
 @pytest.mark.parametrize(
     "path",
     [

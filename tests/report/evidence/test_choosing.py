@@ -35,6 +35,14 @@ def test_the_suspects_are_of_every_kind_and_label_and_the_worst_are_among_them()
     assert {by_id[name].label for name in chosen} == set(LABELS)
 
 
+def test_where_guesses_err_the_surest_of_each_kind_is_heard():
+    """Of every kind the most suspect ones are strong faults of another, as their guesses, which are no surer than that, say."""
+    wrong = [Candidate(f"{kind}/{n}", LABELS[n % 3], kind, 9 - n, False, 0.4) for kind in KINDS for n in range(4)]
+    right = [Candidate(f"{kind}/sure", "bass", kind, 2.0, False, 0.9) for kind in KINDS]
+    chosen = of(choose([*wrong, *right], suspects=13), SUSPECT)
+    assert sum(name.endswith("/sure") for name in chosen) >= 9
+
+
 def test_the_doubtful_ones_lie_next_to_the_line_on_both_sides():
     chosen = of(choose(corpus()), DOUBTFUL)
     assert chosen == ["r057", "r058", "r059", "k000", "k001", "k002"]  # of each label the nearest, the worst first

@@ -13,6 +13,7 @@ from raysep.corpus import manifest
 from raysep.report.evidence import of_run, takes
 from raysep.report.evidence.listing import TEXT_BYTES
 from raysep.report.evidence.of_run import Evidence
+from raysep.report.evidence.standing import Loud, Standing
 from raysep.report.listening import card
 from raysep.rundir import Run
 from tests.made_run import GAP, KINDS, RATE, fault_of
@@ -68,6 +69,20 @@ def test_the_marked_span_lies_on_the_gap(evidence):
     for stem in stems:
         span = evidence.span(stem.stem_id, takes.whole(stem, RATE), RATE)
         assert (span.start, span.stop) == pytest.approx(GAP, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("loudest", "on_the_gap"), [(["signal-dropout", "loss"], True), (["loss", "signal-dropout"], False)]
+)
+def test_a_gap_that_some_trusted_stem_has_too_is_marked_where_it_is_what_is_said_first(
+    evidence, monkeypatch, loudest, on_the_gap
+):
+    said = [Loud(name, 5.0, "") for name in loudest]
+    monkeypatch.setattr(Standing, "beyond_trusted", lambda *about: False)
+    monkeypatch.setattr(Standing, "loudest", lambda *about: said)
+    stem = evidence.stems[next(filter(by_kind("dropout"), sorted(evidence.stems)))]
+    span = evidence.span(stem.stem_id, takes.whole(stem, RATE), RATE)
+    assert (span.why == "digital silence") == on_the_gap
 
 
 def test_the_marked_span_of_a_fault_in_scores_alone_is_its_worst_segment(evidence):
