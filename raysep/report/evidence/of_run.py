@@ -256,7 +256,11 @@ def _use(row: Mapping[str, Any], label: str | None) -> str:
     """What the handling makes of a stem, where that is not what keep or not says; ``label``: what it is used as."""
     if row["keep"]:
         return "" if label == row["stem"] else f"used as {label}" if label else "left out all the same"
-    return "" if label is None else "used all the same" if label == row["stem"] else f"used as {label}"
+    if label is None:
+        return ""
+    if out := sum(stop - start for start, stop in row.get("spans") or ()):
+        return f"used without the {out:.1f} s that are wrong"
+    return "used all the same" if label == row["stem"] else f"used as {label}"
 
 
 def _number(value: Any) -> float:

@@ -59,6 +59,20 @@ def test_no_kind_is_guessed_of_a_stem_whose_label_the_decision_found_out(evidenc
     assert {"exchanged with the track's drums", "sounds like drums"} <= set(listing(evidence).kinds)
 
 
+def test_how_a_removed_stem_is_used_is_said(evidence, monkeypatch):
+    cut, spared, moved, dropped = [stem_id for stem_id, row in sorted(evidence.decision.items()) if not row["keep"]][:4]
+    masked = {**evidence.decision[cut], "spans": ((1.0, 2.5), (4.0, 5.5))}
+    monkeypatch.setattr(evidence, "decision", {**evidence.decision, cut: masked})
+    label = {stem_id: stem_id.partition("/")[2] for stem_id in (cut, spared)}
+    monkeypatch.setattr(evidence, "used", {**label, moved: "choir"})
+    assert [evidence.row(stem_id)["used"] for stem_id in (cut, spared, moved, dropped)] == [
+        "used without the 3.0 s that are wrong",
+        "used all the same",
+        "used as choir",
+        "",
+    ]
+
+
 def test_what_the_decision_found_out_comes_first(evidence, monkeypatch):
     stem_id = next(iter(evidence.decision))
     row = evidence.decision[stem_id]
