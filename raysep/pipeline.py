@@ -227,8 +227,9 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
             f"{', '.join(config.labels)}; correct its label, or add it with --set labels=[…]"
         )
     none = "no stem is used under another label: the decision names no other" if handling == "relabel" else ""
-    if moved := handlings.relabelled(entries) or none:
-        Progress(request.quiet).say(moved)
+    for words in (handlings.relabelled(entries) or none, handlings.cut(entries)):
+        if words:
+            Progress(request.quiet).say(words)
     with driving.driven(Run(request.out), Progress(request.quiet)), session.session(request.address) as available:
         more = [(e.stem.stem_id, e.label, e.weight, e.spans) for e in entries] if decision else ()
         context = begin(request, found, config, available, *more)

@@ -152,11 +152,11 @@ def test_what_json_does_not_know_is_written_as_text(tmp_path):
 def test_what_a_pool_says_is_told_in_the_words_of_events():
     heard: list[tuple] = []
     with events.listening(lambda *told: heard.append(told)):
-        events.of_pool("done", shard=1, seconds=2.0, counts={"stems": 4, "failed": 1}, cost={"cpu_seconds": 1.5})
+        events.of_pool("done", shard=1, counts={"stems": 4, "failed": 1}, cost={"seconds": 2.0, "cpu_seconds": 1.5})
         events.of_pool("died", shard=1, reason="gone")
         events.of_pool("waiting", text="for 2 CPUs")
     assert heard == [
-        ("shard-done", {"shard": 1, "seconds": 2.0, "failed": 1, "cpu_seconds": 1.5}),
+        ("shard-done", {"shard": 1, "failed": 1, "seconds": 2.0, "cpu_seconds": 1.5}),
         ("worker-died", {"shard": 1, "reason": "gone"}),
         ("pool-waiting", {"text": "for 2 CPUs"}),
     ]

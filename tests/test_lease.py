@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import asdict, replace
 
@@ -15,6 +14,7 @@ from raysep import lease, pipeline
 from raysep.errors import RunConflict, StorageUnreachable
 from raysep.lease import EXPIRES, FILE, Holder, held, refuse_held
 from raysep.rundir import Run
+from tests.racing import how_many_get_in
 
 
 @pytest.fixture
@@ -55,23 +55,7 @@ def test_of_many_who_come_at_once_one_gets_in(where, run, s3_server):
 
         boto3.client("s3").create_bucket(Bucket="leases")
         run = Run("s3://leases/run")
-    together, got_in = threading.Barrier(8, timeout=30), []
-
-    def enter() -> None:
-        together.wait()
-        try:
-            with held(run):
-                got_in.append(True)
-                together.wait()
-        except RunConflict:
-            together.wait()
-
-    threads = [threading.Thread(target=enter) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert got_in == [True]
+    assert how_many_get_in(run, patience=30) == 1
     assert not run.has(FILE)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from raysep.pace import Pace, line, rate_words, span
+from tests.told_facts import TRAINING
 
 
 def paced(*noted: tuple[float, float]) -> Pace:
@@ -72,19 +73,7 @@ def test_a_rate_in_words(rate, words):
 
 
 def test_a_line_says_what_is_known_and_nothing_else():
-    facts = {
-        "stage": "retrain",
-        "done": 240,
-        "total": 600,
-        "text": "random-seed0",
-        "unit": "steps",
-        "part": 3,
-        "parts": 8,
-        "rate": 2.1,
-        "left": 240.0,
-        "workers": 3,
-    }
-    assert line(facts) == "retrain, training 3 of 8 (random-seed0), step 240/600, 2.1 steps/s, 4 min left, 3 workers"
+    assert line(TRAINING) == "retrain, training 3 of 8 (random-seed0), step 240/600, 2.1 steps/s, 5 min left, 3 workers"
     assert line({"stage": "score", "done": 12, "total": 40, "unit": "shards", "workers": 1}) == (
         "score, 12 of 40 shards, 1 worker"
     )

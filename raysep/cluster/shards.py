@@ -32,7 +32,7 @@ Make = Callable[[], Callable[[int, Any], dict]]
 class OnEvent(Protocol):
     """What a pool tells while it works, by kind:
 
-    ``done`` (shard, seconds, counts, cost), ``failed`` (shard, reason), ``retry`` (shard, tries, reason), ``died`` (reason; of a
+    ``done`` (shard, counts, cost), ``failed`` (shard, reason), ``retry`` (shard, tries, reason), ``died`` (reason; of a
     worker, with its shard or None), ``resized`` (workers that are up), ``waiting`` (text).
     """
 
@@ -147,7 +147,6 @@ class _Asked:
 class _Busy:
     worker: ActorHandle
     shard: int
-    since: float  # seconds, of the monotonic clock
 
 
 @dataclass
@@ -271,7 +270,7 @@ class _Pool:
         if self.waiting:
             shard = self.waiting.pop()
             self.tries[shard] += 1
-            self.busy[worker.run.remote(shard, self.shards[shard])] = _Busy(worker, shard, time.monotonic())
+            self.busy[worker.run.remote(shard, self.shards[shard])] = _Busy(worker, shard)
         else:
             self.idle.append(worker)
         self.tell()
@@ -308,7 +307,7 @@ class _Pool:
             self.try_again(shard, error)
             return
         else:
-            self.on_event("done", shard=shard, seconds=time.monotonic() - busy.since, counts=counts, cost=cost)
+            self.on_event("done", shard=shard, counts=counts, cost=cost)
             self.on_done(shard, counts)
         self.give(worker)
 

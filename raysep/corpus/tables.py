@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import tempfile
 from pathlib import Path
@@ -85,12 +86,16 @@ def write_parquet(table: pa.Table, uri: str) -> None:
 
 
 def csv_bytes(table: pa.Table) -> bytes:
-    """A header, then a line each; a number that there is none of is an empty cell."""
+    """A header, then a line each; a number that there is none of is an empty cell, a list is JSON."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(table.column_names)
-    writer.writerows([["" if finite(value) is None else value for value in row.values()] for row in table.to_pylist()])
+    writer.writerows([[_cell(value) for value in row.values()] for row in table.to_pylist()])
     return stream.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list) else "" if finite(value) is None else value
 
 
 def finite(value: Any) -> Any:

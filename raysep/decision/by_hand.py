@@ -14,13 +14,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raysep.corpus.names import normal
 from raysep.decision.handling.by_word import KEEP, REMOVE
+from raysep.decision.handling.reading import rows_of
 from raysep.decision.verdicts import METADATA, summary
 from raysep.errors import BadInput
 from raysep.outcome import Outcome
@@ -131,33 +135,29 @@ def obey(decision: pa.Table, said: Sequence[Said]) -> pa.Table:
     cannot be obeyed is counted: a stem that is not there, and one that is to be used and could not be read.
     """
     by_name = {normal(each.stem_id): each for each in said}
-    rows = [(row, by_name.get(normal(row["stem_id"]))) for row in decision.to_pylist()]
-    there = {normal(row["stem_id"]) for row, _ in rows}
-    unknown = [each.stem_id for name, each in by_name.items() if name not in there]
-    unreadable = [row["stem_id"] for row, word in rows if word and not _possible(row, word)]
-    obeyed = [(row, _with_word(row, word) if word and _possible(row, word) else row) for row, word in rows]
-    new = [row for _, row in obeyed]
-    table = pa.Table.from_pylist(new, schema=decision.schema)
-
-    def count(holds: Callable[[dict], bool]) -> int:
-        return sum(map(holds, new))
-
+    rows = rows_of(decision)
+    named = [(number, rows[name], by_name[name]) for number, name in enumerate(rows) if name in by_name]
+    unknown = [each.stem_id for name, each in by_name.items() if name not in rows]
+    unreadable = [row["stem_id"] for _, row, word in named if not _possible(row, word)]
+    obeyed = [(number, row, _with_word(row, word)) for number, row, word in named if _possible(row, word)]
+    table = _replaced(decision, {number: new for number, _, new in obeyed})
     told = summary(decision)
-    told["counts"] |= {
-        "kept": count(lambda row: row["keep"]),
-        "removed": count(lambda row: not row["keep"]),
-        "other_label": count(lambda row: row["label"] is not None),
+    kept, moved = pc.sum(table["keep"]).as_py() or 0, pc.is_valid(table["label"])
+    told["counts"] |= {"kept": kept, "removed": len(table) - kept, "other_label": pc.sum(moved).as_py() or 0}
+    other = table.filter(moved).slice(0, 1).to_pylist()
+    told |= {
+        "first_other_label": f"{other[0]['stem_id']} like {other[0]['label']}" if other else None,
+        "removed_share": told["counts"]["removed"] / max(1, len(table)),
     }
-    other = next((f"{row['stem_id']} like {row['label']}" for row in new if row["label"]), None)
-    told |= {"first_other_label": other, "removed_share": told["counts"]["removed"] / max(1, len(new))}
-    if count(lambda row: not row["keep"] and row["outcome"] == Outcome.SCORED):
+    if pc.any(pc.and_(pc.invert(table["keep"]), pc.equal(table["outcome"], Outcome.SCORED))).as_py():
         told |= {"none_removed": None, "none_removed_by": None}
+    words = Counter(new["verdict"] for _, _, new in obeyed)
     told["verdicts"] = {
         "given": len(by_name),
-        "kept": count(lambda row: row["verdict"] == KEEP),
-        "removed": count(lambda row: row["verdict"] == REMOVE),
-        "relabelled": count(lambda row: row["verdict"] not in (None, KEEP, REMOVE)),
-        "against_the_rule": sum(before["keep"] != after["keep"] for before, after in obeyed),
+        "kept": words[KEEP],
+        "removed": words[REMOVE],
+        "relabelled": len(obeyed) - words[KEEP] - words[REMOVE],
+        "against_the_rule": sum(before["keep"] != after["keep"] for _, before, after in obeyed),
         "unknown": len(unknown),
         "first_unknown": next(iter(unknown), None),
         "unreadable": len(unreadable),
@@ -166,15 +166,28 @@ def obey(decision: pa.Table, said: Sequence[Said]) -> pa.Table:
     return table.replace_schema_metadata({**decision.schema.metadata, METADATA: json.dumps(told).encode()})
 
 
-def _possible(row: dict[str, Any], word: Said) -> bool:
+def _replaced(decision: pa.Table, new: Mapping[int, Mapping[str, Any]]) -> pa.Table:
+    """The decision with other values in some of its rows, row → column → value; every row names the same columns."""
+    there = np.zeros(len(decision), dtype=bool)
+    there[list(new)] = True
+    for name in next(iter(new.values()), {}):
+        field = decision.schema.field(name)
+        values = pa.array([row[name] for row in new.values()], field.type)
+        column = pc.replace_with_mask(decision[name].combine_chunks(), pa.array(there), values)
+        decision = decision.set_column(decision.schema.get_field_index(name), field, column)
+    return decision
+
+
+def _possible(row: Mapping[str, Any], word: Said) -> bool:
     return row["outcome"] != Outcome.FAILED or word.verdict == REMOVE
 
 
-def _with_word(row: dict[str, Any], word: Said) -> dict[str, Any]:
+def _with_word(row: Mapping[str, Any], word: Said) -> dict[str, Any]:
+    """What becomes of the columns that the word is about."""
     verdict = KEEP if word.verdict == row["stem"] else word.verdict
     other = None if verdict in (KEEP, REMOVE) else verdict
     note = f" ({word.note})" if word.note else ""
-    return row | {
+    return {
         "keep": verdict == KEEP,
         "weight": 1.0 if verdict == KEEP else 0.0,
         "label": other,

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +39,7 @@ HOME = 0.1  # quantile of the clean stems' margins for their own label
 FEWEST = 3  # clean stems of a label that such a quantile is taken of: as many tracks as a calibration has at least
 FEWEST_PAIRS = 18  # of clean stems that the bound of an exchange is taken of: three tracks of four stems
 FEWEST_APART = 2  # sources that never saw the corpus
+EXCHANGED, ALIKE = "exchanged with the track's {}", "sounds like {}"  # in the reason of a decision
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def _exchanged(
         )
         for row, other in (pair, pair[::-1]):
             label = evidence.labels[own[other]]
-            words = f"exchanged with the track's {label} (together {by})"
+            words = f"{EXCHANGED.format(label)} (together {by})"
             told[row] = Found(label, words, 1 - 1 / (len(usual) + 1))
     return told
 
@@ -164,6 +166,12 @@ def exchange(like: np.ndarray, own: np.ndarray, pairs: np.ndarray) -> np.ndarray
     return like[first, b] - like[first, a] + like[second, a] - like[second, b]
 
 
+def found_of(row: Mapping[str, Any]) -> str:
+    """What was found of a decision's row in short, "exchanged with the track's drums"; "" where it belongs to its label."""
+    told = [form.format(row["label"]) for form in (EXCHANGED, ALIKE)] if row.get("label") else []
+    return next((words for words in told if f"; {words} (" in row["reason"]), "")
+
+
 def why_none(stems: pa.Table, evidence: Evidence) -> str:
     """What keeps any stem from being taken for another label, or for some; else that none is like one beyond doubt."""
     if not evidence.enough or "role" not in stems.column_names:
@@ -182,7 +190,7 @@ def why_none(stems: pa.Table, evidence: Evidence) -> str:
 
 def _words(evidence: Evidence, margin: Mapping[str, float], label: str) -> str:
     by = ", ".join(f"{margin[name]:.3g} {unit} by {about}" for name, (about, unit, _) in evidence.sources.items())
-    return f"sounds like {label} ({by})"
+    return f"{ALIKE.format(label)} ({by})"
 
 
 def margins(like: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ TAKEN = frozenset(
         "small-loss",
         "loss-truncation",
     }
-    | {"like-final", "like-reference", "like-embedding"}
+    | {"like-final", "like-reference", "like-embedding", "gaps-by-second", "flat-by-second"}
 )
 STEMS = 4  # of a usual track, which share a pass in own context
 

@@ -22,6 +22,7 @@ from raysep.probes.likeness import Likeness
 from raysep.probes.probe import PER_TRACK, Probe
 from raysep.probes.readings import Readings
 from raysep.probes.scoring_kit import ScoringKit, ScoringOptions, label_references
+from raysep.probes.seconds import GAPS, by_second, owned
 from raysep.probes.whole_stem import WholeStem, WholeTrack
 
 __all__ = ["PROBES", "Probe", "ScoringKit", "ScoringOptions", "label_references", "score_track"]
@@ -42,17 +43,19 @@ def score_track(
     Keys: ``track, stem, stem_id, segment`` (index), ``start`` and ``seconds`` (of the segment, in seconds),
     ``outcome`` ("scored", "silent", or "unread" for an audible one that was not chosen), ``level_dbfs``, and a value per
     name in ``kit.probes``: NaN where not scored or where a probe does not apply; and a list over ``kit.labels`` for each of
-    ``kit.likenesses``, None where not scored. Probes and likenesses of the whole stem repeat on each
-    of its scored rows; given ``by_stem`` (label → probe → value) they are taken from there and not measured again. A row
-    is the same whichever others are chosen. Raises ``BadInput`` for a label that the kit cannot score, shapes that
-    differ, or a formula that asks for what its probe does not declare.
+    ``kit.likenesses``, None where not scored; and the lists ``seconds.BY_SECOND``, which the rows of a stem hold in turn.
+    Probes and likenesses of the whole stem repeat on each of its scored rows; given ``by_stem`` (label → probe → value) they
+    are taken from there and not measured again. A row is the same whichever others are chosen. Raises ``BadInput`` for a
+    label that the kit cannot score, shapes that differ, or a formula that asks for what its probe does not declare.
     """
     cut_up, probes, likenesses = cut_track(kit, audio, track, choose), kit.entries, kit.likenesses
     by_segment = segment_scores(kit, cut_up, probes, likenesses)
     if by_stem is None:
         by_stem = stem_scores(kit, audio, cut_up, probes, likenesses)
-    rows = []
+    rows, rate = [], kit.options.sample_rate
     for row, label in enumerate(cut_up.labels):
+        seconds = by_second(audio[label], rate)
+        its = owned([segment.start / rate for segment in cut_up.segments], len(seconds[GAPS]))
         for column, segment in enumerate(cut_up.segments):
             scored = bool(cut_up.read[row, column])
             values = {**by_stem[label], **{name: v[row, column] for name, v in by_segment.items()}} if scored else {}
@@ -63,12 +66,13 @@ def score_track(
                     "stem": label,
                     "stem_id": stem_id(track, label),
                     "segment": segment.index,
-                    "start": segment.start / kit.options.sample_rate,
-                    "seconds": segment.frames / kit.options.sample_rate,
+                    "start": segment.start / rate,
+                    "seconds": segment.frames / rate,
                     "outcome": Outcome.SCORED if scored else unheard,
                     "level_dbfs": float(cut_up.levels[row, column]),
                     **{p.name: float(np.float32(values[p.name])) if scored else float("nan") for p in probes},
                     **{each.name: _float32(values.get(each.name)) for each in likenesses},
+                    **{name: _float32(shares[its[column]]) for name, shares in seconds.items()},
                 }
             )
     return rows

@@ -103,6 +103,8 @@ class Counts:
     kept_by_floor: int = 0  # of the kept
     relabelled: int | None = None  # of the removed: used under another label
     spared: int | None = None  # of the removed: used as they are, as their fault does no harm
+    masked: int | None = None  # of the removed: used without the seconds that are wrong
+    unseen: int | None = None  # of the removed: left out by such a handling, as nothing says where they are wrong
 
     @classmethod
     def of(cls, summary: Mapping[str, Any]) -> Counts:
@@ -110,7 +112,8 @@ class Counts:
         told, handled = summary.get("counts") or {}, summary.get("handled") or {}
         numbers = {name: int(told.get(name) or 0) for name in ("stems", "kept", "silent", "failed", "kept_by_floor")}
         removed = max(0, int(told.get("removed") or 0) - numbers["failed"])
-        return cls(**numbers, removed=removed, relabelled=handled.get("relabelled"), spared=handled.get("spared"))
+        used = {name: handled.get(name) for name in ("relabelled", "spared", "masked", "unseen")}
+        return cls(**numbers, removed=removed, **used)
 
 
 @dataclass(frozen=True)
@@ -218,6 +221,8 @@ class Verdict:
         rest = [
             (counts.relabelled, "of them used under another label"),
             (counts.spared, "of them used all the same, as their fault does no harm"),
+            (counts.masked, "of them used without the seconds that are wrong"),
+            (counts.unseen, "of them left out whole, as nothing says where they are wrong"),
             (counts.kept_by_floor, "more kept by the floor"),
             (counts.silent, "silent"),
             (counts.failed, "could not be read"),

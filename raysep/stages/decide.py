@@ -36,7 +36,7 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
     with run.stage("decide") as record:
         stems = per_stem(run, inputs.corpus, planting)
         run.write_table(stems, "stems.parquet")
-        table = obeying(stems, config, context.said, context.refit)
+        table = obeying(stems, config, context.said, context.refit, run)
         run.write_table(table, "decision.parquet")
         handled = handling.resolve(config.decision.handling)
         rows = rows_of(table)
@@ -95,24 +95,23 @@ def check_probe(settings: DecisionSettings, own: tuple[str, ...] = ()) -> None:
         raise BadInput(f"decision.probe = {settings.probe!r}: must be {FUSED} or one of {', '.join(known)}")
 
 
-def obeying(
-    stems: pa.Table, config: Config, said: Sequence[Said] | None, refit: bool, run: Run | None = None
-) -> pa.Table:
+def obeying(stems: pa.Table, config: Config, said: Sequence[Said] | None, refit: bool, run: Run) -> pa.Table:
     """The decision by the rule, with a person's word in it, which it has learnt from where it is to.
 
-    Of a ``run`` that has decided before, what its handling goes by is below that word and above the rule.
+    What its handling goes by beside the decision is below that word and above the rule.
     """
     from raysep.decision.by_hand import obey, verdict_of
 
     table = by_rule(stems, config.decision, config.seed, *([verdict_of(said)] if said and refit else []))
-    table = handling.supplied(config.decision.handling, table, run) if run else table
+    table = handling.supplied(config.decision.handling, table, run)
     return table if said is None else obey(table, said)
 
 
 def table_again(run: Run, settings: dict[str, Any]) -> pa.Table:
-    """The decision table alone, by the rule and nobody's own word."""
+    """The decision table alone, by the rule and nobody's own word, with what its handling goes by."""
     config = config_with(run, settings)
-    return by_rule(run.read_table("stems.parquet"), config.decision, config.seed)
+    table = by_rule(run.read_table("stems.parquet"), config.decision, config.seed)
+    return handling.supplied(config.decision.handling, table, run)
 
 
 def config_with(run: Run, settings: dict[str, Any]) -> Config:

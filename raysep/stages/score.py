@@ -210,6 +210,7 @@ class Scorer(AudioWorker):
         """Write a shard's part and its marker; returns how many stems had which outcome."""
         from raysep.probes import stored
         from raysep.probes.catalogue import probes_of
+        from raysep.probes.seconds import BY_SECOND
 
         assert isinstance(self.fingerprint, str), "one for all shards"
         known = probes_of(self.config.scoring.probes)
@@ -218,7 +219,7 @@ class Scorer(AudioWorker):
             [
                 *COLUMNS,
                 *((probe.name, pa.float32()) for probe in taken),
-                *((each.name, pa.list_(pa.float32())) for each in likenesses),
+                *((name, pa.list_(pa.float32())) for name in (*(each.name for each in likenesses), *BY_SECOND)),
             ],
             metadata=stored.description(self.fingerprint, taken, likenesses, labels),
         )

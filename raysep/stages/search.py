@@ -175,11 +175,8 @@ def entries_at(run: Run, point: Point, stems: Sequence[Stem]) -> list[Entry]:
 
     Decided as `raysep decide --rule ratio` does, floor and all: so many as are asked for are not always left out.
     """
-    return handling.use(point["handling"], decided_at(run, point["ratio"], point["probe"]), stems)
-
-
-def decided_at(run: Run, ratio: float, probe: str) -> handling.Decision:
-    return rows_of(decide.table_again(run, {"rule": "ratio", "ratio": ratio, "probe": probe}))
+    settings = {"rule": "ratio", **{name: point[name] for name in ("ratio", "probe", "handling")}}
+    return handling.use(point["handling"], rows_of(decide.table_again(run, settings)), stems)
 
 
 def trial_of(context: Context, inputs: Inputs, planting: Planting) -> Trial:

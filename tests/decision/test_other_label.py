@@ -14,6 +14,7 @@ from raysep.decision.other_label import (
     Evidence,
     bounds,
     exchange,
+    found_of,
     margins,
     other_labels,
     pairs_of,
@@ -90,6 +91,16 @@ def test_the_words_say_who_and_by_how_much_and_what_was_exchanged(rng):
     assert told["A/vocals"].words == f"exchanged with the track's bass {together}"
     assert told["A/bass"].words == f"exchanged with the track's vocals {together}"
     assert told["A/drums"].words == f"sounds like bass {BY_THIRTY}"
+
+
+def test_what_was_found_is_read_back_in_short_from_the_reason_of_a_decision(rng):
+    corpus = [plainly("vocals", "bass"), plainly("bass", "vocals"), plainly("drums", "bass")]
+    told = other_labels(pa.Table.from_pylist(calibration(rng) + corpus), EVIDENCE)
+    rows = {name: {"label": each.label, "reason": f"a rule; {each.words}; more"} for name, each in told.items()}
+    assert found_of(rows["A/vocals"]) == "exchanged with the track's bass"
+    assert found_of(rows["A/drums"]) == "sounds like bass"
+    assert found_of({"label": None, "reason": rows["A/drums"]["reason"]}) == ""
+    assert found_of({"label": "bass", "reason": "you: bass; a rule"}) == ""
 
 
 def test_two_stems_that_were_exchanged_say_so_together_more_surely_than_alone(rng):

@@ -12,6 +12,7 @@ from raysep.corpus import storage
 from raysep.decision.aggregate import WORST
 from raysep.probes.catalogue import PROBES
 from raysep.probes.likeness import LIKENESSES
+from raysep.probes.seconds import BY_SECOND
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "run-folder.md").read_text()
 OPTIONAL = re.compile(r"\((only|not when)\b")
@@ -77,10 +78,10 @@ def test_a_part_of_the_scores_has_the_documented_columns_and_every_probe(finishe
     part = next(name for name in files if name.startswith("scores/"))
     columns = finished.read_table(*part.split("/")).column_names
     described = list(documented("scores/part-NNNNN.parquet"))
-    first = [name for name in described if name not in LIKENESSES]
+    first = [name for name in described if name not in (*LIKENESSES, *BY_SECOND)]
     assert columns[: len(first)] == first
-    assert set(columns[len(first) :]) <= {*PROBES, *LIKENESSES}
-    assert set(LIKENESSES) <= {*described} & {*columns}
+    assert set(columns[len(first) :]) <= {*PROBES, *LIKENESSES, *BY_SECOND}
+    assert {*LIKENESSES, *BY_SECOND} <= {*described} & {*columns}
     assert "loss" in columns
 
 

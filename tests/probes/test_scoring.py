@@ -13,6 +13,7 @@ from raysep.probes.gradients import weights_of, with_weights
 from raysep.probes.per_track import PerTrack, mean_rank
 from raysep.probes.scoring import score_track
 from raysep.probes.scoring_kit import ScoringKit, ScoringOptions, label_references
+from raysep.probes.seconds import by_second
 from raysep.training.loss import stem_losses
 
 RATE = 8000
@@ -100,6 +101,13 @@ def test_a_row_per_stem_and_segment_with_every_probe(kit, rows):
         assert row["seconds"] == 1.0
         assert row["outcome"] == "scored"
         assert np.isfinite([row[name] for name in kit.probes]).all()
+
+
+def test_the_rows_of_a_stem_hold_its_seconds_in_turn(rows):
+    for label, audio in song(50).items():
+        for name, shares in by_second(audio, RATE).items():
+            told = [share for row in rows if row["stem"] == label for share in row[name]]
+            assert told == pytest.approx(shares.tolist())
 
 
 def test_clean_context_losses_are_one_by_one_forward_passes(kit, rows):

@@ -148,6 +148,21 @@ def test_a_handling_after_a_colon_acts_on_the_decision(decided):
     assert make_arm(context, inputs, "cleaned:drop").entries == make_arm(context, inputs, "cleaned").entries
 
 
+def test_an_arm_is_masked_by_the_places_of_its_run_and_without_scores_of_segments_drops(decided, write_rows):
+    context, inputs = decided
+    rows = context.run.read_table("decision.parquet").to_pylist()
+    rows = [row | {"label": None, "reason": "by the rule"} for row in rows]
+    write_rows(context.run, "decision.parquet", rows)
+    dropped = make_arm(context, inputs, "cleaned:drop").entries
+    assert make_arm(context, inputs, "cleaned:mask").entries == dropped
+    spans = [{"start": 1.0, "stop": 2.5}]
+    rows = [row | {"spans": spans if row["stem_id"] == "t0/vocals" else [], "places": "in places"} for row in rows]
+    write_rows(context.run, "decision.parquet", rows)
+    masked = make_arm(context, inputs, "cleaned:mask").entries
+    assert [(e.stem.stem_id, e.spans) for e in masked if e not in dropped] == [("t0/vocals", ((1.0, 2.5),))]
+    assert [e for e in masked if e in dropped] == dropped
+
+
 def test_small_loss_removes_the_highest_losses_of_as_many(decided, write_rows):
     context, inputs = decided
     rows = [row | {"own-loss": row["fad-z"]} for row in context.run.read_table("stems.parquet").to_pylist()]

@@ -17,6 +17,7 @@ from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput, RaysepError, StorageUnreachable
 from raysep.probes import scoring
 from raysep.probes.catalogue import PROBES
+from raysep.probes.seconds import BY_SECOND
 from raysep.rundir import Run
 from raysep.stages import kit, score
 from raysep.stages.plant import Planting
@@ -103,7 +104,7 @@ def test_a_shards_part_has_a_column_per_probe_and_a_count_per_outcome(worker, ma
     counts = worker.leave(3, rows, ("loss", "fad-z"))
     assert counts == {"stems": 4, "scored": 2, "silent": 1, "failed": 1}
     table = run.read_table("scores", "part-00003.parquet")
-    assert table.column_names == [name for name, _ in score.COLUMNS] + ["loss", "fad-z"]
+    assert table.column_names == [name for name, _ in score.COLUMNS] + ["loss", "fad-z", *BY_SECOND]
     assert table["loss"].to_pylist()[:2] == [-1.5, None]
     assert table["segment"].to_pylist() == [0, 1, 0, -1, 0]
     about = json.loads(table.schema.metadata[b"raysep"])

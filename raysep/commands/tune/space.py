@@ -13,6 +13,7 @@ from raysep.config import Config
 from raysep.corpus.manifest import Stem
 from raysep.decision import handling
 from raysep.decision.aggregate import numbers
+from raysep.decision.handling.reading import rows_of
 from raysep.decision.roles import CALIBRATION, PLANTED
 from raysep.decision.rules import FUSED
 from raysep.errors import BadInput
@@ -20,7 +21,8 @@ from raysep.evaluation.ranking import auroc
 from raysep.outcome import Outcome
 from raysep.probes.stored import oriented_in
 from raysep.rundir import Run
-from raysep.stages.search import Space, decided_at
+from raysep.stages import decide
+from raysep.stages.search import Space
 from raysep.training.entry import Entry
 
 STEP = 0.05  # between ratios
@@ -36,10 +38,9 @@ def space_of(run: Run, config: Config, stems: Sequence[Stem], named: Sequence[st
     """The space, and in words what is not in it though it might have been. Raises ``BadInput`` for a probe without scores."""
     scores = run.read_table("stems.parquet")
     probes, told = (named_probes(scores, named), []) if named else chosen_probes(scores)
-    decisions = [decided_at(run, ratio, FUSED) for ratio in LOW_AND_HIGH]
     ours = [name for name in handling.HANDLINGS if not handling.resolve(name).table]  # what goes by the decision alone
     names = dict.fromkeys([DROP, *ours, config.decision.handling])
-    low, high = ({name: handling.use(name, decision, stems) for name in names} for decision in decisions)
+    low, high = (_used(run, ratio, list(names), stems) for ratio in LOW_AND_HIGH)
     handlings, left_out = distinct(low, high, len(stems))
     return Space(ratios_of(config.decision.floor), probes, handlings), [*told, *left_out]
 
@@ -107,6 +108,12 @@ def rank_alike(scores: pa.Table, first: str, second: str) -> bool:
 
 
 # Handlings
+
+
+def _used(run: Run, ratio: float, names: Sequence[str], stems: Sequence[Stem]) -> dict[str, list[Entry]]:
+    """What each handling makes of the corpus at a ratio, by the fusion."""
+    table = decide.table_again(run, {"rule": "ratio", "ratio": ratio, "probe": FUSED, "handling": DROP})
+    return {name: handling.use(name, rows_of(handling.supplied(name, table, run)), stems) for name in names}
 
 
 def distinct(

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from raysep.decision.handling.base import Decision, Handling, NotMade, named
 from raysep.decision.handling.by_word import by_word, word_on
+from raysep.decision.handling.mask import COLUMN as PLACES
+from raysep.decision.handling.mask import UNSEEN
 from raysep.errors import BadInput
 from raysep.imports import registered
 from raysep.training.entry import Entry
@@ -31,7 +33,9 @@ __all__ = [
     "Handling",
     "NotMade",
     "counted",
+    "cut",
     "described",
+    "masked",
     "named",
     "refuse_beforehand",
     "relabelled",
@@ -48,6 +52,7 @@ HANDLINGS: dict[str, str] = {  # as text: a new one is a file and a line here
     "relabel": "raysep.decision.handling.relabel:RELABEL",
     "spare": "raysep.decision.handling.spare:SPARE",
     "auto": "raysep.decision.handling.auto:AUTO",
+    "mask": "raysep.decision.handling.mask:MASK",
     "table": "raysep.decision.handling.table:TABLE",
     "descend": "raysep.decision.handling.descend:DESCEND",
 }
@@ -74,6 +79,8 @@ def refuse_beforehand(name: str) -> None:
 def supplied(name: str, decision: pa.Table, run: Run) -> pa.Table:
     """The run's decision table with what else the handling goes by. Raises ``NotMade`` when the run does not have that."""
     handled = resolve(name)
+    if handled.find:
+        return handled.find(decision, run)
     if not handled.table or handled.join is None:
         return decision
     if not run.has(handled.table):
@@ -114,20 +121,43 @@ def _spared(entries: Iterable[Entry], decision: Decision) -> list[str]:
         entry.stem.stem_id
         for entry in entries
         if entry.weight == 1
+        and not entry.spans
         and entry.label == entry.stem.stem
         and not decision.get(entry.stem.stem_id, {}).get("keep", True)
         and not word_on(decision, entry.stem)
     )
 
 
+def _masked(entries: Iterable[Entry], decision: Decision) -> list[str]:
+    """The stems that the decision would remove and that are used without the spans that are wrong."""
+    return sorted(
+        entry.stem.stem_id
+        for entry in entries
+        if entry.weight > 0 and entry.spans and not decision.get(entry.stem.stem_id, {}).get("keep", True)
+    )
+
+
+def _has_places(decision: Decision) -> bool:
+    return PLACES in next(iter(decision.values()), {})
+
+
+def _unseen(decision: Decision) -> list[str]:
+    """The removed stems of which nothing says where they are wrong."""
+    if not _has_places(decision):
+        return []
+    return sorted(stem_id for stem_id, row in decision.items() if row[PLACES] == UNSEEN and not row.get("verdict"))
+
+
 def counted(name: str, entries: Iterable[Entry], decision: Decision) -> dict[str, str | int]:
-    """What the handling ``name`` made of a decision, for its summary: stems used, relabelled and spared."""
+    """What the handling ``name`` made of a decision, for its summary: how many stems are used, and how otherwise."""
     entries = list(entries)
     return {
         "handling": name,
         "used": sum(entry.weight > 0 for entry in entries),
         "relabelled": len(_moved(entries)),
         "spared": len(_spared(entries, decision)),
+        "masked": len(_masked(entries, decision)),
+        "unseen": len(_unseen(decision)),
     }
 
 
@@ -149,10 +179,26 @@ def spared(entries: Iterable[Entry], decision: Decision) -> str:
     return f"{len(kept)} {look} wrong and {'is' if len(kept) == 1 else 'are'} used, as {does} does no harm, first {kept[0]}"
 
 
+def cut(entries: Iterable[Entry]) -> str:
+    """How many stems are used without some of their seconds, and the first one, in words; "" for none."""
+    used = sorted(entry.stem.stem_id for entry in entries if entry.weight > 0 and entry.spans)
+    are = "stem is" if len(used) == 1 else "stems are"
+    return f"{len(used)} {are} used without the seconds that are wrong, first {used[0]}" if used else ""
+
+
+def masked(entries: Iterable[Entry], decision: Decision) -> str:
+    """The same of a decision that was made for ``mask``, and of how many removed stems nobody knows these seconds."""
+    if not _has_places(decision):
+        return ""
+    unseen = _unseen(decision)
+    rest = f"{len(unseen)} removed, and nothing says where they are wrong, first {unseen[0]}" if unseen else ""
+    return "; ".join(filter(None, (cut(entries) or "no removed stem is wrong only in places", rest)))
+
+
 def told(entries: Iterable[Entry], decision: Decision) -> str:
     """What was done beyond keeping and leaving out, in words; "" for nothing."""
     entries = list(entries)
-    return "; ".join(filter(None, (relabelled(entries), spared(entries, decision))))
+    return "; ".join(filter(None, (relabelled(entries), spared(entries, decision), masked(entries, decision))))
 
 
 def described() -> str:

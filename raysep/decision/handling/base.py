@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from raysep.corpus.manifest import Stem
+    from raysep.rundir import Run
     from raysep.training.entry import Entry
 
 # stem_id → its row: the columns of decision.parquet, ``spans`` as (start, stop) in seconds, and what else the table has.
@@ -34,6 +35,8 @@ class Handling:
     table: str = ""
     made_by: str = ""
     join: Callable[[pa.Table, pa.Table], pa.Table] | None = None  # the decision with that table's word in it
+    # The decision with what the run's own scores say beside it, which no command has to be asked for first.
+    find: Callable[[pa.Table, Run], pa.Table] | None = None
 
 
 def named(decision: Decision, stems: Iterable[Stem]) -> Iterator[tuple[Stem, Mapping[str, Any]]]:

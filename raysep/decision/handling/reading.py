@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -71,8 +72,10 @@ def rows_of(table: pa.Table) -> Decision:
     if pc.any(pc.and_(pc.fill_null(keep.cast(pa.bool_()), False), weight.is_null())).as_py():
         raise TypeError("weight: a stem that is kept has none")
     of_spans = pa.list_(pa.struct([("start", pa.float64()), ("stop", pa.float64())]))
-    spans = columns["spans"].cast(of_spans) if "spans" in columns else pa.nulls(len(table), of_spans)
-    return Rows({**columns, "weight": weight.fill_null(0.0), "spans": spans})
+    spans = columns.get("spans", pa.nulls(len(table)))
+    if pa.types.is_string(spans.type):  # of a CSV
+        spans = pa.array([json.loads(text) if text else None for text in spans.to_pylist()])
+    return Rows({**columns, "weight": weight.fill_null(0.0), "spans": spans.cast(of_spans)})
 
 
 def read_decision(uri: str) -> Decision:

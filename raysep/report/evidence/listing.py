@@ -29,7 +29,7 @@ def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES) -> Listing:
     }
     room, left_out = text_bytes, 0
     for number, row in enumerate(rows):
-        spoken, kind = evidence.spoken(row["stem_id"])[:1], evidence.kind(row["stem_id"])
+        spoken = evidence.spoken(row["stem_id"])[:1]
         uri = evidence.stems[row["stem_id"]].uri.removeprefix(root)
         said, file = (spoken[0] if spoken else ""), _short(uri, row["track"])
         room -= 40 + len(said.encode()) + len(file.encode())
@@ -42,7 +42,7 @@ def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES) -> Listing:
             _rounded(row["suspicion"], 4),
             _rounded(row["p_corrupt"], 4),
             PLACES.index(findings.place(row)),
-            kinds.of(kind.kind if kind else ""),
+            kinds.of(evidence.kind(row["stem_id"]).name),
             said,
             file,
         )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,8 @@ import pyarrow as pa
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.decision.aggregate import numbers
+from raysep.decision.handling.reading import rows_of
+from raysep.decision.other_label import found_of
 from raysep.decision.roles import CALIBRATION
 from raysep.errors import AudioError
 from raysep.outcome import Outcome
@@ -31,13 +33,26 @@ SOUND_BYTES = 13 << 20  # of all sounds and pictures in a page, as they stand in
 OF_STEM = "stem"
 
 
+class Kind(NamedTuple):
+    """What is wrong with a stem."""
+
+    name: str  # "" = nothing is known
+    guess: Guess | None = None  # None: the decision found it out
+
+    @property
+    def words(self) -> str:
+        if self.guess is None:
+            return self.name
+        return f"{self.name} (a guess; right for {self.guess.right} of {self.guess.of} planted stems)"
+
+
 class Evidence:
     """What a decided run says of its stems. Only tables are read until a sound is asked for."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.stems = {stem.stem_id: stem for stem in manifest.read(run.path("manifest.parquet"))}
-        self.decision = {row["stem_id"]: row for row in run.read_table("decision.parquet").to_pylist()}
+        self.decision = rows_of(run.read_table("decision.parquet"))
         self._table = run.read_table("stems.parquet")
         columns = columns_of(self._table)
         of_segments = [name for name, column in columns.items() if column.context != OF_STEM]
@@ -58,14 +73,22 @@ class Evidence:
         known_of_it = "" if row.get("verdict") else (row.get("reason") or "").partition("; ")[2]
         return [*([known_of_it] if known_of_it else []), *(loud.words for loud in self.loud(stem_id))]
 
-    def kind(self, stem_id: str) -> Guess | None:
-        """What planted kind it looks like: of stems that probably are wrong, where such guesses were right often enough."""
-        found, row = self.kinds.get(stem_id), self.decision[stem_id]
+    def kind(self, stem_id: str) -> Kind:
+        """What is wrong with it: what the decision found out, else what planted kind it looks like.
+
+        A kind is guessed of stems that probably are wrong, where such guesses were right often enough.
+        """
+        row = self.decision[stem_id]
+        if row.get("label"):
+            return Kind(found_of(row))
+        guess = self.kinds.get(stem_id)
         wrong = not row["keep"] or (known(row["p_corrupt"]) and row["p_corrupt"] >= 0.5)
-        return found if wrong and found and found.worth_saying else None
+        return Kind(guess.kind, guess) if wrong and guess and guess.worth_saying else Kind("")
 
     def looks(self, stem_id: str) -> tuple[str, float]:
-        """What it is chosen by, that many kinds be heard: the kind that it is most like and how surely, or what speaks loudest."""
+        """What it is chosen by, that many kinds be heard, and how surely: what was found, the kind it is most like, or what speaks loudest."""
+        if found := found_of(self.decision[stem_id]):
+            return found, 1.0
         if stem_id in self.kinds:
             return self.kinds[stem_id].kind, self.kinds[stem_id].sure
         loudest = self.standing.loudest(stem_id, 1, -np.inf)
@@ -87,12 +110,12 @@ class Evidence:
 
     def row(self, stem_id: str, group: str = "") -> Row:
         """What is said of a stem, without its sounds."""
-        row, kind = self.decision[stem_id], self.kind(stem_id)
+        row = self.decision[stem_id]
         keys = ("stem_id", "track", "stem", "suspicion", "p_corrupt", "reason", "keep", "outcome", "harm", "verdict")
         return {key: row.get(key) for key in keys} | {
             "group": group,
             "evidence": self.spoken(stem_id),
-            "kind": f"{kind.kind} (a guess; right for {kind.right} of {kind.of} planted stems)" if kind else "",
+            "kind": self.kind(stem_id).words,
             "used": _use(row, self.used.get(stem_id)) if self.used else "",
             "path": " + ".join(self.stems[stem_id].uris),
         }
@@ -269,11 +292,15 @@ class Evidence:
                 yield info.base_name
 
 
-def _use(row: Row, label: str | None) -> str:
+def _use(row: Mapping[str, Any], label: str | None) -> str:
     """What the handling makes of a stem, where that is not what keep or not says; ``label``: what it is used as."""
     if row["keep"]:
         return "" if label == row["stem"] else f"used as {label}" if label else "left out all the same"
-    return "" if label is None else "used all the same" if label == row["stem"] else f"used as {label}"
+    if label is None:
+        return ""
+    if out := sum(stop - start for start, stop in row.get("spans") or ()):
+        return f"used without the {out:.1f} s that are wrong"
+    return "used all the same" if label == row["stem"] else f"used as {label}"
 
 
 def _number(value: Any) -> float:

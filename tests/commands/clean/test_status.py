@@ -8,20 +8,7 @@ import pytest
 from raysep import lease
 from raysep.commands.clean import status
 from raysep.rundir import Run
-
-TRAINING = {
-    "stages": ["retrain"],
-    "stage": "retrain",
-    "done": 240,
-    "total": 600,
-    "text": "random-seed0",
-    "unit": "steps",
-    "part": 3,
-    "parts": 8,
-    "rate": 2.1,
-    "left": 300.0,
-    "workers": 3,
-}
+from tests.told_facts import TRAINING
 
 
 @pytest.fixture

@@ -109,5 +109,5 @@ def test_a_run_gives_its_space(make_context, make_stems, write_rows):
     assert found == Space(space.ratios_of(0.5), ("fused", "fad"), ("drop",))
     # Without a P(corrupt), and without evidence of other labels, nothing is weighed or moved.
     assert [line.split(" is not ")[0] for line in told] == [
-        f"the handling {name}" for name in ("weight", "relabel", "spare", "auto", "table")
+        f"the handling {name}" for name in ("weight", "relabel", "spare", "auto", "mask", "table")
     ]

@@ -21,6 +21,7 @@ ROWS = st.fixed_dictionaries(
         "keep": st.booleans(),
         "weight": WEIGHTS,
         "spans": SPANS,
+        "places": st.sampled_from([None, "wrong in most places"]),
         "descended": st.one_of(st.none(), st.just(0.0), st.floats(1e-3, 2.0)),
     },
     optional={
@@ -173,7 +174,7 @@ def test_one_of_ones_own_by_import_path(own):
     [
         (
             "keep",
-            r"'keep': not known; choose one of drop, weight, relabel, spare, auto, table, descend, or give .*package\.module:NAME",
+            r"'keep': not known; choose one of drop, weight, relabel, spare, auto, mask, table, descend, or give .*package\.module:NAME",
         ),
         ("no_such:THING", r"'no_such:THING': cannot be imported \(ModuleNotFoundError"),
         ("my_handlings:NONE", r"cannot be imported \(AttributeError"),

@@ -11,7 +11,7 @@ import soundfile
 
 from raysep.corpus import manifest
 from raysep.report.evidence import of_run, takes
-from raysep.report.evidence.listing import TEXT_BYTES
+from raysep.report.evidence.listing import TEXT_BYTES, listing
 from raysep.report.evidence.of_run import Evidence
 from raysep.report.evidence.standing import Loud, Standing
 from raysep.report.listening import card
@@ -40,18 +40,48 @@ def test_the_guessed_kind_is_the_true_one_of_nearly_all_and_none_is_guessed_of_w
     right = sum(evidence.kinds[stem_id].kind == fault_of(stem_id) for stem_id in wrong)
     assert right >= 0.8 * len(wrong)
     kept = [i for i, row in evidence.decision.items() if row["keep"] and row["p_corrupt"] < 0.5]
-    assert all(evidence.kind(stem_id) is None for stem_id in kept)
+    assert all(evidence.kind(stem_id).name == "" for stem_id in kept)
+
+
+def test_no_kind_is_guessed_of_a_stem_whose_label_the_decision_found_out(evidence, monkeypatch):
+    guessed = [stem_id for stem_id in sorted(evidence.stems) if evidence.kind(stem_id).guess]
+    exchanged, alike, by_hand, other = guessed[:4]
+    found = {
+        exchanged: "P(corrupt) 0.98 above 0.5; exchanged with the track's drums (together 9 dB by it)",
+        alike: "P(corrupt) 0.98 above 0.5; sounds like drums (5 dB by it)",
+        by_hand: "you: drums; P(corrupt) 0.98 above 0.5",
+    }
+    rows = {i: {**evidence.decision[i], "label": "drums", "reason": reason} for i, reason in found.items()}
+    monkeypatch.setattr(evidence, "decision", {**evidence.decision, **rows})
+    assert evidence.row(exchanged)["kind"] == evidence.looks(exchanged) == "exchanged with the track's drums"
+    assert evidence.row(alike)["kind"] == "sounds like drums"
+    assert evidence.row(by_hand)["kind"] == ""
+    assert "(a guess; right for" in evidence.row(other)["kind"]
+    assert {"exchanged with the track's drums", "sounds like drums"} <= set(listing(evidence).kinds)
+
+
+def test_how_a_removed_stem_is_used_is_said(evidence, monkeypatch):
+    cut, spared, moved, dropped = [stem_id for stem_id, row in sorted(evidence.decision.items()) if not row["keep"]][:4]
+    masked = {**evidence.decision[cut], "spans": ((1.0, 2.5), (4.0, 5.5))}
+    monkeypatch.setattr(evidence, "decision", {**evidence.decision, cut: masked})
+    label = {stem_id: stem_id.partition("/")[2] for stem_id in (cut, spared)}
+    monkeypatch.setattr(evidence, "used", {**label, moved: "choir"})
+    assert [evidence.row(stem_id)["used"] for stem_id in (cut, spared, moved, dropped)] == [
+        "used without the 3.0 s that are wrong",
+        "used all the same",
+        "used as choir",
+        "",
+    ]
 
 
 def test_what_the_decision_found_out_comes_first(evidence, monkeypatch):
     stem_id = next(iter(evidence.decision))
     row = evidence.decision[stem_id]
-    monkeypatch.setitem(
-        evidence.decision, stem_id, row | {"reason": "P(corrupt) 0.98 above 0.5; sounds like drums (5 dB)"}
-    )
+    reason = "P(corrupt) 0.98 above 0.5; sounds like drums (5 dB)"
+    monkeypatch.setattr(evidence, "decision", {**evidence.decision, stem_id: {**row, "reason": reason}})
     assert evidence.spoken(stem_id)[0] == "sounds like drums (5 dB)"
-    said = row | {"reason": "you: keep; P(corrupt) 0.98 above 0.5", "verdict": "keep"}
-    monkeypatch.setitem(evidence.decision, stem_id, said)
+    said = {**row, "reason": "you: keep; P(corrupt) 0.98 above 0.5", "verdict": "keep"}
+    monkeypatch.setattr(evidence, "decision", {**evidence.decision, stem_id: said})
     assert evidence.spoken(stem_id) == [loud.words for loud in evidence.loud(stem_id)]
 
 
