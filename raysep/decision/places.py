@@ -92,7 +92,8 @@ def found_in(heard: Heard, trusted: Bounds | None) -> Found:
     if trusted is None or not heard.known:
         return Found((), "")
     beyond = heard.facts > trusted.facts
-    seconds, segments = beyond.any(axis=1), heard.usual < trusted.segment
+    seconds: np.ndarray = beyond.any(axis=1)
+    segments: np.ndarray = heard.usual < trusted.segment
     if not seconds.any() and not segments.any():
         return Found((), NOWHERE)
     if seconds.mean() > LARGEST or segments.mean() > LARGEST:

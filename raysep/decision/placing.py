@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +54,7 @@ def made(run: Run) -> pa.Table:
     for stem_id, heard in _heard(run, stems, stems.trusted, scale):
         trusted.setdefault(stems.label[stems.row_of[stem_id]], []).append(heard)
     known: dict[str, Bounds | None] = {label: bounds(each) for label, each in trusted.items()}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for stem_id, heard in _heard(run, stems, stems.judged, scale):
         found = found_in(heard, known.get(stems.label[stems.row_of[stem_id]]))
         spans = [{"start": start, "stop": stop} for start, stop in found.spans]

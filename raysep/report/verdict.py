@@ -112,7 +112,7 @@ class Counts:
         told, handled = summary.get("counts") or {}, summary.get("handled") or {}
         numbers = {name: int(told.get(name) or 0) for name in ("stems", "kept", "silent", "failed", "kept_by_floor")}
         removed = max(0, int(told.get("removed") or 0) - numbers["failed"])
-        used = {name: handled.get(name) for name in ("relabelled", "spared", "masked", "unseen")}
+        used: dict[str, Any] = {name: handled.get(name) for name in ("relabelled", "spared", "masked", "unseen")}
         return cls(**numbers, removed=removed, **used)
 
 

@@ -97,7 +97,7 @@ class Evidence:
     def chosen(self) -> list[Chosen]:
         return choose([self._candidate(row) for row in self.decision.values() if row["outcome"] == Outcome.SCORED])
 
-    def _candidate(self, row: Row) -> Candidate:
+    def _candidate(self, row: Mapping[str, Any]) -> Candidate:
         kind, sure = self.looks(row["stem_id"])
         return Candidate(row["stem_id"], row["stem"], kind, row["suspicion"], row["keep"], sure)
 
