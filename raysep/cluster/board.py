@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,8 @@ from ray.actor import ActorHandle
 from raysep import events
 from raysep.cluster.elastic import Standstill
 from raysep.errors import StorageError
+
+ABORTING = 1.5  # seconds that who leads the workers has to end them
 
 
 class _Board:
@@ -55,6 +58,14 @@ class _Board:
         return self.ended
 
 
+def _end(leader: Any, is_late: bool) -> None:
+    """What it has reserved it gives back when it aborts; when it is killed, Ray keeps that until the driver ends."""
+    if leader and is_late:
+        ray.kill(leader)
+    elif leader:
+        leader.abort.remote()
+
+
 @contextmanager
 def board(
     on_change: Callable[[str, int, int], None],
@@ -68,20 +79,21 @@ def board(
     """A board whose posts reach ``on_change(text, done, total)`` while the block runs; how many workers there are is an event.
 
     While nothing has run for long, ``on_wait`` is told what ``waits_for`` gives: once, and whenever it changes. With a
-    ``name`` whoever cannot be handed the board finds it by that. From when on ``is_over``, who leads the workers is killed.
+    ``name`` whoever cannot be handed the board finds it by that. From when on ``is_over``, who leads the workers is to ``abort()``,
+    and killed if it is still there ``ABORTING`` seconds later.
     """
     actor: Any = ray.remote(_Board).options(num_cpus=0, name=name).remote()
     ended = threading.Event()
     standstill = Standstill(on_wait)
 
     def watch() -> None:
-        before = 0
+        before, asked = 0, 0.0
         while not ended.wait(every):
             try:
                 (text, done, total, workers), running = ray.get(actor.read.remote())
                 if is_over():
-                    if leader := ray.get(actor.who_leads.remote()):
-                        ray.kill(leader)
+                    asked = asked or time.monotonic()
+                    _end(ray.get(actor.who_leads.remote()), time.monotonic() - asked > ABORTING)
                     continue
                 standstill.look(running, waits_for)
             except Exception:

@@ -109,7 +109,7 @@ def fit(
     """Train every plan that is not trained; returns when all checkpoints are written.
 
     ``on_wait`` is told what is waited for when there is no room for the group, at its start or after a loss of workers,
-    ``on_resize`` how many workers there are. When ``is_over`` says so, the group is killed: what is raised then is Ray's.
+    ``on_resize`` how many workers there are. When ``is_over`` says so, the group is ended: what is raised then is Ray's.
     A dead worker is replaced and the group goes on from its last state; a killed driver goes on when ``fit``
     is called again with the same plans. Raises ``RaysepError`` with the worker's own words when training fails, and the
     ``StorageError`` that ended it.

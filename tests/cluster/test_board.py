@@ -64,6 +64,9 @@ def test_who_leads_the_workers_is_killed_when_it_is_over(ray_runtime):
         def is_there(self) -> bool:
             return True
 
+        def abort(self) -> None:
+            """It does not manage to."""
+
     def is_there(leader) -> bool:
         try:
             return ray.get(leader.is_there.remote())
