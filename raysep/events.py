@@ -60,6 +60,11 @@ def of_pool(kind: str, **facts: Any) -> None:
     tell(POOL.get(kind, f"pool-{kind}"), **facts | cost)
 
 
+def resized(workers: int) -> None:
+    """How many workers a pool or a training has now."""
+    of_pool("resized", workers=workers)
+
+
 @contextmanager
 def at_stage(name: str) -> Iterator[None]:
     """Tells that a stage begins, and whose everything is that is told within."""

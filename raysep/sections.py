@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from raysep.probes.ways import WAYS
-from raysep.ranges import About, AsIn, Elsewhere, Range, Rule
+from raysep.ranges import NOT_HASHED, About, AsIn, Elsewhere, Range, Rule
+from raysep.training import groups
 from raysep.training.recipe import Recipe
 
 LABELS = ("vocals", "drums", "bass", "other")
@@ -60,6 +61,11 @@ def _least_share(training: TrainingSettings) -> str:
         f"at least {1 / max(1, piece):.3g} with training.truncate = stem, or no example is ever left out: "
         f"a worker takes {piece} at once"
     )
+
+
+def _changes_nothing(training: TrainingSettings) -> bool:
+    limit = 1 if training.least_workers else groups.most(training.workers, training.accumulate)
+    return training.side_by_side <= limit
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,9 @@ class TrainingSettings:
     ] = 0
     keep_best: Annotated[int, AsIn(Recipe), About("checkpoints of the best validations that are kept")] = 1
     workers: Annotated[
-        int, COUNT, About("processes that train; part of the numbers, since each has its share of the stems")
+        int,
+        COUNT,
+        About("parts of the batch, each with its share of the stems: part of the numbers; as many processes train"),
     ] = 2
     least_workers: Annotated[
         int,
@@ -161,6 +169,16 @@ class TrainingSettings:
     memory_gib: Annotated[
         float, POSITIVE, About("decoded audio kept for each worker, GiB; a larger corpus streams through it")
     ] = 4.0
+    side_by_side: Annotated[
+        int,
+        Range.least(0),
+        Rule(
+            "at most training.workers, and 0 or 1 where the sums would be rounded otherwise: "
+            "with more than two workers, with accumulate, and with least_workers",
+            _changes_nothing,
+        ),
+        About("trainings at the same time, each by fewer processes; 0 = as many as pay and fit into memory, 1 = one"),
+    ] = field(default=0, metadata=NOT_HASHED)
     save_every: Annotated[int, COUNT, About("steps between the states that a killed training goes on from")] = 500
 
 

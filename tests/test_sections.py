@@ -74,6 +74,11 @@ def test_a_share_of_whole_examples_that_leaves_none_out_is_refused():
     [
         ({"training": {"batch": 1}}, "training.batch = 1: must be at least one example per training worker"),
         ({"training": {"least_workers": 3}}, "training.least_workers = 3: must be from 0 to training.workers"),
+        ({"training": {"side_by_side": -1}}, "training.side_by_side = -1: must be 0 or more"),
+        ({"training": {"side_by_side": 3}}, "training.side_by_side = 3: must be at most training.workers"),
+        ({"training": {"side_by_side": 2, "workers": 4}}, "training.side_by_side = 2: must be at most"),
+        ({"training": {"side_by_side": 2, "accumulate": 2}}, "training.side_by_side = 2: must be at most"),
+        ({"training": {"side_by_side": 2, "least_workers": 1}}, "training.side_by_side = 2: must be at most"),
         ({"training": {"least_workers": -1}}, "training.least_workers = -1: must be from 0 to training.workers"),
         ({"planting": {"folds": 10}}, "planting.folds = 10: must be from 1 to planting.least_tracks"),
         ({"planting": {"calibration": 0.6}}, "planting.calibration = 0.6: must be leaving a part to plant"),

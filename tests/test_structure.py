@@ -80,6 +80,7 @@ CATCH_ALL = {
     "raysep.cli": "tells it in one line",
     "raysep.cluster.stream": "hands it on as a row, which the reader raises",
     "raysep.cluster.board": "the watcher of a bar",
+    "raysep.cluster.side_by_side": "hands it to the thread that waits for it, which raises it",
     "raysep.cluster.search": "raises the error of the storage that it stands for",
     "raysep.corpus.retry": "it is what tells outages apart",
     "raysep.corpus.stores.s3": "cleans up after an error that is raised",

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import ray.train
-from ray.actor import ActorHandle
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from raysep import events, ledger
 from raysep.cluster import capacity, stream
 from raysep.cluster.board import board
+from raysep.cluster.callbacks import tell
 from raysep.cluster.causes import storage_error
 from raysep.corpus import storage
 from raysep.errors import RaysepError, StorageError
@@ -52,7 +52,7 @@ class Group:
     """How the workers of a group are laid out.
 
     The batch always has ``workers`` parts, each with stems and random numbers of its own. There are as many processes,
-    unless the group is elastic: then there are at least ``least_workers``, and each has one part or several.
+    or ``processes``, each with several parts. An elastic group has ``workers``, or fewer, but ``least_workers`` at least.
     """
 
     workers: int
@@ -64,10 +64,16 @@ class Group:
     measure: Measure | None = None  # what validation goes by; picklable
     events: str = ""  # URI of a folder for TensorBoard; empty = none
     share: Share = field(default_factory=dict)  # what the settings have each process reserve
+    processes: int = 0  # of a group that is not elastic; 0 = ``workers``
+    abreast: int = 1  # groups like this one that train at the same time, itself among them
+
+    @property
+    def most(self) -> int:
+        return self.processes or self.workers
 
     @property
     def fewest(self) -> int:
-        return self.least_workers or self.workers
+        return self.least_workers or self.most
 
     def resources(self, available: Resources) -> tuple[Shape, int]:
         """What each worker reserves, and how many reads of its data there are at once. Less than a whole GPU counts as none.
@@ -75,13 +81,15 @@ class Group:
         A read is counted as next to nothing, so that those of a group that runs find a place whatever else takes the
         cluster: their worker has reserved it for them, but for a hundredth that it leaves them.
         """
-        each: Shape = {"CPU": available.cpus_each(self.fewest)}
+        workers = self.abreast * self.fewest
+        each: Shape = {"CPU": available.cpus_each(workers)}
         if devices := int(available.reach.gpus):
-            sharing = -(-self.fewest // devices)  # workers of one GPU, at most: a share cannot lie across two
+            sharing = -(-workers // devices)  # workers of one GPU, at most: a share cannot lie across two
             each["GPU"] = GPU_UNITS // sharing / GPU_UNITS
         each = overlaid(each, self.share)
-        spare = each["CPU"] - 1 if "cpus" in self.share else available.reach.cpus / self.workers - each["CPU"]
-        return leaving_room(each), max(1, min(MOST_READS, int(spare)))
+        taken = self.most * each["CPU"]
+        spare = taken - self.most if "cpus" in self.share else available.reach.cpus / self.abreast - taken
+        return leaving_room(each), max(1, min(MOST_READS, int(spare / self.workers)))
 
     def has_own_gpus(self, available: Resources) -> bool:
         """Whether no two workers share one, which NCCL does not allow."""
@@ -95,10 +103,13 @@ def fit(
     available: Resources,
     on_progress: Callable[[str, int, int], None],
     on_wait: Callable[[str], None] = lambda text: None,
+    on_resize: Callable[[int], None] = events.resized,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> None:
     """Train every plan that is not trained; returns when all checkpoints are written.
 
-    ``on_wait`` is told what is waited for when there is no room for the group, at its start or after a loss of workers.
+    ``on_wait`` is told what is waited for when there is no room for the group, at its start or after a loss of workers,
+    ``on_resize`` how many workers there are. When ``is_over`` says so, the group is ended: what is raised then is Ray's.
     A dead worker is replaced and the group goes on from its last state; a killed driver goes on when ``fit``
     is called again with the same plans. Raises ``RaysepError`` with the worker's own words when training fails, and the
     ``StorageError`` that ended it.
@@ -107,7 +118,8 @@ def fit(
         raise ValueError("a plan with validation tracks needs the group's measure")
     filesystem, path = storage.filesystem(group.storage_path)
     each, reads = group.resources(available)
-    with board(on_progress, lambda: capacity.words_for(each, group.fewest, group.fewest), on_wait) as progress:
+    waits_for = lambda: capacity.words_for(each, group.fewest, group.fewest)  # noqa: E731
+    with board(on_progress, waits_for, on_wait, on_resize=on_resize, is_over=is_over) as progress:
         trainer = _Trainer(
             _train_worker,
             train_loop_config={
@@ -140,7 +152,7 @@ def fit(
                 storage_filesystem=filesystem,
                 failure_config=ray.train.FailureConfig(max_failures=MOST_FAILURES),
                 checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
-                callbacks=cast(Any, [Stops(progress)]),  # typed as those of the trainer before this one
+                callbacks=cast(Any, tell(progress)),  # typed as those of the trainer before this one
             ),
         )
         try:
@@ -169,20 +181,10 @@ def leaving_room(each: Shape) -> Shape:
     return each | {"CPU": round(each["CPU"] - min(ROOM, each["CPU"] / 10), 4)}
 
 
-class Stops(ray.train.UserCallback):
-    """Notes on the board that a group is down: until its successor runs, that waits for room."""
-
-    def __init__(self, board: ActorHandle) -> None:
-        self.board: Any = board
-
-    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
-        self.board.run.remote(False)
-
-
 def scaling(group: Group, each: dict[str, float]) -> ray.train.ScalingConfig:
     """How many processes: all of them, or as many as there is room for when the group is elastic."""
     elastic: dict[str, Any] = {  # what a type checker sees of Ray is the class before this one, which is not elastic
-        "num_workers": (group.least_workers, group.workers) if group.least_workers else group.workers,
+        "num_workers": (group.least_workers, group.workers) if group.least_workers else group.most,
         "elastic_resize_monitor_interval_s": RESIZE_SECONDS,
     }
     return ray.train.ScalingConfig(use_gpu="GPU" in each, resources_per_worker=each, **elastic)

@@ -44,6 +44,11 @@ def _json(value: Any) -> str:
 
 
 def _plain(part: Any) -> dict[str, Any]:
-    """The values of a dataclass, but for fields that say of themselves that they change no result (``NOT_HASHED``)."""
+    """The values of a dataclass, and of those it holds, but for fields that say that they change no result (``NOT_HASHED``)."""
     values = dataclasses.asdict(part)
-    return {f.name: values[f.name] for f in dataclasses.fields(part) if f.metadata.get("hashed", True)}
+    for field in dataclasses.fields(part):
+        if not field.metadata.get("hashed", True):
+            del values[field.name]
+        elif dataclasses.is_dataclass(within := getattr(part, field.name)) and not isinstance(within, type):
+            values[field.name] = _plain(within)
+    return values

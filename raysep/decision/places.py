@@ -91,9 +91,8 @@ def found_in(heard: Heard, trusted: Bounds | None) -> Found:
     """Which spans of a stem are wrong, if it is wrong only in places."""
     if trusted is None or not heard.known:
         return Found((), "")
-    beyond = heard.facts > trusted.facts
-    seconds: np.ndarray = beyond.any(axis=1)
-    segments: np.ndarray = heard.usual < trusted.segment
+    beyond = np.asarray(heard.facts > trusted.facts)
+    seconds, segments = beyond.any(axis=1), np.asarray(heard.usual < trusted.segment)
     if not seconds.any() and not segments.any():
         return Found((), NOWHERE)
     if seconds.mean() > LARGEST or segments.mean() > LARGEST:

@@ -26,7 +26,7 @@ from raysep.stages.plant import Planting
 from raysep.training import budget
 from raysep.training.entry import Entry, whole
 from raysep.training.network import network_arguments
-from raysep.training.plan import Plan, how_far, sidecar_of
+from raysep.training.plan import Plan, sidecar_of
 
 FINAL, EARLY, REFERENCE = "probe-final", "probe-early", "probe-reference"
 
@@ -133,8 +133,8 @@ def measure(references: np.ndarray, estimates: np.ndarray) -> list[float]:
 
 
 def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
-    """Train the plans that are not finished, in one worker group."""
-    from raysep.cluster import fit, states  # here: Ray Train takes a scoring worker two seconds to import, for nothing
+    """Train the plans that are not finished, in one worker group or several."""
+    from raysep.cluster import fit, side_by_side  # here: Ray Train takes a scoring worker two seconds, for nothing
 
     run, training = context.run, context.config.training
     if run.is_done(stage):
@@ -156,11 +156,8 @@ def run_plans(context: Context, stage: str, plans: list[Plan]) -> None:
         if heard.warning:
             context.progress.say(f"note: {heard.warning}")
         if not all(p.is_trained() for p in plans):
-            say = context.progress.say
-            if states.forget_unreadable(group):
-                say(f"note: the states in {run.path('training')} could not be read: {stage} begins again")
-            show = lambda name, step, steps: advance(step, steps, name, **how_far(plans, name, step))  # noqa: E731
-            fit.fit(plans, group, context.available, show, lambda text: say(f"{stage}: {text}"))
+            say = lambda text: context.progress.say(f"{stage}: {text}")  # noqa: E731
+            side_by_side.train(plans, group, training.side_by_side, context.available, advance, say)
             say_silent(context.progress, plans)
         record.update(plans=[p.name for p in plans], steps=sum(p.recipe.steps for p in plans), workers=training.workers)
         record.update(hours={name: round(value, 2) for name, value in asdict(heard).items()})

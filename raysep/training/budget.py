@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from raysep.corpus.manifest import Stem
 from raysep.training.plan import Plan
 from raysep.training.samples import dtype_of
 from raysep.training.source import REFRESH_STEPS, ROWS_PER_READ
@@ -24,11 +25,9 @@ class Budget:
     @classmethod
     def of(cls, plan: Plan, parts: int, memory_gib: float) -> Budget:
         """Of a plan whose batch has so many parts, each with a pool of so much memory."""
-        stems, recipe, labels = [entry.stem for entry in plan.stems], plan.recipe, len(plan.labels)
-        rate, channels = plan.arguments["sample_rate"], plan.arguments.get("channels", 2)
-        seconds = sum(stem.frames / stem.sample_rate for stem in stems)
-        sample = max((np.dtype(dtype_of(stem, rate, channels)).itemsize for stem in stems), default=2)
-        held = memory_gib * 2**30 / (rate * channels * sample)
+        recipe, labels = plan.recipe, len(plan.labels)
+        seconds = sum(_seconds(entry.stem) for entry in plan.stems)
+        held = memory_gib * 2**30 / _bytes_of_a_second(plan)
         refreshed = recipe.steps // REFRESH_STEPS * ROWS_PER_READ * 2 * recipe.segment_seconds
         drawn = recipe.steps * recipe.batch * labels * recipe.segment_seconds
         return cls(*(each / 3600 for each in (seconds, drawn, parts * (held + refreshed))))
@@ -53,6 +52,26 @@ class Budget:
 def largest(plans: Sequence[Plan], parts: int, memory_gib: float) -> Budget:
     """Of the plan that is given most."""
     return max((Budget.of(plan, parts, memory_gib) for plan in plans), key=lambda each: each.given)
+
+
+def pooled_gib(plan: Plan, parts: int, memory_gib: float) -> float:
+    """Decoded audio in all pools of a plan together, at most, GiB. A label of fewer stems than parts is in each of them whole."""
+    seconds: dict[str, list[float]] = {}
+    for entry in plan.stems:
+        seconds.setdefault(entry.label, []).append(_seconds(entry.stem))
+    held = sum(sum(each) * (1 if len(each) >= parts else parts) for each in seconds.values())
+    return min(parts * memory_gib, held * _bytes_of_a_second(plan) / 2**30)
+
+
+def _seconds(stem: Stem) -> float:
+    return stem.frames / stem.sample_rate
+
+
+def _bytes_of_a_second(plan: Plan) -> int:
+    """Of a stem in a pool: all of them as the finest needs it."""
+    rate, channels = plan.arguments["sample_rate"], plan.arguments.get("channels", 2)
+    sizes = (np.dtype(dtype_of(entry.stem, rate, channels)).itemsize for entry in plan.stems)
+    return int(rate * channels * max(sizes, default=2))
 
 
 def hours(count: float) -> str:

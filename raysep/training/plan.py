@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -60,13 +60,6 @@ def _plain(entry: Entry) -> dict[str, Any]:
 def sidecar_of(uri: str) -> str:
     """The note beside a checkpoint, written after it: which plan it came from."""
     return uri.removesuffix(".safetensors") + ".json"
-
-
-def how_far(plans: Sequence[Plan], name: str, step: int) -> dict[str, Any]:
-    """What is told of the plan ``name`` at a step: which of all it is, and how many steps all of them are, done and to do."""
-    number = [plan.name for plan in plans].index(name)
-    before, total = (sum(plan.recipe.steps for plan in some) for some in (plans[:number], plans))
-    return {"unit": "steps", "part": number + 1, "parts": len(plans), "whole": (before + step, total)}
 
 
 def deal(entries: Iterable[Entry], parts: int) -> list[list[Entry]]:

@@ -167,7 +167,7 @@ def trained(monkeypatch):
     """The plans that would be trained, call by call; no worker is started."""
     calls = []
 
-    def note(plans, group, available, on_progress, on_wait):
+    def note(plans, group, available, on_progress, on_wait, **side_by_side):
         on_progress(plans[0].name, 1, 2)
         on_wait("waiting for 2 CPUs (4 in all, 3 held by others)")
         calls.append((plans, group))
@@ -249,6 +249,19 @@ def test_stems_that_a_training_lacked_are_noted_and_it_is_done_again_when_asked(
     train.run_plans(context, "retrain", plans)
     assert trained[1][1].name != group.name  # nor does Ray take the former one for it
     assert context.run.read_json("run.json")["stages"]["retrain"]["unread"] == []
+
+
+def test_the_trainings_of_a_stage_go_side_by_side_or_one_after_another_and_the_run_is_the_same(
+    make_context, make_stems, trained
+):
+    for count, calls in ((0, [["x"], ["y"]]), (1, [["x", "y"]]), (2, [["x"], ["y"]])):
+        context = make_context(training={"steps": 200, "side_by_side": count})
+        plans = [train.plan(context, name, train.whole(make_stems(["A"]))) for name in ("x", "y")]
+        train.run_plans(context, f"stage{count}", plans)
+        assert sorted([plan.name for plan in own] for own, _ in trained) == calls
+        trained.clear()
+        done = context.run.read_json("done", f"stage{count}.json")
+        assert (done["plans"], done["workers"]) == (["x", "y"], 2)
 
 
 def test_the_groups_name_changes_with_every_plan(make_context, make_stems, trained):

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from raysep.corpus.manifest import Stem
-from raysep.training.budget import Budget, largest
+from raysep.training.budget import Budget, largest, pooled_gib
 from raysep.training.entry import Entry
 from raysep.training.plan import Plan
 from raysep.training.recipe import Recipe
@@ -42,3 +44,18 @@ def test_a_corpus_of_which_most_is_never_heard_is_warned_of():
 
 def test_of_several_plans_the_one_with_the_largest_corpus_counts():
     assert largest([plan_of(3), plan_of(7), plan_of(5)], 1, 1.0).given == 7
+
+
+def test_what_the_pools_of_a_training_hold():
+    """Hours of 16-bit stereo, 4 bytes a sample and 4 GiB a pool; a label of one stem is in both pools."""
+    hour = RATE * HOUR * 4 / 2**30
+    assert pooled_gib(plan_of(3), 2, 4.0) == pytest.approx(3 * hour)
+    assert pooled_gib(plan_of(1), 2, 4.0) == pytest.approx(2 * hour)
+    assert pooled_gib(plan_of(50), 2, 4.0) == 8.0
+
+
+def test_a_pool_of_finer_samples_takes_twice_the_room():
+    coarse = plan_of(3)
+    first, *others = coarse.stems
+    fine = replace(coarse, stems=(replace(first, stem=replace(first.stem, format="WAV/PCM_24")), *others))
+    assert pooled_gib(fine, 2, 4.0) == pytest.approx(2 * pooled_gib(coarse, 2, 4.0))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysep.cluster.fit import READ_CPUS, ROOM, Group
+from raysep.cluster.fit import READ_CPUS, ROOM, Group, scaling
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.resources import Resources
@@ -148,6 +148,26 @@ def test_a_part_is_read_by_as_many_as_there_are_spare_cpus(cpus, workers, reads)
 def test_two_trainings_fit_side_by_side_with_the_reads_of_both():
     each, reads = group_of(workers=2).resources(Resources(4, 0.0, 1))
     assert 2 * 2 * each["CPU"] <= 4 - 2 * 2 * reads * READ_CPUS
+
+
+@given(cpus=st.integers(1, 64), workers=st.integers(1, 8), groups=st.integers(1, 4), gpus=st.integers(0, 8))
+def test_groups_side_by_side_fit_beside_one_another_with_their_reads(cpus, workers, groups, gpus):
+    processes = max(1, workers // groups)
+    group = group_of(workers=workers, processes=processes, abreast=groups)
+    each, reads = group.resources(Resources(cpus, gpus, 1))
+    assert groups * (processes * each["CPU"] + workers * reads * READ_CPUS) <= cpus + 1e-9
+    if gpus:
+        units = round(10_000 * each["GPU"])
+        assert gpus * (10_000 // units) >= groups * processes
+
+
+def test_two_groups_of_a_process_take_what_one_of_two_would():
+    one, two = group_of(workers=2), group_of(workers=2, processes=1, abreast=2)
+    for there in (Resources(2, 0.0, 1), Resources(16, 2.0, 1), Resources(64, 1.0, 2)):
+        (alone, reads), (beside, fewer) = one.resources(there), two.resources(there)
+        assert alone == beside
+        assert fewer <= reads
+    assert (two.fewest, scaling(two, {"CPU": 1.0}).num_workers, scaling(one, {"CPU": 1.0}).num_workers) == (1, 1, 2)
 
 
 def test_what_the_settings_reserve_is_what_a_process_gets():

@@ -20,8 +20,8 @@ raysep clean CORPUS --reference REF --out runs/first --config my.yaml --set trai
 ```
 
 The first line explains one setting, or a section; the second prints all of them, as a file to be edited. What stands on
-the command line wins over the file, and the file over the preset. All settings but those of `resources` are part of what a run is: another value
-needs another run folder. The last column says what a preset sets otherwise than the default; `full` sets nothing."""
+the command line wins over the file, and the file over the preset. All settings but those of `resources` and
+`training.side_by_side` are part of what a run is: another value needs another run folder. The last column says what a preset sets otherwise than the default; `full` sets nothing."""
 
 
 def page() -> str:

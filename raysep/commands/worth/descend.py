@@ -24,7 +24,6 @@ from raysep.commands.worth import training
 from raysep.commands.worth.tables import beside_others
 from raysep.commands.worth.worker import ALL, ToTrace, Tracer
 from raysep.commands.worth.worth import trained
-from raysep.config import to_dict
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
 from raysep.decision.descent import FromScores, Parameters, PerStem, Round, Trial, best, descend
@@ -140,7 +139,7 @@ def descended(request: DescendRequest) -> Run:
         entries = list(plan.stems)
         start, names = start_of(run, entries, request.by)
         say(context, needs, told, request)
-        own = fingerprint(context.fingerprint, to_dict(config), request.seeds, request.by)
+        own = fingerprint(context.fingerprint, config, request.seeds, request.by)
         with run.stage(STAGE) as record, shards.kept_workers(), progress.bar(STAGE) as advance:
             trial = Descent(context, request, entries, halves, own, advance)
             rounds = descend(start, trial, request.rounds, PATIENCE)

@@ -68,7 +68,7 @@ def worth(request: WorthRequest) -> Run:
         plans = [training.planned(context, stage, whole(trained_on), seed) for seed in range(request.seeds)]
         needs = training.checked(plans[0], request.memory_gib)
         say(context, needs, told, request, len(targets))
-        own = fingerprint(context.fingerprint, to_dict(config), request.by_label)
+        own = fingerprint(context.fingerprint, config, request.by_label)
         asked = tuple(training.asked(context, target) for target in targets)
         ones = (1.0,) * len(plans[0].stems)
         work = {seed: ToTrace(plan, asked, ones, request.by_label, gated=seed == 0) for seed, plan in enumerate(plans)}
