@@ -92,7 +92,7 @@ def found_in(heard: Heard, trusted: Bounds | None) -> Found:
     if trusted is None or not heard.known:
         return Found((), "")
     beyond = np.asarray(heard.facts > trusted.facts)
-    seconds, segments = beyond.any(axis=1), np.asarray(heard.usual < trusted.segment)
+    seconds, segments = np.asarray(beyond.any(axis=1)), np.asarray(heard.usual < trusted.segment)
     if not seconds.any() and not segments.any():
         return Found((), NOWHERE)
     if seconds.mean() > LARGEST or segments.mean() > LARGEST:
@@ -105,7 +105,7 @@ def found_in(heard: Heard, trusted: Bounds | None) -> Found:
         return Found((), EVERYWHERE)
     if heard.usual[rest].mean() < trusted.rest or heard.whole < trusted.whole:
         return Found((), NOT_TRUSTED)
-    why = [name for name, there in zip(FACTS, beyond.any(axis=0), strict=True) if there]
+    why = [name for name, there in zip(FACTS, np.asarray(beyond.any(axis=0)), strict=True) if there]
     why += ["segments unlike trusted ones"] if unexplained.any() else []
     return Found(spans, f"wrong only in places, {out:.1f} of {len(heard.facts)} s: {', '.join(why)}")
 
