@@ -121,7 +121,9 @@ def test_what_the_separator_hears_goes_on_at_the_time_of_the_stem(open_page, dat
     suspects = [row | {"takes": [stem, heard, *rest]}]
     file.write_text(render(dataclasses.replace(data, suspects=suspects, unheard="")))
     page = open_page(file.as_uri())
-    box = page.locator(".card.on .take.on .scope").bounding_box()
+    scope = page.locator(".card.on .take.on .scope")
+    scope.scroll_into_view_if_needed()
+    box = scope.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
     assert at(page) == pytest.approx(3.5, abs=0.1)
     page.keyboard.press("h")

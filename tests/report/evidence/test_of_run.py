@@ -53,7 +53,8 @@ def test_no_kind_is_guessed_of_a_stem_whose_label_the_decision_found_out(evidenc
     }
     rows = {i: {**evidence.decision[i], "label": "drums", "reason": reason} for i, reason in found.items()}
     monkeypatch.setattr(evidence, "decision", {**evidence.decision, **rows})
-    assert evidence.row(exchanged)["kind"] == evidence.looks(exchanged) == "exchanged with the track's drums"
+    assert evidence.row(exchanged)["kind"] == "exchanged with the track's drums"
+    assert evidence.looks(exchanged) == ("exchanged with the track's drums", 1.0)
     assert evidence.row(alike)["kind"] == "sounds like drums"
     assert evidence.row(by_hand)["kind"] == ""
     assert "(a guess; right for" in evidence.row(other)["kind"]
