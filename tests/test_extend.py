@@ -25,6 +25,7 @@ from raysep.probes.embedders import registry as embedders
 from raysep.probes.embedders.base import audible_frames
 from raysep.probes.likeness import LIKENESSES
 from raysep.probes.scoring import ScoringKit, ScoringOptions, score_track
+from raysep.probes.seconds import BY_SECOND
 from raysep.rundir import Run
 from raysep.separators import checkpoint, registry
 from raysep.training.network import network_arguments
@@ -164,7 +165,8 @@ def test_one_run_with_all_five_by_their_import_paths(corpora, own_files, tmp_pat
     stems = manifest.read(run.path("manifest.parquet"))
     assert {Path(stem.uri).name for stem in stems} == {f"{s.stem} - {s.track}.flac" for s in stems}
     assert len(stems) == 4 * len(tracks)
-    probes = [name for name in rundir.read_scores(run).column_names if name not in LIKENESSES]
+    told = {*LIKENESSES, *BY_SECOND}  # beside the probes
+    probes = [name for name in rundir.read_scores(run).column_names if name not in told]
     assert probes[-2:] == ["memorised", "width"]
     values = run.read_table("stems.parquet")
     read = {name: np.isfinite(values[name].to_numpy()) for name in ("memorised", "width", "own-loss", "fad-z")}
