@@ -132,7 +132,7 @@ def test_a_killed_driver_of_two_groups_goes_on_from_the_state_of_each(stems, ray
     again = start(DRIVER, str(told))
     out, error = again.communicate(timeout=600)
     assert again.returncode == 0, error
-    posts = [json.loads(line) for line in out.splitlines() if line.startswith("[\"")]  # Ray may warn there, too
+    posts = [json.loads(line) for line in out.splitlines() if line.startswith('["')]  # Ray may warn there, too
     # Each group's first post is of a step after its state: ten at least, and ten more until it is posted.
     first = next(whole for text, whole in posts if " and " in text)
     assert first >= 2 * (SAVE + 10)
