@@ -58,8 +58,7 @@ def test_in_each_of_these_stages_and_then_it_goes_on(finished, request_for, tmp_
         ("score", signal.SIGTERM, 1, 143),
         ("search", signal.SIGINT, 3, 130),
     ):
-        process = driver(request, "--search", "--set", "training.side_by_side=2")  # which changes nothing
-        ended, said, took = stopped_in(stage, number, times, process, run)
+        ended, said, took = stopped_in(stage, number, times, driver(request, "--search"), run)
         assert (ended, said) == (code, [stopping.WORDS]), stage
         assert took < SOON, stage
         assert not run.is_done(stage), stage
