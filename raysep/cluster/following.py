@@ -8,6 +8,7 @@ from typing import Any
 
 from ray.job_submission import JobDetails, JobStatus
 
+from raysep.cluster.jobs import is_unknown
 from raysep.errors import RaysepError
 
 ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
@@ -33,7 +34,7 @@ def follow(
             details = jobs.get_job_info(identity)
             text = jobs.get_job_logs(identity)
         except (OSError, RuntimeError) as error:  # of requests, of Ray's client; a refusal in the midst of a start
-            if "status code 404" in str(error):
+            if is_unknown(error):
                 raise RaysepError(
                     f"{identity}: the cluster knows no such job any more, its head was started anew; "
                     "the same command submits it again, and what is done is not done again"

@@ -15,6 +15,7 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 from raysep.cluster import session
 from raysep.cluster.upload import Upload, upload_of, upload_of_package
+from raysep.corpus import storage
 from raysep.corpus.hashing import fingerprint
 from raysep.errors import BadInput, RaysepError
 
@@ -68,11 +69,8 @@ def identity_of(arguments: Sequence[str]) -> str:
 
     ``raysep-clean-0123456789ab``. A file that is not here is named by its path alone.
     """
-    files = {
-        word: Path(word).read_bytes().hex()
-        for word in arguments
-        if word.endswith((".yaml", ".yml", ".csv")) and Path(word).is_file()
-    }
+    places = (word.rpartition("=")[2] for word in arguments)  # of --config=FILE, too
+    files = {place: storage.digest(Path(place).read_bytes()) for place in places if os.path.isfile(place)}
     return f"{arguments[0]}-{arguments[1]}-{fingerprint(list(arguments), files)}"
 
 
@@ -105,12 +103,17 @@ def find_or_name(jobs: Any, identity: str, exactly: bool = False) -> tuple[str, 
     raise AssertionError("there is always a further number")
 
 
+def is_unknown(error: Exception) -> bool:
+    """Whether it is a cluster's answer that it has no job of that id."""
+    return "status code 404" in str(error)
+
+
 def status_of(jobs: Any, identity: str) -> JobStatus | None:
     """How a job is, or ``None`` when the cluster knows none of that id."""
     try:
         return jobs.get_job_status(identity)
     except RuntimeError as error:
-        if "status code 404" in str(error):
+        if is_unknown(error):
             return None
         raise
 

@@ -127,6 +127,15 @@ def test_the_name_of_a_job_follows_from_its_words_and_from_the_files_that_they_n
     assert jobs.identity_of(words) != name
 
 
+@pytest.mark.parametrize("words", [["--reference", "mine.parquet"], ["--config=mine.parquet"]], ids=" ".join)
+def test_any_file_that_is_named_counts_by_what_it_holds(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.parquet").write_bytes(b"1")
+    name = jobs.identity_of(["raysep", "clean", *words])
+    Path("mine.parquet").write_bytes(b"2")
+    assert jobs.identity_of(["raysep", "clean", *words]) != name
+
+
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
