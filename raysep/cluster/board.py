@@ -10,6 +10,7 @@ from typing import Any
 
 import ray
 from ray.actor import ActorHandle
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysep import events
 from raysep.cluster.elastic import Standstill
@@ -82,7 +83,9 @@ def board(
     ``name`` whoever cannot be handed the board finds it by that. From when on ``is_over``, who leads the workers is to ``abort()``,
     and killed if it is still there ``ABORTING`` seconds later.
     """
-    actor: Any = ray.remote(_Board).options(num_cpus=0, name=name).remote()
+    # Beside the driver, which it cannot outlive: workers that lose their board to another node's end would fail with it.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor: Any = ray.remote(_Board).options(num_cpus=0, name=name, scheduling_strategy=here).remote()
     ended = threading.Event()
     standstill = Standstill(on_wait)
 

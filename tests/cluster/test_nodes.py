@@ -59,6 +59,21 @@ def make():
     assert [facts["workers"] for kind, facts in found["events"] if kind == "resized"][:3] == [1, 2, 3]
 
 
+def test_what_workers_post_to_lies_on_the_node_of_the_driver(cluster, other_node):
+    """Where it ends with the driver and with nobody else: a node that is lost would take it along."""
+    script = f"""
+import ray
+from raysep.cluster import board, session
+where = lambda self=None: ray.get_runtime_context().get_node_id()
+with session.session({cluster.address!r}):
+    for _ in range(6):
+        with board.board(lambda *latest: None) as posted:
+            print(ray.get(posted.__ray_call__.remote(where)) == where())
+"""
+    out, err = drivers.start(script).communicate(timeout=120)
+    assert out.split() == ["True"] * 6, err
+
+
 def test_two_trainings_at_once_end_on_as_many_cpus_as_both_reserve(cluster, other_node, tmp_path, write_tracks):
     """Each leaves its reads their place, whatever else takes the cluster."""
     corpus = write_tracks(tmp_path / "corpus", ["one", "two", "three", "four"])
