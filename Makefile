@@ -1,9 +1,10 @@
 # make demo: set up, then clean a small corpus end to end.   make test: set up, then the tests.
-# make test-slow: the proofs that take minutes.   make test-all: lint, and every test.
+# make test-slow: those that train, kill and start clusters.   make test-long: those of a minute or more, an hour in all.
+# make test-all: lint, and every test.
 # make docs: write the pages that are made from the code.   make site: those, and the site in build/site.
 # make coverage: the quick tests, and which lines they do not reach.
 # TORCH=torch==2.11.0 installs another torch; a torch already inside .venv is left alone.
-# WORKERS=4 runs the tests in as many processes, but those of the slow ones that ask how soon something happens.
+# WORKERS=4 runs the tests in as many processes, but those of the long ones that ask how soon something happens.
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 VENV := .venv
@@ -12,9 +13,9 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
-SLOW := train or cluster or slow
+SLOW := train or cluster or slow or long
 
-.PHONY: help install demo test test-slow test-all lint docs site coverage clean-demo
+.PHONY: help install demo test test-slow test-long test-all lint docs site coverage clean-demo
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -34,10 +35,13 @@ test: install
 	$(PYTEST) -m 'not ($(SLOW))'
 
 test-slow: install
-	$(PYTEST) -m '($(SLOW)) and not alone' --durations=40
-	$(BIN)/python -m pytest -m alone --durations=10
+	$(PYTEST) -m '($(SLOW)) and not long' --durations=40
 
-test-all: lint test test-slow
+test-long: install
+	$(PYTEST) -m 'long and not alone' --durations=40
+	$(BIN)/python -m pytest -m alone --durations=20
+
+test-all: lint test test-slow test-long
 
 lint: install
 	$(BIN)/ruff check .

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import typer
 
@@ -12,10 +14,16 @@ from raysep import cli
 JOBS = ("clean", "train")
 
 
+@cache
+def program() -> Any:
+    """All commands as click has them: to make them takes a tenth of a second, and hundreds of tests ask."""
+    return typer.main.get_command(cli.app)
+
+
 def commands() -> list[tuple[str, ...]]:
     """Every command by its words: ``("clean",)``, ``("benchmark", "corpus")``, …"""
     names = []
-    for name, command in typer.main.get_command(cli.app).commands.items():
+    for name, command in program().commands.items():
         names += [(name, inner) for inner in getattr(command, "commands", {})] or [(name,)]
     return names
 
@@ -32,7 +40,7 @@ def parse(words: Sequence[str]) -> dict:
 
     What follows ``submit`` and the job's name is parsed as the job will parse it.
     """
-    command, rest, name = typer.main.get_command(cli.app), list(words), "raysep"
+    command, rest, name = program(), list(words), "raysep"
     while hasattr(command, "commands"):
         if not rest or rest[0] not in command.commands:
             raise AssertionError(f"{name}: there is no command {rest[:1]}")
@@ -45,11 +53,12 @@ def parse(words: Sequence[str]) -> dict:
     return parameters
 
 
+@cache
 def options() -> set[str]:
     """Every option of every command, such as ``--out``."""
     found = {"--help", "--version", "--debug", "--install-completion", "--show-completion"}
     for names in commands():
-        command = typer.main.get_command(cli.app)
+        command = program()
         for part in names:
             command = command.commands[part]
         for parameter in command.params:

@@ -137,6 +137,7 @@ def test_what_the_page_says_of_the_inside_is_there():
 
 
 @pytest.mark.train
+@pytest.mark.long
 def test_one_run_with_all_five_by_their_import_paths(corpora, own_files, tmp_path):
     """As a person runs it: the command, in a process that finds the folder on ``PYTHONPATH``, and its own Ray."""
     (tmp_path / "own").mkdir()

@@ -36,6 +36,7 @@ def test_what_it_shows_is_of_one_run_from_top_to_bottom_and_names_no_machine():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_it_runs_from_the_first_cell_to_the_last(ray_runtime, tmp_path, monkeypatch):
     """On the session's Ray; nbclient raises what a cell raises."""
     import nbformat

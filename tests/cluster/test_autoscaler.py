@@ -15,7 +15,7 @@ import yaml
 
 from tests.cluster import drivers
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.alone]
 
 HEAD = "f" * 51 + "00000"  # the head's id, by which the provider knows it
 TRIES = 3

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster import drivers
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,7 @@ def search(folder: Path, name: str = "s", most: int | None = None, **changes) ->
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_any_number_of_workers_finds_the_same_and_stops_the_same(ray_runtime, tmp_path):
     found = [search(tmp_path / str(most), most=most) for most in (1, 3)]
     assert found[0] == found[1]
@@ -92,6 +93,7 @@ def test_a_trial_that_fails_is_recorded_and_the_others_go_on(ray_runtime, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.cluster
+@pytest.mark.long
 def test_a_search_that_was_killed_goes_on_inside_its_trials(ray_runtime, tmp_path):
     whole = search(tmp_path / "whole", samples=2)
     folder = tmp_path / "killed"

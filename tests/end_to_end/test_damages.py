@@ -102,6 +102,7 @@ def test_a_check_names_the_class_of_each(corpus, tmp_path, alone):
 
 
 @pytest.mark.train
+@pytest.mark.long
 def test_a_run_scores_what_is_whole_and_counts_the_rest(corpus, in_tracks, request_for, ray_runtime, tmp_path):
     request = request_for(tmp_path / "run", corpus=str(corpus[0]), test=None)
     lost = [name for name, (outcome, _) in in_tracks.items() if outcome == FAILED]

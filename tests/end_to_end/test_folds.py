@@ -22,6 +22,7 @@ ROTATE = {
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_whose_folds_rotate_is_decided_and_goes_on_after_a_kill(request_for, ray_runtime, tmp_path):
     request = request_for(tmp_path / "run", overrides=ROTATE, search=True)
     run = pipeline.clean(request)

@@ -66,6 +66,7 @@ def wait_until_up(address: str, environment: dict[str, str]) -> None:
     raise AssertionError(f"no Ray jobs at {address} after a minute: {trial.stderr[-500:]}")
 
 
+@pytest.mark.long
 def test_a_submitted_job_decides_as_the_local_run(finished, request_for, head, tmp_path):
     address, environment = head
     request = request_for(tmp_path / "job")

@@ -12,7 +12,7 @@ from raysep.corpus import identity, manifest, storage
 from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput, RunConflict
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.long]
 
 
 def test_new_tracks_join_an_old_run(request_for, corpora, ray_runtime, tmp_path, monkeypatch, capsys):

@@ -12,7 +12,7 @@ import pytest
 
 from raysep.rundir import Run
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 
 def command(request) -> list[str]:

@@ -16,6 +16,7 @@ from raysep.rundir import Run
 pytestmark = pytest.mark.train
 
 
+@pytest.mark.long
 def test_a_reference_too_small_to_calibrate_gives_a_ranking_and_no_ratio(request_for, corpora, ray_runtime, tmp_path):
     few = tmp_path / "few"
     for track in sorted(Path(corpora.reference).glob("[!.]*"))[:3]:
@@ -31,6 +32,7 @@ def test_a_reference_too_small_to_calibrate_gives_a_ranking_and_no_ratio(request
     assert run.has("report.html")
 
 
+@pytest.mark.long
 def test_a_stem_that_cannot_be_read_is_reported_and_scored_when_it_is_put_right(
     request_for, corpora, ray_runtime, tmp_path
 ):

@@ -15,7 +15,7 @@ from raysep.rundir import Run
 from tests.end_to_end.test_clean import decisions, upload
 from tests.flaky_proxy import FlakyProxy, Outages
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.alone]
 
 # What a stage leaves at its end → seconds that the store is away for, once the next one has begun to read audio.
 STAGES = {

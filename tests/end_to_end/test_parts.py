@@ -6,7 +6,7 @@ import pytest
 
 from raysep import pipeline
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.long]
 
 
 def test_decided_then_finished_then_proven_further(finished, request_for, ray_runtime, tmp_path):

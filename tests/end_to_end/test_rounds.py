@@ -8,7 +8,7 @@ from raysep import pipeline
 from raysep.corpus import manifest
 from raysep.rundir import Run
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.long]
 
 
 def test_the_second_round_is_trained_on_what_the_first_kept(request_for, ray_runtime, tmp_path):

@@ -114,6 +114,7 @@ def states(folder: Path) -> list[Path]:
     return [note for note in notes if json.loads(note.read_text() or "{}").get("latest_checkpoint_result")]
 
 
+@pytest.mark.long
 def test_a_killed_driver_of_two_groups_goes_on_from_the_state_of_each(stems, ray_runtime, tmp_path):
     """Long enough to be killed in; the undisturbed ones are trained one after another."""
     calm, folder, told = tmp_path / "calm", tmp_path / "killed", tmp_path / "told"
@@ -139,6 +140,7 @@ def test_a_killed_driver_of_two_groups_goes_on_from_the_state_of_each(stems, ray
     assert_equal(weights(folder), weights(calm))
 
 
+@pytest.mark.long
 def test_a_training_that_fails_ends_the_one_beside_it_and_what_is_raised_is_its_own(ray_runtime, stems, tmp_path):
     lost = tuple(replace(entry, stem=replace(entry.stem, uri=f"{entry.stem.uri}.gone")) for entry in stems)
     one, other, *_ = plans_in(tmp_path, stems, 100_000)

@@ -13,7 +13,7 @@ import pytest
 from raysep import events, stopping
 from raysep.rundir import Run
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.alone]
 SOON = 20.0  # seconds; ten on a machine that has nothing else to do
 
 

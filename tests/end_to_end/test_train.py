@@ -140,6 +140,7 @@ def test_beside_every_checkpoint_its_facts_can_be_read(undisturbed, corpora):
 # Disturbed
 
 
+@pytest.mark.long
 def test_a_killed_driver_is_started_again(undisturbed, command, environment, tmp_path):
     out = tmp_path / "run"
     driver = subprocess.Popen(command(out), env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
@@ -187,6 +188,7 @@ def training_on(*nodes: subprocess.Popen) -> list[int]:
     return [len(training_processes(n.pid)) for n in nodes]
 
 
+@pytest.mark.long
 def test_a_lost_node_leaves_its_part_of_the_batch_to_the_others(undisturbed, command, environment, tmp_path):
     """An elastic group on two nodes; one of them is gone all at once, and never comes back."""
     folder = tempfile.mkdtemp(prefix="ray")  # short: the path of a Unix socket may have 107 bytes

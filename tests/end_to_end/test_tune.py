@@ -15,6 +15,7 @@ ASKED = {"trials": 4, "full": 2, "probes": ["fused", "fad"], "quiet": True}
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_is_searched_and_a_second_search_trains_only_what_is_new(finished, ray_runtime, tmp_path):
     run = copied(finished, str(tmp_path / "run"))
     before = run.read_bytes("decision.parquet"), run.read_json("run.json")["stages"]
@@ -50,6 +51,7 @@ def test_a_run_is_searched_and_a_second_search_trains_only_what_is_new(finished,
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_the_proof_trained_is_taken_over(finished, ray_runtime):
     """In the run's own folder: a plan is known by where its checkpoint is, too."""
     try:

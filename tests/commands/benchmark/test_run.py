@@ -115,6 +115,7 @@ def test_a_corpus_of_ones_own_is_one_draw(instant, request_of, tmp_path, raysep)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_from_songs_to_the_table(corpora, ray_runtime, tmp_path):
     """All of it at the smallest size, on Ray: a training by another recipe and one by a handling among the arms."""
     source = Own(corpora.corpus, corpora.reference, corpora.test, corpora.truth, corpora.clean)

@@ -13,7 +13,7 @@ from raysep.probes.embedders.base import audible_frames
 from raysep.probes.embedders.logmel import LogMelEmbedder
 from raysep.probes.fad.reference import LabelReference
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 RATE = 16_000
 SHORTEST, LONGEST, SONGS = 5.0, 60.0, 40

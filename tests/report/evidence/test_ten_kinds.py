@@ -32,6 +32,7 @@ def run(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_can_be_heard_is_of_eight_kinds_of_ten(run):
     evidence, kind_of, _ = run
     chosen = [{"stem_id": each.stem_id, "takes": ["sound"]} for each in evidence.chosen()]
@@ -39,6 +40,7 @@ def test_what_can_be_heard_is_of_eight_kinds_of_ten(run):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_four_of_five_marks_lie_on_the_local_fault(run):
     evidence, kind_of, clean = run
     removed = [stem_id for stem_id, row in evidence.decision.items() if not row["keep"]]
