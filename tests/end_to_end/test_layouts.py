@@ -33,7 +33,9 @@ SOON = "msst2"  # the one that is farthest from folders of tracks
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("name", [name if name == SOON else pytest.param(name, marks=pytest.mark.long) for name in TREES])
+@pytest.mark.parametrize(
+    "name", [name if name == SOON else pytest.param(name, marks=pytest.mark.long) for name in TREES]
+)
 def test_a_layout_goes_through_the_whole_cleaning(name, request_for, corpora, ray_runtime, tmp_path):
     """As far as the decision; to the proof those whose stems are no mixture, or sums of several files."""
     places = {
