@@ -181,6 +181,7 @@ def test_the_training_example_fits_musdb_as_it_comes(tmp_path, monkeypatch):
     assert [{s.track for s in part} for part in (found.corpus, found.test, found.validation)] == [{"A"}, {"B"}, {"C"}]
 
 
+@pytest.mark.slow
 def test_the_walkthrough_with_made_songs_runs_up_to_the_manifest(tmp_path, monkeypatch):
     lines = command_lines(doc("own-stems.md"))
     assert [words_of(line)[0] for line in lines[:3]] == ["synth", "contaminate", "scan"]
@@ -198,6 +199,7 @@ def test_the_walkthrough_with_made_songs_runs_up_to_the_manifest(tmp_path, monke
     assert any(row["kind"] != truth.CLEAN for row in rows)
 
 
+@pytest.mark.slow
 def test_the_split_of_musdb_runs_and_its_parts_can_be_used(tmp_path, monkeypatch, write_tracks, raysep):
     write_tracks(tmp_path / "MUSDB18-HQ" / "train", [f"Artist {n} - Song" for n in range(10)], seconds=0.5)
     monkeypatch.chdir(tmp_path)

@@ -45,6 +45,7 @@ def test_a_store_is_asked_by_requests(s3_server):
     assert traffic.so_far().since(before) == (4, 500 + 500 + 100)
 
 
+@pytest.mark.slow
 def test_a_stage_costs_what_its_processes_do_and_those_tell_that_cannot_be_seen():
     with ledger.of_stage("score") as cost:
         subprocess.run([sys.executable, "-c", BURN.format(seconds=1.5)], check=True)

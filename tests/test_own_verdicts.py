@@ -92,6 +92,7 @@ def opened(request):
         return context
 
 
+@pytest.mark.slow
 def test_a_cleaning_obeys_its_verdicts_and_goes_on_only_with_them(request_of, write):
     mine, other = write("song 1/bass,keep,fine\n"), write("song 1/bass,remove,\n", "other.csv")
     context = opened(request_of(verdicts=mine, refit=True))

@@ -106,6 +106,7 @@ def test_looking_at_a_run_loads_neither_ray_nor_torch(tmp_path):
     assert loaded(command("status", str(tmp_path))) <= {"typer", "rich", "pyarrow", "numpy"}
 
 
+@pytest.mark.slow
 def test_deciding_again_loads_neither_ray_nor_torch(scored, tmp_path):
     out = tmp_path / "again.parquet"
     for script in (
@@ -115,6 +116,7 @@ def test_deciding_again_loads_neither_ray_nor_torch(scored, tmp_path):
         assert loaded(script) & {"ray", "torch", "torchaudio", "transformers", "soundfile"} == set()
 
 
+@pytest.mark.slow
 def test_listing_the_suspects_loads_neither_ray_nor_torch(scored):
     for script in (
         f"import raysep; assert raysep.suspects({scored.root!r}, top=3).num_rows == 3",

@@ -95,6 +95,7 @@ def ended(process: subprocess.Popen) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.slow
 def test_whatever_it_does_it_ends_with_one_line_and_the_signals_code(number, code):
     running = {name: begun(work, grace=1.0) for name, work in WORK.items()}
     for process in running.values():

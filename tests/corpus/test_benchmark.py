@@ -32,6 +32,7 @@ def test_the_numbers_of_songs_can_be_given():
     assert size_of(SMALL) == SMALL
 
 
+@pytest.mark.slow
 def test_the_parts_have_their_songs_and_share_none(made):
     places, _ = made
     tracks = [{s.track for s in stems_of(p).stems} for p in (places.clean, places.reference, places.test)]

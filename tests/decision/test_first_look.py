@@ -32,6 +32,7 @@ def plans(simulate):
     return found
 
 
+@pytest.mark.slow
 def test_the_further_segments_follow_from_what_is_written_down_and_no_role_is(plans):
     for seed, (_, _, plan) in enumerate(plans):
         assert plan.column_names == ["stem_id", "suspicion", "boundary", "variance", "read", "unread", "further"]
@@ -67,6 +68,7 @@ def test_clean_stems_of_corpus_and_calibration_get_as_many(plans):
     assert abs(np.mean(corpus) - np.mean(calibration)) < 3 * error
 
 
+@pytest.mark.slow
 def test_the_order_of_stems_and_segments_does_not_matter(simulate):
     stems, rows, unread = looked_at(simulate(1, tracks=15))
     straight = further_segments(stems, rows, unread, 100)

@@ -72,6 +72,7 @@ def test_a_ratio_says_itself_what_it_removes():
     assert why_none_removed(Ratio(0.0), np.array([0.1]), share_of(0.2), None, np.arange(9.0), np.arange(9.0)) is None
 
 
+@pytest.mark.slow
 def test_a_decision_says_it_exactly_when_it_removes_no_scored_stem(simulate):
     for share, rule in ((0.0, Threshold()), (0.4, Threshold()), (0.4, Threshold(1.0))):
         decision = verdicts(simulate(3, share=share, failed=2).stems, rule)

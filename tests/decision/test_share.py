@@ -61,6 +61,7 @@ def test_injection_maximises_the_likelihood():
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.2, 0.4])
+@pytest.mark.slow
 def test_error_and_interval(share):
     found = [estimate_share(*scores(seed, share), draws=60, seed=seed) for seed in range(12)]
     assert np.mean([abs(each.estimate - share) for each in found]) < 0.06
@@ -80,6 +81,7 @@ def test_without_planted_stems():
     assert np.mean(found) == pytest.approx(0.4, abs=0.05)
 
 
+@pytest.mark.slow
 def test_shifted_calibration_is_refused():
     """Held-out calibration, scored as cleaner than trained-on clean stems: the trap of the method."""
     refused = 0
@@ -185,6 +187,7 @@ def test_a_track_that_is_evidence_clean_and_corrupted_is_drawn_as_both():
     assert apart.min() == 0 < apart.max()
 
 
+@pytest.mark.slow
 def test_the_interval_asks_nothing_of_what_is_wrong():
     """Faults that look like clean stems to the planted ones, but not to calibration: injection finds none, the interval does."""
     covered, by_planted_alone = [], []

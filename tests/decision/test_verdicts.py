@@ -64,6 +64,7 @@ def test_summary_survives_parquet(simulate):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.4])
+@pytest.mark.slow
 def test_share_and_removals_over_simulated_corpora(simulate, share):
     """The share is estimated without retraining, and a corpus with nothing wrong loses next to nothing."""
     errors, lost, precise = [], [], []
@@ -139,6 +140,7 @@ def test_ratio_by_one_probe_is_the_paper_rule(simulate):
         verdicts(world.stems, Ratio(0.3, "no-such-probe"))
 
 
+@pytest.mark.slow
 def test_false_discovery_rate(simulate):
     proportions = []
     for seed in range(4):
@@ -216,6 +218,7 @@ def heard(simulate):
     return simulate(3, share=0.4, strength=2.5, failed=3)
 
 
+@pytest.mark.slow
 def test_removed_stems_alone_get_the_label_they_belong_to_and_nothing_else_changes(heard):
     other = dict(zip(LABELS, (*LABELS[1:], LABELS[0]), strict=True))
     rows = [row for row in heard.stems.to_pylist() if row["role"] == "corpus"]
@@ -235,6 +238,7 @@ def test_removed_stems_alone_get_the_label_they_belong_to_and_nothing_else_chang
     assert summary(before)["counts"]["other_label"] == 0
 
 
+@pytest.mark.slow
 def test_without_evidence_no_label_is_proposed(world):
     stems = with_likeness(world.stems, {})
     for evidence in (None, Evidence((), {}), EVIDENCE):
@@ -249,6 +253,7 @@ def unsuspected(world, count: int) -> list[str]:
     return sorted(track for track, stems in tracks.items() if all(stems))[:count]
 
 
+@pytest.mark.slow
 def test_exchanged_stems_are_wrong_whatever_the_probes_say(heard):
     (track,) = unsuspected(heard, 1)
     pair = {f"{track}/vocals": "bass", f"{track}/bass": "vocals"}
@@ -276,6 +281,7 @@ def test_exchanged_stems_are_wrong_whatever_the_probes_say(heard):
     assert by_probe["suspicion"].equals(verdicts(stems, Ratio(0.3, "loss"))["suspicion"])
 
 
+@pytest.mark.slow
 def test_a_harm_that_is_not_known_stays_so_whatever_speaks_against_a_stem(simulate):
     world = simulate(5, share=0.2, strength=2.5, silent=12, planted_kinds=("swap",))  # nothing harmless to compare with
     (track,) = unsuspected(world, 1)
@@ -285,6 +291,7 @@ def test_a_harm_that_is_not_known_stays_so_whatever_speaks_against_a_stem(simula
     assert decision["harm"].null_count == len(decision)  # a small number here would look harmless
 
 
+@pytest.mark.slow
 def test_the_sound_of_a_silent_stem_is_looked_for_in_its_track(simulate):
     world = simulate(5, share=0.2, strength=2.5)
     rows = with_likeness(world.stems, {}).to_pylist()

@@ -48,6 +48,7 @@ def assert_equal(ours: dict, theirs: dict, tolerance: float = 1e-5) -> None:
     [(3, 2, 3.3), (4, 1, 2.0), (2, 2, 2.6), (1, 2, 1.5), (2, 2, 0.6)],
     ids=["a last frame in part", "mono", "two stems", "one stem", "shorter than a frame"],
 )
+@pytest.mark.slow
 def test_every_frame_is_musevals(stems, channels, seconds):
     references, estimates = music(1, stems, seconds, channels)
     ours = bss_eval(references, estimates, RATE)
@@ -55,6 +56,7 @@ def test_every_frame_is_musevals(stems, channels, seconds):
     assert all(ours[name].shape == (stems, max(1, int(seconds))) for name in (*NAMES, "conditioned"))
 
 
+@pytest.mark.slow
 def test_of_well_conditioned_material_even_rounding_agrees():
     references, estimates = music(2)
     ours = bss_eval(references, estimates, RATE)
@@ -85,6 +87,7 @@ def dual_mono(references, estimates):
 @pytest.mark.parametrize(
     "change", [silent_second, antiphase_second, panned_to_one_side, panned_reference_only, dual_mono]
 )
+@pytest.mark.slow
 def test_hostile_signals_have_musevals_numbers_and_its_nans(change):
     references, estimates = music(3)
     change(references, estimates)
@@ -93,6 +96,7 @@ def test_hostile_signals_have_musevals_numbers_and_its_nans(change):
     assert ours["conditioned"].all()
 
 
+@pytest.mark.slow
 def test_a_perfect_estimate_has_infinite_sdr_and_numbers_that_are_not_to_be_trusted():
     references, estimates = music(4)
     estimates[1] = references[1]
@@ -106,6 +110,7 @@ def test_a_perfect_estimate_has_infinite_sdr_and_numbers_that_are_not_to_be_trus
         np.testing.assert_allclose(ours[name][[0, 2]], theirs[name][[0, 2]], rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_tiny_artefact_survives_the_cancellation_of_energies():
     """SAR near 120 dB: |ŝ|² - 2⟨ŝ, y⟩ + |y|² has lost it; the signals have not."""
     references, _ = music(5)

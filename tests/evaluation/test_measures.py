@@ -84,6 +84,7 @@ def test_only_what_is_asked_for_is_computed(monkeypatch):
 
 
 @pytest.mark.parametrize("names", [ALL, ("framewise_sdr", "sar")])
+@pytest.mark.slow
 def test_the_backends_agree_to_musevals_own_digits(coloured, names):
     own = track_measures(*coloured, RATE, names)
     theirs = track_measures(*coloured, RATE, names, backend="museval")

@@ -19,6 +19,7 @@ def test_vmap_equals_the_plain_loop(model, small_network, segments):
 
 
 @pytest.mark.parametrize("model", sorted(registry.MODELS))
+@pytest.mark.slow
 def test_of_every_network_it_is_the_sum_of_squares_by_hand(model, network_of_any_kind, segments):
     """The oracle knows nothing of ours but the network: a sample at a time through autograd, squared and added."""
     network = network_of_any_kind(model).double()

@@ -30,6 +30,7 @@ def weights_of(seed: int, dtype=torch.float64) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", sorted(registry.MODELS))
+@pytest.mark.slow
 def test_it_is_the_slope_of_the_loss_for_every_network(unrolled, name):
     """In float64, to five digits, by label; along a direction, of which the derivative is the sum over stems."""
     training, query = unrolled(name)
@@ -61,6 +62,7 @@ def test_it_is_the_slope_whatever_the_recipe(unrolled, of_average, whole_example
     np.testing.assert_allclose(found.gradient @ direction.numpy(), slope, rtol=1e-5, atol=1e-9 * found.losses.max())
 
 
+@pytest.mark.slow
 def test_each_stem_has_its_own_slope(unrolled):
     """And in float32 the stems stand in the same order."""
     training, query = unrolled(steps=8)
@@ -76,6 +78,7 @@ def test_each_stem_has_its_own_slope(unrolled):
         assert spearmanr(rounded[label], slopes[label])[0] >= 0.99
 
 
+@pytest.mark.slow
 def test_checkpoints_and_replay_give_the_same_bits_as_a_state_for_every_step(unrolled):
     training, query = unrolled(dtype=torch.float32, steps=17)
     ones = torch.ones(STEMS)

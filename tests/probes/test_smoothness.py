@@ -39,6 +39,7 @@ def test_a_wrong_metagradient_is_not(unrolled):
             verdict.require()
 
 
+@pytest.mark.slow
 def test_a_chaotic_training_is_told_what_to_change(unrolled):
     """A large rate with hardly anything inside the root: where the derivative is right, and foretells nothing."""
     training, query = unrolled(eps_root=1e-14, by_label=False, learning_rate=0.3, steps=40, schedule="constant")

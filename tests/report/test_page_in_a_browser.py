@@ -90,6 +90,7 @@ def at(page) -> float:
     return page.evaluate("document.querySelector('.card.on .take.on audio').currentTime")
 
 
+@pytest.mark.slow
 def test_one_sound_at_a_time_and_a_click_seeks(page):
     page.click(".card.on .play")
     wait(page, "document.querySelector('.card.on .take.on audio').currentTime > 0.15")
@@ -326,6 +327,7 @@ def test_a_served_page_plays_and_seeks_any_stem_of_the_table(open_page, made_run
         assert page.inner_text("#said") == "1 verdict."
 
 
+@pytest.mark.slow
 def test_thirty_five_thousand_stems_open_at_once(open_page, data, tmp_path, capsys):
     """What the page does is counted, which a busy machine does not change; the seconds are told."""
     columns = {

@@ -3,8 +3,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import sys
+
+import pytest
 from raysep.separators import registry
 assert "torchaudio" not in sys.modules, "torchaudio is imported before a network asks for it"
 from raysep.separators.torchaudio_parts import models
@@ -19,10 +23,12 @@ def run(more: str = "") -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_the_networks_and_then_the_package_can_be_imported():
     run()
 
 
+@pytest.mark.slow
 def test_a_package_whose_extension_cannot_load_is_imported_without_it():
     """Whatever torch is installed here: an extension that fails to load is provoked."""
     import importlib.util

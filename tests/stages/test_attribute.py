@@ -111,6 +111,7 @@ def test_an_outage_of_the_storage_leaves_no_probe_out(prepared, monkeypatch, aft
     assert not context.run.is_done("attribute")
 
 
+@pytest.mark.slow
 def test_a_killed_stage_does_what_is_missing_and_ends_the_same(prepared, here):
     context, inputs, planting = prepared
     attribute.attribute(context, inputs, planting)
@@ -163,6 +164,7 @@ def silence(stems, tracks, scanned_again):
             scanned_again(stem)
 
 
+@pytest.mark.slow
 def test_silent_segments_neither_end_the_run_nor_count(prepared, scanned_again):
     """They have no gradient to be unlearned by, in any number of shards and batches of any size."""
     context, inputs, planting = prepared

@@ -160,6 +160,7 @@ def copied(some, borderline, here, tmp_path):
 # Against the full pass
 
 
+@pytest.mark.slow
 def test_two_passes_that_read_everything_give_the_table_of_one(given, whole):
     _, whole = whole
     twice = scored(given("twice", first_segments=2, budget=1.0))
@@ -169,6 +170,7 @@ def test_two_passes_that_read_everything_give_the_table_of_one(given, whole):
         assert_same(row, whole[key])
 
 
+@pytest.mark.slow
 def test_a_row_of_either_pass_is_the_row_of_the_full_pass_and_in_its_place(some, whole):
     (context, *_), (_, whole) = some, whole
     some = rows_of(context.run)
@@ -214,6 +216,7 @@ def test_whatever_follows_sees_a_table_like_any_other(copied):
     assert [row["audible"] for row in stems] == [sum(k[0] == row["stem_id"] for k in rows) for row in stems]
 
 
+@pytest.mark.slow
 def test_a_silent_stem_costs_nothing_and_a_broken_one_is_reported(given, own_stems, borderline, scanned_again):
     import soundfile
 
@@ -230,6 +233,7 @@ def test_a_silent_stem_costs_nothing_and_a_broken_one_is_reported(given, own_ste
     assert (record["scored"], record["silent"], record["failed"]) == (26, 1, 1)
 
 
+@pytest.mark.slow
 def test_a_stem_that_breaks_between_the_passes_has_one_row_that_says_so(given, own_stems, borderline, monkeypatch):
     victim = own_stems["corpus"][0]
     plan = effort.plan
@@ -249,6 +253,7 @@ def test_a_stem_that_breaks_between_the_passes_has_one_row_that_says_so(given, o
 # Whoever does it, whenever
 
 
+@pytest.mark.slow
 def test_the_order_in_which_shards_arrive_changes_nothing(given, some, borderline, monkeypatch):
     from raysep.cluster import shards
 
@@ -266,6 +271,7 @@ def test_the_order_in_which_shards_arrive_changes_nothing(given, some, borderlin
     assert plan_of(some[0].run) == plan_of(backward[0].run)
 
 
+@pytest.mark.slow
 def test_the_number_of_shards_changes_no_row(given, some, borderline):
     assert rows_of(some[0].run) == scored(given("nine", first_segments=1, budget=0.4, shards=9))
 
@@ -287,6 +293,7 @@ def test_a_pass_that_is_killed_in_either_half_goes_on_to_the_same_end(copied, he
     assert here == ([[lost], sorted(before)] if stage == "first-look" else [[], [lost]])
 
 
+@pytest.mark.slow
 def test_a_stem_put_right_later_is_read_further_too_and_the_others_stand(given, own_stems, borderline, here):
     victim = own_stems["corpus"][5]
     whole = Path(victim.uri).read_bytes()

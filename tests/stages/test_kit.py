@@ -104,6 +104,7 @@ def test_a_label_that_the_reference_has_nowhere_is_named_before_any_stem_is_scor
 # Folds that rotate
 
 
+@pytest.mark.slow
 def test_each_fold_has_a_kit_of_the_others_tracks(
     make_context, here, tracks, tmp_path, write_tracks, save_network, read_kit
 ):

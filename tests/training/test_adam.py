@@ -41,6 +41,7 @@ def test_clipping_is_the_library_s(norm, largest):
 
 
 @given(eps_root=st.sampled_from([1e-8, 1e-4, 1.0]), step=st.integers(1, 50), decay=st.sampled_from([0.0, 0.1]))
+@pytest.mark.slow
 def test_the_step_has_the_derivative_that_differences_have(eps_root, step, decay):
     values = [random(4), 0.1 * random(4, seed=1), 0.1 * random(4, seed=2), 0.01 + random(4, seed=3).square()]
     values = [value.requires_grad_() for value in values]

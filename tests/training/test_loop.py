@@ -263,6 +263,7 @@ def test_validation_sees_the_average_and_ends_the_training(fresh, tones):
     assert not same(dict(network.state_dict()), averages[-1])  # its own weights came back
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_as_float32_does(fresh, tones):
     ends = {}
     for precision in ("float32", "bfloat16"):

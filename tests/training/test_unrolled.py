@@ -14,6 +14,7 @@ ONES = torch.ones(12)
 
 
 @pytest.mark.parametrize("name", ["convtasnet", "openunmix-joint", "scnet"])
+@pytest.mark.slow
 def test_at_weight_one_it_is_the_training_of_the_loop(unrolled, name):
     """Networks without dropout; of those with batch norms the running statistics too."""
     training, _ = unrolled(name, torch.float32, steps=8, ema_decay=0.5, weight_decay=0.1, gradient_clip=0.05)

@@ -82,6 +82,7 @@ def page_of(run: Run) -> str:
 
 
 @pytest.mark.parametrize("kind", WORLDS)
+@pytest.mark.slow
 def test_all_five_say_the_same(raysep, runs, kind, tmp_path):
     run = runs[kind]
     code, report, _ = raysep("report", run.root)

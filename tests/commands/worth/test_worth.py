@@ -46,6 +46,7 @@ def payloads(monkeypatch):
     return given
 
 
+@pytest.mark.slow
 def test_it_is_what_weighting_a_stem_does_to_the_loss_in_db(decided_run, payloads):
     """Foretold for a little more and less of a stem, and as much less and more of the others of its label, which are drawn
     in its place where it is not there; against trainings with these weights.
@@ -69,6 +70,7 @@ def test_it_is_what_weighting_a_stem_does_to_the_loss_in_db(decided_run, payload
         assert row["spread"] is None
 
 
+@pytest.mark.slow
 def test_more_seeds_are_added_to_those_that_are_there(decided_run, alone):
     run = worth(request(decided_run(), seeds=1))
     first = run.read_table("worth/part-00000.parquet")
@@ -95,6 +97,7 @@ def test_more_seeds_are_added_to_those_that_are_there(decided_run, alone):
     assert run.read_table("worth/part-00000.parquet") != first
 
 
+@pytest.mark.slow
 def test_with_few_states_it_is_the_same_to_the_last_bit(decided_run):
     run = worth(request(decided_run(), seeds=1))
     table = run.read_table("worth.parquet")
@@ -102,6 +105,7 @@ def test_with_few_states_it_is_the_same_to_the_last_bit(decided_run):
     assert again.read_table("worth.parquet") == table
 
 
+@pytest.mark.slow
 def test_what_it_takes_is_said_first(decided_run, capsys):
     run = decided_run(training={"eps_root": 0.0})
     with contextlib.suppress(RaysepError):  # whether it is smooth enough is not the question
@@ -208,6 +212,7 @@ def test_suspects_say_what_a_stem_costs(decided_run, raysep, write_rows):
     assert sum("dB on the reference" in line for line in lines) == 2
 
 
+@pytest.mark.slow
 def test_evidence_is_trained_on_and_judged_by_references_that_it_is_not_of(decided_run, songs, payloads, monkeypatch):
     """Two folds: a calibration stem's worth is that on the reference tracks of the other fold."""
     from raysep.decision.roles import Role

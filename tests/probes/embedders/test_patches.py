@@ -124,6 +124,7 @@ def songs():
     return [perform(compose(rng, 6.0), rng, 44_100, default_font()) for rng in generators]
 
 
+@pytest.mark.slow
 def test_a_stem_lies_nearest_to_its_own_label(embedder, songs):
     """Four songs as reference, three to name: by chance a quarter of 12 stems, and 9 or more once in 2,500 tries."""
     frames = [{label: audible_frames(embedder, stem, 44_100) for label, stem in song.items()} for song in songs]

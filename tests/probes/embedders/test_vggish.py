@@ -91,6 +91,7 @@ def test_the_front_end_is_the_published_one():
     np.testing.assert_allclose(found[0].numpy(), published_log_mel(audio[0].double().numpy()), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_frame_is_the_published_network_on_its_example(state, embedder):
     audio = sound(15600 + 7680 + 100)
     frames = embedder.embed(audio)[0]

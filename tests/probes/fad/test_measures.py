@@ -44,6 +44,7 @@ def test_many_stems_at_once_are_one_by_one(name, songs):
     np.testing.assert_allclose(MEASURES[name](songs[10:16], clean), alone, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_z_ranks_no_measure_by_length(songs):
     names = ("fad", "fad-window", "kad", "mahalanobis", "mahalanobis-high", "neighbours-high")
     reference, judged = songs[:40], songs[40:]

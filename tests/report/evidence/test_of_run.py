@@ -28,6 +28,7 @@ def rows(evidence) -> dict[str, dict]:
     return {row["stem_id"]: row for row in of_run.shown(evidence)}
 
 
+@pytest.mark.slow
 def test_what_can_be_heard_is_of_every_kind_and_some_is_kept(rows):
     heard = {fault_of(name) for name, row in rows.items() if row["takes"] and row["group"] == "suspect"}
     assert heard >= set(KINDS)
