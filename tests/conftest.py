@@ -59,6 +59,8 @@ SMALL: dict[str, dict] = {
     "hdemucs": {"transform": 1024, "width": 4, "residual_depth": 1},
     "convtasnet": {"kernel": 16, "basis": 16, "width": 8, "hidden": 16, "layers": 2, "stacks": 1},
     "scnet": {"hop": 64, "widths": (4, 8), "compression": 2, "dual_path_layers": 2},
+    "bs-roformer": {"hop": 32, "dim": 8, "depth": 1, "heads": 2, "dim_head": 4, "freqs_per_bands": (5, 8, 12, 16, 24)},
+    "mel-band-roformer": {"hop": 32, "dim": 8, "depth": 1, "heads": 2, "dim_head": 4, "num_bands": 6},
 }
 
 

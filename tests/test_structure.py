@@ -91,7 +91,7 @@ CATCH_ALL = {
     "raysep.probes.embedders.weight_files": "files of this machine, and the hub",
     "raysep.probes.scoring": "hands on every RaysepError",
     "raysep.stopping": "a signal ends the command, whatever has become of the interrupt",
-    "raysep.separators.umx": "bytes that have been read",
+    "raysep.separators.pickled": "bytes that have been read",
 }
 WIDE = {"Exception", "BaseException", "RaysepError", "StorageError"}
 

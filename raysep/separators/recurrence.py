@@ -26,7 +26,7 @@ class BiLSTM(nn.LSTM):
         super().__init__(features, hidden, layers, bidirectional=True, dropout=dropout if layers > 1 else 0.0)
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # a tensor to a tensor: no states
-        if not (_under_transform() or _STEP_BY_STEP.get()):
+        if fused():
             if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and not _has_bfloat16_kernel():
                 with torch.autocast("cpu", enabled=False):
                     return super().forward(x.float())[0]
@@ -69,6 +69,11 @@ def step_by_step() -> Iterator[None]:
         yield
     finally:
         _STEP_BY_STEP.reset(token)
+
+
+def fused() -> bool:
+    """Whether a fused kernel may be taken: not within ``step_by_step``, and not under a transform of ``torch.func``."""
+    return not (_under_transform() or _STEP_BY_STEP.get())
 
 
 def _sorted(weight: Tensor) -> Tensor:

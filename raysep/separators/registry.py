@@ -21,6 +21,8 @@ MODELS: dict[str, str] = {  # as text: a network's module is imported when it is
     "hdemucs": "raysep.separators.hdemucs:HDemucs",
     "convtasnet": "raysep.separators.convtasnet:ConvTasNet",
     "scnet": "raysep.separators.scnet:SCNet",
+    "bs-roformer": "raysep.separators.bsroformer:BSRoformer",
+    "mel-band-roformer": "raysep.separators.melroformer:MelRoformer",
 }
 COMMON = ("stems", "sample_rate", "channels", "n_fft", "hop")  # what every configuration has
 

@@ -6,7 +6,6 @@ A model folder holds ``separator.json`` (transform, rate, channels) and per targ
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from raysep.errors import BadInput
-from raysep.separators import registry
+from raysep.separators import pickled, registry
 from raysep.separators.checkpoint import Checkpoint
 
 # What the weights of 2019 (umx, umxhq) carry beside the network's own: they follow from the arguments.
@@ -39,7 +38,7 @@ def from_umx(files: Mapping[str, bytes]) -> Checkpoint:
         target = DIGEST.sub("", name.removesuffix(".pth"))
         if target in states:
             raise BadInput(f"{name}: a second file of the target {target!r}; leave only one of them in the folder")
-        states[target] = _state(files[name], name)
+        states[target] = pickled.read(files[name], name)
     if not states:
         raise BadInput("separator.json without any .pth file: give the folder with the weights, one file per target")
     shapes = {target: _arguments(target, state, settings) for target, state in states.items()}
@@ -79,7 +78,7 @@ def to_umx(checkpoint: Checkpoint) -> dict[str, bytes]:
     for target in arguments["stems"]:
         prefix = f"targets.{target}."
         state = {name.removeprefix(prefix): w for name, w in checkpoint.weights.items() if name.startswith(prefix)}
-        files[f"{target}.pth"] = _bytes(state)
+        files[f"{target}.pth"] = pickled.write(state)
         files[f"{target}.json"] = _dump(
             {
                 "args": shared
@@ -131,22 +130,6 @@ def _names(arguments: dict) -> set[str]:
 def _bandwidth(arguments: dict) -> int:
     hertz = arguments.get("max_bin_hz")
     return round(arguments["sample_rate"] / 2 if hertz is None else hertz)
-
-
-def _state(data: bytes, name: str) -> dict[str, Tensor]:
-    try:
-        state = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
-    except Exception as error:  # the unpickler raises whatever it stumbles over
-        raise BadInput(f"{name}: not a state of tensors ({(str(error).splitlines() or [''])[0]})") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise BadInput(f"{name}: not a bare state of tensors; a training's .chkpnt holds one, but is not one")
-    return state
-
-
-def _bytes(state: dict[str, Tensor]) -> bytes:
-    stream = io.BytesIO()
-    torch.save(state, stream)
-    return stream.getvalue()
 
 
 def _settings(files: Mapping[str, bytes]) -> dict[str, int]:

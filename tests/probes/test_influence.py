@@ -31,8 +31,8 @@ def unlearning_direction(segments):
     return make
 
 
-# The derivative of each segment is taken by itself: of these two, twenty seconds and more.
-LONG = ("hdemucs", "scnet")
+# The derivative of each segment is taken by itself: of these, several seconds and more.
+LONG = ("hdemucs", "scnet", "bs-roformer", "mel-band-roformer")
 
 
 @pytest.mark.parametrize(

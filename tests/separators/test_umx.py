@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from raysep.errors import BadInput
-from raysep.separators import checkpoint, registry, umx
+from raysep.separators import checkpoint, pickled, registry, umx
 from raysep.separators.torchaudio_parts import models
 
 TARGETS = ["bass", "drums", "other", "vocals"]
@@ -111,17 +111,17 @@ def test_the_extra_buffers_of_2019_are_left_out_and_others_are_refused(folder):
     plain = umx.from_umx(given)
     old = dict(given)
     for target in TARGETS:
-        state = umx._state(given[f"{target}.pth"], target) | {
+        state = pickled.read(given[f"{target}.pth"], target) | {
             "stft.window": torch.hann_window(512),
             "transform.0.window": torch.hann_window(512),
             "sample_rate": torch.tensor(16000),
         }
         del old[f"{target}.pth"]
-        old[f"{target}-0123abcd.pth"] = umx._bytes(state)
+        old[f"{target}-0123abcd.pth"] = pickled.write(state)
     again = umx.from_umx(old)
     assert again.arguments == plain.arguments
     assert all(torch.equal(again.weights[name], weight) for name, weight in plain.weights.items())
-    old["bass-0123abcd.pth"] = umx._bytes(state | {"fc4.weight": torch.zeros(1)})
+    old["bass-0123abcd.pth"] = pickled.write(state | {"fc4.weight": torch.zeros(1)})
     with pytest.raises(BadInput, match=r"bass.pth: .*fc4.weight"):
         umx.from_umx(old)
 
@@ -136,9 +136,9 @@ def test_what_does_not_convert_is_named(folder):
         umx.from_umx(given | {"bass.pth": b"nothing"})
     with pytest.raises(BadInput, match="nfft 1024"):
         umx.from_umx(given | {"separator.json": json.dumps(SETTINGS | {"nfft": 1024, "sample_rate": 16000}).encode()})
-    forward = {k: v for k, v in umx._state(given["bass.pth"], "bass").items() if not k.endswith("_reverse")}
+    forward = {k: v for k, v in pickled.read(given["bass.pth"], "bass").items() if not k.endswith("_reverse")}
     with pytest.raises(BadInput, match="causal"):
-        umx.from_umx(given | {"bass.pth": umx._bytes(forward)})
+        umx.from_umx(given | {"bass.pth": pickled.write(forward)})
     joint = registry.build("openunmix-joint", n_fft=128, hop=64, hidden=4)
     name, arguments = registry.describe(joint)
     with pytest.raises(BadInput, match="only its own network"):

@@ -1,4 +1,4 @@
-"""Bring Open-Unmix models in and out: the files around ``raysep.separators.umx``."""
+"""Bring models of others in and out: the files around ``raysep.separators.umx`` and ``raysep.separators.msst``."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ from raysep.corpus import outputs, storage
 from raysep.errors import BadInput
 
 SUFFIX = ".safetensors"
+ENDINGS = (".pth", ".json", ".ckpt", ".yaml", ".yml")
 
 
 def convert(source: str, out: str, overwrite: bool = False) -> list[str]:
-    """A folder of the openunmix package to a raysep checkpoint, or a checkpoint to such a folder; the URIs written.
+    """A model folder of openunmix or MSST to a raysep checkpoint, or a checkpoint to such a folder; the URIs written.
 
-    The direction follows from what ``source`` is. Raises ``BadInput`` when it is neither, or when ``out`` would lose
+    The direction follows from what ``source`` is, whose folder it is from the files in it, or the network. Raises ``BadInput`` when it is neither, or when ``out`` would lose
     something that is there.
     """
-    from raysep.separators import checkpoint, umx
+    from raysep.separators import checkpoint, msst, umx
 
     source, out = storage.absolute(source), storage.absolute(out)
     (outputs.try_file if out.endswith(SUFFIX) else outputs.try_folder)(out, "OUT")
     if source.endswith(SUFFIX):
         if out.endswith(SUFFIX):
-            raise BadInput(f"{out}: a checkpoint becomes a folder of the openunmix package; give a folder")
+            raise BadInput(f"{out}: a checkpoint becomes a folder, of the openunmix package or for MSST; give a folder")
         loaded = checkpoint.from_bytes(_read(source), source)
         with _naming(source):
-            files = {storage.join(out, name): data for name, data in umx.to_umx(loaded).items()}
+            write = msst.to_msst if loaded.model in msst.TYPES else umx.to_umx
+            files = {storage.join(out, name): data for name, data in write(loaded).items()}
     else:
         if not out.endswith(SUFFIX):
             raise BadInput(f"{out}: a model folder becomes one checkpoint; give a name that ends in {SUFFIX}")
         found = _read_folder(source)
         with _naming(source):
-            files = {out: checkpoint.to_bytes(umx.from_umx(found))}
+            read = msst.from_msst if msst.is_msst(found) else umx.from_umx
+            files = {out: checkpoint.to_bytes(read(found))}
     if not overwrite and (there := [uri for uri in files if storage.exists(uri)]):
         raise BadInput(f"{there[0]}: exists already; give another place, or --overwrite")
     for uri, data in files.items():
@@ -61,5 +64,7 @@ def _read_folder(uri: str) -> dict[str, bytes]:
     """The files that describe a model, by name; a checkpoint of its optimiser (``.chkpnt``) is left where it is."""
     found = [storage.uri_of(uri, info) for info in storage.list_files(uri, recursive=False)]
     if not found:
-        raise BadInput(f"{uri}: no such folder; give one with separator.json and a .pth file per target")
-    return {posixpath.basename(f): storage.read_bytes(f) for f in found if f.endswith((".pth", ".json"))}
+        raise BadInput(
+            f"{uri}: no such folder; give one with separator.json and a .pth file per target, or a YAML and a .ckpt"
+        )
+    return {posixpath.basename(f): storage.read_bytes(f) for f in found if f.endswith(ENDINGS)}

@@ -51,7 +51,8 @@ def ours(tmp_path):
 
     def write(model: str, **arguments) -> str:
         torch.manual_seed(1)
-        network = registry.build(model, stems=TARGETS, sample_rate=8000, n_fft=128, hop=32, hidden=8, **arguments)
+        sizes = {"n_fft": 128, "hop": 32} | ({"hidden": 8} if model.startswith("openunmix") else {})
+        network = registry.build(model, stems=TARGETS, sample_rate=8000, **sizes | arguments)
         name, settings = registry.describe(network)
         path = tmp_path / f"{model}.safetensors"
         path.write_bytes(checkpoint.to_bytes(checkpoint.Checkpoint(name, settings, network.state_dict())))
@@ -93,6 +94,19 @@ def test_a_checkpoint_becomes_a_folder_that_the_package_loads(package, ours, tmp
         "separator.json", "bass.pth", "bass.json", "vocals.pth", "vocals.json"
     }  # fmt: skip
     torch.testing.assert_close(separated_by(package, back), separated(source), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", ["bs-roformer", "mel-band-roformer"])
+def test_a_roformer_goes_to_a_folder_of_msst_and_comes_back(model, ours, small_arguments, tmp_path):
+    source, folder, again = (
+        ours(model, **small_arguments(model)),
+        tmp_path / "msst",
+        str(tmp_path / "again.safetensors"),
+    )
+    assert sorted(convert(source, str(folder))) == sorted(str(path) for path in folder.iterdir())
+    assert {path.suffix for path in folder.iterdir()} == {".yaml", ".ckpt"}
+    convert(str(folder), again)
+    assert torch.equal(separated(again), separated(source))
 
 
 def test_both_places_may_be_in_an_object_store(folder, tmp_path, s3_server):
