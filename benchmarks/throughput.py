@@ -30,7 +30,7 @@ from raysep.probes.embedders.base import Embedder, audible_frames
 from raysep.probes.embedders.registry import build
 
 RATE, SCORED_RATE = 44_100, 22_050  # Hz: of the files, and of a separator that hears half of it
-SONGS, SECONDS, ROUNDS = 4, 30.0, 5
+SONGS, SECONDS, ROUNDS = 4, 30.0, 3
 SEGMENT_SECONDS = 4.0
 DEMANDED = 1000.0  # times real time, of all of it
 ALL = "and log-mel of a second each half second"

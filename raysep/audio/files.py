@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,7 @@ from raysep.audio.remembering import Remembering
 from raysep.errors import AudioError
 
 BLOCK_FRAMES = 1 << 16
-WHOLE_FRAMES = 1 << 26  # at a time when all are wanted …
-UNKNOWN_FRAMES = 1 << 21  # … and when nobody knows how many there are
+MOST_FRAMES = 1 << 26  # that room is made for on a header's word alone
 COUNTED_FRAMES = 1 << 10  # to be told where a decoder stopped
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
 UNBOUNDED = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")  # hold samples beyond full scale
@@ -58,7 +57,7 @@ def decode(source: BinaryIO | bytes, name: str, start: int = 0, frames: int = -1
     Raises ``AudioError`` when the data ends before the header says it does, and for a whole file also when it goes on.
     """
     if not start and frames < 0:
-        return _joined(list(decode_blocks(source, name, WHOLE_FRAMES)), source, name)
+        return _joined(_looked_into(source, name), name)
     with _opened(_seekable(source), name) as (file, length):
         total = file.frames if length.expected is None else length.expected
         expected = max(0, total - start) if frames < 0 else min(frames, max(0, total - start))
@@ -75,25 +74,8 @@ def decode_blocks(source: BinaryIO | bytes, name: str, frames: int = BLOCK_FRAME
 
     A file that does not hold what it states raises ``AudioError`` too, but only after the blocks that are there.
     """
-    stream = _seekable(source)
-    with _opened(stream, name) as (file, length):
-        rate, channels = file.samplerate, file.channels
-    end, given = length.expected, 0
-    with _forward(length.stream, name) as file:
-        while end is None or given < end:
-            wanted = min(frames, UNKNOWN_FRAMES if end is None else end - given)
-            audio = _next(file, wanted, given, length, name)
-            if len(audio) < wanted:
-                _refuse_if(what_is_wrong(length, given + len(audio), rate), name)
-                if end is not None:  # less than an MPEG frame is missing, of what its encoder put behind the music
-                    audio = np.concatenate([audio, np.zeros((end - given - len(audio), channels), np.float32)])
-            given += len(audio)
-            if len(audio):
-                _check_finite(audio, name)
-                yield np.ascontiguousarray(audio.T)
-            if len(audio) < wanted:
-                return
-        _refuse_if(what_is_wrong(length, given + _behind(file, given, length), rate), name)
+    for block in _interleaved(_looked_into(source, name), name, frames):
+        yield np.ascontiguousarray(block.T)
 
 
 def encode(
@@ -131,6 +113,56 @@ def nearest_steps(audio: np.ndarray, bits: int) -> np.ndarray:
     steps = 2 ** (bits - 1)
     whole = np.clip(np.rint(audio * steps), -steps, steps - 1)
     return whole.astype(np.int16) if bits == 16 else whole.astype(np.int32) << 8
+
+
+class _Looked(NamedTuple):
+    """A file that is to be decoded from its beginning to its end."""
+
+    length: Length
+    rate: int  # Hz
+    channels: int
+    whole_numbers: bool  # is what it holds, so that none of it can be without a value
+
+
+def _looked_into(source: BinaryIO | bytes, name: str) -> _Looked:
+    with _opened(_seekable(source), name) as (file, length):
+        return _Looked(length, file.samplerate, file.channels, file.subtype.startswith("PCM_"))
+
+
+def _interleaved(looked: _Looked, name: str, frames: int) -> Iterator[np.ndarray]:
+    """All samples as ``(n, channel)`` with ``n`` at most ``frames``, as libsndfile gives them. See ``decode_blocks``."""
+    length, rate = looked.length, looked.rate
+    end, given = length.expected, 0
+    with _forward(length.stream, name) as file:
+        while end is None or given < end:
+            wanted = frames if end is None else min(frames, end - given)
+            audio = _next(file, wanted, given, length, name)
+            if len(audio) < wanted:
+                _refuse_if(what_is_wrong(length, given + len(audio), rate), name)
+                if end is not None:  # less than an MPEG frame is missing, of what its encoder put behind the music
+                    silence = np.zeros((end - given - len(audio), looked.channels), np.float32)
+                    audio = np.concatenate([audio, silence])
+            given += len(audio)
+            if len(audio):
+                if not looked.whole_numbers:
+                    _check_finite(audio, name)
+                yield audio
+            if len(audio) < wanted:
+                return
+        _refuse_if(what_is_wrong(length, given + _behind(file, given, length), rate), name)
+
+
+def _joined(looked: _Looked, name: str) -> np.ndarray:
+    """``(channel, time)`` of all: each block is put in its place while it is still in the cache."""
+    blocks, expected = _interleaved(looked, name, BLOCK_FRAMES), looked.length.expected
+    if expected is None or expected > MOST_FRAMES:
+        parts = [np.zeros((looked.channels, 0), np.float32), *(block.T for block in blocks)]
+        return np.concatenate(parts, axis=1)
+    whole, at = np.empty((looked.channels, expected), np.float32), 0
+    for block in blocks:
+        whole[:, at : at + len(block)] = block.T
+        at += len(block)
+    return whole
 
 
 def _next(file: Any, wanted: int, given: int, length: Length, name: str) -> np.ndarray:
@@ -173,13 +205,6 @@ def _refuse_if(wrong: str, name: str) -> None:
 
 def _seekable(source: BinaryIO | bytes) -> BinaryIO:
     return io.BytesIO(source) if isinstance(source, bytes) else source
-
-
-def _joined(blocks: list[np.ndarray], source: BinaryIO | bytes, name: str) -> np.ndarray:
-    """One array of them; of no samples when there is none, with the file's channels."""
-    if len(blocks) == 1:
-        return blocks[0]
-    return np.concatenate(blocks, axis=1) if blocks else np.zeros((probe(source, name).channels, 0), np.float32)
 
 
 @contextmanager

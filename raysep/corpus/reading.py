@@ -54,8 +54,8 @@ def check_content(stem: Stem, content: str) -> None:
         raise AudioError(f"{changed}: the file changed since the scan: scan again into a new run")
 
 
-def _read(uri: str) -> tuple[np.ndarray, int, str]:
-    """All samples of one file as ``(channel, time)``, its rate in Hz and its content tag. Raises ``AudioError``."""
+def _read(uri: str) -> tuple[np.ndarray, bytes, str]:
+    """All samples of one file as ``(channel, time)``, what was decoded, and its content tag. Raises ``AudioError``."""
     file, number = streams.file_of(uri)
     try:
         data = storage.read_bytes(file)
@@ -64,7 +64,7 @@ def _read(uri: str) -> tuple[np.ndarray, int, str]:
     content = tags.numbered(tags.of_bytes(data), number)
     if number is not None:
         data = streams.wav_of(data, number, uri)
-    return decode(data, uri), rate_of(data, uri), content
+    return decode(data, uri), data, content
 
 
 def _sum_of_parts(stem: Stem) -> tuple[np.ndarray, str]:
@@ -74,7 +74,8 @@ def _sum_of_parts(stem: Stem) -> tuple[np.ndarray, str]:
     """
     total, contents = np.zeros((0, 0), np.float32), []
     for uri in stem.parts:
-        part, rate, content = _read(uri)
+        part, data, content = _read(uri)
+        rate = rate_of(data, uri)
         contents.append(content)
         part = as_channels(resample(part, rate, stem.sample_rate or rate), stem.channels or len(part))
         short, long = sorted((total, part), key=lambda audio: audio.shape[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -40,6 +40,14 @@ class Embedder(Protocol):
         """The same embedder with its weights on another device."""
 
 
+@runtime_checkable
+class Choosing(Protocol):
+    """What an embedder may offer beside: to leave out the frames that nobody asks for."""
+
+    def embed_some(self, audio: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """``(time,)`` to ``(n, dimension)``: the frames of these numbers ``(n,)``, as ``embed`` gives them."""
+
+
 def frame_count(samples: int, window: int, hop: int) -> int:
     """Windows that fit, at least one (a shorter stem is padded)."""
     return max(1, 1 + (samples - window) // hop)
@@ -61,12 +69,15 @@ def audible_frames(
     """
     single = resample(mono(audio), sample_rate, embedder.sample_rate)[0]
     window, hop = (round(s * embedder.sample_rate) for s in (embedder.window_seconds, embedder.hop_seconds))
-    loud = frame_levels(single, window, hop) > silence
-    if not loud.any():
+    loud = np.flatnonzero(frame_levels(single, window, hop) > silence)
+    if not loud.size:
         return np.zeros((0, embedder.dimension), dtype=np.float32)
-    gain = 10.0 ** ((LEVEL_DBFS - rms_dbfs(single)) / 20.0)
-    levelled = torch.from_numpy((gain * single).astype(np.float32))[None]
-    return embedder.embed(levelled.to(device_of(embedder)))[0].cpu().numpy()[loud]
+    gain = float(10.0 ** ((LEVEL_DBFS - rms_dbfs(single)) / 20.0))
+    device = device_of(embedder)
+    levelled = torch.from_numpy(gain * single).to(device)
+    if isinstance(embedder, Choosing):
+        return embedder.embed_some(levelled, torch.from_numpy(loud).to(device)).cpu().numpy()
+    return embedder.embed(levelled[None])[0].cpu().numpy()[loud]
 
 
 def device_of(embedder: Embedder) -> torch.device:
@@ -78,9 +89,6 @@ def device_of(embedder: Embedder) -> torch.device:
 
 def frame_levels(mono: np.ndarray, window: int, hop: int) -> np.ndarray:
     """``(frame,)`` RMS of each window of ``(time,)``, dBFS."""
-    frames = frame_count(len(mono), window, hop)
-    energy = np.concatenate([[0.0], np.cumsum(np.square(mono, dtype=np.float64))])
-    starts = hop * np.arange(frames)
-    ends = np.minimum(starts + window, len(mono))
-    power = (energy[ends] - energy[starts]) / window
+    starts = hop * np.arange(frame_count(len(mono), window, hop))
+    power = np.array([np.dot(part, part) / window for part in (mono[start : start + window] for start in starts)])
     return 10.0 * np.log10(np.maximum(power, 1e-20))

@@ -45,9 +45,9 @@ class ClapEmbedder(WindowedEmbedder):
         seconds = float(extractor.max_length_s)
         super().__init__(network, extractor.sampling_rate, seconds, hop_seconds, sources.digest(folder))
 
-    def embed(self, batch: Tensor) -> Tensor:
+    def windows(self, batch: Tensor) -> Tensor:
         whole = round(self.window_seconds * self.sample_rate) // max(1, batch.shape[-1])
-        return super().embed(batch.repeat(1, max(1, whole)))
+        return super().windows(batch.repeat(1, max(1, whole)))
 
     def embed_windows(self, windows: Tensor) -> Tensor:
         mel = self.log_mel(windows).transpose(1, 2).unsqueeze(1)  # (window, 1, frame, mel)

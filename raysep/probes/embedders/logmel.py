@@ -11,9 +11,10 @@ import torch
 
 from raysep.audio import mel
 from raysep.probes.embedders.base import windows_of
+from raysep.probes.embedders.patches import power
 
 FLOOR_DB = -80.0  # quieter than this in a mel band is nothing
-AT_ONCE = 64  # windows transformed together: bounds memory
+AT_ONCE = (8, 64)  # windows transformed together on a CPU, and on an accelerator
 
 
 @dataclass(frozen=True)
@@ -51,20 +52,30 @@ class LogMelEmbedder:
 
     @torch.inference_mode()
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
+        return torch.stack([self._frames(windows, torch.arange(len(windows))) for windows in self._windows(batch)])
+
+    @torch.inference_mode()
+    def embed_some(self, audio: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        return self._frames(self._windows(audio[None])[0], chosen)
+
+    def _windows(self, batch: torch.Tensor) -> torch.Tensor:
+        """``(batch, time)`` to ``(batch, frame, window)``, a view."""
         window, hop = (round(s * self.sample_rate) for s in (self.window_seconds, self.hop_seconds))
-        windows = windows_of(batch.float(), window, hop)  # (batch, frame, time)
-        embedded = [self._embed_windows(part) for part in windows.split(AT_ONCE, dim=1)]
-        return torch.cat(embedded, dim=1)
+        return windows_of(batch.float(), window, hop)
+
+    def _frames(self, windows: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """``(frame, window)`` to ``(n, dimension)``: a few together, which bounds memory and on a CPU stays in the cache."""
+        parts = chosen.split(AT_ONCE[windows.device.type != "cpu"])
+        return torch.cat([self._embed_windows(windows[part]) for part in parts])
 
     def _embed_windows(self, windows: torch.Tensor) -> torch.Tensor:
-        """``(batch, frame, time)`` to ``(batch, frame, dimension)``."""
-        flat, shape = windows.reshape(-1, windows.shape[-1]), self.window.to(windows.device)
-        spectrum = torch.stft(flat, self.n_fft, self.n_fft // 2, window=shape, center=False, return_complex=True)
-        power = spectrum.abs().square() / (shape.square().sum() * self.n_fft)
-        bands = self.filters.to(windows.device) @ power  # (batch · frame, mel, time)
-        decibels = 10.0 * torch.log10(bands.clamp_min(10.0 ** (FLOOR_DB / 10.0)))
-        features = torch.cat([decibels.mean(dim=-1), decibels.std(dim=-1, correction=0)], dim=-1)
-        return features.unflatten(0, windows.shape[:2])
+        """``(n, window)`` to ``(n, dimension)``."""
+        shape, filters = self.window.to(windows.device), self.filters.to(windows.device)
+        bands = power(windows.unfold(-1, self.n_fft, self.n_fft // 2), shape) @ filters.T  # (n, spectrum, mel)
+        decibels = 10.0 * torch.log10(
+            (bands / (shape.square().sum() * self.n_fft)).clamp_min(10.0 ** (FLOOR_DB / 10.0))
+        )
+        return torch.cat([decibels.mean(dim=1), decibels.std(dim=1, correction=0)], dim=-1)
 
 
 def build(sample_rate: int, weights: str = "") -> LogMelEmbedder:

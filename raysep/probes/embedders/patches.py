@@ -47,11 +47,21 @@ class PatchEmbedder(nn.Module):
 
     @torch.inference_mode()
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
-        patches = self.spectra(batch).unfold(1, self.patch, self.patch_step).transpose(2, 3)
-        at_once = self.patches_at_once[batch.device.type != "cpu"]
+        patches = self.patches(batch)
+        return self._through(patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
+
+    @torch.inference_mode()
+    def embed_some(self, audio: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        return self._through(self.patches(audio[None])[0][chosen])
+
+    def patches(self, batch: torch.Tensor) -> torch.Tensor:
+        """``(batch, time)`` audio to ``(batch, frame, spectrum, mel)``."""
+        return self.spectra(batch).unfold(1, self.patch, self.patch_step).transpose(2, 3)
+
+    def _through(self, patches: torch.Tensor) -> torch.Tensor:
+        at_once = self.patches_at_once[patches.device.type != "cpu"]
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            parts = [self.embed_patches(part) for part in patches.flatten(0, 1).split(at_once)]
-        return torch.cat(parts).unflatten(0, patches.shape[:2])
+            return torch.cat([self.embed_patches(part) for part in patches.split(at_once)])
 
     def spectra(self, batch: torch.Tensor) -> torch.Tensor:
         """``(batch, time)`` audio to ``(batch, spectrum, mel)``: those that belong to a frame."""

@@ -42,12 +42,22 @@ class WindowedEmbedder:
         """``(window, time)`` -> ``(window, dimension)``."""
         raise NotImplementedError
 
+    def windows(self, batch: Tensor) -> Tensor:
+        """``(batch, time)`` -> ``(batch, frame, window)``."""
+        window, hop = (round(s * self.sample_rate) for s in (self.window_seconds, self.hop_seconds))
+        return windows_of(batch.float(), window, hop)
+
     @torch.inference_mode()
     def embed(self, batch: Tensor) -> Tensor:
-        window, hop = (round(s * self.sample_rate) for s in (self.window_seconds, self.hop_seconds))
-        windows = windows_of(batch.float(), window, hop)  # (batch, frame, time)
-        stems = [torch.cat([self.embed_windows(part) for part in stem.split(self.at_once)]) for stem in windows]
+        stems = [
+            torch.cat([self.embed_windows(part) for part in stem.split(self.at_once)]) for stem in self.windows(batch)
+        ]
         return torch.stack(stems).float()
+
+    @torch.inference_mode()
+    def embed_some(self, audio: Tensor, chosen: Tensor) -> Tensor:
+        windows = self.windows(audio[None])[0]
+        return torch.cat([self.embed_windows(windows[part]) for part in chosen.split(self.at_once)]).float()
 
     def to(self, device: str | torch.device) -> Self:
         self.network.to(device)

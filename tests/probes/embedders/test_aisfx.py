@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
 
@@ -65,11 +67,31 @@ def test_frames_are_the_packages(embedder, golden, audio):
         assert np.linalg.norm(frame - expected) < ROUNDING * np.linalg.norm(expected)
 
 
+@pytest.fixture(scope="module")
+def published(golden):
+    """Four patches, two of them noise, and what the published layers make of them in float64."""
+    noise = torch.rand(2, 100, 96, generator=torch.Generator().manual_seed(0))
+    patches = torch.cat([torch.from_numpy(np.stack([golden["spectra"][k : k + 100] for k in (0, 50)])), noise])
+    with torch.no_grad():
+        return patches, unfused()(patches[:, None].double()).mean(dim=3).amax(dim=2)
+
+
 @torch.no_grad()
-def test_folded_batch_norms_change_nothing(embedder, golden):
-    patches = torch.from_numpy(np.stack([golden["spectra"][k : k + 100] for k in (0, 50)]))
-    expected = unfused()(patches[:, None].double()).mean(dim=3).amax(dim=2)
-    torch.testing.assert_close(embedder.embed_patches(patches).double(), expected, atol=2e-5, rtol=1e-5)
+@pytest.mark.parametrize("way", ["plainly", "by_winograd"])
+def test_the_layers_are_the_published_ones(embedder, published, way):
+    patches, expected = published
+    found = getattr(embedder, way)(patches).double()
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-5)
+    assert ((found - expected).norm(dim=1) <= 1e-5 * expected.norm(dim=1)).all()
+
+
+@torch.no_grad()
+@settings(max_examples=6, deadline=None)
+@given(chosen=st.lists(st.integers(0, 3), min_size=1, max_size=6))
+def test_a_patch_is_embedded_the_same_in_any_company_and_order(embedder, published, chosen):
+    patches, expected = published
+    found = embedder.embed_patches(patches[chosen]).double()
+    assert ((found - expected[chosen]).norm(dim=1) <= 1e-5 * expected[chosen].norm(dim=1)).all()
 
 
 def test_every_mel_band_sums_to_one_and_has_its_peak_in_order():

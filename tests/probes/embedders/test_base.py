@@ -37,3 +37,17 @@ def test_the_device_is_that_of_the_weights_wherever_they_are_kept():
     assert device_of(LogMelEmbedder(RATE)) == torch.device("cpu")
     assert device_of(Holder(Far())) == torch.device("meta")
     assert device_of(torch.nn.BatchNorm1d(2, affine=False, device="meta")) == torch.device("meta")
+
+
+def test_no_frame_is_embedded_that_is_not_used():
+    class Choosing(Far):
+        def embed_some(self, audio: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+            asked.append(chosen.tolist())
+            return torch.zeros(len(chosen), 3)
+
+    asked: list[list[int]] = []
+    embedder = Choosing().to_empty(device="cpu")
+    audio = np.zeros((1, 4 * RATE), np.float32)
+    audio[0, 2 * RATE : 3 * RATE] = 0.1
+    assert audible_frames(embedder, audio, RATE).shape == (3, 3)
+    assert asked == [[3, 4, 5]]

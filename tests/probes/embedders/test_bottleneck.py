@@ -169,3 +169,9 @@ def test_a_network_without_a_bottleneck_is_told_what_it_lacks(network):
 def test_watching_leaves_no_hook_behind(network):
     SeparatorEmbedder(network).embed(audio())
     assert not any(place._forward_hooks for place in network.bottleneck)
+
+
+def test_chosen_frames_are_those_of_all(network):
+    embedder, sound = SeparatorEmbedder(network), audio(seconds=4)
+    expected = embedder.embed(sound)[0][[5, 0, 2]]
+    torch.testing.assert_close(embedder.embed_some(sound[0], torch.tensor([5, 0, 2])), expected, rtol=1e-4, atol=1e-6)

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from raysep.probes.embedders.base import audible_frames, frame_levels
 from raysep.probes.embedders.logmel import LogMelEmbedder, mel_filters
@@ -60,3 +62,25 @@ def test_frame_levels_are_rms():
     levels = frame_levels(audio, window=100, hop=50)
     expected = [10 * np.log10(np.mean(audio[k : k + 100] ** 2)) for k in range(0, 901, 50)]
     np.testing.assert_allclose(levels, expected, rtol=1e-9)
+
+
+def test_frames_are_those_of_the_transform_written_out():
+    embedder = LogMelEmbedder(RATE)
+    audio = 0.1 * np.random.default_rng(2).normal(size=2 * RATE)
+    fft, shape = embedder.n_fft, np.hanning(embedder.n_fft + 1)[:-1]
+    for frame, found in enumerate(embedder.embed(torch.from_numpy(audio).float()[None])[0].numpy()):
+        window = audio[frame * RATE // 2 :][:RATE]
+        spectra = [np.fft.rfft(shape * window[k : k + fft]) for k in range(0, RATE - fft + 1, fft // 2)]
+        power = np.abs(spectra) ** 2 / (np.sum(shape**2) * fft)
+        decibels = 10 * np.log10(np.maximum(power @ mel_filters(RATE, fft, 64).T, 1e-8))
+        np.testing.assert_allclose(found[:64], decibels.mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(found[64:], decibels.std(axis=0), rtol=1e-4)
+
+
+@given(st.lists(st.integers(0, 8), min_size=1, max_size=30))
+def test_chosen_frames_are_those_of_all(chosen):
+    embedder = LogMelEmbedder(RATE)
+    audio = 0.1 * torch.randn(5 * RATE, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(
+        embedder.embed_some(audio, torch.tensor(chosen)), embedder.embed(audio[None])[0][chosen], rtol=1e-5, atol=1e-4
+    )

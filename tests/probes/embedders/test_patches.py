@@ -87,6 +87,16 @@ def test_a_batch_of_two_is_each_alone(embedder):
         torch.testing.assert_close(together[k], embedder.embed(audio[k : k + 1])[0], atol=2e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@given(samples=st.integers(1, 1_200_000), data=st.data())
+def test_chosen_frames_are_those_of_all(kind, samples, data):
+    embedder = cheap(kind)
+    audio = torch.arange(samples).float()
+    frames = embedder.embed(audio[None])[0]
+    chosen = torch.tensor(data.draw(st.lists(st.integers(0, len(frames) - 1), min_size=1)))
+    assert torch.equal(embedder.embed_some(audio, chosen), frames[chosen])
+
+
 @pytest.mark.parametrize("samples", [1, 1000, 50_000])
 def test_silence_and_short_stems_are_finite(embedder, samples):
     for audio in (torch.zeros(1, samples), noise(samples), 100.0 * noise(samples)):
