@@ -89,7 +89,7 @@ def score(request: Request) -> Run:
 
     with _opened(request) as (context, found):
         planting = _score(context, found)
-        context.run.write_table(decide.per_stem(context.run, found.corpus, planting), "stems.parquet")
+        decide.per_stem(context.run, found.corpus, planting)
     failures.refuse(context.run)
     return context.run
 

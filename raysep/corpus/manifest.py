@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raysep.audio.resample import resampled_frames
 from raysep.corpus import storage, tags
+from raysep.corpus.lookup import row_of, texts
 from raysep.corpus.names import normal
 from raysep.corpus.tables import marked, parquet_bytes
 from raysep.errors import BadInput
@@ -132,17 +135,65 @@ def to_bytes(stems: Iterable[Stem], by: str = "") -> bytes:
 
 
 def read(uri: str) -> list[Stem]:
-    try:
-        table = storage.read_table(uri)
-        names = [name for name in SCHEMA.names if name not in LATER or name in table.column_names]
-        some = table.select(names).to_batches(max_chunksize=ROWS_AT_A_TIME)
-        del table
+    with _told(uri):
+        some = _table(uri).to_batches(max_chunksize=ROWS_AT_A_TIME)
         texts: dict[str, str] = {}
         return [stem for batch in some for stem in _stems(batch, texts)]
+
+
+def kept(uri: str) -> Kept:
+    """The same, of which only what is asked for is made."""
+    with _told(uri):
+        return Kept(_table(uri))
+
+
+def _table(uri: str) -> pa.Table:
+    table = storage.read_table(uri)
+    return table.select([name for name in SCHEMA.names if name not in LATER or name in table.column_names])
+
+
+@contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """What cannot be read as a manifest is a ``BadInput`` that says so."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise BadInput(f"{uri}: no such manifest; make one with `raysep scan CORPUS --out {uri}`") from error
     except (pa.ArrowInvalid, KeyError, TypeError) as error:
         raise BadInput(f"{uri}: not a manifest ({error}); make one with `raysep scan CORPUS --out {uri}`") from error
+
+
+class Kept(Mapping[str, Stem]):
+    """stem_id → stem, held as the columns of a manifest: a third of what as many stems take."""
+
+    def __init__(self, table: pa.Table) -> None:
+        columns = {name: table[name].combine_chunks() for name in table.column_names}
+        for name in ("stem_id", "track", "stem"):
+            columns[name] = pc.utf8_normalize(columns[name], "NFC")
+        self._table = pa.table(columns)
+        self._row_of = row_of(columns["stem_id"])
+
+    def __getitem__(self, stem_id: str) -> Stem:
+        return self._made(self._table.slice(self._row_of[stem_id], 1))[0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._row_of)
+
+    def __len__(self) -> int:
+        return len(self._row_of)
+
+    def of_track(self, track: str) -> list[Stem]:
+        """In the manifest's order."""
+        return self._made(self._table.filter(pc.equal(self._table["track"], track)))
+
+    def uris(self) -> Iterator[str]:
+        """Every file that they are made of."""
+        yield from texts(self._table["uri"])
+        if "parts" in self._table.column_names:
+            yield from texts(self._table["parts"].combine_chunks().flatten())
+
+    def _made(self, rows: pa.Table) -> list[Stem]:
+        return [stem for batch in rows.to_batches() for stem in _stems(batch, {})]
 
 
 def _stems(batch: pa.RecordBatch, texts: dict[str, str]) -> Iterator[Stem]:

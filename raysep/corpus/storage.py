@@ -57,12 +57,14 @@ def join(uri: str, *parts: str) -> str:
 
 def folder_above(uris: Iterable[str]) -> str:
     """The nearest folder that all of them lie in; "" when they share none."""
-    shared = []
-    for parts in zip(*(uri.split("/")[:-1] for uri in uris), strict=False):
-        if len(set(parts)) > 1:
-            break
-        shared.append(parts[0])
-    return "/".join(shared)
+    shared: list[str] | None = None
+    for uri in uris:
+        parts = uri.split("/")[:-1]
+        shared = parts if shared is None else shared
+        if parts[: len(shared)] != shared:
+            same = (k for k, (one, other) in enumerate(zip(shared, parts, strict=False)) if one != other)
+            shared = shared[: next(same, len(parts))]
+    return "/".join(shared or [])
 
 
 def filesystem(uri: str) -> tuple[fs.FileSystem, str]:

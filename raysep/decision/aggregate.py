@@ -5,7 +5,7 @@ Scores are oriented higher = cleaner, so the worst segment is the lowest: a faul
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 
 import numpy as np
 import pyarrow as pa
@@ -49,9 +49,10 @@ def per_stem(
     """
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows])
     probes = probe_names(table) if probes is None else tuple(probes)
-    stem_ids = np.array(table["stem_id"].to_pylist(), dtype=object)
-    names, first, stem = np.unique(stem_ids.astype(str), return_index=True, return_inverse=True)
-    outcome = np.array(table["outcome"].to_pylist(), dtype=object)
+    names, stem = coded(table["stem_id"])
+    first = np.zeros(len(names), dtype=np.int64)
+    first[stem[::-1]] = np.arange(len(stem))[::-1]
+    outcome = text_column(table, "outcome")
     scored, failed = outcome == Outcome.SCORED, outcome == Outcome.FAILED
     audible = np.bincount(stem[scored], minlength=len(names))
     any_failed = np.bincount(stem[failed], minlength=len(names)) > 0
@@ -73,7 +74,7 @@ def per_stem(
         if oriented is None or name in oriented:
             columns[name + WORST] = _nullable(_least(value, stem, usable, len(names)))
     for name in likenesses:
-        columns[name] = _mean_power(table[name].to_pylist(), stem, usable, len(names))
+        columns[name] = _mean_power(table[name], stem, usable, len(names))
     return pa.table(columns)
 
 
@@ -91,7 +92,7 @@ def with_roles(
             planted copy is no corpus stem, and a second copy of a calibration stem no new evidence.
         fold_of: by track, of what a stem was scored with; None or empty = all with one thing.
     """
-    corpus, roles = set(corpus), roles or {}
+    corpus, roles = corpus if isinstance(corpus, Set) else set(corpus), roles or {}
     stem_ids, tracks = stems["stem_id"].to_pylist(), stems["track"].to_pylist()
     kept = [i for i, name in enumerate(stem_ids) if name in corpus or name in roles]
     found = [
@@ -127,17 +128,30 @@ def _mean(values: np.ndarray, stem: np.ndarray, used: np.ndarray, stems: int) ->
     return np.divide(total, count, out=np.full(stems, np.nan), where=count > 0)
 
 
-def _mean_power(values: list, stem: np.ndarray, used: np.ndarray, stems: int) -> pa.Array:
-    """The lists' mean in the power of decibels by stem; null for a stem without one."""
-    mean: list[list[float] | None] = [None] * stems
-    of_stem: dict[int, list[list[float]]] = {}
-    for row in np.flatnonzero(used):
-        if values[row] is not None:
-            of_stem.setdefault(int(stem[row]), []).append(values[row])
-    for place, lists in of_stem.items():
-        scaled = np.array(lists, dtype=float) * (np.log(10.0) / 10.0)
-        mean[place] = ((np.logaddexp.reduce(scaled, axis=0) - np.log(len(lists))) * (10.0 / np.log(10.0))).tolist()
-    return pa.array(mean, pa.list_(pa.float64()))
+def _mean_power(lists: pa.ChunkedArray, stem: np.ndarray, used: np.ndarray, stems: int) -> pa.Array:
+    """The lists' mean in the power of decibels by stem; null for a stem without one.
+
+    They are of one length. The first of each stem is added to its second, then the third, as one after another would be.
+    """
+    if pa.types.is_null(lists.type):  # of silent segments alone
+        return pa.nulls(stems, pa.list_(pa.float64()))
+    there = lists.is_valid().to_numpy()
+    flat = lists.drop_null().combine_chunks().flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
+    scaled = (flat.reshape(int(there.sum()), -1) * (np.log(10.0) / 10.0))[used[there]] if len(flat) else flat[:, None]
+    owner = stem[there & used] if len(flat) else stem[:0]
+    order = np.argsort(owner, kind="stable")
+    scaled, owner = scaled[order], owner[order]
+    count = np.bincount(owner, minlength=stems)
+    begin = np.cumsum(count) - count
+    total = np.zeros((stems, scaled.shape[1]))
+    known = count > 0
+    total[known] = scaled[begin[known]]
+    for turn in range(1, int(count.max(initial=0))):
+        more = np.flatnonzero(count > turn)
+        total[more] = np.logaddexp(total[more], scaled[begin[more] + turn])
+    mean = (total[known] - np.log(count[known])[:, None]) * (10.0 / np.log(10.0))
+    offsets = np.concatenate([[0], np.cumsum(known * scaled.shape[1])]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets, mask=np.append(~known, False)), pa.array(mean.ravel()))
 
 
 def _least(values: np.ndarray, stem: np.ndarray, used: np.ndarray, stems: int) -> np.ndarray:
@@ -161,9 +175,10 @@ def text_column(table: pa.Table, name: str, default: str | None = None) -> np.nd
     return texts[encoded.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)]
 
 
-def coded(texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def coded(texts: np.ndarray | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """The different texts in their order, and the place of each row's among them ``(row,)``; none may be missing."""
-    encoded = pa.array(texts, pa.string()).dictionary_encode()
+    column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else pa.array(texts, pa.string())
+    encoded = column.dictionary_encode()
     names = np.array(encoded.dictionary.to_pylist(), dtype=object)
     order = np.argsort(names, kind="stable")
     place = np.empty(len(names), dtype=np.int64)

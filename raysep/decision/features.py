@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -48,30 +49,48 @@ def standardise(values: np.ndarray, labels: np.ndarray, fit: np.ndarray, limit: 
         labels: stem label of each row, or ``peers``; or their numbers.
         fit: bool ``(row,)``, the rows that give centre and spread (corpus and calibration, never planted).
     """
-    values = np.where(np.isfinite(values), np.asarray(values, dtype=float), np.nan)
-    labels, fit = np.asarray(labels), np.asarray(fit, dtype=bool)
-    result = np.zeros_like(values)
+    names, label = np.unique(np.asarray(labels), return_inverse=True)
+    return on_scale(values, label, scale_of(values, label, np.asarray(fit, dtype=bool), len(names)), limit)
+
+
+class Scale(NamedTuple):
+    """By label, what makes z-scores of each feature ``(label, feature)``; NaN where nothing is known."""
+
+    centre: np.ndarray
+    spread: np.ndarray
+
+
+def scale_of(values: np.ndarray, label: np.ndarray, fit: np.ndarray, labels: int) -> Scale:
+    """Of values ``(row, feature)`` of so many labels, by their numbers ``(row,)``; as for ``standardise``."""
+    values = _finite(values)
+    scale = Scale(*(np.full((labels, values.shape[1]), np.nan) for _ in range(2)))
     if not values.size or not fit.any():
-        return result
-    _, everyone = centre_and_spread(_centred(values, labels, fit)[fit])
-    for label in np.unique(labels):
-        rows = labels == label
-        reference = values[rows & fit]
+        return scale
+    centred, few = values.copy(), np.zeros(scale.spread.shape, dtype=bool)
+    for number in range(labels):
+        rows = fit & (label == number)
+        reference = values[rows]
         if not len(reference):
             continue  # a label that neither corpus nor calibration has: no evidence
-        centre, spread = centre_and_spread(reference)
-        few = np.isfinite(reference).sum(axis=0) < FEWEST
-        result[rows] = (values[rows] - centre) / np.where(few, everyone, spread)
+        scale.centre[number], scale.spread[number] = centre_and_spread(reference)
+        few[number] = np.isfinite(reference).sum(axis=0) < FEWEST
+        centred[rows] = reference - scale.centre[number]
+    _, everyone = centre_and_spread(centred[fit])
+    return Scale(scale.centre, np.where(few, everyone, scale.spread))
+
+
+def on_scale(values: np.ndarray, label: np.ndarray, scale: Scale, limit: float = LIMIT) -> np.ndarray:
+    """The z-scores of any values ``(row, feature)``, by the number of their label ``(row,)``."""
+    values = _finite(values)
+    result = np.zeros_like(values)
+    for number, (centre, spread) in enumerate(zip(*scale, strict=True)):
+        rows = label == number
+        result[rows] = (values[rows] - centre) / spread
     return np.clip(np.where(np.isfinite(result), result, 0.0), -limit, limit)
 
 
-def _centred(values: np.ndarray, labels: np.ndarray, fit: np.ndarray) -> np.ndarray:
-    """Values minus their label's median over the fitted rows; labels without fitted rows stay as they are."""
-    result = values.copy()
-    for label in np.unique(labels[fit]):
-        rows = labels == label
-        result[rows] -= centre_and_spread(values[rows & fit])[0]
-    return result
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(values), np.asarray(values, dtype=float), np.nan)
 
 
 def centre_and_spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

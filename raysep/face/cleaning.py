@@ -72,7 +72,7 @@ class Cleaning(Scores):
         if of == "suspicion":
             from raysep.report import suspicion
 
-            return Picture(suspicion.file(self.decision.to_pylist()), "stems of each label by suspicion")
+            return Picture(suspicion.file(self.decision), "stems of each label by suspicion")
         if of != "arms":
             raise BadInput(f"plot({of!r}): there is suspicion, and arms")
         from raysep.report.forest import Dot, forest

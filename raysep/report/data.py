@@ -5,10 +5,16 @@ Everything but the title may be missing. A missing part is named in the report a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from raysep.report.decided import Decided
 from raysep.report.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Row = dict[str, Any]
 
@@ -87,8 +93,8 @@ class ReportData:
     summary: Row = field(default_factory=dict)
     # arm, sdr_mean, low, high (dB), per_label {label: dB}, seeds, stems; further keys become columns
     results: list[Row] = field(default_factory=list)
-    # stem_id, stem (label), suspicion, p_corrupt, keep; optional: track, outcome, reason, weight
-    decision: list[Row] = field(default_factory=list)
+    # stem_id, stem (label), suspicion, p_corrupt, keep; optional: track, outcome, reason, weight; or a table of these columns
+    decision: Sequence[Row] | pa.Table = field(default_factory=list)
     # roc {name: [(false positive rate, true positive rate), …]}, auroc [{group, name, auroc, low, high, …}], any figure
     detection: Row | None = None
     # stem_id, stem, suspicion, p_corrupt, reason; optional: track, group (suspect, doubtful, kept), place (kept, removed),
@@ -103,3 +109,8 @@ class ReportData:
     failures: list[Row] = field(default_factory=list)  # stem_id, error, message
     # of a search by retraining: rows (as tune.parquet), found (sentences), or stale (why it is not shown)
     tuning: Row | None = None
+
+    @cached_property
+    def decided(self) -> Decided:
+        """The decision by column, whichever it was given as."""
+        return Decided.of(self.decision)

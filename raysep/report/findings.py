@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from raysep.outcome import Outcome
+import numpy as np
+
 from raysep.report.data import ReportData, Row
+from raysep.report.decided import PLACES, Decided
 from raysep.report.numbers import known
 from raysep.report.verdict import LEVEL, UNMEASURED, Difference, Share, Verdict
 from raysep.report.verdict import Counts as Judged
@@ -26,41 +27,21 @@ class Counts:
     def total(self) -> int:
         return self.kept + self.removed + self.silent + self.failed
 
-    def plus(self, name: str) -> Counts:
-        return replace(self, **{name: getattr(self, name) + 1})
 
-
-def place(row: Mapping[str, Any]) -> str:
-    """Where a decision row belongs: ``kept``, ``removed``, ``silent`` or ``failed``.
-
-    A silent stem that the decision removed counts as removed: it is set aside like any other.
-    """
-    outcome = str(row.get("outcome") or Outcome.SCORED)
-    if outcome.startswith(Outcome.FAILED):
-        return Outcome.FAILED
-    keep = row.get("keep")
-    if keep is not None and not keep:
-        return "removed"
-    return Outcome.SILENT if outcome == Outcome.SILENT else "kept"
-
-
-def counts_by_label(rows: list[Row]) -> dict[str, Counts]:
+def counts_by_label(decided: Decided) -> dict[str, Counts]:
     """Label → counts, in order of first appearance."""
-    counts: dict[str, Counts] = {}
-    for row in rows:
-        label = str(row.get("stem", ""))
-        counts[label] = counts.get(label, Counts()).plus(place(row))
-    return counts
+    return {label: _counted(decided.place[decided.label == label]) for label in decided.labels}
 
 
-def counts_of(rows: list[Row]) -> Counts:
-    total = Counts()
-    for row in rows:
-        total = total.plus(place(row))
-    return total
+def counts_of(decided: Decided) -> Counts:
+    return _counted(decided.place)
 
 
-def threshold_of(data: ReportData, label: str, kept: list[float], removed: list[float]) -> float | None:
+def _counted(places: np.ndarray) -> Counts:
+    return Counts(*np.bincount(places, minlength=len(PLACES)).tolist())
+
+
+def threshold_of(data: ReportData, label: str, kept: Sequence[float], removed: Sequence[float]) -> float | None:
     """The suspicion from which stems of ``label`` were set aside: as given, or the middle of the gap between the two.
 
     ``None`` when the decision does not follow suspicion alone (a floor, a ratio over several labels), or took nothing.
@@ -69,8 +50,8 @@ def threshold_of(data: ReportData, label: str, kept: list[float], removed: list[
     given = given.get(label) if isinstance(given, Mapping) else given
     if known(given):
         return float(given)
-    if kept and removed and max(kept) <= min(removed):
-        return (max(kept) + min(removed)) / 2
+    if len(kept) and len(removed) and (low := float(np.max(kept))) <= (high := float(np.min(removed))):
+        return (low + high) / 2
     return None
 
 
@@ -124,7 +105,7 @@ def verdict(data: ReportData) -> Verdict:
     """What the run's own verdict is, or else one by the same rules from what the report was given."""
     if data.judged:
         return data.judged
-    share, counts, level = share_of(data), counts_of(data.decision), data.summary.get("level")
+    share, counts, level = share_of(data), counts_of(data.decided), data.summary.get("level")
     refusal = ""
     if doubtful(share) or not known(share.get("estimate")):
         refusal = str(share.get("warning") or "there was no calibration to estimate it from")
@@ -161,7 +142,7 @@ def unmeasured(data: ReportData) -> list[str]:
             "The share of corrupt stems: it needs calibration stems from the reference set that can be exchanged with"
             " the corpus; without them the stems are ranked, not counted."
         )
-    if data.decision and not any(known(row.get("p_corrupt")) for row in data.decision):
+    if len(data.decided) and not np.isfinite(data.decided.p_corrupt).any():
         notes.append("The probability that a given stem is corrupt, for the same reason.")
     if not data.detection:
         notes.append("Detection curves: they need a table of the true faults, which a real corpus does not have.")
@@ -172,5 +153,4 @@ def most_suspect(data: ReportData, number: int) -> list[Row]:
     """The given suspects, or else the decision's most suspicious scored stems; the worst first."""
     if data.suspects:
         return data.suspects[:number]
-    scored = [row for row in data.decision if known(row.get("suspicion")) and place(row) in ("kept", "removed")]
-    return sorted(scored, key=lambda row: (-row["suspicion"], str(row.get("stem_id"))))[:number]
+    return data.decided.worst(np.flatnonzero(data.decided.audible), number)

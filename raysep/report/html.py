@@ -139,7 +139,7 @@ def _amount(data: ReportData, present: set[str]) -> str:
 
 def _which(data: ReportData, present: set[str]) -> str:
     """Which stems? The labels they come from and the three worst."""
-    counts = findings.counts_by_label(data.decision)
+    counts = findings.counts_by_label(data.decided)
     rows = "".join(
         f'<li><span class="name">{text(label)}</span>{sections.label_bar(label, one)}'
         f'<span class="tally">{count(one.removed)}/{count(one.total)}</span></li>'

@@ -12,8 +12,12 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
+import numpy as np
+
 from raysep.report import findings
 from raysep.report.data import Listing, ReportData, Row, Take
+from raysep.report.decided import REMOVED
+from raysep.report.decided import place as place_of
 from raysep.report.markup import Column, details, facts, note, playable, player, section, stem_name, table, text
 from raysep.report.numbers import anything, count, decimal, known, probability
 from raysep.report.scope import clock, scope, whereabouts
@@ -79,7 +83,7 @@ def _chance(row: Row) -> str:
 def card(row: Row, number: int | str, labels: Sequence[str] = ()) -> str:
     """One stem: what became of it and why, its sounds, and the buttons for a verdict."""
     name = anything(row.get("stem_id"))
-    place = findings.place(row) if "keep" in row else ""
+    place = place_of(row) if "keep" in row else ""
     outcome = f'<span class="mark {place}">{WORDS.get(place, "")}</span>' if place else ""
     figures = [("P(corrupt)", probability(row.get("p_corrupt"))), ("Suspicion", decimal(row.get("suspicion"), 2))]
     figures += [("Looks like", text(row["kind"]))] if row.get("kind") else []
@@ -214,15 +218,16 @@ def packed(values: list[Any]) -> list[Any] | str:
 
 def _set_aside(data: ReportData) -> str:
     """The removed stems as a plain list, for readers without a script."""
-    removed = [row for row in data.decision if findings.place(row) == "removed"]
-    if not removed:
+    decided = data.decided
+    removed = np.flatnonzero(decided.place == REMOVED)
+    if not len(removed):
         return ""
-    removed.sort(key=lambda row: (-row["suspicion"] if known(row.get("suspicion")) else 0.0, str(row.get("stem_id"))))
-    reasons = any(row.get("reason") for row in removed)
+    shown = decided.worst(removed, LISTED)
+    reasons = any(row.get("reason") for row in shown) or any(decided.row(row).get("reason") for row in removed.tolist())
     columns = [Column("Stem"), Column("Suspicion", "number"), Column("P(corrupt)", "number")]
     columns += [Column("Reason", "prose")] if reasons else []
     rows = []
-    for row in removed[:LISTED]:
+    for row in shown:
         cells = [stem_name(row), decimal(row.get("suspicion"), 3), probability(row.get("p_corrupt"))]
         rows.append([*cells, text(row.get("reason"))] if reasons else cells)
     body = table("Stems set aside, most suspect first", columns, rows)

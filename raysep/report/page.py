@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raysep import failures
 from raysep.corpus import storage
@@ -20,6 +20,9 @@ from raysep.report.results import (
 )
 from raysep.rundir import Run
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 
 def write(run: Run, truth: str | None) -> None:
     from raysep.report.evidence.listing import listing
@@ -27,16 +30,17 @@ def write(run: Run, truth: str | None) -> None:
     from raysep.report.html import render
 
     evidence = Evidence(run)
-    data = told(run, truth, suspects=shown(evidence), listing=listing(evidence), unheard=evidence.hearing.missing)
+    # The listing first: what it takes of each stem is gone before the sounds are held.
+    rows = listing(evidence)
+    data = told(run, truth, evidence.table, suspects=shown(evidence), listing=rows, unheard=evidence.hearing.missing)
     run.write_bytes(render(data).encode(), "report.html")
 
 
-def told(run: Run, truth: str | None, **evidence: Any) -> ReportData:
-    """What the page says of a run, beside the ``evidence`` that its stems are shown with."""
+def told(run: Run, truth: str | None, decision: pa.Table, **evidence: Any) -> ReportData:
+    """What the page says of a run and its ``decision``, beside the ``evidence`` that its stems are shown with."""
     from raysep.report.record import ledger_columns
 
     record, summary = run.read_json("run.json"), run.read_json("summary.json")
-    decision = run.read_table("decision.parquet").to_pylist()
     stages = record.pop("stages")
     return ReportData(
         title=f"raysep: {run.root.rstrip('/').rsplit('/', 1)[-1]}",

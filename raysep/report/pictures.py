@@ -6,9 +6,10 @@ picture carries its message in ``aria-label`` as well; nothing is said by colour
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+
+import numpy as np
 
 from raysep.report.numbers import NARROW, decimal, known, percent
 
@@ -143,11 +144,8 @@ def histogram(
 
 
 def _binned(values: Sequence[float], bounds: Bounds, bins: int) -> list[int]:
-    counts = [0] * bins
-    for value in values:
-        place = (value - bounds[0]) / ((bounds[1] - bounds[0]) or 1.0) * bins
-        counts[min(max(math.floor(place), 0), bins - 1)] += 1
-    return counts
+    places = (np.asarray(values, dtype=float) - bounds[0]) / ((bounds[1] - bounds[0]) or 1.0) * bins
+    return np.bincount(np.clip(np.floor(places), 0, bins - 1).astype(int), minlength=bins).tolist()
 
 
 def roc(points: Points, name: str, compared: Points = ()) -> str:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from raysep.audio.levels import SILENCE_DBFS
+from raysep.outcome import Outcome
 from raysep.report import terminal as shown
+from raysep.report.data import Row
+from raysep.report.decided import Decided
 from raysep.report.verdict import Verdict, plain
 from raysep.rundir import Run
 from raysep.screen import terminal
@@ -123,7 +130,7 @@ def print_result(run: Run) -> None:
     for line in verdict_of(run).sentences:
         console.print(plain(line))
     print_arms(run, console)
-    shown.suspects(console, run.read_table("decision.parquet").to_pylist(), run.root)
+    shown.suspects(console, _most_suspect(run.read_table("decision.parquet")), run.root)
     record = run.read_json("run.json")
     if otherwise := record["stages"].get("decide", {}).get("otherwise"):
         console.print(otherwise)
@@ -135,6 +142,12 @@ def print_result(run: Run) -> None:
         removed = run.read_json("summary.json")["removed_share"]
         console.print(f"search by retraining prefers a ratio of {best:.0%}; the estimate removed {removed:.0%}")
     console.print(f"run: {run.root}")
+
+
+def _most_suspect(decision: pa.Table) -> list[Row]:
+    """The rows of those that are shown of a decision."""
+    scored = decision.filter(pc.equal(decision["outcome"], Outcome.SCORED))
+    return Decided.of(scored).worst(np.arange(len(scored)), shown.SUSPECTS)
 
 
 def print_arms(run: Run, console: Any) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from raysep.report import findings, pictures
 from raysep.report.data import ReportData, Row
+from raysep.report.decided import KEPT, REMOVED
 from raysep.report.markup import (
     Column,
     facts,
@@ -78,7 +81,7 @@ _ROLES = (("over", "baseline"), ("arm", "cleaned"))
 
 def amount(data: ReportData) -> str:
     """The estimated share of corrupt stems, and what was set aside under each label."""
-    share, counts = findings.share_of(data), findings.counts_by_label(data.decision)
+    share, counts = findings.share_of(data), findings.counts_by_label(data.decided)
     if not share and not counts:
         return ""
     estimate, low, high = (share.get(key) for key in ("estimate", "low", "high"))
@@ -101,7 +104,7 @@ def amount(data: ReportData) -> str:
         body += note(text(share.get("warning") or "The calibration stems cannot stand for the corpus."), "warning")
     if counts:
         rows = [_count_row(label, one) for label, one in counts.items()]
-        rows += [_count_row("all", findings.counts_of(data.decision))] if len(counts) > 1 else []
+        rows += [_count_row("all", findings.counts_of(data.decided))] if len(counts) > 1 else []
         columns = [Column("Label"), Column("What became of its stems", "figure wide"), Column("Stems", "number")]
         columns += [Column(name, "number") for name in ("Kept", "Set aside", "Share", "Silent", "Failed")]
         body += table("Stems kept and set aside, by label", columns, rows, [""] * len(counts) + ["total"]) + _KEY
@@ -131,18 +134,15 @@ def _count_row(label: str, counts: findings.Counts) -> list[str]:
 
 def distributions(data: ReportData) -> str:
     """Histograms of suspicion, one for each label, on one common axis."""
-    judged: dict[str, dict[str, list[float]]] = {}
-    for row in data.decision:
-        where, suspicion = findings.place(row), row.get("suspicion")
-        if known(suspicion) and where in ("kept", "removed"):
-            groups = judged.setdefault(str(row.get("stem", "")), {"kept": [], "removed": []})
-            groups[where].append(float(suspicion))
-    if not judged:
+    decided = data.decided
+    audible = decided.audible
+    if not audible.any():
         return ""
-    bounds, clipped = _axis([value for groups in judged.values() for values in groups.values() for value in values])
+    bounds, clipped = _axis(decided.suspicion[audible])
     figures, cut = "", False
-    for label, groups in judged.items():
-        kept, removed = groups["kept"], groups["removed"]
+    for label in dict.fromkeys(decided.label[audible].tolist()):
+        own = audible & (decided.label == label)
+        kept, removed = (decided.suspicion[own & (decided.place == place)] for place in (KEPT, REMOVED))
         threshold = findings.threshold_of(data, label, kept, removed)
         cut = cut or threshold is not None
         picture = pictures.histogram(kept, removed, bounds, label, threshold)
@@ -157,15 +157,16 @@ def distributions(data: ReportData) -> str:
 _KEY_TWO = '<p class="key"><span class="swatch keep"></span>kept <span class="swatch drop"></span>set aside</p>'
 
 
-def _axis(values: list[float]) -> tuple[pictures.Bounds, bool]:
+def _axis(values: np.ndarray) -> tuple[pictures.Bounds, bool]:
     """The range shown: all values, or without the few that would squeeze the others into one bar."""
-    ordered = sorted(values)
-    low, middle, high = (ordered[round(share * (len(ordered) - 1))] for share in (0.05, 0.5, 0.95))
+    ordered = np.sort(values)
+    low, middle, high = (float(ordered[round(share * (len(ordered) - 1))]) for share in (0.05, 0.5, 0.95))
     reach = 2.0 * max(high - middle, middle - low)
-    bounds = (max(ordered[0], middle - reach), min(ordered[-1], middle + reach))
+    first, last = float(ordered[0]), float(ordered[-1])
+    bounds = (max(first, middle - reach), min(last, middle + reach))
     if bounds[0] >= bounds[1]:
-        bounds = (ordered[0] - 0.5, ordered[-1] + 0.5)
-    return bounds, ordered[0] < bounds[0] or ordered[-1] > bounds[1]
+        bounds = (first - 0.5, last + 0.5)
+    return bounds, first < bounds[0] or last > bounds[1]
 
 
 def detection(data: ReportData) -> str:

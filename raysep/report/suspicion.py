@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from raysep.report import pictures
-from raysep.report.findings import place
-from raysep.report.numbers import known
+from raysep.report.decided import KEPT, REMOVED, Decided
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 STYLE = (
     "text{font:11px system-ui,sans-serif;fill:#5a606b}.name{fill:#1c1f24;font-weight:600}.paper{fill:#fbfaf7}"
@@ -20,20 +24,17 @@ ACROSS, WIDE, HIGH, TOP = 2, 290.0, 170.0, 44.0  # panels side by side, their si
 REACH = 0.98  # of the stems are within the axis; the outermost bars hold the rest
 
 
-def file(decision: Sequence[Mapping[str, Any]]) -> str:
+def file(decision: Sequence[Mapping[str, Any]] | pa.Table) -> str:
     """The text of an SVG file: a histogram of suspicion for each label, what was set aside stacked on what was kept.
 
-    ``decision`` has the rows of decision.parquet; silent and failed stems have no suspicion and are left out.
+    ``decision`` has the rows of decision.parquet, or is that table; silent and failed stems have no suspicion and are left out.
     """
-    labels: dict[str, dict[str, list[float]]] = {}
-    for row in decision:
-        where = place(row)
-        if known(row.get("suspicion")) and where in ("kept", "removed"):
-            groups = labels.setdefault(str(row["stem"]), {"kept": [], "removed": []})
-            groups[where].append(float(row["suspicion"]))
-    bounds = _bounds(sorted(value for groups in labels.values() for values in groups.values() for value in values))
+    decided = Decided.of(decision)
+    audible = decided.audible
+    bounds = _bounds(np.sort(decided.suspicion[audible]).tolist())
+    labels = {label: audible & (decided.label == label) for label in dict.fromkeys(decided.label[audible].tolist())}
     width, height = ACROSS * WIDE, TOP + HIGH * -(-len(labels) // ACROSS)
-    body = "".join(_panel(number, label, labels[label], bounds) for number, label in enumerate(sorted(labels)))
+    body = "".join(_panel(number, label, decided, labels[label], bounds) for number, label in enumerate(sorted(labels)))
     title = "Stems by suspicion: the further right, the more likely wrong"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" '
@@ -44,9 +45,10 @@ def file(decision: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _panel(number: int, label: str, groups: Mapping[str, list[float]], bounds: pictures.Bounds) -> str:
+def _panel(number: int, label: str, decided: Decided, own: np.ndarray, bounds: pictures.Bounds) -> str:
     x, y = WIDE * (number % ACROSS), TOP + HIGH * (number // ACROSS)
-    drawn = pictures.histogram(groups["kept"], groups["removed"], bounds, label, None)
+    kept, removed = (decided.suspicion[own & (decided.place == place)] for place in (KEPT, REMOVED))
+    drawn = pictures.histogram(kept, removed, bounds, label, None)
     # An SVG inside another one: placed, and as large as it is drawn.
     placed = drawn.replace("<svg ", f'<svg x="{x + 12:g}" y="{y + 24:g}" width="256" height="132" ', 1)
     return f'<text class="name" x="{x + 12:g}" y="{y + 16:g}">{escape(label)}</text>{placed}'

@@ -16,11 +16,12 @@ from raysep.corpus.manifest import Stem
 from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
 from raysep.errors import BadInput
-from raysep.rundir import Run, score_parts, together
+from raysep.rundir import Run, score_parts
 from raysep.stages.context import Context
 from raysep.stages.plant import Planting
 
 if TYPE_CHECKING:
+    from raysep.corpus.columns import Columns
     from raysep.decision.by_hand import Said
 
 CANCEL = "signal-cancel"
@@ -35,7 +36,6 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
         return
     with run.stage("decide") as record:
         stems = per_stem(run, inputs.corpus, planting)
-        run.write_table(stems, "stems.parquet")
         table = obeying(stems, config, context.said, context.refit, run)
         run.write_table(table, "decision.parquet")
         handled = handling.resolve(config.decision.handling)
@@ -119,10 +119,11 @@ def config_with(run: Run, settings: dict[str, Any]) -> Config:
     return from_dict(merge(run.read_json("run.json")["config"], {"decision": settings}))
 
 
-def per_stem(run: Run, corpus: list[Stem], planting: Planting) -> pa.Table:
-    """A row per judged, calibration or planted stem, a column per probe, described as in the scores."""
-    from raysep.decision.aggregate import in_order, with_roles
+def per_stem(run: Run, corpus: list[Stem], planting: Planting) -> Columns:
+    """``stems.parquet``: a row per judged, calibration or planted stem, a column per probe, described as in the scores."""
+    from raysep.corpus.merged import merged
     from raysep.decision.aggregate import per_stem as aggregate
+    from raysep.decision.aggregate import with_roles
     from raysep.probes.stored import columns_of, likenesses_in, oriented_in
 
     judged = {s.stem_id for s in corpus}
@@ -134,7 +135,7 @@ def per_stem(run: Run, corpus: list[Stem], planting: Planting) -> pa.Table:
         return stems.replace_schema_metadata(rows.schema.metadata)
 
     # A track is whole in its part: of the segments of all no more than one part's are held.
-    return in_order(together(map(stems_of, score_parts(run))))
+    return merged(map(stems_of, score_parts(run)), "stem_id", run.path("stems.parquet"))
 
 
 def by_rule(stems: pa.Table, settings: DecisionSettings, seed: int, said: Mapping[str, str] | None = None) -> pa.Table:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Spans = tuple[tuple[float, float], ...]  # (start, stop) in seconds
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Entry:
     """A stem to train on, and how."""
 

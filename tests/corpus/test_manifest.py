@@ -67,3 +67,23 @@ def test_the_digest_follows_the_content_and_not_the_address():
     for change in ({"etag": "abd"}, {"frames": 441_001}, {"sample_rate": 48_000}, {"bytes": 1}, {"channels": 1}):
         assert manifest.digest([*STEMS[:-1], replace(STEMS[-1], **change)]) != digest
     assert manifest.digest(STEMS[:-1]) != digest
+
+
+def test_a_stem_that_is_asked_for_is_the_one_that_is_read(tmp_path):
+    """Several files, decomposed names and no stem of that name among them."""
+    uri, parts = str(tmp_path / "m.parquet"), ("/x/c/1.wav", "/x/c/2.wav")
+    stems = [stem("b", "bass"), stem("a", "drums"), stem("a", "bass")]
+    stems += [replace(stem("e\u0301", "bass"), uri=parts[0], parts=parts)]
+    manifest.write(uri, stems)
+    found, read = manifest.kept(uri), manifest.read(uri)
+    assert dict(found) == {each.stem_id: each for each in read}
+    assert "\u00e9/bass" in found
+    assert "c/bass" not in found
+    assert found.of_track("a") == [each for each in read if each.track == "a"]
+    assert sorted(set(found.uris())) == sorted({uri for each in read for uri in each.uris})
+
+
+def test_what_is_no_manifest_is_refused_however_it_is_read(tmp_path):
+    for way in (manifest.read, manifest.kept):
+        with pytest.raises(BadInput, match="no such manifest"):
+            way(str(tmp_path / "none.parquet"))

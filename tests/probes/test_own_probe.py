@@ -113,7 +113,6 @@ def test_it_is_aggregated_fused_and_may_decide_and_be_an_arm(
     probes_of.cache_clear()
     sys.modules.pop("example_probes")
     settings = DecisionSettings(rule="ratio", ratio=0.33, probe="memorised", floor=0.0)
-    context.run.write_table(stems, "stems.parquet")
     table = decide.by_rule(context.run.read_table("stems.parquet"), settings, 0)
     value = dict(zip(stems["stem_id"].to_pylist(), stems["memorised"].to_pylist(), strict=True))
     for label in LABELS:

@@ -5,6 +5,7 @@ import pytest
 
 from raysep.report import findings
 from raysep.report.data import ReportData
+from raysep.report.decided import Decided, place
 
 
 def stem(keep=True, outcome="scored", suspicion=0.0, label="vocals", name="a"):
@@ -30,12 +31,12 @@ def stem(keep=True, outcome="scored", suspicion=0.0, label="vocals", name="a"):
     ],
 )
 def test_every_stem_has_one_place(row, where):
-    assert findings.place(row) == where
+    assert place(row) == where
 
 
 def test_counts_add_up_by_label_and_in_all():
     rows = [stem(), stem(False), stem(True, "silent", label="drums"), stem(False, "failed", label="drums")]
-    by_label, total = findings.counts_by_label(rows), findings.counts_of(rows)
+    by_label, total = findings.counts_by_label(Decided.of(rows)), findings.counts_of(Decided.of(rows))
     assert list(by_label) == ["vocals", "drums"]
     assert sum(one.total for one in by_label.values()) == total.total == len(rows)
     assert (total.kept, total.removed, total.silent, total.failed) == (1, 1, 1, 1)

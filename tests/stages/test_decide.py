@@ -103,7 +103,7 @@ def test_the_parts_of_the_scores_one_after_another_give_what_all_of_them_togethe
     whole = read_scores(run)
     slow = per_stem(whole, list(stored.columns_of(whole)), stored.oriented_in(whole))
     slow = with_roles(slow, {s.stem_id for s in judged}, planting.roles)
-    assert found.select(slow.column_names).to_pylist() == slow.to_pylist()
+    assert run.read_table("stems.parquet").select(slow.column_names).to_pylist() == slow.to_pylist()
     assert stored.columns_of(found) == stored.columns_of(whole)
     assert len(found) == 12
 

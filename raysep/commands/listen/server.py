@@ -62,7 +62,13 @@ class Desk:
         suspects = [self.evidence.row(*chosen) for chosen in self.evidence.chosen()]
         truth = run.read_json("run.json").get("truth")
         told = page.told(
-            run, truth, suspects=suspects, listing=rows, served=True, unheard=self.evidence.hearing.missing
+            run,
+            truth,
+            self.evidence.table,
+            suspects=suspects,
+            listing=rows,
+            served=True,
+            unheard=self.evidence.hearing.missing,
         )
         self.page = render(told).encode()
         self._sounds: OrderedDict[tuple[int, str], bytes] = OrderedDict()

@@ -18,8 +18,10 @@ class Rows(Mapping[str, Mapping[str, Any]]):
     """stem_id → row, made of the table's columns when it is asked for: of a million rows no dictionary is held."""
 
     def __init__(self, columns: dict[str, Any]) -> None:
+        from raysep.corpus.lookup import row_of
+
         self.columns = columns
-        self._row_of = {name: row for row, name in enumerate(columns["stem_id"].to_pylist())}
+        self._row_of = row_of(columns["stem_id"])
 
     def __getitem__(self, stem_id: str) -> Mapping[str, Any]:
         return Row(self.columns, self._row_of[stem_id])
@@ -56,7 +58,7 @@ class Row(Mapping[str, Any]):
         return repr(dict(self))
 
 
-def rows_of(table: pa.Table) -> Decision:
+def rows_of(table: pa.Table) -> Rows:
     """stem_id → row, ``weight`` as a number (0 where there is none and none is needed) and ``spans`` as pairs.
 
     Raises ``KeyError``, ``TypeError`` or ``ValueError`` for what is no decision table.

@@ -8,15 +8,19 @@ not often: a few planted songs cannot tell ten kinds apart. A fault that nobody 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from raysep.decision.aggregate import text_column
+from raysep.corpus.columns import blocks
+from raysep.corpus.lookup import row_of
+from raysep.decision.aggregate import numbers, probe_names, text_column
+from raysep.decision.features import Scale, on_scale
 from raysep.decision.roles import CORPUS, PLANTED
-from raysep.decision.suspicion import comparable
+from raysep.decision.suspicion import informative_columns, numbered_peers
 from raysep.outcome import Outcome
 
 FEWEST = 3  # planted stems of a kind from which it is told, and guesses of it by which it is judged
@@ -36,29 +40,75 @@ class Guess(NamedTuple):
         return self.of >= FEWEST and self.right >= OFTEN * self.of
 
 
-def guessed_kinds(stems: pa.Table, oriented: list[str]) -> dict[str, Guess]:
-    """stem_id → the planted kind that a scored corpus stem is most like, if it is wrong at all.
+class Guesses(Mapping[str, Guess]):
+    """stem_id → its guess, by column ``(stem,)``."""
 
-    ``stems`` as in ``stems.parquet``. Empty where fewer than two kinds were planted often enough.
+    def __init__(self, stem_ids: pa.ChunkedArray, kinds: list[Guess], kind: np.ndarray, sure: np.ndarray) -> None:
+        self.stem_ids, self.kinds, self.kind, self.sure = stem_ids, kinds, kind, sure
+
+    @classmethod
+    def none(cls) -> Guesses:
+        return cls(pa.chunked_array([], pa.string()), [], np.zeros(0, dtype=int), np.zeros(0))
+
+    @cached_property
+    def _row_of(self) -> Mapping[str, int]:
+        return row_of(self.stem_ids)
+
+    def __getitem__(self, stem_id: str) -> Guess:
+        row = self._row_of[stem_id]
+        return self.kinds[self.kind[row]]._replace(sure=float(self.sure[row]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._row_of)
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+
+def guessed_kinds(stems: pa.Table, oriented: list[str]) -> Guesses:
+    """The planted kind that each scored corpus stem is most like, if it is wrong at all.
+
+    ``stems`` as in ``stems.parquet``, or what has its columns. None where fewer than two kinds were planted often enough. The
+    features are made twice, of the planted stems and then of the others a block after another: all at once they are as large
+    as the table.
     """
-    rows = stems.filter(pa.array(text_column(stems, "outcome") == Outcome.SCORED))
-    role, kind = text_column(rows, "role", CORPUS), text_column(rows, "kind", "").astype(str)
-    track = text_column(rows, "group" if "group" in rows.column_names else "track", "").astype(str)
+    scored = text_column(stems, "outcome") == Outcome.SCORED
+    role, kind = text_column(stems, "role", CORPUS)[scored], text_column(stems, "kind", "")[scored].astype(str)
     names, counts = np.unique(kind[role == PLANTED], return_counts=True)
     examples = (role == PLANTED) & np.isin(kind, names[(counts >= FEWEST) & (names != "")])
     judged = role == CORPUS
     if len(np.unique(kind[examples])) < 2 or not judged.any():
-        return {}
-    features, _ = comparable(rows, role, None, oriented)
-    kinds, sure = model(features[examples], kind[examples])(features[judged])
-    checked = out_of_track(features[examples], kind[examples], track[examples])
-    true = kind[examples]
-    right = {
-        name: (int((true[checked == name] == name).sum()), int((checked == name).sum())) for name in np.unique(kinds)
-    }
-    stem_ids = rows["stem_id"].filter(pa.array(judged)).to_pylist()
-    given = zip(stem_ids, kinds, sure.tolist(), strict=True)
-    return {stem_id: Guess(str(name), *right[name], chance) for stem_id, name, chance in given}
+        return Guesses.none()
+    track = text_column(stems, "group" if "group" in stems.column_names else "track", "")[scored][examples].astype(str)
+    columns: list[np.ndarray] = []
+    scales: dict[str, Scale] = {}
+    for name, column, scale in informative_columns(stems, role, probe_names(stems), scored):
+        columns.append(column[examples])
+        scales[name] = scale
+    features, true = np.stack(columns, axis=1) if columns else np.zeros((int(examples.sum()), 0)), kind[examples]
+    given = model(features, true)
+    checked = out_of_track(features, true, track)
+    wanted = scored.copy()
+    wanted[scored] = judged
+    parts = [given(block) for block in _blocks(stems, scales, wanted)]
+    found, sure = (np.concatenate(each) for each in zip(*parts, strict=True))
+    told, number = np.unique(found, return_inverse=True)
+    right = [((true[checked == name] == name).sum(), (checked == name).sum()) for name in told]
+    guesses = [Guess(str(name), int(hits), int(of)) for name, (hits, of) in zip(told, right, strict=True)]
+    return Guesses(stems["stem_id"].filter(pa.array(wanted)), guesses, number, sure)
+
+
+def _blocks(stems: pa.Table, scales: Mapping[str, Scale], wanted: np.ndarray) -> Iterator[np.ndarray]:
+    """The features of the wanted rows ``(row, feature)``, some at a time."""
+    _, peers = numbered_peers(stems)
+    first = 0
+    for block in blocks(stems, list(scales)):
+        here = slice(first, first + len(block))
+        rows, peer = wanted[here], peers[here][wanted[here]]
+        if rows.any():
+            values = ((numbers(block, name)[rows][:, None], scale) for name, scale in scales.items())
+            yield np.concatenate([on_scale(column, peer, scale) for column, scale in values], axis=1)
+        first += len(block)
 
 
 def model(features: np.ndarray, kind: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:

@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from raysep.corpus.storage import folder_above
-from raysep.report import findings
 from raysep.report.data import Listing
+from raysep.report.decided import PLACES, place
 from raysep.report.evidence.of_run import Evidence
 from raysep.report.numbers import known
 
-PLACES = ("kept", "removed", "silent", "failed")
 TEXT_BYTES = 5 << 20  # of all rows; beyond it the least suspect ones are left out
 TRACK = "*"  # stands for the track's name at the beginning of a file's
 
 
 def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES) -> Listing:
     """The most suspect first."""
-    rows = sorted(evidence.decision.values(), key=lambda row: (-row["suspicion"], row["stem_id"]))
-    shared = folder_above(uri for stem in evidence.stems.values() for uri in stem.uris)
+    shared = folder_above(evidence.stems.uris())
     root = f"{shared}/" if shared else ""
     tracks, labels, kinds = _Numbered(), _Numbered(), _Numbered()
     kinds.of("")
-    for label in sorted({row["stem"] for row in rows}):
+    for label in evidence.labels:
         labels.of(label)
     columns: dict[str, list[Any]] = {
         name: [] for name in ("track", "label", "suspicion", "p", "place", "kind", "evidence", "file")
     }
     room, left_out = text_bytes, 0
-    for number, row in enumerate(rows):
-        spoken = evidence.spoken(row["stem_id"])[:1]
-        uri = evidence.stems[row["stem_id"]].uri.removeprefix(root)
+    for number, stem_id in enumerate(chain.from_iterable(evidence.ranked())):
+        row, spoken = evidence.decision[stem_id], evidence.spoken(stem_id)[:1]
+        uri = evidence.stems[stem_id].uri.removeprefix(root)
         said, file = (spoken[0] if spoken else ""), _short(uri, row["track"])
         room -= 40 + len(said.encode()) + len(file.encode())
         if room < 0:
-            left_out = len(rows) - number
+            left_out = len(evidence.decision) - number
             break
         values = (
             tracks.of(row["track"]),
             labels.of(row["stem"]),
             _rounded(row["suspicion"], 4),
             _rounded(row["p_corrupt"], 4),
-            PLACES.index(findings.place(row)),
-            kinds.of(evidence.kind(row["stem_id"]).name),
+            PLACES.index(place(row)),
+            kinds.of(evidence.kind(stem_id).name),
             said,
             file,
         )

@@ -8,10 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raysep.corpus import manifest, storage
+from raysep.corpus.columns import columns_of_file
+from raysep.corpus.lookup import Texts, texts
 from raysep.corpus.manifest import Stem
-from raysep.decision.aggregate import numbers
+from raysep.decision.aggregate import coded, numbers, text_column
+from raysep.decision.handling.base import Decision
 from raysep.decision.handling.reading import rows_of
 from raysep.decision.other_label import found_of
 from raysep.decision.roles import CALIBRATION
@@ -20,7 +24,7 @@ from raysep.outcome import Outcome
 from raysep.probes.stored import columns_of, oriented_in
 from raysep.report.data import Outline, Place, Row, Take
 from raysep.report.evidence import takes
-from raysep.report.evidence.choosing import Candidate, Chosen, choose
+from raysep.report.evidence.choosing import Candidates, Chosen, choose
 from raysep.report.evidence.kinds import Guess, guessed_kinds
 from raysep.report.evidence.phrases import phrase_of
 from raysep.report.evidence.separated import CONTEXT_SECONDS, Hearing
@@ -31,6 +35,7 @@ from raysep.rundir import Run
 
 SOUND_BYTES = 13 << 20  # of all sounds and pictures in a page, as they stand in it
 OF_STEM = "stem"
+AT_HAND = 1 << 14  # stems of which the scores are held at once, at least
 
 
 class Kind(NamedTuple):
@@ -51,16 +56,19 @@ class Evidence:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.stems = {stem.stem_id: stem for stem in manifest.read(run.path("manifest.parquet"))}
-        self.decision = rows_of(run.read_table("decision.parquet"))
-        self._table = run.read_table("stems.parquet")
-        columns = columns_of(self._table)
+        self.stems = manifest.kept(run.path("manifest.parquet"))
+        self.table = run.read_table("decision.parquet")
+        rows = rows_of(self.table)
+        self.decision: Decision = rows
+        self._columns = rows.columns
+        self._scores = columns_of_file(run.path("stems.parquet"))
+        columns = columns_of(self._scores)
         of_segments = [name for name, column in columns.items() if column.context != OF_STEM]
-        removed = [stem_id for stem_id, row in self.decision.items() if not row["keep"]]
-        self.standing = standing(self._table, oriented_in(self._table), of_segments, removed)
-        self.kinds = guessed_kinds(self._table, oriented_in(self._table))
+        removed = self._columns["stem_id"].filter(pc.invert(self._columns["keep"]))
+        self.standing = standing(self._scores, oriented_in(self._scores), of_segments, removed)
+        self.kinds = guessed_kinds(self._scores, oriented_in(self._scores))
         self.hearing = Hearing(run)
-        self._part_of: dict[str, str] = {}
+        self._names_in: dict[str, np.ndarray] = {}
 
     # What is known of each, from tables
 
@@ -94,19 +102,64 @@ class Evidence:
         loudest = self.standing.loudest(stem_id, 1, -np.inf)
         return phrase_of(loudest[0].probe).family if loudest else "", 1.0
 
-    def chosen(self) -> list[Chosen]:
-        return choose([self._candidate(row) for row in self.decision.values() if row["outcome"] == Outcome.SCORED])
+    def ranked(self) -> Iterator[list[str]]:
+        """Every stem, the most suspect first, equal ones by name; many at a time, with what speaks against them at hand."""
+        keys = pa.table({name: self._columns[name] for name in ("suspicion", "stem_id")})
+        order = pc.sort_indices(keys, sort_keys=[("suspicion", "descending"), ("stem_id", "ascending")])
+        for first in range(0, len(order), AT_HAND):
+            some = self._columns["stem_id"].take(order[first : first + AT_HAND]).to_pylist()
+            self.standing.prepare(some)
+            yield some
 
-    def _candidate(self, row: Mapping[str, Any]) -> Candidate:
-        kind, sure = self.looks(row["stem_id"])
-        return Candidate(row["stem_id"], row["stem"], kind, row["suspicion"], row["keep"], sure)
+    @property
+    def labels(self) -> list[str]:
+        return sorted(pc.unique(self._columns["stem"]).to_pylist())
+
+    def chosen(self) -> list[Chosen]:
+        scored = pc.equal(self._columns["outcome"], Outcome.SCORED)
+        table = pa.table({n: self._columns[n].filter(scored) for n in ("stem_id", "stem", "suspicion", "keep")})
+        kind, sure = self._looks(table["stem_id"].combine_chunks())
+        columns = (table[name].to_numpy() for name in ("suspicion", "keep"))
+        label = coded(text_column(table, "stem"))[1]
+        return choose(Candidates(table["stem_id"].combine_chunks(), label, kind, *columns, sure))
+
+    def _looks(self, stem_ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """``looks`` of many: a number for what each is chosen by, and how surely ``(stem,)``."""
+        place = pc.index_in(stem_ids, value_set=self.kinds.stem_ids.combine_chunks())
+        place = place.fill_null(-1).to_numpy(zero_copy_only=False)
+        names = [guess.kind for guess in self.kinds.kinds]
+        guessed = place >= 0
+        kind, sure = np.zeros(len(place), dtype=int), np.ones(len(place))
+        kind[guessed], sure[guessed] = self.kinds.kind[place[guessed]], self.kinds.sure[place[guessed]]
+        if not guessed.all():
+            families = [phrase_of(probe).family for probe in self.standing.probes] + [""]
+            row = pc.index_in(stem_ids, value_set=self.standing.stem_ids.combine_chunks()).fill_null(-1)
+            loudest = np.append(self.standing.loudest_of_all(), -1)[row.to_numpy(zero_copy_only=False)]
+            names += [family for family in families if family not in names]
+            kind[~guessed] = np.array([names.index(family) for family in families])[loudest[~guessed]]
+        for stem, stem_id in self._labelled(stem_ids):
+            if found := found_of(self.decision[stem_id]):
+                names += [found] if found not in names else []
+                kind[stem], sure[stem] = names.index(found), 1.0
+        return kind, sure
+
+    def _labelled(self, stem_ids: pa.Array) -> Iterator[tuple[int, str]]:
+        """Those of which the decision says another label, with their places."""
+        if "label" not in self._columns:
+            return
+        named = self._columns["stem_id"].filter(pc.is_valid(self._columns["label"]))
+        here = pc.is_in(stem_ids, value_set=named)
+        yield from zip(
+            np.flatnonzero(here.to_numpy(zero_copy_only=False)).tolist(), stem_ids.filter(here).to_pylist(), strict=True
+        )
 
     @cached_property
-    def used(self) -> dict[str, str]:
+    def used(self) -> Mapping[str, str]:
         """stem_id → the label that it is used as, of those that are used."""
         if not self.run.has("cleaned.parquet"):
             return {}
-        return {stem.stem_id: stem.stem for stem in manifest.read(self.run.path("cleaned.parquet"))}
+        cleaned = self.run.read_table("cleaned.parquet")
+        return Texts(*(pc.utf8_normalize(cleaned[name], "NFC") for name in ("stem_id", "stem")))
 
     def row(self, stem_id: str, group: str = "") -> Row:
         """What is said of a stem, without its sounds."""
@@ -157,16 +210,17 @@ class Evidence:
 
     def mixture_of(self, stem: Stem) -> list[Stem]:
         """The stems of its track that a mixture is made of; one alone has none."""
-        own = [other for other in self.stems.values() if other.track == stem.track and other.frames]
+        own = [other for other in self.stems.of_track(stem.track) if other.frames]
         return own if len(own) > 1 else []
 
     def trusted_like(self, stem: Stem) -> Stem | None:
         """The trusted stem of its label whose level is nearest, of those that were scored; the first of its label otherwise."""
         known = self._trusted_stems.get(stem.stem, [])
-        level = self._levels.get(stem.stem_id, np.nan)
-        near = [other for other in known if np.isfinite(self._levels.get(other.stem_id, np.nan))]
+        levels = self._levels([stem.stem_id, *(other.stem_id for other in known)])
+        level = levels.get(stem.stem_id, np.nan)
+        near = [other for other in known if np.isfinite(levels.get(other.stem_id, np.nan))]
         if near and np.isfinite(level):
-            return min(near, key=lambda other: (abs(self._levels[other.stem_id] - level), other.stem_id))
+            return min(near, key=lambda other: (abs(levels[other.stem_id] - level), other.stem_id))
         return next(iter(near or known), None)
 
     def _mixture(
@@ -235,19 +289,23 @@ class Evidence:
         best = int(np.nan_to_num(scored.level, nan=-np.inf).argmax())
         return float(scored.start[best]), float(scored.start[best] + scored.seconds[best])
 
-    @cached_property
-    def _levels(self) -> dict[str, float]:
-        if "level_dbfs" not in self._table.column_names:
+    def _levels(self, stem_ids: list[str]) -> dict[str, float]:
+        """In dBFS, of those that have one."""
+        if "level_dbfs" not in self._scores.column_names:
             return {}
-        return dict(zip(self._table["stem_id"].to_pylist(), numbers(self._table, "level_dbfs").tolist(), strict=True))
+        ids = self._scores["stem_id"]
+        there = pc.is_in(ids, value_set=pa.array(stem_ids, pa.string()))
+        levels = numbers(self._scores, "level_dbfs")[there.to_numpy()]
+        return dict(zip(ids.filter(there).to_pylist(), levels.tolist(), strict=True))
 
     @cached_property
     def _trusted_stems(self) -> dict[str, list[Stem]]:
         """label → the trusted stems; those that calibrate, where there are some."""
         if not self.run.has("reference.parquet"):
             return {}
-        roles = self._table["role"].to_pylist() if "role" in self._table.column_names else []
-        scored = {i for i, role in zip(self._table["stem_id"].to_pylist(), roles, strict=False) if role == CALIBRATION}
+        known = "role" in self._scores.column_names
+        calibrating = pc.equal(self._scores["role"], CALIBRATION) if known else []
+        scored = set(self._scores["stem_id"].filter(calibrating).to_pylist()) if known else set()
         found: dict[str, list[Stem]] = {}
         for stem in sorted(manifest.read(self.run.path("reference.parquet"))):
             if stem.frames and (not scored or stem.stem_id in scored):
@@ -272,23 +330,24 @@ class Evidence:
         return Scored(start, seconds, level, z, names)
 
     def _part_with(self, stem_id: str) -> pa.Table | None:
-        if stem_id not in self._part_of:
-            for part in self._parts():
-                table = self.run.read_table("scores", part)
-                self._part_of |= dict.fromkeys(table["stem_id"].to_pylist(), part)
-                if stem_id in self._part_of:
-                    break
-        if stem_id not in self._part_of:
-            return None
-        table = self.run.read_table("scores", self._part_of[stem_id])
-        chosen = np.array(table["stem_id"].to_pylist(), dtype=object) == stem_id
-        keep = [n for n in table.column_names if not n.startswith("like-")]
-        return table.select(keep).filter(pa.array(chosen))
+        """What the scores say of a stem's segments, without what it is like; of each part its names are read once."""
+        for part in self._parts():
+            if not np.isin(hash(stem_id), self._names_in[part]):
+                continue
+            table = self.run.read_table("scores", part)
+            keep = [n for n in table.column_names if not n.startswith("like-")]
+            found = table.select(keep).filter(pc.equal(table["stem_id"], stem_id))
+            if len(found):
+                return found
+        return None
 
     def _parts(self) -> Iterator[str]:
-        seen = set(self._part_of.values())
+        """Those whose names are known already first, as a number for each name."""
+        yield from list(self._names_in)
         for info in storage.list_files(self.run.path("scores"), recursive=False):
-            if info.base_name not in seen:
+            if info.base_name not in self._names_in:
+                names = pc.unique(columns_of_file(self.run.path("scores", info.base_name))["stem_id"])
+                self._names_in[info.base_name] = np.fromiter(map(hash, texts(names)), np.int64, len(names))
                 yield info.base_name
 
 
@@ -309,8 +368,9 @@ def _number(value: Any) -> float:
 
 def shown(evidence: Evidence, room: int = SOUND_BYTES) -> list[Row]:
     """The stems of a page with their sounds, until there is no more room; what then has none says how it can be heard."""
-    rows = []
-    for stem_id, group in evidence.chosen():
+    rows, chosen = [], evidence.chosen()
+    evidence.standing.prepare(each.stem_id for each in chosen)
+    for stem_id, group in chosen:
         row = evidence.row(stem_id, group)
         if room > 0:
             full = evidence.with_sounds(row)

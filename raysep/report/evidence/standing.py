@@ -5,27 +5,31 @@
 The fusion weighs many probes together and keeps no account of each; what is shown is what stands out most. A share of the
 trusted stems alone would tie wherever a score is beyond all of them, and the spread of a whole corpus hides what is wrong
 with many of its stems.
+
+Of each probe and label a few numbers are kept, of the stems themselves nothing but those that were asked for.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from raysep.corpus.lookup import row_of
 from raysep.decision.aggregate import WORST, numbers, text_column
-from raysep.decision.features import peers, standardise
 from raysep.decision.roles import CALIBRATION, CORPUS
+from raysep.decision.suspicion import numbered_peers
 from raysep.outcome import Outcome
 from raysep.report.evidence.phrases import phrase_of, sentence
+from raysep.report.evidence.usual import Usual, z_of
 
 WORTH_SAYING = 1.0  # spreads below the middle; what is nearer says nothing against a stem
+FEW = 1 << 12  # stems of which the scores of all are read at once
 FACTS = ("signal-dropout", "signal-clipping")  # told to the sample: gaps and flat tops
-NEWS = 8.0  # spreads that the typical difference counts as where all usual stems have one and the same number
 
 
 @dataclass(frozen=True)
@@ -39,15 +43,44 @@ class Loud:
 
 @dataclass(frozen=True)
 class Standing:
-    """The scored stems' scores beside those of the trusted ones; ``z`` is ``(row, probe)``, higher = more suspect."""
+    """The scored stems' scores beside those of the trusted ones; ``z`` is higher = more suspect. A row is one of them."""
 
-    stem_ids: tuple[str, ...]
-    labels: tuple[str, ...]
-    probes: tuple[str, ...]
-    z: np.ndarray
-    values: np.ndarray
-    peers: np.ndarray  # of each row: label and fold
+    stems: pa.Table  # or what has its columns
+    scored: np.ndarray  # which rows of ``stems`` they are ``(row of stems,)``
+    stem_ids: pa.ChunkedArray
+    labels: np.ndarray
+    peers: np.ndarray  # of each row: the number of its label and fold
     trusted: np.ndarray  # which rows are trusted
+    probes: tuple[str, ...]
+    usual: tuple[Usual, ...]  # of each probe
+    trusted_values: np.ndarray  # ``(trusted row, probe)``, in the order of the rows
+    _values: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def prepare(self, stem_ids: Iterable[str]) -> None:
+        """Read what will be asked of these stems, all at once: a column is read whole, for one or for many."""
+        asked = range(len(self.peers)) if len(self.peers) <= FEW else map(self.row_of.get, stem_ids)
+        rows = [row for row in asked if row is not None and row not in self._values]
+        found = np.empty((len(rows), len(self.probes)))
+        for k, name in enumerate(self.probes if rows else ()):
+            found[:, k] = numbers(self.stems, name)[self.scored][rows]
+        self._values.update(zip(rows, found, strict=True))
+
+    def values(self, row: int) -> np.ndarray:
+        """Its scores ``(probe,)``."""
+        if row not in self._values:
+            self.prepare([self.stem_ids[row].as_py()])
+        return self._values[row]
+
+    def z(self, row: int) -> np.ndarray:
+        """``(probe,)``; NaN where there is no score."""
+        return z_of(self.values(row), *(each[int(self.peers[row])] for each in self._maps))
+
+    @cached_property
+    def _maps(self) -> list[np.ndarray]:
+        """What ``z_of`` takes, of all probes ``(peer, probe)``."""
+        return [np.stack(each, axis=1) for each in zip(*(usual.map for usual in self.usual), strict=True)] or [
+            np.zeros((int(self.peers.max(initial=0)) + 1, 0))
+        ] * 4
 
     def loudest(self, stem_id: str, count: int = 3, least: float = WORTH_SAYING) -> list[Loud]:
         """At most ``count`` things, one of each family of probes; none for a stem that is not scored.
@@ -58,20 +91,42 @@ class Standing:
         if row is None:
             return []
         found: dict[str, Loud] = {}
+        z = self.z(row)
         facts = [name for name in FACTS if self.beyond_trusted(stem_id, name)]
-        order = np.argsort(-np.nan_to_num(self.z[row], nan=-np.inf), kind="stable").tolist()
+        order = np.argsort(-np.nan_to_num(z, nan=-np.inf), kind="stable").tolist()
         for k in sorted(order, key=lambda k: self.probes[k] not in facts):
             if len(found) == count:
                 break
-            if not self.z[row, k] >= least:
+            if not z[k] >= least:
                 continue
             if (family := phrase_of(self.probes[k]).family) not in found:
-                found[family] = Loud(self.probes[k], float(self.z[row, k]), self.words(row, k))
+                found[family] = Loud(self.probes[k], float(z[k]), self.words(row, k))
         return list(found.values())
 
+    def loudest_of_all(self) -> np.ndarray:
+        """The number of the probe that speaks loudest of each row ``(row,)``, as ``loudest`` has it; -1 where none does.
+
+        Of the stems that are not trusted; a column after another, so that no scores are held.
+        """
+        loudest, fact = (np.full(len(self.peers), -1) for _ in range(2))
+        most, most_fact = (np.full(len(self.peers), -np.inf) for _ in range(2))
+        for k, (name, values, z) in enumerate(self._columns()):
+            louder = z > most
+            loudest[louder], most[louder] = k, z[louder]
+            if name in FACTS:
+                louder = (z > most_fact) & (values < self._least_trusted[self.peers, k])
+                fact[louder], most_fact[louder] = k, z[louder]
+        return np.where(fact >= 0, fact, loudest)
+
+    def _columns(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """Of each probe its name, the scores and their z ``(row,)``."""
+        for name, usual in zip(self.probes, self.usual, strict=True):
+            values = numbers(self.stems, name)[self.scored]
+            yield name, values, usual.z(values, self.peers)
+
     def words(self, row: int, probe: int) -> str:
-        others = self.values[self.trusted_rows(row), probe].tolist()
-        return sentence(self.probes[probe], self.values[row, probe], self.labels[row], others)
+        others = self._others(row)[:, probe].tolist()
+        return sentence(self.probes[probe], self.values(row)[probe], self.labels[row], others)
 
     def beyond_trusted(self, stem_id: str, probe: str) -> bool:
         """Whether the stem scores lower than every trusted one of its label; False where there are none."""
@@ -79,42 +134,54 @@ class Standing:
         if row is None or probe not in self.probes:
             return False
         k = self.probes.index(probe)
-        others = self.values[self.trusted_rows(row), k]
+        others = self._others(row)[:, k]
         others = others[np.isfinite(others)]
-        return bool(len(others)) and bool(self.values[row, k] < others.min())
+        return bool(len(others)) and bool(self.values(row)[k] < others.min())
 
     def trusted_rows(self, row: int) -> np.ndarray:
         """The trusted stems of the row's label, judged with the same things, without the row itself."""
-        rows = self._trusted_of.get(self.peers[row], np.zeros(0, dtype=int))
-        return rows[rows != row] if self.trusted[row] else rows
+        rows = np.flatnonzero(self.trusted)
+        return rows[(self.peers[rows] == self.peers[row]) & (rows != row)]
+
+    def _others(self, row: int) -> np.ndarray:
+        """Their scores ``(trusted row, probe)``."""
+        values = self._trusted_of.get(int(self.peers[row]), self.trusted_values[:0])
+        return self.trusted_values[self._trusted_places(row)] if self.trusted[row] else values
+
+    def _trusted_places(self, row: int) -> np.ndarray:
+        return np.searchsorted(np.flatnonzero(self.trusted), self.trusted_rows(row))
 
     @cached_property
-    def _trusted_of(self) -> dict[str, np.ndarray]:
-        found: dict[str, list[int]] = {}
-        for row in np.flatnonzero(self.trusted).tolist():
-            found.setdefault(self.peers[row], []).append(row)
-        return {peer: np.array(rows) for peer, rows in found.items()}
+    def _trusted_of(self) -> dict[int, np.ndarray]:
+        peers = self.peers[self.trusted]
+        return {int(peer): self.trusted_values[peers == peer] for peer in np.unique(peers)}
+
+    @cached_property
+    def _least_trusted(self) -> np.ndarray:
+        """The lowest score of a trusted stem ``(peer, probe)``; -inf where there is none."""
+        least = np.full((int(self.peers.max(initial=0)) + 1, len(self.probes)), -np.inf)
+        for peer, values in self._trusted_of.items():
+            known = np.where(np.isfinite(values), values, np.inf).min(axis=0)
+            least[peer] = np.where(np.isfinite(known), known, -np.inf)
+        return least
 
     def z_of(self, row: int, columns: Sequence[int], values: np.ndarray) -> np.ndarray:
         """What z other scores of the row's label have, ``(n, column)``: by the map that its stems went through."""
-        mine = self.peers == self.peers[row]
-        known, z = self.values[mine][:, columns], self.z[mine][:, columns]
-        found = np.zeros_like(values)
-        for k in range(len(columns)):
-            usable = np.flatnonzero(np.isfinite(known[:, k]) & np.isfinite(z[:, k]))
-            if len(usable) and (wide := np.ptp(known[usable, k])) > 0:
-                low, high = usable[known[usable, k].argmin()], usable[known[usable, k].argmax()]
-                slope = (z[high, k] - z[low, k]) / wide
-                found[:, k] = z[low, k] + slope * (values[:, k] - known[low, k])
-        return found
+        peer = int(self.peers[row])
+        return np.stack(
+            [self.usual[k].z_between(peer, value) for k, value in zip(columns, values.T, strict=True)], axis=1
+        )
 
     @cached_property
     def row_of(self) -> Mapping[str, int]:
-        return {stem_id: row for row, stem_id in enumerate(self.stem_ids)}
+        return row_of(self.stem_ids)
 
 
 def standing(
-    stems: pa.Table, oriented: Sequence[str], of_segments: Collection[str] = (), removed: Collection[str] = ()
+    stems: pa.Table,
+    oriented: Sequence[str],
+    of_segments: Collection[str] = (),
+    removed: Collection[str] | pa.Array = (),
 ) -> Standing:
     """Of the scored corpus and calibration rows of ``stems`` (as ``stems.parquet``).
 
@@ -123,41 +190,19 @@ def standing(
     centre nor spread.
     """
     role = text_column(stems, "role", CORPUS)
-    scored = text_column(stems, "outcome") == Outcome.SCORED
-    rows = stems.filter(pa.array(scored & np.isin(role, (CORPUS, CALIBRATION))))
+    scored = (text_column(stems, "outcome") == Outcome.SCORED) & np.isin(role, (CORPUS, CALIBRATION))
     names = [name for name in oriented if name in stems.column_names]
     names += [name + WORST for name in names if name in of_segments and name + WORST in stems.column_names]
-    values = np.stack([numbers(rows, name) for name in names], axis=1) if names else np.zeros((len(rows), 0))
-    same = peers(rows)
-    usual = ~np.isin(np.array(rows["stem_id"].to_pylist(), dtype=object), list(removed))
-    z = -standardise(values, same, usual, limit=np.inf)
-    for peer in np.unique(same):
-        mine = same == peer
-        z[mine] = np.where(constant(values[mine & usual]), news(values[mine], usual[mine]), z[mine])
-    return Standing(
-        tuple(rows["stem_id"].to_pylist()),
-        tuple(rows["stem"].to_pylist()),
-        tuple(names),
-        np.where(np.isfinite(values), z, np.nan),
-        values,
-        same,
-        text_column(rows, "role", CORPUS) == CALIBRATION,
-    )
-
-
-def constant(values: np.ndarray) -> np.ndarray:
-    """Which columns ``(probe,)`` of ``(row, probe)`` hold one number only, as a share of gaps does of stems without any."""
-    known = np.where(np.isfinite(values), values, np.nan)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of a column without a number, which is no constant
-        return np.nanmax(known, axis=0, initial=-np.inf) == np.nanmin(known, axis=0, initial=np.inf)
-
-
-def news(values: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """z of rows ``(row, probe)`` whose ``usual`` ones are all alike: how far below these, in the typical such distance."""
-    centre = np.array(
-        [column[np.isfinite(column)][0] if np.isfinite(column).any() else np.nan for column in values[usual].T]
-    )
-    below = centre - values
-    typical = [np.median(each[each > 0]) if (each > 0).any() else np.inf for each in np.nan_to_num(below).T]
-    return NEWS * below / np.array(typical)
+    stem_ids = stems["stem_id"].filter(pa.array(scored))
+    count, peers = numbered_peers(stems)
+    peers = peers[scored]
+    removed = removed if isinstance(removed, pa.Array) else pa.array(list(removed), pa.string())
+    gone = pc.is_in(stem_ids, value_set=removed).to_numpy().astype(bool)
+    trusted = role[scored] == CALIBRATION
+    usual, values = [], np.empty((int(trusted.sum()), len(names)))
+    for k, name in enumerate(names):
+        column = numbers(stems, name)[scored]
+        usual.append(Usual.of(column, peers, ~gone, count))
+        values[:, k] = column[trusted]
+    labels = text_column(stems, "stem")[scored]
+    return Standing(stems, scored, stem_ids, labels, peers, trusted, tuple(names), tuple(usual), values)

@@ -2,13 +2,33 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from typing import NamedTuple
 
+import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysep.report.evidence.choosing import ALWAYS, DOUBTFUL, KEPT, SUSPECT, Candidate, choose
+from raysep.report.evidence.choosing import ALWAYS, DOUBTFUL, KEPT, SUSPECT, Candidates, Chosen
+from raysep.report.evidence.choosing import choose as choose_of_columns
 
 LABELS, KINDS = ("bass", "drums", "vocals"), [f"kind-{k}" for k in range(10)]
+
+
+class Candidate(NamedTuple):
+    stem_id: str
+    label: str
+    kind: str
+    suspicion: float
+    keep: bool
+    sure: float = 1.0
+
+
+def choose(stems: list[Candidate], *counts: int, **named: int) -> list[Chosen]:
+    ids, labels, kinds, suspicion, keep, sure = zip(*stems, strict=True) if stems else ((),) * 6
+    labels, kinds = (np.unique(np.array(each, dtype=str), return_inverse=True)[1] for each in (labels, kinds))
+    numbers = (np.array(each, dtype=kind) for each, kind in ((suspicion, float), (keep, bool), (sure, float)))
+    return choose_of_columns(Candidates(pa.array(ids, pa.string()), labels, kinds, *numbers), *counts, **named)
 
 
 def corpus(removed: int = 60, kept: int = 60) -> list[Candidate]:
@@ -73,6 +93,7 @@ candidates = st.lists(
         st.sampled_from(KINDS),
         st.integers(-3, 3),
         st.booleans(),
+        st.sampled_from((0.15, 0.25, 0.349, 0.95, 1.0)),
     ),
     max_size=40,
 )
@@ -91,3 +112,37 @@ def test_no_stem_twice_in_no_wrong_group_and_the_order_does_not_matter(stems, sh
     shuffled = list(stems)
     shuffle.shuffle(shuffled)
     assert choose(shuffled, 5, 4, 3) == chosen
+
+
+def plainly(stems: list[Candidate], suspects: int, doubtful: int, kept: int) -> list[Chosen]:
+    """The same, a stem after the other."""
+    worst = sorted(stems, key=lambda stem: (-stem.suspicion, stem.stem_id))
+    removed = [stem for stem in worst if not stem.keep]
+    among = removed or worst[: max(ALWAYS, len(worst) // 2)]
+    first = among[: min(ALWAYS, suspects)]
+    while len(first) < min(suspects, len(among)):
+        kinds, labels = Counter(stem.kind for stem in first), Counter(stem.label for stem in first)
+        rest = [stem for stem in among if stem not in first]
+        first = [*first, min(rest, key=lambda s: (kinds[s.kind], -round(s.sure, 1), labels[s.label]))]
+
+    def in_turn(ordered: list[Candidate], count: int) -> list[Candidate]:
+        by_label = {label: [stem for stem in ordered if stem.label == label] for label in LABELS}
+        turns = [(turn, label, stem) for label, own in by_label.items() for turn, stem in enumerate(own)]
+        return [stem for *_, stem in sorted(turns, key=lambda each: each[:2])][:count]
+
+    left = [stem for stem in worst if stem not in first]
+    gone = in_turn([stem for stem in left[::-1] if not stem.keep], (doubtful + 1) // 2) if removed else []
+    near = in_turn([stem for stem in left if stem.keep], doubtful - len(gone)) if removed else []
+    typical = []
+    for label in LABELS:
+        own = [stem for stem in left if stem.keep and stem.label == label and stem not in near]
+        typical += [(abs(place - (len(own) - 1) / 2), stem.stem_id, stem) for place, stem in enumerate(own)]
+    third = in_turn([stem for *_, stem in sorted(typical)], kept)
+    groups = ((SUSPECT, first), (DOUBTFUL, gone + near), (KEPT, third))
+    return [Chosen(stem.stem_id, group) for group, found in groups for stem in worst if stem in found]
+
+
+@given(candidates)
+def test_the_choice_by_columns_is_that_of_one_stem_after_the_other(stems):
+    assert choose(stems, 5, 4, 3) == plainly(stems, 5, 4, 3)
+    assert choose(stems) == plainly(stems, 16, 6, 6)

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from raysep.corpus import columns
+from raysep.report.evidence import kinds
 from raysep.report.evidence.kinds import Guess, guessed_kinds, out_of_track
 
 KINDS = ("clip", "noise", "swap")
@@ -67,3 +70,16 @@ def test_no_row_is_judged_by_its_own_track():
     features = (np.where(kind == "a", 1.0, -1.0) * sign)[:, None] * 5
     right = (out_of_track(features, kind, track) == kind).mean()
     assert right < 0.5
+
+
+def test_a_file_that_is_read_in_blocks_says_what_the_table_says(tmp_path, monkeypatch):
+    held, oriented = table(2.0), [f"by-{k}" for k in KINDS]
+    plain = guessed_kinds(held, oriented)
+    pq.write_table(held, tmp_path / "stems.parquet", row_group_size=9)
+    monkeypatch.setattr(kinds, "blocks", lambda source, names: columns.blocks(source, names, 13))
+    found = guessed_kinds(columns.columns_of_file(str(tmp_path / "stems.parquet")), oriented)
+    assert list(found) == list(plain) == [f"c{number}" for number in range(60)]
+    for name, guess in plain.items():
+        assert found[name][:3] == guess[:3]
+        assert found[name].sure == pytest.approx(guess.sure)
+    assert "r0" not in found
