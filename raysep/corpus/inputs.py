@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from raysep.audio.levels import is_audible
@@ -89,6 +90,7 @@ def read_inputs(
         only(corpus_stems(corpus, labels, limit=limit, **more)),
         **{role: trusted_stems(uri, labels, role, **more) if uri else [] for role, uri in trusted.items()},
     )
+    tell = partial(_tell_leak, on_leak, {stem.etag for stem in known})
     if not any(s.frames for s in found.corpus):
         raise BadInput(f"{corpus}: none of its {len(found.corpus)} stems can be read as audio; replace the files")
     _refuse_lacking(found.corpus, labels, corpus)
@@ -99,15 +101,15 @@ def read_inputs(
         _refuse_lacking(found.reference, labels, f"--reference {reference}")
         _refuse_copies(found.reference, f"--reference {reference}")
         _refuse_twins(found.corpus, corpus)
-        _tell_leak(on_leak, found.corpus, found.reference, "--reference")
+        tell(found.corpus, found.reference, "--reference")
     for role, part in (("--test", found.test), ("--validation", found.validation)):
         _refuse_no_mixture(part, f"{role} {trusted[role.removeprefix('--')]}")
     if found.test:
-        _tell_leak(on_leak, found.corpus, found.test, "--test")
-        _tell_leak(on_leak, found.reference, found.test, "--test", "reference")
+        tell(found.corpus, found.test, "--test")
+        tell(found.reference, found.test, "--test", "reference")
     if found.validation:
-        _tell_leak(on_leak, found.corpus, found.validation, "--validation")
-        _tell_leak(on_leak, found.test, found.validation, "--validation", "test tracks")
+        tell(found.corpus, found.validation, "--validation")
+        tell(found.test, found.validation, "--validation", "test tracks")
     return found
 
 
@@ -196,8 +198,14 @@ def _refuse_twins(corpus: list[Stem], uri: str) -> None:
 
 
 def _tell_leak(
-    on_leak: Callable[[str], None], corpus: list[Stem], other: list[Stem], option: str, of: str = "corpus"
+    on_leak: Callable[[str], None],
+    seen: Set[str],
+    corpus: list[Stem],
+    other: list[Stem],
+    option: str,
+    of: str = "corpus",
 ) -> None:
+    """``seen``: contents that an earlier scan has compared; where all are among these no file is read again."""
     known = {leaks.plain(s.track): s.track for s in corpus}
     same = sorted({(s.track, known[leaks.plain(s.track)]) for s in other if leaks.plain(s.track) in known})
     if same:
@@ -219,6 +227,8 @@ def _tell_leak(
             if count >= leaks.SHARED_STEMS or alone:
                 on_leak(_same_audio(option, track, twin, of))
                 told.add(track)
+    if {s.etag for s in (*corpus, *other)} <= seen:
+        return
     for track, twin in same_samples.shared([s for s in other if s.track not in told], corpus):
         on_leak(_same_audio(option, track, twin, of))
 

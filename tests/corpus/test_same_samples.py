@@ -106,3 +106,12 @@ def test_where_too_many_could_be_the_same_none_is_looked_into(corpus, reference,
     monkeypatch.setattr(same_samples, "MOST", 3)
     monkeypatch.setattr(same_samples, "decode", None)
     assert pairs(corpus, reference) == []
+
+
+def test_what_was_compared_before_is_not_read_again(corpus, reference, monkeypatch):
+    known = [stem for place in (corpus, reference) for stem in stems_of(str(place)).stems]
+    monkeypatch.setattr(same_samples, "decode", None)
+    found = read_inputs(str(corpus), str(reference), None, LABELS, known=known)
+    assert (len(found.corpus), len(found.reference)) == (8, 8)
+    with pytest.raises(TypeError):
+        read_inputs(str(corpus), str(reference), None, LABELS, known=known[1:])
