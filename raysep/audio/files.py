@@ -19,6 +19,7 @@ from raysep.errors import AudioError
 BLOCK_FRAMES = 1 << 16
 MOST_FRAMES = 1 << 26  # that room is made for on a header's word alone
 COUNTED_FRAMES = 1 << 10  # to be told where a decoder stopped
+RATES = 1_000, 1_000_000  # Hz, of sound: what states another one has a broken header
 PCM_BITS = {"PCM_16": 16, "PCM_24": 24}
 UNBOUNDED = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")  # hold samples beyond full scale
 
@@ -217,6 +218,10 @@ def _opened(stream: BinaryIO, name: str) -> Iterator[tuple[Any, Length]]:
     mended = found.mended(stream) if found else stream
     mended.seek(0)
     with _told(name, Remembering(mended)) as read, soundfile.SoundFile(read) as file:
+        if not RATES[0] <= file.samplerate <= RATES[1]:
+            raise AudioError(
+                f"{name}: states a rate of {file.samplerate} Hz; encode it anew, so that its header is right"
+            )
         yield file, of_chunks(found, file, mended) if found else of_codec(file, stream)
 
 

@@ -6,16 +6,21 @@
 | FLAC | in its header; written to a pipe, not at all |
 | Ogg Vorbis, Opus, FLAC | by its last page, which is marked as such |
 | MP3 | in the tag of its encoder, if it has one |
+
+Of several streams one after another a decoder reads the first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from raysep.audio import chunks, mpeg, ogg
 from raysep.audio.splice import read_at, replaced
 
+FLAC_HEADER = 42  # bytes: its mark and its first block
+NEAR = 1 << 17  # bytes about where a decoder stopped
 NEVER = 1 << 62  # libsndfile's number of frames where it knows none
 SAMPLE_BYTES = {
     "PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1,
@@ -32,6 +37,7 @@ class Length:
     padding: int = 0  # of what is decoded, at the end: no music, by what the encoder wrote
     slack: int = 0  # a difference that is no lie: of encoders that count their tag
     pages: bool = False  # is an Ogg, whose end shows in its pages
+    goes_on: Callable[[BinaryIO, int], bool] | None = None  # whether another stream follows where the decoder stopped
 
     @property
     def expected(self) -> int | None:
@@ -61,12 +67,11 @@ def of_codec(file: Any, stream: BinaryIO) -> Length:
     """``file`` is the ``stream``, opened, which is no container of chunks."""
     stated = file.frames if file.frames < NEVER else None
     if file.format == "FLAC":
-        return Length(stated, _endless_flac(stream))
+        return Length(stated, _endless_flac(stream), goes_on=_flac_follows)
     if file.format == "MP3":
         endless = mpeg.endless(stream)
-        return Length(
-            stated if mpeg.is_counted(stream) else None, endless.stream, padding=endless.padding, slack=endless.frame
-        )
+        stated = stated if mpeg.is_counted(stream) else None
+        return Length(stated, endless.stream, padding=endless.padding, slack=endless.frame, goes_on=mpeg.goes_on)
     return Length(stated, stream, pages=file.format == "OGG")
 
 
@@ -79,11 +84,20 @@ def _endless_flac(stream: BinaryIO) -> BinaryIO:
     return replaced(stream, at, bytes([read_at(stream, at, 1)[0] & 0xF0, 0, 0, 0, 0]))
 
 
+def _flac_follows(stream: BinaryIO, end: int) -> bool:
+    """Whether a FLAC begins again near where the decoder stopped, which reads ahead."""
+    start = max(FLAC_HEADER, end - NEAR)
+    near = read_at(stream, start, end - start + NEAR)
+    return any(last + b"\x00\x00\x22" in near for last in (b"fLaC\x00", b"fLaC\x80"))
+
+
 def what_is_wrong(length: Length, decoded: int, rate: int) -> str:
     """In words, of a file of which ``decoded`` samples came until its end, ``length.padding`` among them; else "".
 
     ``decoded`` may be more than what is stated.
     """
+    if length.goes_on and length.goes_on(length.stream, length.stream.tell()):
+        return _row("several", _seconds(decoded, rate))
     if length.pages and (wrong := _pages(ogg.walk(length.stream), _seconds(decoded, rate))):
         return wrong
     more = 0 if length.expected is None else decoded - length.padding - length.expected
@@ -108,10 +122,14 @@ def _short(what: str, length: Length, decoded: int, rate: int) -> str:
 
 def _pages(pages: ogg.Pages, told: str) -> str:
     if pages.streams > 1:
-        return f"{pages.streams} streams in a row, of which only the first, {told}, can be read; encode it anew as one"
+        return _row(str(pages.streams), told)
     if not pages.ended:
         return f"truncated, it ends after {told} without the page that is marked as its last; replace the file"
     return ""
+
+
+def _row(count: str, told: str) -> str:
+    return f"{count} streams in a row, of which only the first, {told}, can be read; encode it anew as one"
 
 
 def _seconds(frames: int, rate: int) -> str:

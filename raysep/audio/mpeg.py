@@ -12,6 +12,9 @@ from raysep.audio.splice import read_at, replaced, with_bytes
 
 ENDLESS = 10_000_000  # MPEG frames: 72 hours at 44.1 kHz
 SEARCHED = 1 << 16  # bytes behind the ID3 tags in which the first frame is looked for
+HEADER_BYTES = 4  # of a frame
+TAG_BYTES = 128  # of what a tagger of old puts behind a stream
+IN_A_ROW = 8  # frames: so many do not follow one another in a picture by chance
 DECODER_DELAY = 529  # samples, which a tag's padding counts and the decoder has taken off
 RATES = (44100, 48000, 32000)
 LAYER_3 = 1
@@ -71,9 +74,31 @@ def _padding(stream: BinaryIO, tag: int) -> int:
     return max(0, (int.from_bytes(delay, "big") & 0xFFF) - DECODER_DELAY)
 
 
-def behind_id3(stream: BinaryIO) -> int:
-    """Where what follows the ID3 tags at the beginning begins."""
-    start = 0
+def goes_on(stream: BinaryIO, end: int) -> bool:
+    """Whether frames follow where a decoder stopped: a stream of another rate or number of channels, behind its tags."""
+    start = max(0, end - HEADER_BYTES)
+    tag = read_at(stream, start, 2 * TAG_BYTES).find(b"ID3")
+    data = read_at(stream, behind_id3(stream, start + max(0, tag)), SEARCHED)
+    at = data.find(b"\xff")
+    while at >= 0:
+        if _frames_at(data, at) == IN_A_ROW:
+            return True
+        at = data.find(b"\xff", at + 1)
+    return False
+
+
+def _frames_at(data: bytes, at: int) -> int:
+    """How many frames follow one another there, up to ``IN_A_ROW``."""
+    for number in range(IN_A_ROW):
+        header = int.from_bytes(data[at : at + HEADER_BYTES], "big")
+        if not (_is_layer3(header) and (size := _frame_bytes(header))):
+            return number
+        at += size
+    return IN_A_ROW
+
+
+def behind_id3(stream: BinaryIO, start: int = 0) -> int:
+    """Where what follows the ID3 tags that begin at ``start`` begins."""
     while (head := read_at(stream, start, 10))[:3] == b"ID3" and len(head) == 10:
         size = sum((byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
         start += 10 + size + (10 if head[5] & 16 else 0)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from raysep.audio.levels import is_audible
-from raysep.corpus import leaks, manifest
+from raysep.corpus import leaks, manifest, same_samples
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.layouts.remarks import equal_files
 from raysep.corpus.manifest import Stem
@@ -89,22 +90,26 @@ def read_inputs(
         only(corpus_stems(corpus, labels, limit=limit, **more)),
         **{role: trusted_stems(uri, labels, role, **more) if uri else [] for role, uri in trusted.items()},
     )
+    tell = partial(_tell_leak, on_leak, {stem.etag for stem in known})
     if not any(s.frames for s in found.corpus):
         raise BadInput(f"{corpus}: none of its {len(found.corpus)} stems can be read as audio; replace the files")
     _refuse_lacking(found.corpus, labels, corpus)
+    for role in trusted:
+        if told := narrower(getattr(found, role), found.sample_rate):
+            say(f"note: {role}: {told}")
     if found.reference:
         _refuse_lacking(found.reference, labels, f"--reference {reference}")
         _refuse_copies(found.reference, f"--reference {reference}")
         _refuse_twins(found.corpus, corpus)
-        _tell_leak(on_leak, found.corpus, found.reference, "--reference")
+        tell(found.corpus, found.reference, "--reference")
     for role, part in (("--test", found.test), ("--validation", found.validation)):
         _refuse_no_mixture(part, f"{role} {trusted[role.removeprefix('--')]}")
     if found.test:
-        _tell_leak(on_leak, found.corpus, found.test, "--test")
-        _tell_leak(on_leak, found.reference, found.test, "--test", "reference")
+        tell(found.corpus, found.test, "--test")
+        tell(found.reference, found.test, "--test", "reference")
     if found.validation:
-        _tell_leak(on_leak, found.corpus, found.validation, "--validation")
-        _tell_leak(on_leak, found.test, found.validation, "--validation", "test tracks")
+        tell(found.corpus, found.validation, "--validation")
+        tell(found.test, found.validation, "--validation", "test tracks")
     return found
 
 
@@ -193,8 +198,14 @@ def _refuse_twins(corpus: list[Stem], uri: str) -> None:
 
 
 def _tell_leak(
-    on_leak: Callable[[str], None], corpus: list[Stem], other: list[Stem], option: str, of: str = "corpus"
+    on_leak: Callable[[str], None],
+    seen: Set[str],
+    corpus: list[Stem],
+    other: list[Stem],
+    option: str,
+    of: str = "corpus",
 ) -> None:
+    """``seen``: contents that an earlier scan has compared; where all are among these no file is read again."""
     known = {leaks.plain(s.track): s.track for s in corpus}
     same = sorted({(s.track, known[leaks.plain(s.track)]) for s in other if leaks.plain(s.track) in known})
     if same:
@@ -207,21 +218,43 @@ def _tell_leak(
         )
     contents = {track: {s.etag for s in stems.values()} for track, stems in manifest.tracks_of(corpus).items()}
     owner = {etag: track for track, etags in contents.items() for etag in etags}
+    told = {name for name, _ in same}
     for track, stems in manifest.tracks_of(other).items():
         # Two silent stems of one length are equal files, so one shared content proves nothing.
         shared = Counter(owner[etag] for etag in {s.etag for s in stems.values()} if etag in owner)
         for twin, count in shared.items():
             alone = len(stems) == 1 and _sounds(next(iter(stems.values())))
             if count >= leaks.SHARED_STEMS or alone:
-                on_leak(
-                    f"{option}: track {track} holds the same audio as {twin} of the {of}; {leaks.SEPARATE}: remove one of "
-                    "them, or go on with --allow-twins"
-                )
+                on_leak(_same_audio(option, track, twin, of))
+                told.add(track)
+    if {s.etag for s in (*corpus, *other)} <= seen:
+        return
+    for track, twin in same_samples.shared([s for s in other if s.track not in told], corpus):
+        on_leak(_same_audio(option, track, twin, of))
+
+
+def _same_audio(option: str, track: str, twin: str, of: str) -> str:
+    return (
+        f"{option}: track {track} holds the same audio as {twin} of the {of}; {leaks.SEPARATE}: remove one of them, or go on with "
+        "--allow-twins"
+    )
 
 
 def size_of(reference: list[Stem]) -> int:
     """Tracks that have the label which the fewest have: a single stem is a track of its own, and no witness for the others."""
     return min(Counter(stem.stem for stem in reference).values(), default=0)
+
+
+def narrower(stems: Iterable[Stem], rate: int) -> str:
+    """What to say of trusted stems of a lower rate than the corpus, in Hz; "" when there are none."""
+    low = [stem for stem in stems if 0 < stem.sample_rate < rate]
+    if not low:
+        return ""
+    first = min(low)
+    return (
+        f"{len(low)} stems have a lower rate than the corpus ({rate} Hz), first {first.stem_id} ({first.sample_rate} Hz): they hold "
+        f"nothing above {first.sample_rate / 2000:g} kHz, by which stems that do may be judged"
+    )
 
 
 def mixed_down(stems: Iterable[Stem]) -> str:

@@ -17,6 +17,7 @@ OF = {
     "test": "the test tracks",
     "validation": "the validation tracks",
 }
+UNSEEN = "Cf"  # of Unicode: marks of direction, joiners, soft hyphens
 SHARED_STEMS = 2  # stems that two tracks share: from so many on they are one song, whatever the others are
 SHOWN = 5
 SEPARATE = "keep the reference apart, or the judgement would rest on the tracks it judges"
@@ -134,10 +135,9 @@ def copies(pairs: Iterable[Twins], role: str = "corpus") -> dict[str, str]:
 
 
 def plain(name: str) -> str:
-    """A track's name without what a copy may change in it: the Unicode form, the case, the blanks."""
-    return " ".join(
-        unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).replace("_", " ").split()
-    )
+    """A track's name without what a copy may change in it: the Unicode form, the case, the blanks, and what is not seen."""
+    seen = "".join(sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != UNSEEN)
+    return " ".join(unicodedata.normalize("NFC", seen.casefold()).replace("_", " ").split())
 
 
 def messages(found: Iterable[Twins]) -> list[str]:

@@ -45,6 +45,16 @@ SCHEMA = pa.schema(
 ROWS_AT_A_TIME = 4096  # as dictionaries, which take ten times the room
 SHARED = ("track", "stem", "format", "split", "problem")  # texts that many rows have in common
 LATER = ("parts", "padding", "has_bleed", "problem", "modified")  # columns that older manifests lack
+NEEDED = ("stem_id", "track", "stem", "uri", "sample_rate", "channels", "frames")  # in every row
+MISSING = {
+    "format": "",
+    "bytes": 0,
+    "etag": "",
+    "split": "",
+    "padding": 0,
+    "problem": "",
+    "modified": 0,
+}  # … of the others
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -135,6 +145,10 @@ def to_bytes(stems: Iterable[Stem], by: str = "") -> bytes:
 
 
 def read(uri: str) -> list[Stem]:
+    """Its rows. Columns of other types, as other programs write them, are turned into ours where nothing is lost by it.
+
+    Raises ``BadInput`` for what is no manifest, for a row that lacks what it needs, and for two rows of one identity.
+    """
     with _told(uri):
         some = _table(uri).to_batches(max_chunksize=ROWS_AT_A_TIME)
         texts: dict[str, str] = {}
@@ -149,7 +163,7 @@ def kept(uri: str) -> Kept:
 
 def _table(uri: str) -> pa.Table:
     table = storage.read_table(uri)
-    return table.select([name for name in SCHEMA.names if name not in LATER or name in table.column_names])
+    return _typed(table.select([name for name in SCHEMA.names if name not in LATER or name in table.column_names]))
 
 
 @contextmanager
@@ -159,7 +173,7 @@ def _told(uri: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise BadInput(f"{uri}: no such manifest; make one with `raysep scan CORPUS --out {uri}`") from error
-    except (pa.ArrowInvalid, KeyError, TypeError) as error:
+    except (OSError, pa.ArrowInvalid, KeyError, ValueError) as error:
         raise BadInput(f"{uri}: not a manifest ({error}); make one with `raysep scan CORPUS --out {uri}`") from error
 
 
@@ -194,6 +208,26 @@ class Kept(Mapping[str, Stem]):
 
     def _made(self, rows: pa.Table) -> list[Stem]:
         return [stem for batch in rows.to_batches() for stem in _stems(batch, {})]
+
+
+def _typed(table: pa.Table) -> pa.Table:
+    """The columns in the types of ``SCHEMA``, without gaps. Raises ``ValueError`` naming what is missing, or there twice."""
+    columns = {name: _column(name, table[name]) for name in table.column_names}
+    ids = pc.utf8_normalize(columns["stem_id"], "NFC")
+    if len(ids.unique()) < len(ids):
+        twice = [each["values"] for each in ids.value_counts().to_pylist() if each["counts"] > 1]
+        raise ValueError(f"{len(twice)} stems have more than one row, first {twice[0]}; keep one of each")
+    return pa.table(columns)
+
+
+def _column(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    if values.null_count and name in NEEDED:
+        raise ValueError(f"row {values.is_null().index(True).as_py() + 1} has no {name}")
+    try:
+        values = values.cast(SCHEMA.field(name).type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValueError(f"column {name}: {error}") from None
+    return values.fill_null(MISSING[name]) if name in MISSING else values
 
 
 def _stems(batch: pa.RecordBatch, texts: dict[str, str]) -> Iterator[Stem]:

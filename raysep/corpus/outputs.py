@@ -98,7 +98,7 @@ def _check_room(uri: str, told: str, needs_bytes: int) -> None:
 
 
 def _gib(size: int) -> str:
-    return f"{size / 2**30:.2f} GiB"
+    return f"{size / 2**30:.2f} GiB" if size >= 2**27 else f"{size / 2**20:.3g} MiB"
 
 
 # Who made what is there ---------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterable
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import fs
 
+NO_BUCKET = re.compile(r"(s3|gs|abfss?|hdfs):(/*$|/(?!/))")
 HELD_BYTES = 8 << 20
 BUFFER_BYTES = 64 * 1024  # turns libsndfile's many small reads into one request
 
@@ -39,13 +42,20 @@ def is_remote(uri: str) -> bool:
 def absolute(uri: str) -> str:
     """The same place, independent of the working directory (workers have another one).
 
-    Raises ``BadInput`` for a name that is no UTF-8: no table and no store could hold it.
+    Raises ``BadInput`` for a name that is no UTF-8, which no table and no store could hold, for an address without a
+    bucket, and where names of files cannot be read as what they are.
     """
+    if (encoding := sys.getfilesystemencoding()) != "utf-8" and not is_remote(uri):
+        raise BadInput(
+            f"{ascii(uri)[1:-1]}: Python reads names of files as {encoding} here, which spoils most; set PYTHONUTF8=1"
+        )
     try:
         uri.encode()
     except UnicodeEncodeError:
         shown = os.fsencode(uri).decode("utf-8", "backslashreplace")
         raise BadInput(f"{shown}: a name that is no UTF-8, which no table can hold; rename it") from None
+    if NO_BUCKET.match(uri):
+        raise BadInput(f"{uri}: an address without a bucket; write s3://bucket/key")
     if is_remote(uri):
         return uri.rstrip("/")
     return str(Path(uri.removeprefix("file://")).expanduser().resolve())
@@ -211,14 +221,14 @@ def delete_folder(uri: str) -> None:
     store.delete_folder(place)
 
 
-def list_files(uri: str, recursive: bool = True) -> list[Listed]:
-    """Files below a folder, in path order, without hidden ones and hidden folders. An absent folder gives none.
+def list_files(uri: str, recursive: bool = True, hidden: bool = False) -> list[Listed]:
+    """Files below a folder, in path order, without hidden ones and hidden folders unless asked. An absent folder gives none.
 
     Raises ``NotADirectoryError`` for a local file.
     """
     store, place = _at(uri)
     start = len(place.rstrip("/")) + 1
-    found = [f for f in store.list(place, recursive) if not _is_hidden(f.uri[start:])]
+    found = [f for f in store.list(place, recursive) if hidden or not _is_hidden(f.uri[start:])]
     return sorted(found, key=lambda f: f.path)
 
 

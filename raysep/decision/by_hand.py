@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysep.corpus import sheets
 from raysep.corpus.names import normal
 from raysep.decision.handling.by_word import KEEP, REMOVE
 from raysep.decision.handling.reading import rows_of
@@ -30,7 +31,6 @@ from raysep.errors import BadInput
 from raysep.outcome import Outcome
 
 COLUMNS = ("stem_id", "verdict", "note")
-SEPARATORS = ",;\t"  # as spreadsheets write them, by language
 
 
 class Said(NamedTuple):
@@ -50,16 +50,12 @@ def read_verdicts(uri: str, labels: Sequence[str]) -> list[Said]:
 
     Raises ``BadInput`` with the line for a verdict that is none of these words, and for two of one stem that differ.
     """
-    from raysep.corpus import storage
-
     try:
-        text = storage.read_bytes(storage.absolute(uri)).decode("utf-8-sig")
+        text = sheets.text_of(uri, f"--verdicts {uri}")
     except FileNotFoundError:
         raise BadInput(
             f"--verdicts {uri}: no such file; `raysep suspects RUN --csv FILE` writes one to fill in"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"--verdicts {uri}: not a CSV in UTF-8 ({error})") from None
     known = {_plain(word): word for word in (KEEP, REMOVE, *labels)}
     said = [_said(row, known, f"--verdicts {uri}, line {row['line']}") for row in _rows(text, uri)]
     _refuse_two_words(said, uri)
@@ -68,23 +64,17 @@ def read_verdicts(uri: str, labels: Sequence[str]) -> list[Said]:
 
 def _rows(text: str, uri: str) -> Iterator[dict[str, Any]]:
     """The rows that hold a stem and a verdict, each with its line."""
-    first = text.partition("\n")[0]
-    separator = next((s for s in SEPARATORS if {"stem_id", "verdict"} <= _names(first, s)), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    names: list[str] = list(COLUMNS)
-    for number, cells in enumerate(reader):
-        if number == 0 and "stem_id" in (found := [_plain(cell) for cell in cells]):
-            names = found
-            if "verdict" not in names:
-                raise BadInput(f"--verdicts {uri}: has no column 'verdict'; its columns are to be {', '.join(COLUMNS)}")
+    name, header = f"--verdicts {uri}", list(COLUMNS)
+    for number, line in enumerate(sheets.lines(text, name, COLUMNS)):
+        if number == 0 and {"stem_id", "verdict"} & (found := {sheets.plain(cell) for cell in line.cells}):
+            if lacking := [column for column in COLUMNS[:2] if column not in found]:
+                raise BadInput(f"{name}: has no column {lacking[0]!r}; its columns are to be {', '.join(COLUMNS)}")
+            sheets.refuse_twice(line.cells, name)
+            header = [sheets.plain(cell) for cell in line.cells]
             continue
-        row: dict[str, Any] = dict(zip(names, cells, strict=False))
-        if row.get("stem_id") and row.get("verdict", "").strip():
-            yield row | {"line": reader.line_num}
-
-
-def _names(line: str, separator: str) -> set[str]:
-    return {_plain(cell.strip('"')) for cell in line.split(separator)}
+        row: dict[str, Any] = dict(sheets.by_column(header, line, name))
+        if row["stem_id"] and row["verdict"].strip():
+            yield row | {"line": line.number}
 
 
 def _said(row: dict[str, Any], known: dict[str, str], where: str) -> Said:

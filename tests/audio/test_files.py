@@ -178,3 +178,12 @@ def test_samples_are_rounded_to_the_nearest_step(subtype, bits):
     error = (decode(encode(audio, 8000, subtype=subtype), "x").astype(np.float64) - audio) * 2 ** (bits - 1)
     assert np.abs(error).max() <= 0.5 + 1e-3
     assert abs(error.mean()) < 0.02  # rounded down it would be -0.5
+
+
+@pytest.mark.parametrize("rate", [1, 999, 1_000_001, 2_000_000_000])
+def test_a_rate_that_no_sound_has_is_a_broken_header(rate):
+    data = bytearray(encode(np.full((1, RATE), 0.1, np.float32), RATE))
+    struct.pack_into("<I", data, data.find(b"fmt ") + 12, rate)
+    for read in (probe, decode):
+        with pytest.raises(AudioError, match=f"x: states a rate of {rate} Hz"):
+            read(bytes(data), "x")

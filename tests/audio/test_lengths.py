@@ -85,3 +85,10 @@ def test_what_is_wrong_in_words():
     )
     assert length(None, held=9).expected == 9
     assert length(7, held=9).expected == 7
+
+
+@pytest.mark.parametrize("between", [b"", ID3, b"TAG" + bytes(125)], ids=["", "ID3v2", "ID3v1"])
+def test_a_flac_behind_a_flac_is_no_end(between):
+    for data in (flac() + between + flac(), flac() + between + flac() + between + flac()):
+        with pytest.raises(AudioError, match=r"several streams in a row, of which only the first, 32000 samples"):
+            decode(data, "x")

@@ -128,3 +128,17 @@ def test_what_holds_no_frame_is_left_alone():
     assert endless(stream).stream is stream
     assert not is_counted(stream)
     assert not is_counted(io.BytesIO(encode(np.zeros((1, 100), np.float32), 8000)))
+
+
+@pytest.mark.parametrize("between", [b"", ID3V1, ID3, ID3V1 + ID3], ids=["", "ID3v1", "ID3v2", "both"])
+@pytest.mark.parametrize(("rate", "channels"), [(48_000, 2), (RATE, 1), (22_050, 2)])
+def test_a_stream_of_another_kind_behind_is_no_end(rate, channels, between):
+    """The decoder stops where rate or channels change: half of the sound would be lost without a word."""
+    with pytest.raises(
+        AudioError, match=r"several streams in a row, of which only the first, 26\d+ samples \(6\.0 s\)"
+    ):
+        decode(mp3() + between + mp3(rate=rate, channels=channels), "x")
+
+
+def test_a_picture_behind_is_no_stream():
+    assert decode(mp3() + np.random.default_rng(1).bytes(300_000), "x").shape == (2, SECONDS * RATE)

@@ -144,7 +144,7 @@ def test_whatever_is_read_may_be_a_manifest_and_gets_the_split_of_its_role(folde
 def test_a_manifest_of_what_is_trusted_must_be_true(folders, listed, place):
     rows = stems_of(folders[place]).stems
     manifest.write(listed[place], [rows[0], *rows])
-    with pytest.raises(BadInput, match=f"2 stems are 'bass' of {rows[0].track}"):
+    with pytest.raises(BadInput, match=f"1 stems have more than one row, first {rows[0].track}/bass; keep one of each"):
         read_inputs(*listed, LABELS)
     manifest.write(listed[place], rows)
     Path(rows[0].uri).unlink()
@@ -264,3 +264,15 @@ def test_stems_of_more_than_two_channels_are_told_once(make_stems):
     assert mixed_down(stems) == ""
     wide = [replace(s, channels=6 if s.stem == "bass" else 2) for s in stems]
     assert mixed_down(wide).startswith("2 stems have more than two channels, first A/bass (6): the mean of all")
+
+
+def test_a_reference_of_a_lower_rate_than_the_corpus_is_said(tmp_path, write_tracks):
+    corpus = write_tracks(tmp_path / "corpus", ["a", "b"], seconds=0.2, rate=16_000)
+    low = write_tracks(tmp_path / "low", ["r"], seconds=0.2, rate=8_000, seed=3)
+    high = write_tracks(tmp_path / "high", ["t"], seconds=0.2, rate=48_000, seed=4)
+    told: list[str] = []
+    read_inputs(corpus, low, high, LABELS, say=told.append)
+    assert told == [
+        "note: reference: 4 stems have a lower rate than the corpus (16000 Hz), first r/bass (8000 Hz): they hold nothing above "
+        "4 kHz, by which stems that do may be judged"
+    ]

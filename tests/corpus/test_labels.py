@@ -24,6 +24,11 @@ def test_labels_and_sums():
         ("a+b", "'a\\+b' is no label; write"),
         ("a,,b", "'' is no label"),
         ("a=", "'a=' is no label"),
+        ("Vocals,vocals", "the label 'vocals' twice"),
+        ("VOCALS+a=b,vocals", "the stem 'vocals' twice"),
+        ("a=b=c", "'a=b=c' is no label"),
+        ("vocals;drums", "'vocals;drums' is no label"),
+        ("../a,b", "'\\.\\./a' is no label"),
         ("=b", "'=b' is no label"),
     ],
 )

@@ -110,8 +110,8 @@ def test_they_come_back_from_json():
 
 @pytest.mark.parametrize(
     "other",
-    ["Fu\u0308r Elise", "FÜR ELISE", "Für  Elise ", "Für_Elise"],
-    ids=["NFD", "capitals", "blanks", "underscore"],
+    ["Fu\u0308r Elise", "FÜR ELISE", "Für  Elise ", "Für_Elise", "\u200fFür\u200b Eli\u00adse", "Ｆür Elise"],
+    ids=["NFD", "capitals", "blanks", "underscore", "unseen signs", "full width"],
 )
 def test_a_name_is_the_same_in_another_spelling(other):
     assert plain(other) == plain("Für Elise")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from raysep.corpus import manifest
@@ -87,3 +88,58 @@ def test_what_is_no_manifest_is_refused_however_it_is_read(tmp_path):
     for way in (manifest.read, manifest.kept):
         with pytest.raises(BadInput, match="no such manifest"):
             way(str(tmp_path / "none.parquet"))
+
+
+def rewritten(tmp_path, change) -> str:
+    """A manifest whose table another program has changed."""
+    import pyarrow.parquet as pq
+
+    uri = str(tmp_path / "m.parquet")
+    manifest.write(uri, STEMS)
+    pq.write_table(change(pq.read_table(uri)), uri)
+    return uri
+
+
+def with_column(name: str, values):
+    def change(table):
+        column = values(table[name])
+        return table.set_column(table.column_names.index(name), name, column)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        with_column("stem", lambda column: column.dictionary_encode()),
+        with_column("uri", lambda column: column.cast("large_string")),
+        with_column("uri", lambda column: column.cast(pa.string_view())),
+        with_column("frames", lambda column: column.cast("double")),
+        with_column("sample_rate", lambda column: column.cast("int64")),
+        with_column("frames", lambda column: column.cast("string")),
+        with_column("padding", lambda column: pa.nulls(4)),
+        with_column("problem", lambda column: pa.nulls(4, "string")),
+        lambda table: table.append_column("mine", [[1, 2, 3, 4]]),
+    ],
+)
+def test_what_other_programs_make_of_the_columns_is_read_alike(tmp_path, change):
+    assert manifest.read(rewritten(tmp_path, change)) == sorted(STEMS)
+
+
+@pytest.mark.parametrize("name", manifest.NEEDED)
+def test_a_row_that_lacks_what_it_needs_is_told(tmp_path, name):
+    uri = rewritten(tmp_path, with_column(name, lambda c: pa.array([*c.to_pylist()[:3], None], c.type)))
+    with pytest.raises(BadInput, match=rf"m\.parquet: not a manifest \(row 4 has no {name}\)"):
+        manifest.read(uri)
+
+
+def test_a_column_that_cannot_be_ours_is_told(tmp_path):
+    with pytest.raises(BadInput, match=r"not a manifest \(column frames: .*1\.5"):
+        manifest.read(rewritten(tmp_path, with_column("frames", lambda column: pa.array([1.5] * 4))))
+
+
+def test_two_rows_of_one_identity_are_refused_in_whatever_form_they_are_written(tmp_path):
+    names = ["u\u0308/bass", "\u00fc/bass", "B/bass", "B/vocals"]
+    for ids in (names, ["A/bass", *names[2:], "A/bass"]):
+        with pytest.raises(BadInput, match=r"1 stems have more than one row, first .*/bass; keep one of each"):
+            manifest.read(rewritten(tmp_path, with_column("stem_id", lambda column, ids=ids: pa.array(ids))))

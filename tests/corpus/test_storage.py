@@ -176,3 +176,23 @@ def test_a_store_that_cannot_make_a_file_where_there_is_none_looks_first(bucket,
     assert storage.create(f"{bucket}/a", b"first")
     assert not storage.create(f"{bucket}/a", b"second")
     assert storage.read_bytes(f"{bucket}/a") == b"first"
+
+
+@pytest.mark.parametrize("uri", ["s3://", "s3:", "s3:/bucket/x", "gs://", "abfs:///"])
+def test_an_address_without_a_bucket_is_no_folder_of_that_name(uri):
+    with pytest.raises(BadInput, match=f"^{uri}: an address without a bucket; write s3://bucket/key"):
+        storage.absolute(uri)
+
+
+def test_a_locale_that_reads_names_as_others_is_told(monkeypatch):
+    monkeypatch.setattr(storage.sys, "getfilesystemencoding", lambda: "iso8859-1")
+    with pytest.raises(BadInput, match=r"^/data/F\\xfcr: Python reads names of files as iso8859-1 here.*PYTHONUTF8=1"):
+        storage.absolute("/data/Für")
+    assert storage.absolute("s3://bucket/Für") == "s3://bucket/Für"
+
+
+def test_a_pipe_is_no_file_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "p.wav")
+    for read in (storage.read_bytes, storage.open_random, storage.open_whole):
+        with pytest.raises(OSError, match="a pipe, a socket or a device"):
+            read(str(tmp_path / "p.wav"))

@@ -99,7 +99,7 @@ def test_two_words_on_one_stem_are_refused_in_whatever_form_it_is_written(write)
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(b"\xff\xfe", "not a CSV in UTF-8"), ("stem_id,word\nA/bass,keep\n", "has no column 'verdict'")],
+    [(b"caf\xe9", "not text in UTF-8"), ("stem_id,word\nA/bass,keep\n", "has no column 'verdict'")],
 )
 def test_what_is_no_table_of_verdicts_is_refused(write, text, said):
     with pytest.raises(BadInput, match=said):
@@ -196,3 +196,21 @@ def test_every_handling_obeys_a_word(name, write, decision, make_stems):
     plain = {entry.stem.stem_id: entry for entry in handling.use(name, rows_of(decision), stems)}
     others = set(plain) - {"Café 9/bass", "Café 1/bass", "Café 9/drums"}
     assert {key: entries[key] for key in others} == {key: plain[key] for key in others}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("stem_id,verdict,verdict\nA/bass,remove,\n", "has 2 columns 'verdict'; keep one of them"),
+        ("stem_id,verdict\nA, the first/bass,remove\n", "line 2: 3 cells where the header has 2; put quotes"),
+        ("stem,verdict\nA/bass,remove\n", "has no column 'stem_id'"),
+    ],
+)
+def test_a_word_that_would_be_lost_is_refused(write, text, said):
+    with pytest.raises(BadInput, match=said):
+        read_verdicts(write(text), LABELS)
+
+
+def test_a_spreadsheets_first_line_hides_no_word(write):
+    text = "sep=;\nstem_id;verdict;note\nA/bass;remove;\n"
+    assert words(read_verdicts(write(text), LABELS)) == [("A/bass", "remove", "", 3)]

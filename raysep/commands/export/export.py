@@ -15,7 +15,7 @@ from functools import partial
 
 from raysep import lease
 from raysep.commands.export import audio, forms, record, sources
-from raysep.commands.export.plan import MISSING, File, Form, Options, Plan
+from raysep.commands.export.plan import MISSING, File, Form, Options, Plan, alike
 from raysep.corpus import outputs, storage
 from raysep.corpus.tables import made_by
 from raysep.errors import AudioError, BadInput, FinishedWithFailures, RaysepError
@@ -62,7 +62,7 @@ def export(request: Request) -> Done:
     source = sources.read(request.source, request.decision, request.handling)
     sources.check_apart(storage.absolute(request.to), source, bool(form.suffix))
     plan = _planned(request, form, source)
-    notes = [*source.notes, *plan.notes]
+    notes = [*source.notes, *plan.notes, *alike(plan.files)]
     to, files, size = (_one_file if form.suffix else _folder)(request, form, plan, notes)
     stems = len({entry for file in plan.files for entry in file.parts}) or len(source.entries)
     return Done(to, files, size, stems, source.stems, tuple(notes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from raysep.audio import streams
 from raysep.corpus import storage
 from raysep.corpus.manifest import Stem
+from raysep.corpus.names import normal
 from raysep.errors import BadInput
 from raysep.training.entry import Entry
 
@@ -91,9 +92,11 @@ def extension(entry: Entry) -> str:
 
 
 def name_in(entry: Entry, name: str) -> str:
-    """A track's or a label's name as a path below the destination. Raises ``BadInput`` for one that leads out of it."""
-    parts = name.split("/")
-    if not name or any(part in ("", ".", "..") for part in parts) or "\0" in name:
+    """A track's or a label's name as a path below the destination.
+
+    Raises ``BadInput`` for one that leads out of it, or begins with a dot: whoever reads the folder passes over it.
+    """
+    if any(not part or part.startswith(".") for part in name.split("/")) or "\0" in name:
         raise BadInput(f"{entry.stem.stem_id}: {name!r} is no name for a folder; rename it in the manifest")
     return name
 
@@ -109,6 +112,18 @@ def by_label(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
 def counted(what: str, entries: Sequence[Entry], then: str) -> list[str]:
     """One line with the count and the first example; none for nothing."""
     return [f"{len(entries)} {what}, first {entries[0].stem.stem_id}: {then}"] if entries else []
+
+
+def alike(files: Iterable[File]) -> list[str]:
+    """A note of paths that differ in case alone: on some file systems the second would take the place of the first."""
+    held: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        held[normal(file.path).casefold()].append(file.path)
+    twins = [paths for paths in held.values() if len(paths) > 1]
+    if not twins:
+        return []
+    first, second = twins[0][:2]
+    return [f"{len(twins)} paths differ in case alone, first {first} and {second}: macOS and Windows take them for one"]
 
 
 def other_rates(entries: Sequence[Entry]) -> list[str]:

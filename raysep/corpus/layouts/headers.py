@@ -13,7 +13,10 @@ from raysep.corpus.manifest import Stem, stem_id
 from raysep.corpus.names import normal
 from raysep.errors import AudioError
 
-EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".rf64", ".caf", ".au")
+EXTENSIONS = (
+    *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
+    *(".aif", ".aiff", ".aifc", ".caf", ".au"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,10 +107,10 @@ class Place:
     def read(self, found: Iterable[Found | tuple[str, str, File]], notes: Iterable[Note] = ()) -> Scan:
         """Rows of the files that a layout has found, as (track, label, files), many at a time: each file is read once.
 
-        A stem of several files is their sum. One that cannot be read as audio is a row too, with sample rate, channels and
+        A stem of several files is their sum, each of them once. One that cannot be read as audio is a row too, with sample rate, channels and
         frames 0, and a problem.
         """
-        every = [Found(*item) for item in found]
+        every = [_each_once(Found(*item)) for item in found]
         kept, told = first_of((normal(each.track) for each in every), self.limit)
         those = [each for each in every if normal(each.track) in kept]
         before = {stem.uris: stem for stem in self.known if stem.frames}
@@ -131,6 +131,11 @@ class Place:
             for each, own in zip(those, parts, strict=True)
         ]
         return Scan(sorted(stems), problems, [*told, *notes])
+
+
+def _each_once(found: Found) -> Found:
+    """A file that a record or a list names again is none more: its sum with itself would be twice as loud."""
+    return found._replace(files=list({file.uri: file for file in _several(found.files)}.values()))
 
 
 def _several(files: File | Sequence[File]) -> Sequence[File]:

@@ -6,25 +6,25 @@
     Some Song,drums,songs/a/kick.wav
 
 Without a column for it a file that is named as its label belongs to the track that its folder is; any other is a track of
-its own. Paths are absolute, URIs, or below the list's own folder. Several files of one label and track are summed.
+its own. Paths are absolute, URIs, or below the list's own folder. Several files of one label and track are summed; a file
+that is listed again is none more.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 
-from raysep.corpus import identity, storage
+from raysep.corpus import identity, sheets, storage
 from raysep.corpus.layouts.headers import File
 from raysep.corpus.layouts.layout import Found, Layout, Place, Scan
 from raysep.corpus.layouts.naming import Naming, checked, other_names
-from raysep.corpus.layouts.notes import Note
+from raysep.corpus.layouts.notes import Note, several
 from raysep.corpus.names import folded, normal
 from raysep.errors import BadInput
 
@@ -48,7 +48,8 @@ class ListFile(Layout):
         rows = _rows(place)
         told = identity.sizes_and_times(uri for _, _, uri in rows)
         top = storage.folder_above([uri for _, _, uri in rows])
-        groups: dict[tuple[str, str], list[File]] = defaultdict(list)
+        groups: dict[tuple[str, str], dict[str, File]] = defaultdict(dict)
+        again: list[str] = []
         strange: Counter[str] = Counter()
         for track, label, uri in rows:
             meant = naming.of(label)
@@ -56,30 +57,45 @@ class ListFile(Layout):
                 strange[label] += 1
                 continue
             known = next(each for each in naming.labels if meant[0] in naming.parts(each))
-            groups[track or _track_of(uri, top, meant[0], naming), known].append(
-                File(uri, told[uri][0], PurePosixPath(uri), told[uri][1])
-            )
+            files = groups[track or _track_of(uri, top, meant[0], naming), known]
+            again += [uri] if uri in files else []
+            files[uri] = File(uri, told[uri][0], PurePosixPath(uri), told[uri][1])
         if not groups:
             names = ", ".join(sorted(strange)) or "no rows"
             raise BadInput(f"{place.uri}: lists no {', '.join(naming.names)} ({names}); name the labels with --labels")
-        several = [key for key, files in groups.items() if len(files) > 1]
+        _refuse_none(place, told)
+        sums = [key for key, files in groups.items() if len(files) > 1]
         return place.read(
-            (Found(track, label, files) for (track, label), files in groups.items()),
-            [*_summed(several), *other_names(strange, {}, naming)],
+            (Found(track, label, list(files.values())) for (track, label), files in groups.items()),
+            [*_summed(sums), *_again(again), *other_names(strange, {}, naming)],
         )
 
 
-def _summed(several: Sequence[tuple[str, str]]) -> list[Note]:
-    if not several:
+def _summed(sums: Sequence[tuple[str, str]]) -> list[Note]:
+    if not sums:
         return []
-    first = "/".join(several[0])
-    return [Note("summed", len(several), first, f"{len(several)} stems are the sum of several files, first {first}")]
+    first = "/".join(sums[0])
+    return [Note("summed", len(sums), first, f"{len(sums)} stems are the sum of several files, first {first}")]
+
+
+def _again(uris: Sequence[str]) -> list[Note]:
+    if not uris:
+        return []
+    return [Note("again", len(uris), uris[0], f"{several(len(uris), 'row')} that repeat another, first of {uris[0]}")]
+
+
+def _refuse_none(place: Place, told: Mapping[str, tuple[int, int]]) -> None:
+    """Raise ``BadInput`` when no file is there: then it is the paths that are meant in another way, and no file that is lost."""
+    if told and not any(size or time for size, time in told.values()):
+        raise BadInput(
+            f"{place.uri}: none of its {several(len(told), 'file')} is there, first {next(iter(told))}; paths are absolute, URIs, "
+            f"or below the list's own folder {posixpath.dirname(place.root)}, with / between folders"
+        )
 
 
 def _rows(place: Place) -> list[tuple[str, str, str]]:
     """(track or "", label, URI) of every row. Raises ``BadInput`` for what is no list, naming the columns it needs."""
-    rows = _csv(place) if not place.is_manifest else storage.read_table(place.root).to_pylist()
-    names = list(rows[0]) if rows else []
+    names, rows = _csv(place) if not place.is_manifest else _parquet(place)
     track, label, path = (_one_of(wanted, names) for wanted in (TRACK, LABEL, PATH))
     if label is None or path is None:
         raise BadInput(
@@ -88,25 +104,38 @@ def _rows(place: Place) -> list[tuple[str, str, str]]:
         )
     folder = posixpath.dirname(place.root)
     found = []
-    for number, row in enumerate(rows, start=2):
-        if not (row[label] and row[path]):
-            raise BadInput(f"{place.uri}: row {number} has no {label if not row[label] else path}; mend or remove it")
-        found.append(
-            (normal(str(row[track])) if track and row[track] else "", str(row[label]), _uri(folder, str(row[path])))
-        )
+    for number, row in rows:
+        told = {name: _text(row[name]) for name in (track, label, path) if name}
+        if not (told[label] and told[path]):
+            raise BadInput(f"{place.uri}: row {number} has no {path if told[label] else label}; mend or remove it")
+        found.append((normal(told[track]) if track else "", told[label], _uri(folder, told[path])))
     return found
 
 
-def _csv(place: Place) -> list[dict[str, str]]:
+Rows = tuple[Sequence[str], list[tuple[int, Mapping[str, Any]]]]  # the columns, and each row with its number
+
+
+def _csv(place: Place) -> Rows:
     try:
-        text = storage.read_bytes(place.root).decode("utf-8-sig")
+        text = sheets.text_of(place.root, place.uri)
     except FileNotFoundError:
         raise BadInput(f"{place.uri}: no such file; give a list with the columns instrum and path") from None
-    except UnicodeDecodeError as error:
-        raise BadInput(
-            f"{place.uri}: not text in UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"
-        ) from None
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    header, *rest = [*sheets.lines(text, place.uri, (*TRACK, *LABEL, *PATH))] or [sheets.Line(1, [])]
+    sheets.refuse_twice(header.cells, place.uri)
+    return header.cells, [(line.number, sheets.by_column(header.cells, line, place.uri)) for line in rest]
+
+
+def _parquet(place: Place) -> Rows:
+    table = storage.read_table(place.root)
+    sheets.refuse_twice(table.column_names, place.uri)
+    return table.column_names, list(enumerate(table.to_pylist(), start=1))
+
+
+def _text(value: Any) -> str:
+    """A cell as text; a whole number as such, also where missing ones have made the column one of floating point."""
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def _columns_of(uri: str) -> list[str]:
@@ -124,6 +153,8 @@ def _one_of(wanted: Iterable[str], names: Iterable[str | None]) -> str | None:
 
 
 def _uri(folder: str, path: str) -> str:
+    if path.startswith("~/"):
+        return storage.absolute(path)
     return path if path.startswith("/") or "://" in path else storage.join(folder, path)
 
 

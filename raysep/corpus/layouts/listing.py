@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from raysep.corpus import storage
 from raysep.corpus.layouts.headers import EXTENSIONS, File
 from raysep.corpus.layouts.notes import Note, several
+from raysep.corpus.names import folded
 from raysep.corpus.stores.store import last_change
 from raysep.errors import BadInput
+
+# Folders that a system keeps for itself, in lower case: thumbnails, what was deleted, halves of files.
+SYSTEM = frozenset(
+    {"__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "#snapshot", "system volume information"}
+)
 
 
 @dataclass(frozen=True)
 class Listing:
-    files: tuple[File, ...]  # in path order, hidden ones left out
+    files: tuple[File, ...]  # in path order, without hidden ones and what a system keeps for itself
     notes: tuple[Note, ...] = ()
 
 
@@ -35,10 +42,45 @@ def listing(root: str) -> Listing:
 
 
 def _in_store(root: str) -> Listing:
-    infos = [(storage.uri_of(root, info), info) for info in storage.list_files(root)]
-    return Listing(
-        tuple(File(uri, info.size, PurePosixPath(uri[len(root) :].lstrip("/")), info.modified) for uri, info in infos)
-    )
+    files, system, hidden = [], set(), set()
+    for info in storage.list_files(root, hidden=True):
+        uri = storage.uri_of(root, info)
+        path = PurePosixPath(uri[len(root) :].lstrip("/"))
+        odd = next((n for n, name in enumerate(path.parts, start=1) if name.startswith(".") or _is_system(name)), 0)
+        folder = "/".join(path.parts[:odd])
+        if not odd:
+            files.append(File(uri, info.size, path, info.modified))
+        elif _is_system(path.parts[odd - 1]):
+            system.add(folder)
+        elif odd < len(path.parts) and _is_audio(path.name):
+            hidden.add(folder)
+    return Listing(tuple(files), (*_note("system", system, ""), *_note("hidden", hidden, "")))
+
+
+def _is_system(name: str) -> bool:
+    return folded(name) in SYSTEM
+
+
+def _is_audio(name: str) -> bool:
+    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in EXTENSIONS
+
+
+WORDS = {  # kind of a note → what it is about, and what is said of it
+    "link": ("link", "to what is listed already"),
+    "dangling": ("link", "to nothing"),
+    "special": ("special file", "(a pipe, a socket or a device)"),
+    "system": ("folder", "that a system keeps for itself"),
+    "hidden": ("hidden folder", "with audio, which a name without the dot would have read"),
+}
+
+
+def _note(kind: str, paths: Collection[str], root: str) -> list[Note]:
+    """What is passed over, by the first path below ``root``; "" = they are below it already."""
+    if not paths:
+        return []
+    noun, why = WORDS[kind]
+    first = os.path.relpath(min(paths), root) if root else min(paths)
+    return [Note(kind, len(paths), first, f"{several(len(paths), noun)} {why}, first {first}")]
 
 
 def _local(root: str) -> Listing:
@@ -75,6 +117,9 @@ class _Walk:
         self.links: list[str] = []  # still to be followed
         self.again: list[str] = []  # that lead to what was seen before
         self.nowhere: list[str] = []
+        self.special: list[str] = []  # neither files nor folders: whoever opens one may wait for ever
+        self.system: list[str] = []
+        self.hidden: list[str] = []  # folders that hold audio
         self._seen: set[str] = set()  # real paths
         self._enter(root)
 
@@ -85,13 +130,15 @@ class _Walk:
                 self._follow(link)
 
     def notes(self) -> Iterator[Note]:
-        for kind, paths, why in (
-            ("link", self.again, "to what is listed already"),
-            ("dangling", self.nowhere, "to nothing"),
-        ):
-            if paths:
-                first = os.path.relpath(min(paths), self.root)
-                yield Note(kind, len(paths), first, f"{several(len(paths), 'link')} {why}, first {first}")
+        passed_over = {
+            "link": self.again,
+            "dangling": self.nowhere,
+            "special": self.special,
+            "system": self.system,
+            "hidden": self.hidden,
+        }
+        for kind, paths in passed_over.items():
+            yield from _note(kind, [path for path in paths if _is_text(path)], self.root)
 
     def _follow(self, link: str) -> None:
         target = os.path.realpath(link)
@@ -101,8 +148,10 @@ class _Walk:
             self.again.append(link)
         elif os.path.isdir(target):
             self._enter(link)
-        else:
+        elif os.path.isfile(target):
             self._add(link, target, os.stat(link))
+        else:
+            self.special.append(link)
 
     def _enter(self, folder: str) -> None:
         waiting = [folder]
@@ -115,14 +164,25 @@ class _Walk:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.name.startswith("."):
-                        continue
-                    if entry.is_symlink():
+                        self.hidden += [entry.path] if _holds_audio(entry) else []
+                    elif entry.is_symlink():
                         self.links.append(entry.path)
                     elif entry.is_dir():
-                        waiting.append(entry.path)
+                        (self.system if _is_system(entry.name) else waiting).append(entry.path)
                     elif entry.is_file():
                         self._add(entry.path, os.path.join(real, entry.name), entry.stat())
+                    else:
+                        self.special.append(entry.path)
 
     def _add(self, path: str, real: str, at: os.stat_result) -> None:
         self.files[path] = at
         self._seen.add(real)
+
+
+def _holds_audio(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, and audio lies directly in it; one that may not be looked into holds none."""
+    if entry.is_symlink() or not entry.is_dir():
+        return False
+    with suppress(OSError), os.scandir(entry.path) as inside:
+        return any(_is_audio(each.name) for each in inside)
+    return False

@@ -16,9 +16,9 @@ from raysep.corpus.layouts import splits
 from raysep.corpus.layouts.headers import EXTENSIONS, File
 from raysep.corpus.layouts.layout import Found, Layout, NoTracks, Place, Scan
 from raysep.corpus.layouts.naming import Named, Naming, checked, guesses, named, other_audio
-from raysep.corpus.layouts.notes import Note, several
+from raysep.corpus.layouts.notes import Note, several, stray
 from raysep.corpus.layouts.problems import Problem
-from raysep.corpus.names import normal
+from raysep.corpus.names import folded, normal
 
 UNREADABLE = (
     ".m4a",
@@ -54,9 +54,10 @@ class Musdb(Layout):
         notes = [
             *split.notes,
             *_without_stems({name: folders[name] for name in every if name and split.below(name) and name not in held}),
-            *_stray(folders.get("", [])),
+            *stray(sorted(file.path.name for file in _audio(folders.get("", []))), "beside the tracks' folders"),
             *guesses([file for each in tracks.values() for file in each.guessed]),
             *other_audio((file for each in tracks.values() for file in each.others), naming),
+            *_unread({name: (folders[name], each) for name, each in held.items() if split.below(name)}, naming),
         ]
         read = place.read(found, notes)
         return Scan(read.stems, sorted(problems + read.problems), read.notes)
@@ -90,6 +91,22 @@ def _audio(files: Iterable[File]) -> list[File]:
     return [file for file in files if file.path.suffix.lower() in EXTENSIONS]
 
 
+def _unread(tracks: Mapping[str, tuple[list[File], Named]], naming: Naming) -> list[Note]:
+    """Files that are named as a label that their track lacks, and are no audio by their ending: a stem may be meant."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for track, (files, each) in tracks.items():
+        for file in files:
+            meant = naming.of(file.path.stem, track.rpartition("/")[2])
+            if meant and meant[0] not in each.stems and file.path.suffix.lower() not in EXTENSIONS:
+                names[folded(file.path.name)].append(str(file.path))
+    if not names:
+        return []
+    name, paths = max(names.items(), key=lambda item: len(item[1]))
+    more = f" and {len(names) - 1} more names" if len(names) > 1 else ""
+    text = f"{name} in {several(len(paths), 'track')}{more}: no audio by that ending; make it WAV or FLAC"
+    return [Note("unread", sum(map(len, names.values())), paths[0], text)]
+
+
 def _without_stems(folders: Mapping[str, list[File]]) -> list[Note]:
     """Folders that hold audio, or what may be some, and no stem."""
     held = {
@@ -102,14 +119,6 @@ def _without_stems(folders: Mapping[str, list[File]]) -> list[Note]:
     first, files = next(iter(held.items()))
     text = f"{several(len(held), 'folder')} without readable stems, first {first} ({files[0]})"
     return [Note("no-stems", len(held), first, text)]
-
-
-def _stray(files: Iterable[File]) -> list[Note]:
-    names = sorted(file.path.name for file in _audio(files))
-    if not names:
-        return []
-    text = f"{several(len(names), 'audio file')} beside the tracks' folders, first {names[0]}"
-    return [Note("stray", len(names), names[0], text)]
 
 
 def _no_track(place: Place, every: Mapping[str, Named]) -> str:

@@ -52,7 +52,7 @@ class Naming:
 
         ``folder`` is the name of the folder that it lies in, most often the track.
         """
-        given = folded(name)
+        given = folded(name).strip()
         if given in self._exact:
             return self._exact[given], False
         guess = next((self._meant[word] for word in _words_in(given, folded(folder)) if word in self._meant), None)
@@ -88,7 +88,7 @@ def _words_in(given: str, folder: str) -> Iterator[str]:
 def checked(naming: Naming) -> Naming:
     """The same. Raises ``BadInput`` for labels that make no sense."""
     labels = naming.labels
-    if not labels or len(set(labels)) < len(labels) or MIXTURE in labels:
+    if not labels or len(set(map(folded, labels))) < len(labels) or MIXTURE in labels:
         raise BadInput(f"labels {', '.join(labels) or '(none)'}: give different stem labels, without {MIXTURE!r}")
     return naming
 

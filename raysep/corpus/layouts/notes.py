@@ -21,6 +21,13 @@ def several(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def stray(paths: Sequence[str], where: str) -> list[Note]:
+    """Of audio that lies where the layout has no place for it, in path order."""
+    if not paths:
+        return []
+    return [Note("stray", len(paths), paths[0], f"{several(len(paths), 'audio file')} {where}, first {paths[0]}")]
+
+
 def said(place: str, notes: Sequence[Note]) -> str:
     """All of them in one line."""
     return f"{place}: " + "; ".join(note.text for note in notes)

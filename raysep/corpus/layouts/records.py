@@ -9,6 +9,7 @@ from raysep.corpus.layouts.headers import File
 from raysep.corpus.layouts.instruments import Instruments
 from raysep.corpus.layouts.layout import Found, Place, Scan
 from raysep.corpus.layouts.naming import checked
+from raysep.corpus.layouts.notes import stray
 from raysep.corpus.layouts.problems import Problem
 
 Held = tuple[dict[str, list[File]], Mapping[str, bool | None]]  # instrument → its files, and whether any bleeds
@@ -30,5 +31,11 @@ def scan(place: Place, records: Mapping[str, File], held: Callable[[str, File], 
         except WRONG as error:
             message = f"{record.uri}: not a record of {of} ({type(error).__name__}: {error}); mend or remove the folder"
             problems.append(Problem(track, "", record.uri, message))
-    read = place.read(found, [*split.notes, *instruments.notes()])
+    strays = [path for path in _without(place, records) if split.below(path)]
+    read = place.read(found, [*split.notes, *stray(strays, "in no folder with such a record"), *instruments.notes()])
     return Scan(read.stems, problems + read.problems, read.notes)
+
+
+def _without(place: Place, records: Mapping[str, File]) -> list[str]:
+    """Paths of audio that no record is about: of a track whose record is lost, or of another layout."""
+    return [str(file.path) for file in place.audio if not records.keys() & set(map(str, file.path.parents))]

@@ -33,10 +33,10 @@ class Slakh(Layout):
 
     def scan(self, place: Place) -> Scan:
         files = {"/".join(file.path.parts[:-1]): file for file in place.files if file.path.name == RECORD}
-        audio: dict[str, dict[str, File]] = defaultdict(dict)
+        audio: dict[str, dict[str, list[File]]] = defaultdict(lambda: defaultdict(list))
         for file in place.files:
             if file.path.suffix.lower() in EXTENSIONS and file.path.parent.name == STEMS:
-                audio["/".join(file.path.parts[:-2])][file.path.stem] = file
+                audio["/".join(file.path.parts[:-2])][file.path.stem].append(file)
         return records.scan(place, files, lambda folder, record: (_held(_read(record), audio[folder]), {}), "Slakh")
 
 
@@ -51,10 +51,13 @@ def _read(record: File) -> Mapping[str, Any]:
     return stems
 
 
-def _held(stems: Mapping[str, Any], files: Mapping[str, File]) -> dict[str, list[File]]:
-    """Class of instrument → the files of that class."""
+def _held(stems: Mapping[str, Any], files: Mapping[str, list[File]]) -> dict[str, list[File]]:
+    """Class of instrument → the files of that class. Raises ``ValueError`` where two files are one stem."""
     held: dict[str, list[File]] = defaultdict(list)
     for name, about in sorted(stems.items()):
-        if name in files:
-            held[str(about["inst_class"]).lower()].append(files[name])
+        own = files.get(name, [])
+        if len(own) > 1:
+            raise ValueError(f"{' and '.join(file.path.name for file in own)} are both {name}; keep one of them")
+        if own:
+            held[str(about["inst_class"]).lower()] += own
     return held

@@ -10,8 +10,8 @@ from raysep.corpus.layouts.notes import Note, several
 from raysep.corpus.names import folded
 from raysep.errors import BadInput
 
-SPLITS = ("train", "test", "valid", "validation", "reference")
-SAME = {"valid": "validation"}
+SAME = {"valid": "validation", "val": "validation", "training": "train", "testing": "test"}
+SPLITS = ("train", "test", "validation", "reference", *SAME)
 
 
 @dataclass(frozen=True)

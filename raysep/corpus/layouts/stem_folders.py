@@ -16,7 +16,7 @@ from raysep.corpus.layouts import splits
 from raysep.corpus.layouts.headers import File
 from raysep.corpus.layouts.layout import Found, Layout, Place, Scan
 from raysep.corpus.layouts.naming import MIXTURES, Naming, checked
-from raysep.corpus.layouts.notes import Note, several
+from raysep.corpus.layouts.notes import Note, stray
 from raysep.corpus.layouts.problems import Problem
 from raysep.corpus.names import folded, normal
 
@@ -112,8 +112,5 @@ def _chosen(place: Place) -> tuple[list[Labelled], list[Note]]:
     others = [
         str(file.path) for file in place.audio if file not in there and not MIXTURES & set(map(folded, file.path.parts))
     ]
-    notes = [*split.notes]
-    if others:
-        text = f"{several(len(others), 'audio file')} in no folder of a label, first {others[0]}"
-        notes.append(Note("stray", len(others), others[0], text))
+    notes = [*split.notes, *stray(others, "in no folder of a label")]
     return [each for each in found if split.below(f"{each.split}/{each.folder}".lstrip("/"))], notes

@@ -13,6 +13,7 @@ from raysep.corpus.layouts import splits
 from raysep.corpus.layouts.headers import File
 from raysep.corpus.layouts.layout import Found, Layout, Place, Scan
 from raysep.corpus.layouts.naming import checked
+from raysep.corpus.layouts.notes import stray
 from raysep.errors import BadInput
 
 ORDER = ("mixture", "drums", "bass", "other", "vocals")
@@ -37,7 +38,8 @@ class StemMp4(Layout):
                 streamed = [replace(file, uri=streams.stream_of(file.uri, ORDER.index(name))) for name in names]
                 if streamed and track:
                     found.append(Found(track, label, streamed))
-        return place.read(found, split.notes)
+        beside = [str(file.path) for file in place.audio if split.below(str(file.path))]
+        return place.read(found, [*split.notes, *stray(beside, f"beside the {streams.SUFFIX} files")])
 
 
 def _is_one(file: File) -> bool:

@@ -131,6 +131,14 @@ class Local(Arrow):
                 raise
         return action()  # the mount may have come back just now
 
+    def read(self, uri: str) -> bytes:
+        _refuse_special(uri)
+        return super().read(uri)
+
+    def ranges(self, uri: str) -> Ranges:
+        _refuse_special(uri)
+        return super().ranges(uri)
+
     def look_up(self, uri: str) -> Listed | None:
         def found() -> Listed | None:
             try:
@@ -253,6 +261,16 @@ def _remote(root: str) -> tuple[fs.FileSystem, str]:
         told = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(f"{root}: pyarrow cannot use storage of this kind here ({told})") from None
     return system, base.rstrip("/")
+
+
+def _refuse_special(uri: str) -> None:
+    """Raise ``OSError`` for a pipe, a socket or a device: who opens one may wait for ever. What cannot be asked is left alone."""
+    try:
+        mode = os.stat(uri).st_mode
+    except OSError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "a pipe, a socket or a device, and no file")
 
 
 def _of_length(data: bytes, expected: int) -> bytes:

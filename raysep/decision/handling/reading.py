@@ -61,23 +61,52 @@ class Row(Mapping[str, Any]):
 def rows_of(table: pa.Table) -> Rows:
     """stem_id → row, ``weight`` as a number (0 where there is none and none is needed) and ``spans`` as pairs.
 
-    Raises ``KeyError``, ``TypeError`` or ``ValueError`` for what is no decision table.
+    Raises ``KeyError``, ``TypeError`` or ``ValueError`` for what is no decision table, and for one that says two things of a stem.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     columns = {name: table[name].combine_chunks() for name in table.column_names}
     for name in ("stem_id", "track", "stem"):
-        if name in columns and pa.types.is_string(columns[name].type):
-            columns[name] = pc.utf8_normalize(columns[name], "NFC")
-    keep, weight = columns["keep"], columns["weight"].cast(pa.float64())
-    if pc.any(pc.and_(pc.fill_null(keep.cast(pa.bool_()), False), weight.is_null())).as_py():
+        if name in columns:
+            columns[name] = pc.utf8_normalize(columns[name].cast(pa.string()), "NFC")
+    keep, weight = _yes_or_no(columns["keep"]), columns["weight"].cast(pa.float64())
+    if pc.any(pc.and_(keep, weight.is_null())).as_py():
         raise TypeError("weight: a stem that is kept has none")
+    _refuse_unclear(columns["stem_id"])
     of_spans = pa.list_(pa.struct([("start", pa.float64()), ("stop", pa.float64())]))
     spans = columns.get("spans", pa.nulls(len(table)))
     if pa.types.is_string(spans.type):  # of a CSV
         spans = pa.array([json.loads(text) if text else None for text in spans.to_pylist()])
-    return Rows({**columns, "weight": weight.fill_null(0.0), "spans": spans.cast(of_spans)})
+    return Rows({**columns, "keep": keep, "weight": weight.fill_null(0.0), "spans": spans.cast(of_spans)})
+
+
+def _yes_or_no(keep: pa.Array) -> pa.Array:
+    """As other programs write it too: 1 and 0, or "true" and "false". Raises ``TypeError`` for anything else."""
+    import pyarrow as pa
+
+    if keep.null_count:
+        raise TypeError("keep: a stem has none")
+    is_number = pa.types.is_floating(keep.type) or pa.types.is_integer(keep.type)
+    if is_number and (odd := [value for value in keep.unique().to_pylist() if value not in (0, 1)]):
+        raise TypeError(f"keep: {odd[0]} is neither 1 nor 0")
+    return keep.cast(pa.string()).cast(pa.bool_()) if _is_text(keep.type) else keep.cast(pa.bool_())
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value))
+
+
+def _refuse_unclear(names: pa.Array) -> None:
+    """Raise ``ValueError`` for a row without a stem, and for a stem of several rows."""
+    if names.null_count:
+        raise ValueError("stem_id: a row has none")
+    if len(names.unique()) < len(names):
+        twice = next(each["values"] for each in names.value_counts().to_pylist() if each["counts"] > 1)
+        raise ValueError(f"several rows are of {twice!r}; keep one of them")
 
 
 def read_decision(uri: str) -> Decision:

@@ -161,6 +161,28 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(run, tmp_path):
         export(tmp_path / "m.parquet", tmp_path / "out" / "deep", "copies")
 
 
+@pytest.mark.parametrize("form", ["copies", "links", "msst", "musdb", "moisesdb", "slakh"])
+def test_a_name_that_nobody_would_find_again_is_refused(run, tmp_path, form):
+    """Files and folders whose names begin with a dot are passed over by trainers, by the count at the end, and by raysep."""
+    from dataclasses import replace
+
+    stems = [replace(s, track=f"...And {s.track}") for s in manifest.read(f"{run}/manifest.parquet")]
+    manifest.write(str(tmp_path / "m.parquet"), stems)
+    with pytest.raises(BadInput, match=r"'\.\.\.And A' is no name for a folder; rename it in the manifest"):
+        export(tmp_path / "m.parquet", tmp_path / "out", form)
+    assert not (tmp_path / "out").exists()
+
+
+def test_paths_that_differ_in_case_alone_are_said(run, tmp_path):
+    from dataclasses import replace
+
+    stems = manifest.read(f"{run}/manifest.parquet")
+    twins = [replace(s, track=s.track.lower(), stem_id=s.stem_id.lower()) for s in stems if s.track == "A"]
+    manifest.write(str(tmp_path / "m.parquet"), [*stems, *twins])
+    (note,) = [note for note in export(tmp_path / "m.parquet", tmp_path / "out", "copies").notes if "case" in note]
+    assert note == "4 paths differ in case alone, first A/bass.wav and a/bass.wav: macOS and Windows take them for one"
+
+
 # Stores, and the command
 
 

@@ -179,7 +179,7 @@ def test_a_disk_without_room_for_the_stems_is_seen_before_they_are_made(model, t
     write(tmp_path / "song.wav", seconds=2.0)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=100_000))
     monkeypatch.setattr(module, "write_stems", None)
-    with pytest.raises(OutputError, match=r"out/song: has room for 0\.00 GiB"):
+    with pytest.raises(OutputError, match=r"out/song: has room for 0\.0954 MiB"):
         run(model, tmp_path / "song.wav", out=tmp_path / "out")
 
 

@@ -80,3 +80,58 @@ def test_no_list_at_all(tmp_path):
     (tmp_path / "bad.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInput, match="not text in UTF-8"):
         stems_of(str(tmp_path / "bad.csv"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "track,stem,path\nS,vocals,a.wav\nS,drums,b.wav\n",
+        "\ufefftrack;stem;path\r\nS;vocals;a.wav\r\n\r\nS;drums;b.wav\r\n;;\r\n",
+        "sep=\t\nPath\tStem\tTrack\na.wav\tVocals\tS\nb.wav\tDRUMS\tS\n",
+        "track, stem, path\nS, vocals, a.wav\nS , drums , b.wav\n",
+        "track,stem,path\nS,vocals,a.wav\nS,drums,b.wav\nS,vocals,a.wav\n",
+    ],
+    ids=["plain", "semicolons", "tabs", "blanks", "a row twice"],
+)
+def test_a_list_is_read_as_people_and_spreadsheets_write_it(tone, listed, text):
+    """A row that repeats another is no second file: a stem that is added to itself would be twice as loud."""
+    tone("a.wav", 1)
+    tone("b.wav", 2)
+    found = stems_of(listed(text))
+    assert [(s.stem_id, len(s.uris)) for s in found.stems] == [("S/drums", 1), ("S/vocals", 1)]
+    assert [n.count for n in found.notes if n.kind == "again"] == [1] * text.endswith("a.wav\n")
+
+
+@pytest.mark.parametrize("tracks", [[0, 0, 1], [0.0, 0.0, 1.0], ["0", "0", "1"]])
+def test_a_track_may_have_a_number_for_a_name(tone, tmp_path, tracks):
+    for name in "abc":
+        tone(f"{name}.wav", ord(name))
+    columns = {"track": tracks, "stem": ["vocals", "drums", "vocals"], "path": ["a.wav", "b.wav", "c.wav"]}
+    pq.write_table(pa.table(columns), tmp_path / "list.parquet")
+    found = stems_of(str(tmp_path / "list.parquet"))
+    assert [s.stem_id for s in found.stems] == ["0/drums", "0/vocals", "1/vocals"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "track,stem,path\nS,vocals,b\\a.wav\n",
+            r"none of its 1 file is there, first .*b\\a\.wav; paths are .* below .* with /",
+        ),
+        ("track,stem,path\nS,vocals,~/no/such.wav\n", r"none of its 1 file is there, first /"),
+        ("track,stem,path\nS,vocals,a, b.wav\n", "line 2: 4 cells where the header has 3; put quotes"),
+        ("track,stem,stem,path\nS,vocals,drums,a.wav\n", "has 2 columns 'stem'; keep one of them"),
+    ],
+)
+def test_what_would_be_read_as_something_else_is_refused(tone, listed, text, told):
+    tone("b/a.wav")
+    with pytest.raises(BadInput, match=told):
+        stems_of(listed(text), on_problem="keep")
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.parquet"])
+def test_a_folder_by_the_name_of_a_list_is_told(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(BadInput, match=rf"{name}: .*is a directory"):
+        stems_of(str(tmp_path / name))

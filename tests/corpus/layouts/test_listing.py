@@ -71,3 +71,48 @@ def test_a_name_that_is_no_text(corpus):
 def test_names_are_read_as_they_are(corpus, name):
     os.rename(corpus / "song", corpus / name)
     assert tracks(corpus) == [name]
+
+
+def test_what_is_no_file_is_passed_over_and_never_opened(corpus, tmp_path):
+    """Who opens a pipe waits for the one who writes into it."""
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(corpus / "song" / "fifo.wav")
+    for label, target in (("vocals", tmp_path / "pipe"), ("drums", "/dev/zero"), ("bass", "/dev/null")):
+        (corpus / "song" / f"{label}.wav").unlink()
+        os.symlink(target, corpus / "song" / f"{label}.wav")
+    assert [s.stem for s in stems_of(str(corpus)).stems] == ["other"]
+    (note,) = listing(str(corpus)).notes
+    assert note.text == "4 special files (a pipe, a socket or a device), first song/bass.wav"
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", "System Volume Information"])
+def test_what_a_system_keeps_for_itself_is_no_track(corpus, name):
+    shutil.copytree(corpus / "song", corpus / name / "deleted")
+    shutil.copytree(corpus / "song", corpus / "song" / name)
+    assert tracks(corpus) == ["song"]
+    (note,) = listing(str(corpus)).notes
+    assert (note.kind, note.count) == ("system", 2)
+
+
+def test_a_track_whose_name_begins_with_a_dot_is_told(corpus):
+    shutil.copytree(corpus / "song", corpus / "...And Justice")
+    (corpus / ".git").mkdir()
+    (corpus / ".git" / "config").touch()
+    (note,) = listing(str(corpus)).notes
+    assert note.text == "1 hidden folder with audio, which a name without the dot would have read, first ...And Justice"
+
+
+def test_a_store_is_listed_alike(bucket, corpus):
+    from raysep.corpus import storage
+
+    os.symlink(".", corpus / "again")
+    for folder in ("song", "song/@eaDir", "#recycle/old", "...And Justice", ".cache"):
+        for label in ("vocals", "bass"):
+            storage.write_bytes(f"{bucket}/{folder}/{label}.wav", (corpus / "song" / f"{label}.wav").read_bytes())
+    storage.write_bytes(f"{bucket}/song/._bass.wav", b"a fork")
+    found = listing(bucket)
+    assert [str(file.path) for file in found.files] == ["song/bass.wav", "song/vocals.wav"]
+    assert [(note.kind, note.count, note.first) for note in found.notes] == [
+        ("system", 2, "#recycle"),
+        ("hidden", 2, "...And Justice"),
+    ]

@@ -64,8 +64,8 @@ def test_files_are_looked_at_only_when_nothing_may_be_wrong(folder, listed):
 def test_tracks_may_lack_stems_and_have_two_of_a_label_unless_nothing_may_be_wrong(folder, listed):
     stems = stems_of(folder).stems
     assert len(stems_of(listed(stems[1:])).stems) == 7
-    path = listed([*stems, stems[0]])
-    assert len(stems_of(path, on_problem="keep").stems) == 9
+    path = listed([replace(s, stem="bass") if s.stem_id == "A/drums" else s for s in stems])
+    assert len(stems_of(path, on_problem="keep").stems) == 8
     with pytest.raises(BadInput, match=r"m\.parquet: 2 stems are 'bass' of A; keep one"):
         stems_of(path)
 

@@ -97,3 +97,16 @@ def test_what_is_no_record_is_named(track, tmp_path):
     (tmp_path / "moisesdb_v0.1" / "u" / "data.json").write_text('{"stems": [{"stemName": "vocals"}]}')
     with pytest.raises(BadInput, match=r"u/data\.json: not a record of MoisesDB \(KeyError: 'tracks'\)"):
         stems_of(str(tmp_path / "moisesdb_v0.1"), on_problem="keep")
+
+
+def test_a_file_that_is_named_twice_is_summed_once(track, tmp_path):
+    track("u", ("vocals", [entry("v"), entry("v")]), ("drums", [entry("d"), entry("e")]), ("vocals", [entry("v")]))
+    found = stems_of(str(tmp_path / "moisesdb_v0.1"))
+    assert {s.stem: len(s.uris) for s in found.stems} == {"drums": 2, "vocals": 1}
+
+
+def test_a_track_without_its_record_is_told(track, tone, tmp_path):
+    track("u", ("vocals", [entry("v")]), ("drums", [entry("d")]))
+    tone("moisesdb_v0.1/lost/vocals/v.wav")
+    notes = {note.kind: note.text for note in stems_of(str(tmp_path / "moisesdb_v0.1")).notes}
+    assert notes["stray"] == "1 audio file in no folder with such a record, first lost/vocals/v.wav"

@@ -326,3 +326,20 @@ def test_a_store_that_does_not_answer(monkeypatch):
     monkeypatch.setattr(storage, "kind", refuse)
     with pytest.raises(BadInput, match=r"cannot be listed \(ACCESS_DENIED\); .*AWS_ENDPOINT_URL"):
         stems_of("s3://some/corpus")
+
+
+def test_a_stem_that_is_no_audio_by_its_ending_is_told_where_it_is_missing(tmp_path, write_corpus):
+    write_corpus(str(tmp_path), ["A", "B", "C"], seconds=0.1)
+    for track, name in (("A", "vocals.m4a"), ("B", "vocals.m4a"), ("C", "drums"), ("C", "vocals.txt")):
+        (tmp_path / track / name).write_bytes(b"something")
+    for track, label in (("A", "vocals"), ("B", "vocals"), ("C", "drums")):
+        (tmp_path / track / f"{label}.wav").unlink()
+    (note,) = [note for note in stems_of(str(tmp_path)).notes if note.kind == "unread"]
+    assert note.text == "vocals.m4a in 2 tracks and 1 more names: no audio by that ending; make it WAV or FLAC"
+
+
+@pytest.mark.parametrize("name", ["vocals.wave", "vocals.bwf", "vocals.aifc", " vocals .WAV"])
+def test_usual_endings_and_blanks_about_a_label_are_read(tmp_path, write_corpus, name):
+    write_corpus(str(tmp_path), ["A"], seconds=0.1, mixture=False)
+    (tmp_path / "A" / "vocals.wav").rename(tmp_path / "A" / name)
+    assert [s.stem for s in stems_of(str(tmp_path)).stems] == ["bass", "drums", "other", "vocals"]

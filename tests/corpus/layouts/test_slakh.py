@@ -31,3 +31,16 @@ def test_a_record_that_is_none(place):
     (place / "train" / "Track00001" / "metadata.yaml").write_text("stems: [\n")
     with pytest.raises(BadInput, match=r"metadata\.yaml: not a record of Slakh \(ValueError"):
         stems_of(str(place), on_problem="keep")
+
+
+def test_a_track_without_its_record_is_told(place, tone):
+    tone("train/Track00007/stems/S00.flac")
+    tone("test/Track00008/stems/S00.flac")
+    notes = {note.kind: note.text for note in stems_of(str(place)).notes}
+    assert notes["stray"] == "1 audio file in no folder with such a record, first train/Track00007/stems/S00.flac"
+
+
+def test_two_files_of_one_stem_are_a_problem_of_their_track(place, tone):
+    tone("train/Track00001/stems/S01.wav")
+    with pytest.raises(BadInput, match=r"S01\.flac and S01\.wav are both S01; keep one of them"):
+        stems_of(str(place))

@@ -15,6 +15,7 @@ def test_folders_that_are_a_split_in_any_case():
         "validation",
         "reference",
     ]
+    assert [split_of(name) for name in ("training", "Val", "testing")] == ["train", "validation", "test"]
     assert [split_of(name) for name in ("training songs", "The Train", "")] == [None, None, None]
 
 

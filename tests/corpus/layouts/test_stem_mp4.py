@@ -68,3 +68,10 @@ def test_without_ffmpeg_one_line_says_so(place, monkeypatch, tmp_path):
         BadInput, match=r"holds \.stem\.mp4 files, and ffmpeg, .*, is not on the PATH: install it; or use MUSDB18-HQ"
     ):
         stems_of(str(place))
+
+
+def test_audio_beside_the_containers_is_told(place, ffmpeg, tone):
+    tone("c/train/B/vocals.wav")
+    tone("c/test/C/vocals.wav")
+    notes = {note.kind: note.text for note in stems_of(str(place)).notes}
+    assert notes["stray"] == "1 audio file beside the .stem.mp4 files, first train/B/vocals.wav"

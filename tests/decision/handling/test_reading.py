@@ -76,3 +76,31 @@ def test_a_decision_that_makes_no_sense_is_refused(tmp_path, change, words):
     row = {"stem_id": "a", "keep": True, "weight": 1.0} | change
     with pytest.raises(BadInput, match=words):
         read_decision(write_decision(tmp_path / "d.parquet", [row]))
+
+
+@pytest.mark.parametrize("keep", [[1, 0], [1.0, 0.0], ["true", "false"], ["TRUE", "False"], ["1", "0"]])
+def test_a_word_for_no_is_a_no_in_every_type(tmp_path, keep):
+    rows = [
+        {"stem_id": name, "keep": value, "weight": float(k == 0)}
+        for k, (name, value) in enumerate(zip("ab", keep, strict=True))
+    ]
+    decision = read_decision(write_decision(tmp_path / "d.parquet", rows))
+    assert [row["keep"] for row in decision.values()] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([("a", True), ("a", False)], "several rows are of 'a'"),
+        ([("u\u0308", True), ("\u00fc", True)], "several rows are of"),
+        ([("a", True), (None, False)], "stem_id: a row has none"),
+        ([("a", True), ("b", None)], "keep: a stem has none"),
+        ([("a", 1.0), ("b", float("nan"))], "keep: nan is neither 1 nor 0"),
+        ([("a", 1), ("b", 2)], "keep: 2 is neither 1 nor 0"),
+        ([("a", "yes"), ("b", "no")], "Failed to parse value: no"),
+    ],
+)
+def test_a_table_that_says_two_things_or_none_of_a_stem_is_refused(tmp_path, rows, told):
+    table = [{"stem_id": name, "keep": keep, "weight": 1.0} for name, keep in rows]
+    with pytest.raises(BadInput, match=rf"d\.parquet: no decision table .*{told}"):
+        read_decision(write_decision(tmp_path / "d.parquet", table))
