@@ -227,11 +227,13 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
             f"{', '.join(config.labels)}; correct its label, or add it with --set labels=[…]"
         )
     none = "no stem is used under another label: the decision names no other" if handling == "relabel" else ""
-    for words in (handlings.relabelled(entries) or none, handlings.cut(entries)):
+    others = handlings.unlike(entries, found.corpus)
+    for words in (handlings.relabelled(entries) or none, handlings.cut(entries), handlings.in_place_of(others)):
         if words:
             Progress(request.quiet).say(words)
     with driving.driven(Run(request.out), Progress(request.quiet)), session.session(request.address) as available:
-        more = [(e.stem.stem_id, e.label, e.weight, e.spans) for e in entries] if decision else ()
+        more: list[Any] = [(e.stem.stem_id, e.label, e.weight, e.spans) for e in entries] if decision else []
+        more += [entry.stem.etag for entry in others]
         context = begin(request, found, config, available, *more)
         if found.test or found.validation:
             check.look_for_twins(context, found, request.on_leak)

@@ -32,7 +32,14 @@ PASSED_ON = (
     "RAYSEP_STORAGE_PATIENCE",
 )
 STARTING_SECONDS = 60.0  # how long a head may take to accept its first job
-OF_A_RUN = ("decide", "prove", "tune", "worth", "descend")  # commands that write into the run that they are given
+OF_A_RUN = (
+    "decide",
+    "prove",
+    "tune",
+    "worth",
+    "descend",
+    "restore",
+)  # commands that write into the run that they are given
 SUCCEEDED = JobStatus.SUCCEEDED
 ENDED_BADLY = (JobStatus.FAILED, JobStatus.STOPPED)
 

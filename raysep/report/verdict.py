@@ -105,6 +105,7 @@ class Counts:
     spared: int | None = None  # of the removed: used as they are, as their fault does no harm
     masked: int | None = None  # of the removed: used without the seconds that are wrong
     unseen: int | None = None  # of the removed: left out by such a handling, as nothing says where they are wrong
+    restored: int | None = None  # of the removed: used as the separator restored them
 
     @classmethod
     def of(cls, summary: Mapping[str, Any]) -> Counts:
@@ -112,7 +113,8 @@ class Counts:
         told, handled = summary.get("counts") or {}, summary.get("handled") or {}
         numbers = {name: int(told.get(name) or 0) for name in ("stems", "kept", "silent", "failed", "kept_by_floor")}
         removed = max(0, int(told.get("removed") or 0) - numbers["failed"])
-        used: dict[str, Any] = {name: handled.get(name) for name in ("relabelled", "spared", "masked", "unseen")}
+        otherwise = ("relabelled", "spared", "masked", "unseen", "restored")
+        used: dict[str, Any] = {name: handled.get(name) for name in otherwise}
         return cls(**numbers, removed=removed, **used)
 
 
@@ -223,6 +225,7 @@ class Verdict:
             (counts.spared, "of them used all the same, as their fault does no harm"),
             (counts.masked, "of them used without the seconds that are wrong"),
             (counts.unseen, "of them left out whole, as nothing says where they are wrong"),
+            (counts.restored, "of them used without what the separator takes for other labels"),
             (counts.kept_by_floor, "more kept by the floor"),
             (counts.silent, "silent"),
             (counts.failed, "could not be read"),

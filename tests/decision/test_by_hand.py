@@ -185,7 +185,8 @@ def test_a_removal_by_hand_ends_the_reason_why_none_was_removed(decision, write)
 @pytest.mark.parametrize("name", handling.HANDLINGS)
 def test_every_handling_obeys_a_word(name, write, decision, make_stems):
     decision = decision.append_column("descended", decision["weight"])  # what two of them go by
-    decision = decision.append_column("places", decision["verdict"])  # nothing was said
+    for column in ("places", "restored"):
+        decision = decision.append_column(column, decision["verdict"])  # nothing was said
     text = "stem_id,verdict\nCafé 9/bass,keep\nCafé 1/bass,remove\nCafé 9/drums,vocals\n"
     rows = rows_of(obey(decision, read_verdicts(write(text), LABELS)))
     stems = make_stems([f"Café {k}" for k in range(10)])

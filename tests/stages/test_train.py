@@ -134,7 +134,7 @@ def test_a_training_goes_by_a_decision_table_or_uses_all_alike(tmp_path, make_st
     assert train.entries_by(stems, str(table), "drop") == [Entry(s) for s in stems[1:]]
     with pytest.raises(
         BadInput,
-        match="handling 'keep': not known; choose one of drop, weight, relabel, spare, auto, mask, table, descend, or",
+        match="handling 'keep': not known; choose one of drop, weight, relabel, spare, auto, mask, table, descend, restore, or",
     ):
         train.entries_by(stems, str(table), "keep")
 

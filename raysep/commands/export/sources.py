@@ -44,12 +44,14 @@ def read(source: str, decision: str | None = None, handling: str | None = None) 
     entries = _entries(stems, chosen, handled)
     if not entries:
         raise BadInput(f"{source}: none of its {len(stems)} stems is used; another decision or --handling keeps more")
+    others = handlings.unlike(entries, stems)
+    roots += [*_folders(stems), *_restored(others)]
     return Source(
         entries,
         _ordered(stems, entries),
         len(stems),
-        tuple({*(root for root in roots if not root.endswith(".parquet")), *_folders(stems)}),
-        [moved] if (moved := handlings.relabelled(entries)) else [],
+        tuple({root for root in roots if not root.endswith(".parquet")}),
+        [*filter(None, (handlings.relabelled(entries), handlings.in_place_of(others)))],
     )
 
 
@@ -61,6 +63,11 @@ def _entries(stems: Sequence[Stem], decision: str | None, handled: str) -> list[
 
 def _ordered(stems: Iterable[Stem], entries: Iterable[Entry]) -> tuple[str, ...]:
     return tuple(sorted({stem.stem for stem in stems} | {entry.label for entry in entries}))
+
+
+def _restored(entries: Iterable[Entry]) -> set[str]:
+    """The folders of a run that restored stems lie in, as ``TRACK/LABEL.wav``."""
+    return {entry.stem.uri.removesuffix(f"/{entry.stem.stem_id}.wav") for entry in entries}
 
 
 def _folders(stems: Iterable[Stem]) -> set[str]:

@@ -20,6 +20,7 @@ JOBS = (
     "tune",
     "worth",
     "descend",
+    "restore",
     "export",
     "check",
     "benchmark",

@@ -9,13 +9,16 @@ the import path ``package.module:NAME`` of a ``Handling`` of the user's own.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from raysep.decision.handling.base import Decision, Handling, NotMade, named
 from raysep.decision.handling.by_word import by_word, word_on
 from raysep.decision.handling.mask import COLUMN as PLACES
 from raysep.decision.handling.mask import UNSEEN
+from raysep.decision.handling.restore import COLUMN as RESTORED
+from raysep.decision.handling.restore import is_restored
 from raysep.errors import BadInput
 from raysep.imports import registered
 from raysep.training.entry import Entry
@@ -35,14 +38,17 @@ __all__ = [
     "counted",
     "cut",
     "described",
+    "in_place_of",
     "masked",
     "named",
     "refuse_beforehand",
     "relabelled",
     "resolve",
+    "restored",
     "spared",
     "supplied",
     "told",
+    "unlike",
     "use",
 ]
 
@@ -55,6 +61,7 @@ HANDLINGS: dict[str, str] = {  # as text: a new one is a file and a line here
     "mask": "raysep.decision.handling.mask:MASK",
     "table": "raysep.decision.handling.table:TABLE",
     "descend": "raysep.decision.handling.descend:DESCEND",
+    "restore": "raysep.decision.handling.restore:RESTORE",
 }
 
 
@@ -124,6 +131,7 @@ def _spared(entries: Iterable[Entry], decision: Decision) -> list[str]:
         and not entry.spans
         and entry.label == entry.stem.stem
         and not decision.get(entry.stem.stem_id, {}).get("keep", True)
+        and not is_restored(entry, decision)
         and not word_on(decision, entry.stem)
     )
 
@@ -135,6 +143,11 @@ def _masked(entries: Iterable[Entry], decision: Decision) -> list[str]:
         for entry in entries
         if entry.weight > 0 and entry.spans and not decision.get(entry.stem.stem_id, {}).get("keep", True)
     )
+
+
+def _restored(entries: Iterable[Entry], decision: Decision) -> list[Entry]:
+    """The stems that are used as the separator restored them."""
+    return sorted(entry for entry in entries if entry.weight > 0 and is_restored(entry, decision))
 
 
 def _has_places(decision: Decision) -> bool:
@@ -158,6 +171,7 @@ def counted(name: str, entries: Iterable[Entry], decision: Decision) -> dict[str
         "spared": len(_spared(entries, decision)),
         "masked": len(_masked(entries, decision)),
         "unseen": len(_unseen(decision)),
+        "restored": len(_restored(entries, decision)),
     }
 
 
@@ -195,10 +209,33 @@ def masked(entries: Iterable[Entry], decision: Decision) -> str:
     return "; ".join(filter(None, (cut(entries) or "no removed stem is wrong only in places", rest)))
 
 
+def restored(entries: Iterable[Entry], decision: Decision) -> str:
+    """How many stems are used as they were restored, and the first one, in words; "" where nothing was to be restored."""
+    if not any(RESTORED in row for row in islice(decision.values(), 1)):
+        return ""
+    return in_place_of(_restored(entries, decision)) or "no removed stem is restored"
+
+
 def told(entries: Iterable[Entry], decision: Decision) -> str:
     """What was done beyond keeping and leaving out, in words; "" for nothing."""
     entries = list(entries)
-    return "; ".join(filter(None, (relabelled(entries), spared(entries, decision), masked(entries, decision))))
+    by_decision = (each(entries, decision) for each in (spared, masked, restored))
+    return "; ".join(filter(None, (relabelled(entries), *by_decision)))
+
+
+def unlike(entries: Iterable[Entry], stems: Iterable[Stem]) -> list[Entry]:
+    """The used entries whose file is not that of their stem, of these: a training by them depends on it, too."""
+    own = {stem.stem_id: stem.uri for stem in stems}
+    used = (entry for entry in entries if entry.weight > 0)
+    return sorted(entry for entry in used if own.get(entry.stem.stem_id, entry.stem.uri) != entry.stem.uri)
+
+
+def in_place_of(restored: Sequence[Entry]) -> str:
+    """How many stems are used as they were restored, and the first one, in words; "" for none."""
+    if not restored:
+        return ""
+    are = "stem is" if len(restored) == 1 else "stems are"
+    return f"{len(restored)} {are} used without what the separator takes for other labels, first {restored[0].stem.stem_id}"
 
 
 def described() -> str:

@@ -1,4 +1,4 @@
-"""Whatever brings most: a stem under a wrong label is used under its own, a harmless fault is kept, the rest is left out."""
+"""Whatever brings most: a wrong label is put right, a harmless fault is kept, what was restored is used, the rest is left out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from raysep.decision.handling.base import Decision, Handling, named
 from raysep.decision.handling.relabel import belongs_elsewhere
+from raysep.decision.handling.restore import restored_of, with_restored_of
 from raysep.decision.handling.spare import harmless
 from raysep.training.entry import Entry
 
@@ -23,11 +24,15 @@ def auto(decision: Decision, stems: Iterable[Stem]) -> list[Entry]:
             entries.append(Entry(stem, label=row["label"]))
         elif harmless(row):
             entries.append(Entry(stem))
+        elif made := restored_of(stem, row):
+            entries.append(Entry(made))
     return entries
 
 
 AUTO = Handling(
     "auto",
-    "what is not kept is used under the label that it belongs to, or as it is where its fault does no harm, else left out",
+    "what is not kept is used under the label that it belongs to, or as it is where its fault does no harm, or as `raysep restore` "
+    "restored it, else left out",
     auto,
+    find=with_restored_of,
 )

@@ -359,6 +359,8 @@ def _use(row: Mapping[str, Any], label: str | None) -> str:
         return ""
     if out := sum(stop - start for start, stop in row.get("spans") or ()):
         return f"used without the {out:.1f} s that are wrong"
+    if row.get("restored") and label == row["stem"]:
+        return "used as the separator restored it"
     return "used all the same" if label == row["stem"] else f"used as {label}"
 
 

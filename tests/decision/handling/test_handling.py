@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,6 +17,7 @@ from raysep.decision.handling import HANDLINGS, Entry, use
 from raysep.errors import BadInput
 
 WEIGHTS = st.one_of(st.just(0.0), st.floats(1e-3, 1.0))
+MADE = {"uri": "/run/restored.wav", "format": "WAV/PCM_16", "bytes": 9, "etag": "md5-x"}
 SPANS = st.sampled_from([(), ((0.5, 1.0),), ((0.0, 1.0), (2.0, 2.5))])
 ROWS = st.fixed_dictionaries(
     {
@@ -23,6 +26,7 @@ ROWS = st.fixed_dictionaries(
         "spans": SPANS,
         "places": st.sampled_from([None, "wrong in most places"]),
         "descended": st.one_of(st.none(), st.just(0.0), st.floats(1e-3, 2.0)),
+        "restored": st.sampled_from([None, json.dumps(MADE)]),
     },
     optional={
         "label": st.sampled_from([None, "drums", "vocals", "bass"]),
@@ -99,7 +103,7 @@ def test_relabel_keeps_what_is_kept_and_moves_what_belongs_elsewhere(decision):
 
 
 @given(decision=DECISIONS)
-def test_spare_keeps_what_does_no_harm_and_auto_moves_before_it_spares(decision):
+def test_spare_keeps_what_does_no_harm_and_auto_moves_before_it_spares_and_spares_before_it_restores(decision):
     spared, moved = [], []
     for s in STEMS:
         row = decision.get(s.stem_id)
@@ -115,6 +119,8 @@ def test_spare_keeps_what_does_no_harm_and_auto_moves_before_it_spares(decision)
             moved.append(Entry(s, label=label))
         elif harmless:
             moved.append(Entry(s))
+        elif row["restored"]:
+            moved.append(Entry(replace(s, **MADE)))
     assert use("spare", decision, STEMS) == spared
     assert use("auto", decision, STEMS) == moved
 
@@ -174,7 +180,7 @@ def test_one_of_ones_own_by_import_path(own):
     [
         (
             "keep",
-            r"'keep': not known; choose one of drop, weight, relabel, spare, auto, mask, table, descend, or give .*package\.module:NAME",
+            r"'keep': not known; choose one of drop, weight, relabel, spare, auto, mask, table, descend, restore, or give .*package\.module:NAME",
         ),
         ("no_such:THING", r"'no_such:THING': cannot be imported \(ModuleNotFoundError"),
         ("my_handlings:NONE", r"cannot be imported \(AttributeError"),
