@@ -28,7 +28,7 @@ class Effort:
     """How much of a training is looked at."""
 
     checkpoints: int = 5
-    examples: int = 100  # batches of the training that gradients of stems are means over
+    examples: int = 60  # batches of the training that gradients of stems are means over
     curvature: int = 16  # batches that a curvature is of
     iterations: int = 15  # of conjugate gradients
 
