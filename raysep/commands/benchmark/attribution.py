@@ -22,6 +22,8 @@ OUT/
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -164,15 +166,21 @@ def read_bench(bench: str) -> tuple[Inputs, list[dict]]:
 
 
 def draw_subsets(tracks: list[str], count: int, seed: int, drop: float = 0.5) -> list[list[str]]:
-    """``count`` sets of tracks without a share ``drop`` of them, each drawn by itself: the first are the same however many
-    there are. At least one track is left out, and one in.
+    """``count`` sets of tracks without a share ``drop`` of them, drawn at random: the first are the same however many
+    there are, and none is drawn again while there is another. At least one track is left out, and one in.
 
     Whole tracks: a half then holds equally many stems of every label, and halves differ as much as they can, since some
     faults (bleeding, swapped labels) touch several stems of a track.
     """
     order = np.array(sorted(tracks))
     kept = min(max(1, int(len(order) * (1 - drop) + 1e-9)), len(order) - 1)
-    return [sorted(generator(seed, "subset", k).permutation(order)[:kept].tolist()) for k in range(count)]
+    drawn = (sorted(generator(seed, "subset", k).permutation(order)[:kept].tolist()) for k in itertools.count())
+    found: list[list[str]] = []
+    while len(found) < count:
+        chosen = next(drawn)
+        if chosen not in found or len(found) >= math.comb(len(order), kept):
+            found.append(chosen)
+    return found
 
 
 # The stages -------------------------------------------------------------------------------------------------------

@@ -107,6 +107,8 @@ def test_subsets_are_halves_that_depend_on_the_seed_and_their_number_only():
     often = [sum(track in subset for subset in draw_subsets(tracks, 900, 1)) for track in tracks]
     assert min(often) > 340  # 400 expected, deviation 15
     assert {len(subset) for subset in draw_subsets(tracks, 20, 1, 0.1)} == {8}
+    assert len(set(map(tuple, draw_subsets(tracks, 9, 1, 0.1)))) == 9  # each track is left out once
+    assert draw_subsets(tracks, 20, 1, 0.1)[:9] == draw_subsets(tracks, 9, 1, 0.1)
     assert {len(subset) for subset in draw_subsets(tracks, 20, 1, 0.99)} == {1}
 
 
