@@ -86,10 +86,9 @@ class Curvature:
     @property
     def words(self) -> str:
         """One line."""
-        layers = f"EK-FAC of {', '.join(self.blocks)}"
-        return (
-            f"{layers}; left out, as their kind is not treated: {', '.join(self.left_out)}" if self.left_out else layers
-        )
+        treated = f"EK-FAC of {', '.join(self.blocks)}"
+        others = dict.fromkeys(name.rpartition(".")[0] or name for name in self.left_out)
+        return f"{treated}; left out, as their kind is not treated: {', '.join(others)}" if others else treated
 
     def solve(self, point: Point, gradient: Tensor, damping: Tensor) -> Tensor:
         """The direction ``(parameter,)`` for a gradient; 0 where no block is. A layer is damped by its mean of ``damping``."""

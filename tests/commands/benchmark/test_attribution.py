@@ -140,7 +140,7 @@ def test_every_stem_base_subset_and_seed_has_its_figure(finished, alone, capsys)
         assert len({row[name] for row in rivals if row[name] is not None}) > len(stems) / 2, name
     assert {row["embedding-distance"] for row in rivals} == {None}
     assert "embedding-distance left out: the reference holds 2 tracks" in rivals[0]["notes"]
-    assert "EK-FAC of fc1, fc2, fc3; left out, as their kind is not treated: bn1.weight" in rivals[0]["notes"]
+    assert "EK-FAC of fc1, fc2, fc3; left out, as their kind is not treated: bn1, lstm, bn2" in rivals[0]["notes"]
     removals = run.read_table("removals.parquet").to_pylist()
     arms = {(row["method"], row["seed"], row["part"]) for row in removals}
     methods = {"", "metagradient", "truth", "random-scores", *NAMES, *METHODS}

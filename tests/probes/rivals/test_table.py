@@ -40,7 +40,7 @@ def test_what_was_left_out_is_said(found):
     _, told, _ = found
     assert any(note.startswith("hessian-cg: ") and "after" in note for note in told.notes)
     assert any(
-        "EK-FAC of fc1, fc2, fc3; left out, as their kind is not treated: bn1.weight" in note for note in told.notes
+        "EK-FAC of fc1, fc2, fc3; left out, as their kind is not treated: bn1, lstm, bn2" in note for note in told.notes
     )
 
 
