@@ -53,9 +53,9 @@ def bench(tmp_path_factory, write_tracks) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(bench, run_alone) -> QualityRequest:
-    """What was asked of a run that is finished. To be read only."""
-    request = QualityRequest(
+def asked(bench) -> QualityRequest:
+    """A run of everything there is, of a few steps each."""
+    return QualityRequest(
         bench=str(bench),
         out=str(bench.parent / "out"),
         subsets=4,
@@ -69,16 +69,21 @@ def finished(bench, run_alone) -> QualityRequest:
         quiet=True,
         overrides=SMALL,
     )
+
+
+@pytest.fixture(scope="module")
+def finished(asked, run_alone) -> QualityRequest:
+    """What was asked of a run that is finished. To be read only."""
     with pytest.MonkeyPatch.context() as patch:
         run_alone(patch)
-        attribution.quality(request)
-    return request
+        attribution.quality(asked)
+    return asked
 
 
 @pytest.fixture
-def another(finished, tmp_path):
+def another(asked, tmp_path):
     """another(…): the same request, of a folder that is not there yet."""
-    return lambda **changes: replace(finished, **{"out": str(tmp_path / "out"), **changes})
+    return lambda **changes: replace(asked, **{"out": str(tmp_path / "out"), **changes})
 
 
 @pytest.fixture
@@ -90,8 +95,8 @@ def copied(finished, another):
 
 
 @pytest.fixture
-def bench_copy(finished, tmp_path) -> Path:
-    return Path(shutil.copytree(finished.bench, tmp_path / "bench"))
+def bench_copy(asked, tmp_path) -> Path:
+    return Path(shutil.copytree(asked.bench, tmp_path / "bench"))
 
 
 # Subsets
@@ -115,6 +120,7 @@ def test_subsets_are_halves_that_depend_on_the_seed_and_their_number_only():
 # The whole of it
 
 
+@pytest.mark.slow
 def test_every_stem_base_subset_and_seed_has_its_figure(finished, alone, capsys):
     run = attribution.quality(replace(finished, quiet=False))
     scores = run.read_table("scores.parquet").to_pylist()
@@ -182,6 +188,7 @@ def test_the_same_seed_gives_the_same_tables_and_another_does_not(finished, anot
     assert not any(a.equals(c) for a, c in zip(tables["a"], tables["c"], strict=True))
 
 
+@pytest.mark.slow
 def test_a_killed_run_does_what_is_missing_and_ends_the_same(copied, alone):
     run = Run(copied.out)
     whole = {name: run.read_table(f"{name}.parquet") for name in ("scores", "losses", "same")}
@@ -207,6 +214,7 @@ def test_a_killed_run_does_what_is_missing_and_ends_the_same(copied, alone):
         attribution.quality(replace(copied, steps=4))
 
 
+@pytest.mark.slow
 def test_more_subsets_are_added_to_those_that_are_there(copied, alone):
     run = Run(copied.out)
     four = run.read_table("losses.parquet")
@@ -222,6 +230,7 @@ def test_more_subsets_are_added_to_those_that_are_there(copied, alone):
     assert run.read_table("losses.parquet").equals(four)
 
 
+@pytest.mark.slow
 def test_random_weights_are_of_no_training(finished):
     from raysep.separators import checkpoint
 
@@ -241,6 +250,7 @@ def test_random_weights_are_of_no_training(finished):
     assert not found["seed0-random"].weights["fc1.weight"].equal(found["seed1-random"].weights["fc1.weight"])
 
 
+@pytest.mark.slow
 def test_the_tables_are_read_back_in_their_places(finished):
     run = Run(finished.out)
     known, scores = attribution_figures.read_scores(run, truth.read(f"{finished.bench}/truth.parquet"))
@@ -304,6 +314,7 @@ def test_gains_are_of_the_same_seed(tmp_path):
     assert told["deviation"] == pytest.approx(np.std([10.0, 20.0], ddof=1))
 
 
+@pytest.mark.slow
 def test_a_failing_training_ends_it_with_its_words_and_it_can_go_on(copied, alone, bench_copy):
     request = replace(copied, bench=str(bench_copy))
     run = Run(request.out)
