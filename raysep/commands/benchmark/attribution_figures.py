@@ -97,10 +97,8 @@ def of_drop(
         if same is None:
             return {}
         sums = datamodels.predictions(datamodels.filled(each, known.labels), members)
-        return {
-            name: over_subsets(lambda rows, k=k: datamodels.crossed(sums[:, rows], same[rows])[k])
-            for k, name in enumerate(("same_seed", "other_seed"))
-        }
+        own, other = (over_subsets(_crossed(sums, same, k)) for k in range(2))
+        return {"same_seed": own, "other_seed": other}
 
     methods = {
         name: datamodels.foretelling(sides[TRAINED], sides[RANDOM], trained, draws, seed).to_dict()
@@ -121,6 +119,10 @@ def of_drop(
         **agree,
         "methods": methods,
     }
+
+
+def _crossed(sums: np.ndarray, same: np.ndarray, which: int) -> Callable[[np.ndarray], float]:
+    return lambda rows: datamodels.crossed(sums[:, rows], same[rows])[which]
 
 
 def removed(run: Run) -> dict[str, dict[str, dict[str, Any]]]:

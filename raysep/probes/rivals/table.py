@@ -16,7 +16,7 @@ from raysep.probes.rivals.conjugate import solve
 from raysep.probes.rivals.ekfac import ekfac
 from raysep.probes.rivals.names import NAMES
 from raysep.probes.rivals.point import Examples, Point, alignment
-from raysep.probes.rivals.products import gauss_newton_product, hessian_product
+from raysep.probes.rivals.products import Function, gauss_newton_product, hessian_product
 from raysep.probes.rivals.tracin import Checkpoint, adam_scale, spread, tracin
 from raysep.separators.recurrence import step_by_step
 from raysep.training.schedule import learning_rate
@@ -95,8 +95,7 @@ def _directions(
     """((H + D)⁻¹ ∇L(R) for each H, what is to be told of them)."""
 
     def hessian(vector: Tensor) -> Tensor:
-        losses = [point.losses(targets) for targets in curved]
-        each = [hessian_product(lambda at, of=of: of(at).mean(), point.parameters, vector) for of in losses]
+        each = [hessian_product(_mean(point.losses(targets)), point.parameters, vector) for targets in curved]
         return torch.stack(each).mean(dim=0)
 
     def gauss_newton(vector: Tensor) -> Tensor:
@@ -117,3 +116,7 @@ def _directions(
     except BadInput as error:
         return found, [*notes, str(error)]
     return found | {"ekfac": curvature.solve(point, slope, damping)}, [*notes, curvature.words]
+
+
+def _mean(losses: Function) -> Function:
+    return lambda parameters: losses(parameters).mean()
