@@ -139,23 +139,79 @@ def macro_auroc(scores: np.ndarray, labels: np.ndarray, kinds: np.ndarray, weigh
 
 
 @dataclass(frozen=True)
-class Trainings:
-    """What trainings on subsets gave, and what is known of the items they were drawn from."""
+class Items:
+    """What is known of the items that are attributed to."""
 
-    members: np.ndarray  # bool (subset, item)
-    losses: np.ndarray  # (subset, seed)
+    ids: tuple[str, ...]
     labels: np.ndarray  # (item,): scores are compared within a label
     groups: np.ndarray  # (item,): the track, which is what was drawn at random
     kinds: np.ndarray  # (item,): the fault, or "clean"
 
 
 @dataclass(frozen=True)
-class Quality:
-    """How good one attribution is; means over the models that it was taken of."""
+class Trainings:
+    """What trainings on subsets gave."""
 
-    lds: Interval  # over subsets
+    members: np.ndarray  # bool (subset, item)
+    losses: np.ndarray  # (subset, seed)
+    labels: np.ndarray  # (item,): a score that is missing is that of its label
+
+
+_UNKNOWN = Interval(float("nan"), float("nan"), float("nan"))
+
+
+@dataclass(frozen=True)
+class Foretelling:
+    """What an attribution foretells of trainings; LDS with intervals over subsets."""
+
+    lds: Interval  # mean over the models that it was taken of
     lds_by_model: tuple[float, ...]
+    lds_of_mean: Interval  # of the models' scores put together
     lds_random: Interval  # of random weights
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+def foretelling(
+    trained: np.ndarray, random: np.ndarray, known: Trainings, draws: int = 2000, seed: int = 0
+) -> Foretelling:
+    """Of scores ``(model, item)``, higher = better to train on, of trained weights and of random ones.
+
+    All NaN where random weights have no scores: then neither has their figure.
+    """
+    predicted, blind = (predictions(filled(s, known.labels), known.members) for s in (trained, random))
+
+    def foretold(sums: np.ndarray) -> Interval:
+        return over_subsets(lambda rows: lds(sums[:, rows], known.losses[rows]), len(known.losses), draws, seed)
+
+    return Foretelling(
+        foretold(predicted),
+        tuple(lds(each[None], known.losses) for each in predicted),
+        foretold(together(predicted)),
+        _UNKNOWN if np.isnan(random).all() else foretold(blind),
+    )
+
+
+def together(predicted: np.ndarray) -> np.ndarray:
+    """``(1, subset)`` mean of the models' predictions ``(model, subset)``, each brought to the same spread."""
+    spread = predicted.std(axis=1, keepdims=True)
+    return (predicted / np.where(spread > 0, spread, 1.0)).mean(axis=0, keepdims=True)
+
+
+def crossed(predicted: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
+    """LDS of ``predicted (model, subset)`` for ``losses (subset, model)`` of the models' own trainings with less: of each
+    for its own, and of each for the others'; means. NaN for the latter with one model.
+    """
+    found = spearman(predicted[:, None], -losses.T[None])  # (whose score, whose loss)
+    own = np.eye(len(found), dtype=bool)
+    return float(found[own].mean()), float(found[~own].mean()) if len(found) > 1 else float("nan")
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good one attribution is by itself; means over the models that it was taken of."""
+
     agreement: Interval  # rank correlation within label of pairs of models; over tracks
     against_random: Interval  # of each model with its random weights
     auroc: Interval  # macro over kinds
@@ -165,21 +221,19 @@ class Quality:
         return asdict(self)
 
 
-def quality(trained: np.ndarray, random: np.ndarray, known: Trainings, draws: int = 2000, seed: int = 0) -> Quality:
+def quality(trained: np.ndarray, random: np.ndarray, known: Items, draws: int = 2000, seed: int = 0) -> Quality:
     """Of scores ``(model, item)``, higher = better to train on, of trained weights and of random ones.
 
     All NaN where random weights have no scores: then neither have the figures of them.
     """
-    predicted, blind = (predictions(filled(s, known.labels), known.members) for s in (trained, random))
-    without = Interval(float("nan"), float("nan"), float("nan")) if np.isnan(random).all() else None
-
-    def foretold(sums: np.ndarray) -> Interval:
-        return over_subsets(lambda rows: lds(sums[:, rows], known.losses[rows]), len(known.losses), draws, seed)
+    without = _UNKNOWN if np.isnan(random).all() else None
 
     def over_tracks(statistic: Callable[[np.ndarray], float]) -> Interval:
         return cluster_bootstrap(statistic, known.groups, draws, seed)
 
     def agreement(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Interval:
+        if not pairs:
+            return _UNKNOWN
         return over_tracks(
             lambda rows: float(np.mean([within_label(a[rows], b[rows], known.labels[rows]) for a, b in pairs]))
         )
@@ -190,9 +244,6 @@ def quality(trained: np.ndarray, random: np.ndarray, known: Trainings, draws: in
         return interval_of(found[0], found[1:])
 
     return Quality(
-        foretold(predicted),
-        tuple(lds(each[None], known.losses) for each in predicted),
-        without or foretold(blind),
         agreement(list(combinations(trained, 2))),
         without or agreement(list(zip(trained, random, strict=True))),
         detection(trained),

@@ -183,15 +183,43 @@ def test_a_perfect_attribution_is_told_from_random_weights():
     tracks = halves(60, 40)
     members = np.repeat(tracks, 2, axis=1)
     losses = (-(members @ effect))[:, None] + 0.3 * rng.standard_normal((60, 2))
-    known = datamodels.Trainings(members, losses, labels, groups, kinds)
+    items = datamodels.Items(tuple(map(str, range(80))), labels, groups, kinds)
+    known = datamodels.Trainings(members, losses, labels)
     trained = effect + 0.05 * rng.standard_normal((2, 80))
-    found = datamodels.quality(trained, rng.standard_normal((2, 80)), known, draws=100)
-    assert found.lds.low > 0.8
-    assert found.lds.estimate == pytest.approx(np.mean(found.lds_by_model))
-    assert found.lds_random.low < 0.3 < found.lds.low
+    random, none = rng.standard_normal((2, 80)), np.full((2, 80), np.nan)
+    told = datamodels.foretelling(trained, random, known, draws=100)
+    assert told.lds.low > 0.8
+    assert told.lds.estimate == pytest.approx(np.mean(told.lds_by_model))
+    assert told.lds_of_mean.estimate >= min(told.lds_by_model)
+    assert told.lds_random.low < 0.3 < told.lds.low
+    found = datamodels.quality(trained, random, items, draws=100)
     assert found.agreement.low > 0.8
     assert found.against_random.low < 0 < found.against_random.high
     assert found.auroc.low > 0.95
     assert found.auroc_random.low < 0.5 < found.auroc_random.high
-    without = datamodels.quality(np.full((2, 80), np.nan), trained, known, draws=10)
-    assert np.isnan([without.lds.estimate, without.agreement.estimate, without.auroc.estimate]).all()
+    without = datamodels.quality(none, trained, items, draws=10)
+    assert np.isnan([without.agreement.estimate, without.auroc.estimate]).all()
+    assert np.isnan(datamodels.foretelling(none, trained, known, draws=10).lds.estimate)
+    blind = datamodels.foretelling(trained, none, known, draws=10)
+    assert np.isnan(blind.lds_random.estimate)
+    assert blind.lds == datamodels.foretelling(trained, random, known, draws=10).lds
+
+
+def test_each_models_own_trainings_are_told_from_those_of_others():
+    """Three models that know their own noise: the score foretells its own exactly, and of the others what they share."""
+    rng = np.random.default_rng(4)
+    shared, own = rng.standard_normal(40), rng.standard_normal((3, 40))
+    predicted = shared + own
+    same, other = datamodels.crossed(predicted, -(shared + own).T)
+    assert same == pytest.approx(1.0)
+    pairs = [(a, b) for a in range(3) for b in range(3) if a != b]
+    assert other == pytest.approx(np.mean([spearmanr(predicted[a], predicted[b]).statistic for a, b in pairs]))
+    assert np.isnan(datamodels.crossed(predicted[:1], predicted[:1].T)[1])
+
+
+def test_put_together_no_model_outweighs_another_by_its_unit():
+    rng = np.random.default_rng(6)
+    predicted = rng.standard_normal((2, 9))
+    one = datamodels.together(predicted)
+    np.testing.assert_allclose(datamodels.together(predicted * np.array([[1000.0], [1.0]])), one)
+    assert np.isfinite(datamodels.together(np.zeros((2, 9)))).all()

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 Draw = Callable[[int], np.ndarray]  # step → (batch, stem, channel, time)
 METHODS = ("influence", "unlearning", "loss", "influence-relative", "unlearning-relative", "own-loss")  # probes' names
 METAGRADIENT = "metagradient"  # minus it: higher = better to train on, as a score is
-BASES = 2  # separators trained on all tracks, whose attributions are compared
 WEIGHTS = TRAINED, RANDOM = "trained", "random"
 STATISTICS_BATCHES = 8
 SCORES = pa.schema(
@@ -148,6 +147,16 @@ class TrainingWorker(AudioWorker):
         network = self.untrained(draw, seed)
         return network, loop.train(network, draw, recipe), draw
 
+    def losses(self, network: Separator, state: TrainingState, judge: Drawn) -> list[float]:
+        """The loss of each label on what judges, by the averaged weights."""
+        import torch
+
+        from raysep.probes.losses import losses_of
+
+        heard = torch.from_numpy(self.read(judge, network.stems)[0])
+        with state.ema.applied(network):
+            return losses_of(network, heard.sum(dim=1), heard, self.config.scoring.batch).mean(dim=0).tolist()
+
     def recipe(self, seed: int) -> tuple[Recipe, int]:
         """(recipe, samples of an example) of every training."""
         training = self.config.training
@@ -251,16 +260,8 @@ class SubsetTrainer(TrainingWorker):
     """The loss on the reference of a separator trained on a subset, by label."""
 
     def run(self, shard: int, payload: Subset) -> Counts:
-        import torch
-
-        from raysep.probes.losses import losses_of
-
         network, state, _ = self.trained(payload.stems, self.seed("subset", payload.seed))
-        scoring = self.config.scoring
-        targets, _ = self.read(payload.reference, network.stems)
-        heard = torch.from_numpy(targets)
-        with state.ema.applied(network):
-            losses = losses_of(network, heard.sum(dim=1), heard, scoring.batch).mean(dim=0).tolist()
+        losses = self.losses(network, state, payload.reference)
         found = [[payload.number] * len(losses), [payload.seed] * len(losses), list(network.stems), losses]
         part, table = f"losses/part-{shard:05d}.parquet", pa.table(found, schema=LOSSES)
         return self.finish("losses", shard, table_bytes(table), part, {"stems": len(payload.stems)})

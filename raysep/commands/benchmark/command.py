@@ -194,21 +194,32 @@ def benchmark_harm(
 def benchmark_attribution(
     bench: Annotated[str, typer.Argument(help="The folder that `raysep benchmark corpus` wrote.")],
     out: Annotated[str, typer.Option(help="Folder to write. The same command continues a killed one.")],
-    subsets: Annotated[int, typer.Option(min=4, help="Sets of training tracks that are trained on.")] = 60,
+    subsets: Annotated[
+        int, typer.Option(min=4, help="Sets of training tracks that are trained on, of each size.")
+    ] = 30,
     seeds: Annotated[int, typer.Option(min=2, help="Trainings of each set.")] = 3,
     steps: Annotated[int, typer.Option(min=1, help="Of each training.")] = 300,
     hidden: Annotated[int, typer.Option(min=1, help="Width of each separator.")] = 48,
-    drop: Annotated[float, typer.Option(help="Share of the tracks that is not trained on.")] = 0.5,
+    bases: Annotated[int, typer.Option(min=1, help="Separators of all tracks, whose attributions are judged.")] = 2,
+    drop: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--drop", help="Share of the tracks that a set lacks (default: 0.01, 0.05, 0.1, 0.5). Repeatable."
+        ),
+    ] = None,
     eps_root: Annotated[
-        float, typer.Option(min=0.0, help="training.eps_root of all trainings; above 0 judges the metagradient, too.")
-    ] = 0.0,
+        float,
+        typer.Option(min=0.0, help="training.eps_root of all trainings; 0 leaves out the metagradient and its rivals."),
+    ] = 1e-4,
     seed: Seed = 1,
+    settings: Settings = None,
     workers: Workers = None,
     address: Address = None,
     quiet: Quiet = False,
 ) -> None:
-    """How well attribution foretells what training on a part of the corpus gives: LDS with its noise ceiling, agreement
-    of two seeds, and what random weights leave of it; resumable."""
+    """How well attribution foretells what training on a part of the corpus gives: LDS with its noise ceiling, of the
+    metagradient, its rivals and controls; what removing the worst stems brings; agreement of two seeds; resumable."""
+    from raysep.commands.app import overrides_of
     from raysep.commands.benchmark import attribution as stage
 
     stage.quality(
@@ -219,11 +230,13 @@ def benchmark_attribution(
             seeds=seeds,
             steps=steps,
             hidden=hidden,
-            drop=drop,
+            bases=bases,
+            drops=tuple(drop) if drop else stage.QualityRequest.drops,
             eps_root=eps_root,
             seed=seed,
             workers=workers,
             address=address,
             quiet=quiet,
+            overrides=overrides_of(None, settings),
         )
     )
