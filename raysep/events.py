@@ -65,6 +65,11 @@ def resized(workers: int) -> None:
     of_pool("resized", workers=workers)
 
 
+def regrouped(workers: int) -> None:
+    """A group of those that train side by side has come or gone, which changes no group's size: ``workers`` of all together."""
+    tell("groups-changed", workers=workers)
+
+
 @contextmanager
 def at_stage(name: str) -> Iterator[None]:
     """Tells that a stage begins, and whose everything is that is told within."""

@@ -178,7 +178,7 @@ class TrainingSettings:
             _changes_nothing,
         ),
         About("trainings at the same time, each by fewer processes; 0 = as many as pay and fit into memory, 1 = one"),
-    ] = field(default=1, metadata=NOT_HASHED)
+    ] = field(default=0, metadata=NOT_HASHED)
     save_every: Annotated[int, COUNT, About("steps between the states that a killed training goes on from")] = 500
 
 

@@ -28,6 +28,13 @@ def test_a_stage_that_is_over_is_not_under_way():
     assert told(*work, ("stage-left", {"stage": "score"})) == {}
 
 
+def test_a_group_that_comes_or_goes_beside_another_is_no_change_of_a_size():
+    begun = (("stage-begun", {"stage": "retrain"}), ("groups-changed", {"workers": 1}), ("progress", {"done": 1}))
+    both = (*begun, ("groups-changed", {"workers": 2}))
+    assert told(*both)["workers"] == 2
+    assert "resizes" not in told(*both, ("progress", {"done": 2}), ("groups-changed", {"workers": 1}))
+
+
 def test_what_went_wrong_is_counted_over_all_stages():
     assert told(
         ("stage-begun", {"stage": "score"}),

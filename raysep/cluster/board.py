@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import ray
 from ray.actor import ActorHandle
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysep import events
+from raysep.cluster import capacity
 from raysep.cluster.elastic import Standstill
 from raysep.errors import StorageError
-
-ABORTING = 1.5  # seconds that who leads the workers has to end them
 
 
 class _Board:
@@ -25,14 +22,6 @@ class _Board:
         self.costs: list[dict[str, Any]] = []
         self.ended: StorageError | None = None
         self.running = False
-        self.leader: ActorHandle | None = None
-
-    def led(self, leader: ActorHandle) -> None:
-        """By an actor with whom all its workers end."""
-        self.leader = leader
-
-    def who_leads(self) -> ActorHandle | None:
-        return self.leader
 
     def post(self, text: str, done: int, total: int, workers: int = 0) -> None:
         self.latest = (text, done, total, workers)
@@ -59,14 +48,6 @@ class _Board:
         return self.ended
 
 
-def _end(leader: Any, is_late: bool) -> None:
-    """What it has reserved it gives back when it aborts; when it is killed, Ray keeps that until the driver ends."""
-    if leader and is_late:
-        ray.kill(leader)
-    elif leader:
-        leader.abort.remote()
-
-
 @contextmanager
 def board(
     on_change: Callable[[str, int, int], None],
@@ -75,29 +56,22 @@ def board(
     every: float = 0.5,
     name: str | None = None,
     on_resize: Callable[[int], None] = events.resized,
-    is_over: Callable[[], bool] = lambda: False,
 ) -> Iterator[ActorHandle]:
     """A board whose posts reach ``on_change(text, done, total)`` while the block runs; how many workers there are is an event.
 
     While nothing has run for long, ``on_wait`` is told what ``waits_for`` gives: once, and whenever it changes. With a
-    ``name`` whoever cannot be handed the board finds it by that. From when on ``is_over``, who leads the workers is to ``abort()``,
-    and killed if it is still there ``ABORTING`` seconds later.
+    ``name`` whoever cannot be handed the board finds it by that.
     """
     # Beside the driver, which it cannot outlive: workers that lose their board to another node's end would fail with it.
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor: Any = ray.remote(_Board).options(num_cpus=0, name=name, scheduling_strategy=here).remote()
+    actor: Any = ray.remote(_Board).options(num_cpus=0, name=name, scheduling_strategy=capacity.here()).remote()
     ended = threading.Event()
     standstill = Standstill(on_wait)
 
     def watch() -> None:
-        before, asked = 0, 0.0
+        before = 0
         while not ended.wait(every):
             try:
                 (text, done, total, workers), running = ray.get(actor.read.remote())
-                if is_over():
-                    asked = asked or time.monotonic()
-                    _end(ray.get(actor.who_leads.remote()), time.monotonic() - asked > ABORTING)
-                    continue
                 standstill.look(running, waits_for)
             except Exception:
                 return  # the runtime is going down; progress is not worth an error
@@ -113,5 +87,5 @@ def board(
         yield actor
     finally:
         ended.set()
+        ray.kill(actor)  # first: one that has not come up yet would be waited for
         watcher.join(timeout=5)
-        ray.kill(actor)

@@ -9,6 +9,7 @@ import ray
 import ray._private.state  # the only way to what an autoscaler may add, as Ray Train has it
 from ray.autoscaler.v2.sdk import get_cluster_status
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysep.errors import BadInput
 from raysep.resources import ALWAYS, Cluster, Kind, Node, Resources, ResourceSettings, Shape, shape_of, waiting_for
@@ -36,6 +37,11 @@ def resources() -> Resources:
     cpus, gpus = (sum(kind.most * kind.total.get(name, 0.0) for kind in kinds) for name in ("CPU", "GPU"))
     alive = sum(node["Alive"] for node in ray.nodes())
     return Resources(total.get("CPU", 0.0), total.get("GPU", 0.0), alive, cpus, gpus)
+
+
+def here() -> NodeAffinitySchedulingStrategy:
+    """On the node of whoever calls this, or not at all: what lies beside a driver is not lost with another node."""
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
 def words_for(shape: Shape, asked: int, workers: int = 1) -> str:

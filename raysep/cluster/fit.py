@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import ray.train
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchConfig
 
 from raysep import events, ledger
 from raysep.cluster import capacity, stream
 from raysep.cluster.board import board
-from raysep.cluster.callbacks import tell
+from raysep.cluster.callbacks import Stops
 from raysep.cluster.causes import storage_error
+from raysep.cluster.trainer import Ended, Trainer
 from raysep.corpus import storage
 from raysep.errors import RaysepError, StorageError
 from raysep.resources import Resources, Shape, Share, overlaid
@@ -109,7 +110,7 @@ def fit(
     """Train every plan that is not trained; returns when all checkpoints are written.
 
     ``on_wait`` is told what is waited for when there is no room for the group, at its start or after a loss of workers,
-    ``on_resize`` how many workers there are. When ``is_over`` says so, the group is ended: what is raised then is Ray's.
+    ``on_resize`` how many workers there are. When ``is_over`` says so the group is ended, and ``Ended`` raised.
     A dead worker is replaced and the group goes on from its last state; a killed driver goes on when ``fit``
     is called again with the same plans. Raises ``RaysepError`` with the worker's own words when training fails, and the
     ``StorageError`` that ended it.
@@ -119,8 +120,8 @@ def fit(
     filesystem, path = storage.filesystem(group.storage_path)
     each, reads = group.resources(available)
     waits_for = lambda: capacity.words_for(each, group.fewest, group.fewest)  # noqa: E731
-    with board(on_progress, waits_for, on_wait, on_resize=on_resize, is_over=is_over) as progress:
-        trainer = _Trainer(
+    with board(on_progress, waits_for, on_wait, on_resize=on_resize) as progress:
+        trainer = Trainer(
             _train_worker,
             train_loop_config={
                 "plans": [replace(plan, stems=()) for plan in plans],
@@ -129,18 +130,7 @@ def fit(
                 "group": group,
                 "board": progress,
             },
-            datasets={
-                dataset_name(number, part): stream.stream_pieces(
-                    entries,
-                    2 * plan.recipe.segment_seconds,
-                    plan.arguments["sample_rate"],
-                    plan.arguments.get("channels", 2),
-                    reads=reads,
-                    cpus=READ_CPUS,
-                )
-                for number, plan in enumerate(plans)
-                for part, entries in enumerate(deal(plan.stems, group.workers))
-            },
+            datasets=_datasets(plans, group, reads, is_over),
             dataset_config=ray.train.DataConfig(
                 datasets_to_split=[], execution_options=stream.execution_options(), enable_shard_locality=False
             ),
@@ -152,8 +142,9 @@ def fit(
                 storage_filesystem=filesystem,
                 failure_config=ray.train.FailureConfig(max_failures=MOST_FAILURES),
                 checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
-                callbacks=cast(Any, tell(progress)),  # typed as those of the trainer before this one
+                callbacks=cast(Any, [Stops(progress)]),  # typed as those of the trainer before this one
             ),
+            is_over=is_over,
         )
         try:
             trainer.fit()
@@ -169,11 +160,18 @@ def fit(
         raise ended
 
 
-class _Trainer(TorchTrainer):
-    """Leaves it to the command how Ctrl-C ends it: Ray's handler stays when the training is over, waits, and exits with 0 or 1."""
-
-    def _register_sigint_handler(self, controller: Any) -> None:
-        """Nothing: the interrupt reaches whoever waits, and the controller ends with its driver."""
+def _datasets(plans: list[Plan], group: Group, reads: int, is_over: Callable[[], bool]) -> dict[str, Any]:
+    """The pieces of each part of each plan, by name. Raises ``Ended`` when it is over: a large corpus takes a while."""
+    datasets: dict[str, Any] = {}
+    for number, plan in enumerate(plans):
+        rate, channels = plan.arguments["sample_rate"], plan.arguments.get("channels", 2)
+        for part, entries in enumerate(deal(plan.stems, group.workers)):
+            if is_over():
+                raise Ended
+            datasets[dataset_name(number, part)] = stream.stream_pieces(
+                entries, 2 * plan.recipe.segment_seconds, rate, channels, reads=reads, cpus=READ_CPUS
+            )
+    return datasets
 
 
 def leaving_room(each: Shape) -> Shape:

@@ -21,7 +21,9 @@ from raysep.training import budget, groups
 from raysep.training.plan import Plan
 from raysep.training.together import Together
 
-ENDING = 3.0  # seconds that groups are given to end when one has failed, or the command is to
+# Seconds that groups are given to end when one has failed, or the command is to. More than ``stopping`` gives that: a
+# runtime that is shut down beneath a thread is started anew by it, so that never happens while one is there.
+ENDING = 30.0
 
 Dealt = tuple[list[Plan], Group]
 
@@ -43,7 +45,7 @@ def train(
     if count < min(asked, len(plans)):
         say(f"{count} at a time, not {asked}: the audio of more does not fit into training.memory_gib")
     everyone = deal(plans, group, count)
-    together = Together([own for own, _ in everyone], advance, events.resized)
+    together = Together([own for own, _ in everyone], advance, events.regrouped)
     unreadable = [each.name for _, each in everyone if states.forget_unreadable(each)]
     if unreadable:
         say(f"the states in {group.storage_path} could not be read: it begins again")
@@ -105,7 +107,8 @@ def _abreast(dealt: dict[int, Dealt], available: Resources, together: Together, 
         over.set()
         until = time.monotonic() + ENDING
         for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            if thread.ident:  # the interrupt may have come before the last was started
+                thread.join(max(0.0, until - time.monotonic()))
 
 
 class Once:

@@ -12,18 +12,18 @@ class Together:
     """Takes what each group tells, from whichever thread, and hands on what it comes to.
 
     ``advance`` is told the steps of the trainings under way, done and in all, their names, how many of all have begun, and
-    the steps of all of them; ``resized`` how many workers all groups have.
+    the steps of all of them; ``regrouped`` how many workers all groups have.
     """
 
     def __init__(
-        self, groups: Sequence[Sequence[Plan]], advance: Callable[..., None], resized: Callable[[int], None]
+        self, groups: Sequence[Sequence[Plan]], advance: Callable[..., None], regrouped: Callable[[int], None]
     ) -> None:
         self.names = [[plan.name for plan in group] for group in groups]
         self.steps = {plan.name: plan.recipe.steps for group in groups for plan in group}
         self.done = {plan.name: plan.recipe.steps for group in groups for plan in group if plan.is_trained()}
         self.under_way: dict[int, str] = {}  # group → the training that it is at
         self.workers: dict[int, int] = {}  # group → its processes
-        self.advance, self.resized = advance, resized
+        self.advance, self.regrouped = advance, regrouped
         self._telling = threading.Lock()
 
     def post(self, group: int, name: str, step: int) -> None:
@@ -48,7 +48,7 @@ class Together:
         """A group has so many processes."""
         with self._telling:
             self.workers[group] = workers
-            self.resized(sum(self.workers.values()))
+            self.regrouped(sum(self.workers.values()))
 
     def end(self, group: int) -> None:
         """A group has done all that it had."""
@@ -56,4 +56,4 @@ class Together:
             self.under_way.pop(group, None)
             self.done |= {name: self.steps[name] for name in self.names[group]}
             if self.workers.pop(group, 0) and self.workers:
-                self.resized(sum(self.workers.values()))
+                self.regrouped(sum(self.workers.values()))

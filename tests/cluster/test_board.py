@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 import time
 
 from raysep.cluster.board import board
@@ -55,33 +54,6 @@ def test_a_standstill_is_told_until_workers_say_that_they_run(ray_runtime, monke
         assert told == ["waiting for 2 CPUs"]
         ray.get(progress.run.remote(False))  # they died: whoever takes their place waits anew
         until(lambda: len(told) == 2)
-
-
-def test_who_leads_the_workers_is_killed_when_it_is_over(ray_runtime):
-    import ray
-
-    class Leader:
-        def is_there(self) -> bool:
-            return True
-
-        def abort(self) -> None:
-            """It does not manage to."""
-
-    def is_there(leader) -> bool:
-        try:
-            return ray.get(leader.is_there.remote())
-        except ray.exceptions.RayActorError:
-            return False
-
-    leaders = [ray.remote(Leader).options(num_cpus=0).remote() for _ in range(2)]
-    over = threading.Event()
-    with board(lambda *latest: None, every=0.05, is_over=over.is_set) as progress:
-        ray.get(progress.led.remote(leaders[0]))
-        time.sleep(0.2)
-        assert is_there(leaders[0])
-        over.set()
-        until(lambda: not is_there(leaders[0]))
-        assert is_there(leaders[1])
 
 
 def until(holds) -> None:

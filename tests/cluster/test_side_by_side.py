@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from raysep import events, stopping
 from raysep.cluster import fit, side_by_side
 from raysep.cluster.fit import Group
 from raysep.corpus import storage
@@ -175,6 +176,30 @@ def test_an_interrupt_ends_every_group_at_once(run):
     assert ended == [True, True]
 
 
+def test_an_interrupt_before_the_last_group_has_begun_ends_those_that_have(run, monkeypatch):
+    ended, start = [], threading.Thread.start
+
+    def interrupted(thread) -> None:
+        if thread.name == "group-1":
+            raise KeyboardInterrupt
+        start(thread)
+
+    def goes_on(told) -> None:
+        while not told.is_over():
+            time.sleep(0.01)
+        ended.append(True)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(Fits(p0=goes_on))
+    assert ended == [True]
+
+
+def test_a_command_that_is_told_to_end_has_ended_before_its_groups_are_given_up():
+    """Else its runtime would be shut down beneath them, and started anew by what they then do."""
+    assert side_by_side.ENDING > stopping.GRACE
+
+
 def test_a_group_that_does_not_end_is_not_waited_for_long(run, monkeypatch):
     monkeypatch.setattr(side_by_side, "ENDING", 0.05)
     free = threading.Event()
@@ -199,6 +224,18 @@ def test_what_both_wait_for_is_said_once(run):
         meet(told)
 
     assert run(Fits(p0=waits, p1=waits))[0] == ["waiting for 1 CPU"]
+
+
+def test_groups_that_come_and_go_are_told_as_that(run):
+    told = []
+
+    def works(told) -> None:
+        told.resize(1)
+        meet(told)
+
+    with events.listening(lambda kind, facts: told.append((kind, facts["workers"]))):
+        run(Fits(p0=works, p1=works))
+    assert told == [("groups-changed", 1), ("groups-changed", 2), ("groups-changed", 1)]
 
 
 def test_a_note_that_ray_cannot_read_is_forgotten_and_that_is_said(run, group):

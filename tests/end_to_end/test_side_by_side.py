@@ -6,15 +6,18 @@ import json
 import os
 import pickle
 import signal
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from raysep.cluster import side_by_side
+from raysep.cluster import fit, side_by_side
 from raysep.cluster.fit import Group
+from raysep.cluster.trainer import Ended
 from raysep.corpus.layouts import stems_of
 from raysep.errors import RaysepError
 from raysep.separators import checkpoint
@@ -150,6 +153,27 @@ def test_a_training_that_fails_ends_the_one_beside_it_and_what_is_raised_is_its_
     assert "start the same command again" in str(caught.value)
     until(lambda: not training_processes(os.getpid()))
     assert weights(tmp_path) == {}
+
+
+def test_a_group_that_is_ended_while_it_waits_for_room_waits_no_longer(ray_runtime, stems, tmp_path):
+    """Ray's own would hold its place in the queue until the driver ends, and what it gets there for ever."""
+    import ray
+    from ray.util import placement_group, placement_group_table, remove_placement_group
+
+    taken = placement_group([{"CPU": 3}])  # all that there is
+    ray.get(taken.ready(), timeout=60)
+    before, over = set(placement_group_table()), threading.Event()
+    new = lambda: [each["state"] for name, each in placement_group_table().items() if name not in before]  # noqa: E731
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(
+            fit.fit, plans_in(tmp_path, stems)[:1], group_in(tmp_path), ray_runtime, nothing, is_over=over.is_set
+        )
+        until(lambda: ended.done() or new() == ["PENDING"])
+        over.set()
+        with pytest.raises(Ended):
+            ended.result(timeout=60)
+    until(lambda: new() == ["REMOVED"])
+    remove_placement_group(taken)
 
 
 def test_two_groups_where_there_is_room_for_one_end_one_after_the_other(ray_runtime, stems, tmp_path, monkeypatch):

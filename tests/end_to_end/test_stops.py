@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -30,16 +32,15 @@ def driver(request, *more: str) -> subprocess.Popen:
     )
 
 
-def stopped_in(
-    stage: str, number: int, times: int, process: subprocess.Popen, run: Run
+def stopped(
+    told: Callable[[list[dict]], bool], number: int, times: int, process: subprocess.Popen, run: Run
 ) -> tuple[int, list[str], float]:
-    """(exit code, what it said that is of the stop, seconds) of a driver that is told to end in the middle of a stage."""
+    """(exit code, what it said that is of the stop, seconds) of a driver that is told to end when its events are as asked for."""
     deadline, before = time.monotonic() + 300, len(events.read(run.root))
-    while ("stage-begun", stage) not in [(e["kind"], e.get("stage")) for e in events.read(run.root)[before:]]:
+    while not told(events.read(run.root)[before:]):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    time.sleep(2.0)  # it is in what it does
     begin = time.monotonic()
     for _ in range(times):
         os.killpg(process.pid, number)  # as Ctrl-C does: to all that it has started, too
@@ -50,6 +51,23 @@ def stopped_in(
     return process.returncode, said, took
 
 
+def in_the_middle_of(stage: str) -> Callable[[list[dict]], bool]:
+    """Two seconds after it has begun it is in what it does."""
+
+    def holds(told: list[dict]) -> bool:
+        begun = [event["at"] for event in told if (event["kind"], event.get("stage")) == ("stage-begun", stage)]
+        return bool(begun) and datetime.now(UTC) - datetime.fromisoformat(begun[0]) > timedelta(seconds=2)
+
+    return holds
+
+
+def two_groups_at_steps_of(stage: str) -> Callable[[list[dict]], bool]:
+    """A group has one process, which is counted when it has made steps."""
+    return lambda told: any(
+        (event["kind"], event.get("stage"), event.get("workers")) == ("groups-changed", stage, 2) for event in told
+    )
+
+
 def test_in_each_of_these_stages_and_then_it_goes_on(finished, request_for, tmp_path):
     request = request_for(tmp_path / "stopped")
     run = Run(request.out)
@@ -58,7 +76,7 @@ def test_in_each_of_these_stages_and_then_it_goes_on(finished, request_for, tmp_
         ("score", signal.SIGTERM, 1, 143),
         ("search", signal.SIGINT, 3, 130),
     ):
-        ended, said, took = stopped_in(stage, number, times, driver(request, "--search"), run)
+        ended, said, took = stopped(in_the_middle_of(stage), number, times, driver(request, "--search"), run)
         assert (ended, said) == (code, [stopping.WORDS]), stage
         assert took < SOON, stage
         assert not run.is_done(stage), stage
@@ -68,3 +86,23 @@ def test_in_each_of_these_stages_and_then_it_goes_on(finished, request_for, tmp_
     assert run.read_table("decision.parquet") == finished.read_table("decision.parquet")
     ends = [event["reason"] for event in events.read(run.root) if event["kind"] == "run-ended"]
     assert ends[-1] == "done"
+
+
+def test_while_two_groups_train_and_then_they_go_on_to_their_end(request_for, tmp_path):
+    request = request_for(tmp_path / "stopped")
+    run = Run(request.out)
+    words = ("training.steps=1000", "training.save_every=100", "training.side_by_side=2")
+    settings = [word for each in words for word in ("--set", each)]
+    for stage, number, times, code in (
+        ("train", signal.SIGTERM, 1, 143),
+        ("retrain", signal.SIGINT, 1, 130),
+        ("retrain", signal.SIGINT, 3, 130),
+    ):
+        ended, said, took = stopped(two_groups_at_steps_of(stage), number, times, driver(request, *settings), run)
+        assert (ended, said) == (code, [stopping.WORDS]), stage
+        assert took < SOON, stage
+        assert not run.is_done(stage), stage
+    again = driver(request, *settings)
+    _, error = again.communicate(timeout=300)
+    assert again.returncode == 0, error
+    assert run.is_done("retrain")
