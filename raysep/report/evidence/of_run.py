@@ -12,6 +12,7 @@ import pyarrow as pa
 from raysep.corpus import manifest, storage
 from raysep.corpus.manifest import Stem
 from raysep.decision.aggregate import numbers
+from raysep.decision.handling.fate import KEPT, REMOVED, fate, used_in
 from raysep.decision.handling.reading import rows_of
 from raysep.decision.other_label import found_of
 from raysep.decision.roles import CALIBRATION
@@ -102,11 +103,8 @@ class Evidence:
         return Candidate(row["stem_id"], row["stem"], kind, row["suspicion"], row["keep"], sure)
 
     @cached_property
-    def used(self) -> dict[str, str]:
-        """stem_id → the label that it is used as, of those that are used."""
-        if not self.run.has("cleaned.parquet"):
-            return {}
-        return {stem.stem_id: stem.stem for stem in manifest.read(self.run.path("cleaned.parquet"))}
+    def used(self) -> dict[str, str] | None:
+        return used_in(self.run)
 
     def row(self, stem_id: str, group: str = "") -> Row:
         """What is said of a stem, without its sounds."""
@@ -116,7 +114,7 @@ class Evidence:
             "group": group,
             "evidence": self.spoken(stem_id),
             "kind": self.kind(stem_id).words,
-            "used": _use(row, self.used.get(stem_id)) if self.used else "",
+            "used": _use(row, self.used),
             "path": " + ".join(self.stems[stem_id].uris),
         }
 
@@ -292,15 +290,10 @@ class Evidence:
                 yield info.base_name
 
 
-def _use(row: Mapping[str, Any], label: str | None) -> str:
-    """What the handling makes of a stem, where that is not what keep or not says; ``label``: what it is used as."""
-    if row["keep"]:
-        return "" if label == row["stem"] else f"used as {label}" if label else "left out all the same"
-    if label is None:
-        return ""
-    if out := sum(stop - start for start, stop in row.get("spans") or ()):
-        return f"used without the {out:.1f} s that are wrong"
-    return "used all the same" if label == row["stem"] else f"used as {label}"
+def _use(row: Mapping[str, Any], used: Mapping[str, str] | None) -> str:
+    """What the handling makes of a stem, where that is not what keep or not says."""
+    words = fate(row, used)
+    return "" if words in (KEPT, REMOVED) else words
 
 
 def _number(value: Any) -> float:
