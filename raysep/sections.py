@@ -354,7 +354,7 @@ class DecisionSettings:
         str,
         Elsewhere("or package.module:NAME, a Handling of your own", "raysep.decision.handling:HANDLINGS"),
         About("how the decision is acted on, in cleaned.parquet and by the arm cleaned"),
-    ] = "drop"
+    ] = "auto"
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def make(folder: Path, tracks: int = 8, trusted: int = 5, seconds: float = SECON
     write(folder / "trusted", trusted, "ref", {}, seconds)
     write(folder / "planted", trusted, "planted", planted_kinds, seconds)
     corpus, reference, planted = (stems_of(str(folder / n)).stems for n in ("corpus", "trusted", "planted"))
-    config = settings.preset("smallest", {"decision": {"rule": "ratio", "ratio": 0.3}})
+    config = settings.preset("smallest", {"decision": {"rule": "ratio", "ratio": 0.3, "handling": "drop"}})
     run = Run(str(folder / "run"))
     run.open("f1n9e2p3r4i5", {"config": settings.to_dict(config)})
     manifest.write(run.path("manifest.parquet"), corpus)

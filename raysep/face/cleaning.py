@@ -47,7 +47,7 @@ class Cleaning(Scores):
 
     @property
     def cleaned(self) -> pa.Table:
-        """The manifest of what is used, as ``decision.handling`` says: what is kept."""
+        """The manifest of what is used, as ``decision.handling`` says, each stem by the label that it is used as."""
         return self.table("cleaned.parquet")
 
     @property

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysep.audio.levels import SILENCE_DBFS
+from raysep.decision.handling.fate import used_in
 from raysep.outcome import Outcome
 from raysep.report import terminal as shown
 from raysep.report.data import Row
@@ -130,7 +131,7 @@ def print_result(run: Run) -> None:
     for line in verdict_of(run).sentences:
         console.print(plain(line))
     print_arms(run, console)
-    shown.suspects(console, _most_suspect(run.read_table("decision.parquet")), run.root)
+    shown.suspects(console, _most_suspect(run.read_table("decision.parquet")), used_in(run), run.root)
     record = run.read_json("run.json")
     if otherwise := record["stages"].get("decide", {}).get("otherwise"):
         console.print(otherwise)
@@ -140,7 +141,7 @@ def print_result(run: Run) -> None:
     console.print(f"stages: {seconds}; peak memory {record.get('peak_memory_gib', 0):.2f} GiB")
     if (best := record["stages"].get("search", {}).get("best_ratio")) is not None:
         removed = run.read_json("summary.json")["removed_share"]
-        console.print(f"search by retraining prefers a ratio of {best:.0%}; the estimate removed {removed:.0%}")
+        console.print(f"search by retraining prefers a ratio of {best:.0%}; the estimate's is {removed:.0%}")
     console.print(f"run: {run.root}")
 
 

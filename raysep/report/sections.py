@@ -108,6 +108,9 @@ def amount(data: ReportData) -> str:
         columns = [Column("Label"), Column("What became of its stems", "figure wide"), Column("Stems", "number")]
         columns += [Column(name, "number") for name in ("Kept", "Set aside", "Share", "Silent", "Failed")]
         body += table("Stems kept and set aside, by label", columns, rows, [""] * len(counts) + ["total"]) + _KEY
+        said = findings.verdict(data)
+        if said.counts.out != said.counts.removed:
+            body += note(text(f"Set aside is what the decision does not keep. {said.counts_sentence}"))
     chosen = [text(data.summary[key]) for key in ("rule", "handling") if data.summary.get(key)]
     lead = f"Decision: {'; '.join(chosen)}." if chosen else ""
     return section("share", "How much was wrong?", body, lead)

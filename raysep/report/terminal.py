@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from raysep.decision.handling.fate import fate
 from raysep.outcome import Outcome
 from raysep.report.data import Row
 from raysep.screen import print_table
@@ -52,8 +53,8 @@ def _table(name: str, *numbers: str) -> Any:
     return table
 
 
-def suspects(console: Any, decision: Sequence[Row], root: str) -> None:
-    """The ten most suspect stems that could be heard, and where the reasons are."""
+def suspects(console: Any, decision: Sequence[Row], used: Mapping[str, str] | None, root: str) -> None:
+    """The ten most suspect stems that could be heard, what becomes of each (``fate``), and where the reasons are."""
     from rich.table import Table
 
     scored = [row for row in decision if row["outcome"] == Outcome.SCORED]
@@ -70,7 +71,7 @@ def suspects(console: Any, decision: Sequence[Row], root: str) -> None:
         table.add_row(
             row["stem_id"],
             "" if chance is None else f"{chance:.2f}",
-            "kept" if row["keep"] else "removed",
+            fate(row, used),
             row.get("label") or "",
         )
     console.print(table)

@@ -6,7 +6,7 @@ of wrong stems an interval that says something. Pure values and words; neither R
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -106,6 +106,8 @@ class Counts:
     masked: int | None = None  # of the removed: used without the seconds that are wrong
     unseen: int | None = None  # of the removed: left out by such a handling, as nothing says where they are wrong
     restored: int | None = None  # of the removed: used as the separator restored them
+    weighed: int | None = None  # of the removed: drawn more or less often than others instead
+    left_out: int | None = None  # that could be read and are not used at all: what the handling leaves of the removed
 
     @classmethod
     def of(cls, summary: Mapping[str, Any]) -> Counts:
@@ -113,9 +115,20 @@ class Counts:
         told, handled = summary.get("counts") or {}, summary.get("handled") or {}
         numbers = {name: int(told.get(name) or 0) for name in ("stems", "kept", "silent", "failed", "kept_by_floor")}
         removed = max(0, int(told.get("removed") or 0) - numbers["failed"])
-        otherwise = ("relabelled", "spared", "masked", "unseen", "restored")
-        used: dict[str, Any] = {name: handled.get(name) for name in otherwise}
+        used: dict[str, Any] = {name: handled.get(name) for name in _HANDLED}
         return cls(**numbers, removed=removed, **used)
+
+    @property
+    def out(self) -> int:
+        """How many are not used; of a run that did not record it, the removed without those that are used otherwise."""
+        if self.left_out is not None:
+            return self.left_out
+        return max(
+            0, self.removed - sum(known or 0 for known in (self.relabelled, self.spared, self.masked, self.restored))
+        )
+
+
+_HANDLED = ("relabelled", "spared", "masked", "unseen", "restored", "weighed", "left_out")
 
 
 @dataclass(frozen=True)
@@ -128,6 +141,7 @@ class Verdict:
     reference_alone: Difference = field(default_factory=Difference)  # over the cleaned arm
     none_removed: str = ""  # why no stem that could be heard is removed; "" where one is
     none_removed_by: str = ""  # floor, threshold, rate, clean, refused, or "" where it is not known
+    unchosen: str = ""  # why the handling uses none of the removed stems otherwise; "" where it does, or never would
     level: float = LEVEL
 
     @classmethod
@@ -149,6 +163,7 @@ class Verdict:
             reference_alone=Difference.of(reference_alone or {}),
             none_removed=str(summary.get("none_removed") or ""),
             none_removed_by=str(summary.get("none_removed_by") or ""),
+            unchosen=str((summary.get("handled") or {}).get("unchosen") or ""),
         )
 
     @property
@@ -168,6 +183,7 @@ class Verdict:
             self.reference_sentence,
             self.share_sentence,
             self.counts_sentence,
+            self.unchosen_sentence,
             self.none_sentence,
         )
         return tuple(sentence for sentence in told if sentence)
@@ -220,23 +236,33 @@ class Verdict:
         counts = self.counts
         if not counts.stems:
             return "Nothing has been judged yet."
+        one = counts.spared == 1
+        otherwise = [
+            (counts.relabelled, "used under another label"),
+            (
+                counts.spared,
+                f"kept although {'it looks' if one else 'they look'} wrong, since what is wrong does no harm",
+            ),
+            (counts.masked, "used without the seconds that are wrong"),
+            (counts.restored, "used without what the separator takes for other labels"),
+            (counts.weighed, "drawn by their weight although they look wrong"),
+        ]
         rest = [
-            (counts.relabelled, "of them used under another label"),
-            (counts.spared, "of them used all the same, as their fault does no harm"),
-            (counts.masked, "of them used without the seconds that are wrong"),
-            (counts.unseen, "of them left out whole, as nothing says where they are wrong"),
-            (counts.restored, "of them used without what the separator takes for other labels"),
+            (counts.unseen, "of the removed left out whole, as nothing says where they are wrong"),
             (counts.kept_by_floor, "more kept by the floor"),
             (counts.silent, "silent"),
             (counts.failed, "could not be read"),
         ]
-        words = [f"{count(counts.removed)} of {count(counts.stems)} stems removed"]
-        return "; ".join(words + [f"{count(number)} {what}" for number, what in rest if number]) + "."
+        words = [f"{count(counts.out)} of {count(counts.stems)} stems removed", *_counted(otherwise)]
+        return "; ".join([", ".join(words), *_counted(rest)]) + "."
+
+    @property
+    def unchosen_sentence(self) -> str:
+        return _sentence(self.unchosen)
 
     @property
     def none_sentence(self) -> str:
-        why = self.none_removed
-        return why[:1].upper() + why[1:].removesuffix(".") + "." if why else ""
+        return _sentence(self.none_removed)
 
     @property
     def level_words(self) -> str:
@@ -260,6 +286,7 @@ class Verdict:
             "counts": asdict(self.counts),
             "none_removed": self.none_removed or None,
             "none_removed_by": self.none_removed_by or None,
+            "unchosen": self.unchosen or None,
             "level": self.level,
             "sentences": [plain(sentence) for sentence in self.sentences],
         }
@@ -268,6 +295,15 @@ class Verdict:
 def plain(sentence: str) -> str:
     """A sentence for a terminal, a log or a program: ordinary blanks and minus signs."""
     return sentence.replace(NARROW, " ").replace("−", "-")
+
+
+def _counted(what: Iterable[tuple[int | None, str]]) -> list[str]:
+    """ "3 silent" of (3, "silent"); of what there is none, nothing."""
+    return [f"{count(number)} {words}" for number, words in what if number]
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:].removesuffix(".") + "." if words else ""
 
 
 def _number(value: Any) -> float | None:

@@ -109,6 +109,10 @@ def _handled(given: Given, name: str) -> list[Entry]:
     return handling.use(name, rows_of(decision), given.corpus)
 
 
+def _cleaned(given: Given, _: str) -> list[Entry]:
+    return _handled(given, given.context.config.decision.handling)
+
+
 def _decided(row: Row) -> bool:
     return not row["keep"]
 
@@ -128,8 +132,11 @@ def _without(given: Given, scores: Mapping[str, float], is_removed: Callable[[Ro
 
 
 def _random(given: Given, _: str) -> list[Entry]:
+    """As many are left out as are not kept and not used otherwise either; one that is drawn less often counts as left out."""
+    used = {entry.stem.stem_id for entry in _cleaned(given, "") if entry.weight >= 1}
     seed = given.context.config.seed
-    return _without(given, {i: float(generator(seed, "random removal", i).random()) for i in given.decision})
+    by_hash = {i: float(generator(seed, "random removal", i).random()) for i in given.decision}
+    return _without(given, by_hash, lambda row: not row["keep"] and row["stem_id"] not in used)
 
 
 def _by_probe(probe: str) -> Callable[[Given, str], list[Entry]]:
@@ -179,17 +186,14 @@ def _check_truncation(config: Config, _: str) -> None:
 ARMS: dict[str, Kind] = {
     CLEAN: Kind("the corpus before the faults", _clean, needs=(TRUTH, CLEAN_CORPUS)),
     CONTAMINATED: Kind("the corpus as it is", lambda given, _: whole(given.corpus)),
-    CLEANED: Kind(
-        "the corpus by the decision and decision.handling",
-        lambda given, _: _handled(given, given.context.config.decision.handling),
-    ),
+    CLEANED: Kind("the corpus by the decision and decision.handling", _cleaned),
     "weighted": Kind("the corpus by the decision's weights", lambda given, _: _handled(given, "weight")),
     "cleaned:": Kind(
         "the corpus by the decision and the handling after the colon",
         _handled,
         check=lambda config, name: handling.resolve(name),
     ),
-    RANDOM: Kind("as many stems of each label removed as by the decision, drawn by hash", _random),
+    RANDOM: Kind("as many stems of each label removed as the arm cleaned leaves out, drawn by hash", _random),
     "reference": Kind("the reference alone", lambda given, _: whole(given.inputs.reference), needs=(TEST,)),
     "contaminated+reference": Kind(
         "the corpus as it is, and the reference",
@@ -198,11 +202,12 @@ ARMS: dict[str, Kind] = {
     ),
     "cleaned+reference": Kind(
         "the corpus by the decision and decision.handling, and the reference",
-        lambda given, _: _handled(given, given.context.config.decision.handling) + whole(given.inputs.reference),
+        lambda given, _: _cleaned(given, "") + whole(given.inputs.reference),
         needs=(TEST,),
     ),
     "small-loss": Kind(
-        "as many removed as by the decision, those of highest training loss in their own mixture", _by_probe("own-loss")
+        "as many removed as the decision does not keep, those of highest training loss in their own mixture",
+        _by_probe("own-loss"),
     ),
     "loss-truncation": Kind(
         "the corpus as it is, the highest losses of every batch left out while training",
@@ -237,7 +242,7 @@ def kind_of(name: str, config: Config) -> tuple[Kind, str]:
         raise BadInput(
             f"proof.arms: {name!r} is neither an arm nor a probe; arms: {', '.join(arms)}; probes: {', '.join(probes)}"
         )
-    return Kind("as many removed as by the decision, those of lowest score", _by_probe(name)), ""
+    return Kind("as many removed as the decision does not keep, those of lowest score", _by_probe(name)), ""
 
 
 def check_arms(config: Config, has_test: bool, benchmark: Any = None) -> None:

@@ -23,6 +23,7 @@ from raysep.stages.plant import Planting
 if TYPE_CHECKING:
     from raysep.corpus.columns import Columns
     from raysep.decision.by_hand import Said
+    from raysep.training.entry import Entry
 
 CANCEL = "signal-cancel"
 
@@ -42,14 +43,15 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
         rows = rows_of(table)
         entries = handling.use(config.decision.handling, rows, inputs.corpus)
         manifest.write(run.path("cleaned.parquet"), [entry.used for entry in entries if entry.weight > 0])
-        otherwise = handling.told(entries, rows) or _why_none(config.decision.handling, stems)
-        found = summarise(run, table) | {"handled": handling.counted(config.decision.handling, entries, rows)}
+        otherwise = handling.told(entries, rows)
+        found = summarise(run, table) | {"handled": told_of(config.decision.handling, entries, rows, stems)}
         run.write_json(found, "summary.json")
         record.update(
             estimated_share=found["estimated_share"],
             removed=found["counts"]["removed"],
             handling=f"{handled.name}: {handled.about}",
             otherwise=otherwise,
+            unchosen=found["handled"]["unchosen"],
         )
     for note in notes(found):
         context.progress.say(f"note: {note}")
@@ -71,14 +73,13 @@ def channels_cancel(stems: pa.Table) -> str:
     return f"channels cancel in {len(found)} stems, first {found[0]}: the polarity of one is reversed (column {CANCEL})"
 
 
-def _why_none(handled: str, stems: pa.Table) -> str:
-    """What to say when nothing was used otherwise by a handling that relabels; "" for those that do not."""
-    from raysep.decision.other_label import Evidence, why_none
+def told_of(handled: str, entries: Sequence[Entry], rows: handling.Decision, stems: pa.Table) -> dict[str, Any]:
+    """What a handling made of a decision, counted, and why it could do no more: ``handled`` of a summary."""
+    from raysep.decision.other_label import Evidence
     from raysep.probes.stored import likenesses_in
 
-    if handled not in ("relabel", "auto"):
-        return ""
-    return f"no stem is used under another label: {why_none(stems, Evidence(*likenesses_in(stems)))}"
+    why = handling.unchosen(handled, rows, stems, Evidence(*likenesses_in(stems)))
+    return {**handling.counted(handled, entries, rows), "unchosen": why}
 
 
 def check_probe(settings: DecisionSettings, own: tuple[str, ...] = ()) -> None:

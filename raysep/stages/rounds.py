@@ -6,8 +6,9 @@
 A network that never learnt from the wrong stems tells them better from the right ones: the winners of the SDX'23 challenge
 cleaned, retrained and cleaned again. Every round but the last is a run of its own in ``rounds/``, which says what it decided.
 
-Calibration and planted stems are handled as the corpus is: those that a round would have removed are not trained on in the
-next. Otherwise a removed corpus stem would stand out for no other reason than that the network had not seen it.
+Calibration and planted stems that a round would have removed are not trained on in the next either. Otherwise a removed corpus
+stem would stand out for no other reason than that the network had not seen it. Of what the handling uses all the same in the
+corpus the evidence has nothing: those of it that are not kept are left out, whatever the handling.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from raysep.corpus.inputs import Inputs
 from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
 from raysep.decision.verdicts import summary
+from raysep.report.verdict import Verdict, plain
 from raysep.rundir import Run
 from raysep.stages import decide, plant
 from raysep.stages.context import Context
@@ -71,6 +73,7 @@ def _told(run: Run) -> dict[str, object]:
     found = run.read_json("summary.json")
     return {
         "removed": found["counts"]["removed"],
+        "became": plain(Verdict.of(found).counts_sentence).removesuffix("."),
         "stems": found["counts"]["stems"],
         "estimated_share": found["estimated_share"],
         "evidence_removed": len(found["evidence_removed"]),
@@ -82,4 +85,4 @@ def _in_words(number: int, told: dict[str, object]) -> str:
     share = told["estimated_share"]
     estimated = "no share estimated" if share is None else f"share {share:.0%}"
     nothing = "" if told["removed"] else "; so the next is trained on the same"
-    return f"round {number}: {told['removed']} of {told['stems']} stems removed, {estimated}{nothing}; {told['seconds']:.0f} s"
+    return f"round {number}: {told['became']}; {estimated}{nothing}; {told['seconds']:.0f} s"

@@ -10,6 +10,8 @@ import pytest
 
 from raysep import pipeline, rundir
 from raysep.corpus import manifest, storage
+from raysep.decision import handling
+from raysep.decision.handling.reading import rows_of
 from raysep.errors import RunConflict
 from raysep.rundir import Run
 from raysep.stages import score
@@ -29,13 +31,19 @@ def test_a_finished_run_holds_what_others_rely_on(finished):
     assert sorted(row["stem_id"] for row in rows) == sorted(s.stem_id for s in corpus)
     assert set(CONTRACT) <= set(rows[0])
     assert all(math.isfinite(row["suspicion"]) and 0 <= row["weight"] <= 1 for row in rows)
-    kept = {s.stem_id for s in manifest.read(finished.path("cleaned.parquet"))}
-    assert kept == {row["stem_id"] for row in rows if row["keep"]}
-    assert "drop: what is not kept is left out" in finished.read_bytes("report.html").decode()
+    used = {s.stem_id: s.stem for s in manifest.read(finished.path("cleaned.parquet"))}
+    entries = handling.use("auto", rows_of(finished.read_table("decision.parquet")), corpus)
+    assert used == {entry.stem.stem_id: entry.label for entry in entries}
+    assert {row["stem_id"] for row in rows if row["keep"]} <= used.keys()
+    assert (
+        "auto: what is not kept is used under the label that it belongs to"
+        in finished.read_bytes("report.html").decode()
+    )
     summary = finished.read_json("summary.json")
     low, high = summary["estimated_share_interval"]
     assert 0 <= low <= summary["estimated_share"] <= high <= 1
-    assert summary["counts"]["removed"] == len(rows) - len(kept)
+    assert summary["counts"]["removed"] == sum(not row["keep"] for row in rows)
+    assert summary["handled"]["left_out"] == len(rows) - len(used)
     record = finished.read_json("run.json")
     assert record["peak_memory_gib"] > 0
     assert all(record["stages"][name]["seconds"] > 0 for name in ("train", "score", "retrain", "search"))

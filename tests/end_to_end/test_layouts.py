@@ -51,4 +51,6 @@ def test_a_layout_goes_through_the_whole_cleaning(name, request_for, corpora, ra
         results = run.read_table("results.parquet").to_pylist()
         assert {row["arm"] for row in results} == {"contaminated", "cleaned"}
         assert {row["stem"] for row in results} == set(LABELS)
-    assert len(manifest.read(run.path("cleaned.parquet"))) == sum(row["keep"] for row in rows)
+    told = run.read_json("summary.json")["handled"]
+    assert len(manifest.read(run.path("cleaned.parquet"))) == told["used"] == len(rows) - told["left_out"]
+    assert told["used"] >= sum(row["keep"] for row in rows)

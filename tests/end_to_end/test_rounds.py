@@ -12,8 +12,12 @@ pytestmark = [pytest.mark.train, pytest.mark.long]
 
 
 def test_the_second_round_is_trained_on_what_the_first_kept(request_for, ray_runtime, tmp_path):
-    # A ratio, so that the first round removes some stems whatever the smallest network finds.
-    changes = {"rounds": 2, "decision": {"rule": "ratio", "ratio": 0.3}, "proof": {"arms": ["contaminated", "cleaned"]}}
+    # A ratio, and nothing used otherwise, so that the first round leaves out some stems whatever the smallest network finds.
+    changes = {
+        "rounds": 2,
+        "decision": {"rule": "ratio", "ratio": 0.3, "handling": "drop"},
+        "proof": {"arms": ["contaminated", "cleaned"]},
+    }
     request = request_for(tmp_path / "run", overrides=changes)
     run = pipeline.clean(request)
     first = Run(run.path("rounds", "1"))

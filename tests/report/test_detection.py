@@ -91,7 +91,7 @@ def test_both_tables_are_printed_with_the_cost_of_removal(judged, capsys, monkey
     monkeypatch.setenv("COLUMNS", "160")
     print_detection(*judged)
     shown = capsys.readouterr().out
-    assert "removed 4 stems: 50.0% of the corrupted, 0.0% of the clean" in shown
+    assert "not kept: 4 stems, 50.0% of the corrupted, 0.0% of the clean" in shown
     assert "fad-z" in shown
 
 

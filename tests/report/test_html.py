@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from raysep.report.data import Listing
 from raysep.report.html import ReportData, render
+from raysep.report.verdict import Verdict
 from tests.report.pages import EVIL, LISTING, TAKE, N, Page
 
 
@@ -228,6 +229,18 @@ def test_without_calibration_stems_are_ranked_and_none_is_removed(full):
     assert "only 4 reference stems of a label" in page.text
     assert "P(corrupt) –" in re.sub(r"\s+", " ", page.text)
     assert "dashed line" not in page.text
+
+
+def test_what_is_set_aside_and_used_otherwise_is_counted_where_the_labels_are(full):
+    counts = {"stems": 24, "kept": 18, "removed": 6}
+    handled = {"left_out": 3, "relabelled": 2, "spared": 1, "unchosen": "no harm is known: few tracks"}
+    otherwise = Verdict.of({"counts": counts, "handled": handled})
+    words = "Set aside is what the decision does not keep. 3 of 24 stems removed, 2 used under another label, 1 kept"
+    page = Page(render(dataclasses.replace(full, judged=otherwise)))
+    assert words in page.text
+    assert page.text.count("No harm is known: few tracks.") == 1
+    dropped = Verdict.of({"counts": counts, "handled": {"left_out": 6, "relabelled": 0, "spared": 0}})
+    assert "Set aside is what" not in Page(render(dataclasses.replace(full, judged=dropped))).text
 
 
 def test_long_lists_are_cut_and_say_so(full):

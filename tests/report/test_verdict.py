@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from raysep.report.verdict import Counts, Difference, Share, Verdict, plain
 
@@ -64,10 +67,31 @@ def test_what_could_not_be_read_is_not_counted_as_removed():
     verdict = Verdict.of(summary)
     assert verdict.counts == Counts(20, 14, 4, 1, 2, 3, 2, 1)
     assert verdict.counts_sentence == (
-        "4 of 20 stems removed; 2 of them used under another label; 1 of them used all the same, as their fault does no harm; "
+        "1 of 20 stems removed, 2 used under another label, 1 kept although it looks wrong, since what is wrong does no harm; "
         "3 more kept by the floor; 1 silent; 2 could not be read."
     )
     assert Verdict.of({"counts": {"stems": 3}}).counts.relabelled is None  # a run of before
+
+
+@given(*[st.integers(0, 3)] * 5)
+def test_every_stem_that_is_not_kept_is_in_one_of_the_counts_that_are_told(out, relabelled, spared, masked, weighed):
+    handled = {"relabelled": relabelled, "spared": spared, "masked": masked, "weighed": weighed, "left_out": out}
+    removed = sum(handled.values())
+    summary = {"counts": {"stems": 20, "kept": 20 - removed, "removed": removed}, "handled": handled}
+    told = Verdict.of(summary).counts_sentence
+    assert told.startswith(f"{out} of 20 stems removed")
+    assert sum(int(number) for number in re.findall(r"(?:^|, )(\d+) (?:of|used|kept|drawn)", told)) == removed
+    if not weighed:  # which a run of before did not record, nor what is left out
+        before = {name: number for name, number in handled.items() if name not in ("weighed", "left_out")}
+        assert Verdict.of(summary | {"handled": before}).counts_sentence == told
+
+
+def test_why_a_handling_could_choose_nothing_is_a_sentence_of_its_own():
+    verdict = Verdict.of({"counts": {"stems": 3}, "handled": {"unchosen": "no stem is used under another label: few"}})
+    assert verdict.unchosen_sentence == "No stem is used under another label: few."
+    assert verdict.unchosen_sentence in verdict.sentences
+    assert verdict.to_dict()["unchosen"] == "no stem is used under another label: few"
+    assert Verdict().to_dict()["unchosen"] is None
 
 
 def test_a_reference_alone_that_is_better_comes_with_what_to_do():

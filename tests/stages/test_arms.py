@@ -69,6 +69,22 @@ def test_a_rival_removes_as_many_of_each_label(decided, name):
     assert arm.size == make_arm(context, inputs, "cleaned").size
 
 
+def test_random_leaves_out_as_many_as_cleaned_and_a_probe_as_many_as_are_not_kept(decided, write_rows):
+    """By default one of them is used under the label it belongs to, one whose fault does no harm as it is."""
+    context, inputs = decided
+    rows = context.run.read_table("decision.parquet").to_pylist()
+    label, harm = {"t0/vocals": "bass"}, {"t1/vocals": 0.9, "t2/drums": 0.1}
+    rows = [row | {"label": label.get(row["stem_id"]), "harm": harm.get(row["stem_id"])} for row in rows]
+    write_rows(context.run, "decision.parquet", rows)
+    cleaned = make_arm(context, inputs, "cleaned")
+    assert cleaned.entries == make_arm(context, inputs, "cleaned:auto").entries
+    assert removed_by(cleaned, inputs) == {"vocals": 1, "drums": 0, "bass": 0, "other": 0}
+    assert removed_by(make_arm(context, inputs, "random"), inputs) == removed_by(cleaned, inputs)
+    dropped = {"vocals": 2, "drums": 1, "bass": 0, "other": 0}
+    for name in ("cleaned:drop", "fad-z"):
+        assert removed_by(make_arm(context, inputs, name), inputs) == dropped
+
+
 def test_a_probe_removes_the_lowest_scores(decided):
     context, inputs = decided
     arm = make_arm(context, inputs, "fad-z")

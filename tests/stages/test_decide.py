@@ -64,12 +64,21 @@ def test_a_removed_stem_is_in_the_cleaned_manifest_under_the_label_it_belongs_to
     assert record["otherwise"] == "2 stems are used under another label, first A/bass as drums"
 
 
-@pytest.mark.parametrize(("handling", "said"), [("drop", ""), ("relabel", "by two sources that never saw the corpus")])
-def test_a_relabelling_that_found_nothing_says_why(make_context, make_stems, monkeypatch, handling, said):
+@pytest.mark.parametrize(
+    ("handling", "said"),
+    [
+        ("drop", ""),
+        ("relabel", "by two sources that never saw the corpus"),
+        ("auto", "; so auto does here as drop does"),
+    ],
+)
+def test_a_handling_that_found_nothing_to_choose_by_says_why(make_context, make_stems, monkeypatch, handling, said):
     context, corpus = make_context(decision={"handling": handling}), make_stems(["A"])
     record = decided(context, corpus, monkeypatch, swapped(corpus, other=None))
-    assert said in record["otherwise"]
-    assert bool(record["otherwise"]) == bool(said)
+    assert said in record["unchosen"]
+    assert bool(record["unchosen"]) == bool(said)
+    assert context.run.read_json("summary.json")["handled"]["unchosen"] == record["unchosen"]
+    assert record["otherwise"] == ""
 
 
 # A row per stem

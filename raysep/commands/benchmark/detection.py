@@ -44,9 +44,9 @@ def print_detection(run: Run, truth_uri: str) -> None:
         console.print(harm_in_words(found.weighted))
     removal = found.removal
     console.print(
-        f"removed {removal.removed} stems: {removal.corrupted_removed:.1%} of the corrupted, {removal.clean_lost:.1%} of the "
-        f"clean; {removal.false_discoveries:.1%} of the removed are clean; corrupted {removal.true_share:.1%} before, "
-        f"{removal.contamination_left:.1%} after"
+        f"not kept: {removal.removed} stems, {removal.corrupted_removed:.1%} of the corrupted, {removal.clean_lost:.1%} of the "
+        f"clean; {removal.false_discoveries:.1%} of them are clean; corrupted {removal.true_share:.1%} before, "
+        f"{removal.contamination_left:.1%} of what is kept"
     )
     console.print(
         f"not ranked: {found.silent} silent stems ({found.silent_corrupted} of them corrupted), {found.failed} failed"

@@ -14,7 +14,7 @@ ARMS = (
     "cleaned",
     "weighted",
     "cleaned:relabel",
-    "cleaned:auto",
+    "cleaned:drop",
     "contaminated",
     "random",
     "reference",

@@ -17,7 +17,7 @@ from raysep.decision.handling.reading import rows_of
 from raysep.errors import BadInput
 from raysep.report.verdict import Verdict
 from raysep.rundir import Run
-from raysep.stages.decide import config_with, obeying
+from raysep.stages.decide import config_with, obeying, told_of
 
 COMMAND = "decide"
 
@@ -105,10 +105,11 @@ def judge_again(
     """Another decision from a scored run's ``stems.parquet``: by the run's own settings and verdicts, but for these."""
     config = config_with(run, settings)
     said, learnt = own_verdicts.of(run, verdicts, refit, config.labels)
-    table = obeying(_stems(run, worth), config, said, learnt, run)
+    stems = _stems(run, worth)
+    table = obeying(stems, config, said, learnt, run)
     corpus, rows = manifest.read(run.path("manifest.parquet")), rows_of(table)
     entries = handling.use(config.decision.handling, rows, corpus)
-    handled = handling.counted(config.decision.handling, entries, rows)
+    handled = told_of(config.decision.handling, entries, rows, stems)
     return Again(table, [entry.used for entry in entries if entry.weight > 0], handled)
 
 

@@ -14,7 +14,7 @@ from raysep.rundir import Run
 
 CONDITION = "label-noise"  # of ``corpus.conditions``: what harms a separator most, and what published data sets have
 # What cleaning brings, with the reference and without, between what one has and what one would like to have.
-ARMS = ("contaminated", "cleaned", "cleaned:auto", "cleaned+reference", "random", "reference", "oracle", "clean")
+ARMS = ("contaminated", "cleaned", "cleaned:drop", "cleaned+reference", "random", "reference", "oracle", "clean")
 # More steps than ``tiny`` has: the longer a separator trains, the more wrong labels cost it.
 OVERRIDES: dict[str, Any] = {"proof": {"arms": ARMS}, "training": {"steps": 800, "save_every": 800}}
 

@@ -27,7 +27,8 @@ def decided(again: Again, out: str, manifest: str, as_json: bool) -> None:
     for line in verdict.sentences:
         print(plain(line))
     if other := found["counts"]["other_label"]:
-        print(f"{other} of the removed belong to another label, first {found['first_other_label']}")
+        belong = "stem that is not kept belongs" if other == 1 else "stems that are not kept belong"
+        print(f"{other} {belong} to another label, first {found['first_other_label']}")
     for line in own_verdicts.lines(found):
         print(line)
     if (warning := found["warning"]) and not any(warning in line for line in verdict.sentences):

@@ -41,7 +41,8 @@ def read(source: str, decision: str | None = None, handling: str | None = None) 
         handled = handling or record["config"]["decision"]["handling"]
     if not stems:
         raise BadInput(f"{source}: the manifest is empty")
-    entries = _entries(stems, chosen, handled)
+    rows: handlings.Decision = read_decision(chosen) if chosen else {}
+    entries = _entries(stems, rows, handled) if chosen else [Entry(stem) for stem in stems]
     if not entries:
         raise BadInput(f"{source}: none of its {len(stems)} stems is used; another decision or --handling keeps more")
     others = handlings.unlike(entries, stems)
@@ -51,14 +52,16 @@ def read(source: str, decision: str | None = None, handling: str | None = None) 
         _ordered(stems, entries),
         len(stems),
         tuple({root for root in roots if not root.endswith(".parquet")}),
-        [*filter(None, (handlings.relabelled(entries), handlings.in_place_of(others)))],
+        [
+            *filter(
+                None, (handlings.relabelled(entries), handlings.spared(entries, rows), handlings.in_place_of(others))
+            )
+        ],
     )
 
 
-def _entries(stems: Sequence[Stem], decision: str | None, handled: str) -> list[Entry]:
-    if decision is None:
-        return [Entry(stem) for stem in stems]
-    return [entry for entry in handlings.use(handled, read_decision(decision), stems) if entry.weight > 0]
+def _entries(stems: Sequence[Stem], decision: handlings.Decision, handled: str) -> list[Entry]:
+    return [entry for entry in handlings.use(handled, decision, stems) if entry.weight > 0]
 
 
 def _ordered(stems: Iterable[Stem], entries: Iterable[Entry]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from raysep.corpus import manifest
 from raysep.corpus.tables import finite
+from raysep.decision.handling.fate import fate, used_in
 from raysep.decision.strongest import standings, strongest
 from raysep.errors import BadInput
 from raysep.outcome import Outcome
@@ -32,6 +33,7 @@ SCHEMA = pa.schema(
         ("p_corrupt", pa.float64()),
         ("keep", pa.bool_()),
         ("label", pa.string()),
+        ("becomes", pa.string()),  # kept, removed, or what the handling does with it instead
         ("reason", pa.string()),
         ("evidence", pa.string()),
         ("worth", pa.float64()),  # dB on the reference that it saves, by `raysep worth`; null = not known
@@ -50,7 +52,7 @@ def suspects(run: Run, labels: Sequence[str] | None = None, top: int | None = No
     known = {stem.stem_id: stem for stem in manifest.read(run.path("manifest.parquet"))}
     if strange := sorted(set(labels or ()) - {stem.stem for stem in known.values()}):
         raise BadInput(f"--label {strange[0]}: the run's labels are {', '.join(manifest.labels_of(known.values()))}")
-    worth = {row["stem_id"]: row for row in _worth(run)}
+    worth, used = {row["stem_id"]: row for row in _worth(run)}, used_in(run)
     scores = run.read_table("stems.parquet")
     standing = standings(scores, oriented_in(scores))
     judged = [row for row in run.read_table("decision.parquet").to_pylist() if row["outcome"] != Outcome.FAILED]
@@ -60,6 +62,7 @@ def suspects(run: Run, labels: Sequence[str] | None = None, top: int | None = No
             "label": None,
             **row,
             "rank": rank,
+            "becomes": fate(row, used),
             "evidence": _evidence(standing.get(row["stem_id"], {}), row["stem"]),
             "worth": worth.get(row["stem_id"], {}).get("worth"),
             "worth_spread": worth.get(row["stem_id"], {}).get("spread"),
@@ -98,7 +101,7 @@ def lines(table: pa.Table) -> list[str]:
     """The list for a terminal: names and addresses as they are, everything else within 80 columns."""
     told = [f"{'rank':>5}  P(corrupt)  stem"]
     for row in table.to_pylist():
-        told.append(f"{row['rank']:>5}  {_probability(row):>10}  {row['stem_id']}  ({_kept(row)})")
+        told.append(f"{row['rank']:>5}  {_probability(row):>10}  {row['stem_id']}  ({row['becomes']})")
         told += [line for text in (row["reason"], row["evidence"], price(row)) for line in _wrapped(text)]
         told.append(INDENT + row["uri"])
     return told
@@ -114,10 +117,6 @@ def price(row: dict[str, Any]) -> str:
 
 def _probability(row: dict[str, Any]) -> str:
     return "" if row["p_corrupt"] is None else f"{row['p_corrupt']:.2f}"
-
-
-def _kept(row: dict[str, Any]) -> str:
-    return "kept" if row["keep"] else "removed"
 
 
 def _wrapped(text: str) -> list[str]:

@@ -19,8 +19,10 @@ from raysep.decision.handling.mask import COLUMN as PLACES
 from raysep.decision.handling.mask import UNSEEN
 from raysep.decision.handling.restore import COLUMN as RESTORED
 from raysep.decision.handling.restore import is_restored
+from raysep.decision.handling.unchosen import unchosen
 from raysep.errors import BadInput
 from raysep.imports import registered
+from raysep.outcome import Outcome
 from raysep.training.entry import Entry
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ __all__ = [
     "spared",
     "supplied",
     "told",
+    "unchosen",
     "unlike",
     "use",
 ]
@@ -150,6 +153,25 @@ def _restored(entries: Iterable[Entry], decision: Decision) -> list[Entry]:
     return sorted(entry for entry in entries if entry.weight > 0 and is_restored(entry, decision))
 
 
+def _weighed(entries: Iterable[Entry], decision: Decision) -> list[str]:
+    """The stems that the decision would remove and that are drawn more or less often than others instead."""
+    return sorted(
+        entry.stem.stem_id
+        for entry in entries
+        if entry.weight not in (0, 1)
+        and not entry.spans
+        and entry.label == entry.stem.stem
+        and not decision.get(entry.stem.stem_id, {}).get("keep", True)
+    )
+
+
+def _left_out(entries: Iterable[Entry], decision: Decision) -> list[str]:
+    """The stems that could be read and are not used at all."""
+    used = {entry.stem.stem_id for entry in entries if entry.weight > 0}
+    unused = (stem_id for stem_id in decision if stem_id not in used)
+    return sorted(stem_id for stem_id in unused if decision[stem_id].get("outcome") != Outcome.FAILED)
+
+
 def _has_places(decision: Decision) -> bool:
     return PLACES in next(iter(decision.values()), {})
 
@@ -167,9 +189,11 @@ def counted(name: str, entries: Iterable[Entry], decision: Decision) -> dict[str
     return {
         "handling": name,
         "used": sum(entry.weight > 0 for entry in entries),
+        "left_out": len(_left_out(entries, decision)),
         "relabelled": len(_moved(entries)),
         "spared": len(_spared(entries, decision)),
         "masked": len(_masked(entries, decision)),
+        "weighed": len(_weighed(entries, decision)),
         "unseen": len(_unseen(decision)),
         "restored": len(_restored(entries, decision)),
     }

@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 
 from raysep.corpus import manifest, storage
 from raysep.corpus.columns import columns_of_file
-from raysep.corpus.lookup import Texts, texts
+from raysep.corpus.lookup import texts
 from raysep.corpus.manifest import Stem
 from raysep.decision.aggregate import coded, numbers, text_column
 from raysep.decision.handling.base import Decision
+from raysep.decision.handling.fate import KEPT, REMOVED, fate, used_in
 from raysep.decision.handling.reading import rows_of
 from raysep.decision.other_label import found_of
 from raysep.decision.roles import CALIBRATION
@@ -154,12 +155,8 @@ class Evidence:
         )
 
     @cached_property
-    def used(self) -> Mapping[str, str]:
-        """stem_id → the label that it is used as, of those that are used."""
-        if not self.run.has("cleaned.parquet"):
-            return {}
-        cleaned = self.run.read_table("cleaned.parquet")
-        return Texts(*(pc.utf8_normalize(cleaned[name], "NFC") for name in ("stem_id", "stem")))
+    def used(self) -> Mapping[str, str] | None:
+        return used_in(self.run)
 
     def row(self, stem_id: str, group: str = "") -> Row:
         """What is said of a stem, without its sounds."""
@@ -169,7 +166,7 @@ class Evidence:
             "group": group,
             "evidence": self.spoken(stem_id),
             "kind": self.kind(stem_id).words,
-            "used": _use(row, self.used.get(stem_id)) if self.used else "",
+            "used": _use(row, self.used),
             "path": " + ".join(self.stems[stem_id].uris),
         }
 
@@ -351,17 +348,10 @@ class Evidence:
                 yield info.base_name
 
 
-def _use(row: Mapping[str, Any], label: str | None) -> str:
-    """What the handling makes of a stem, where that is not what keep or not says; ``label``: what it is used as."""
-    if row["keep"]:
-        return "" if label == row["stem"] else f"used as {label}" if label else "left out all the same"
-    if label is None:
-        return ""
-    if out := sum(stop - start for start, stop in row.get("spans") or ()):
-        return f"used without the {out:.1f} s that are wrong"
-    if row.get("restored") and label == row["stem"]:
-        return "used as the separator restored it"
-    return "used all the same" if label == row["stem"] else f"used as {label}"
+def _use(row: Mapping[str, Any], used: Mapping[str, str] | None) -> str:
+    """What the handling makes of a stem, where that is not what keep or not says."""
+    words = fate(row, used)
+    return "" if words in (KEPT, REMOVED) else words
 
 
 def _number(value: Any) -> float:

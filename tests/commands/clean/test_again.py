@@ -71,12 +71,26 @@ def test_the_command_says_what_became_of_the_verdicts(raysep, scored, verdicts_o
     code, output, _ = raysep("decide", scored.root, "--verdicts", said, "--out", str(out))
     assert code == 0
     assert output.splitlines()[0].startswith("How many stems are wrong is not known: 0 scored calibration stems")
-    assert output.splitlines()[1:] == [
-        "7 of 40 stems removed.",
+    counted, unchosen, *rest = output.splitlines()[1:]
+    assert counted == "7 of 40 stems removed."
+    assert unchosen.startswith("No stem is used under another label: the scores do not say what a stem is like")
+    assert unchosen.endswith("; so auto does here as drop does.")
+    assert rest == [
         "your 2 verdicts: 1 kept, 0 removed, 0 under another label; 1 of them against the rule",
         "1 of your 2 verdicts name no stem of the corpus, first X/bass",
         f"decision: {out}",
-        f"33 stems are used (drop): {tmp_path}/mine-cleaned.parquet",
+        f"33 stems are used (auto): {tmp_path}/mine-cleaned.parquet",
+    ]
+
+
+def test_by_drop_nothing_is_said_of_what_auto_could_not_choose(raysep, scored, tmp_path):
+    out = tmp_path / "dropped.parquet"
+    code, output, _ = raysep("decide", scored.root, "--handling", "drop", "--out", str(out))
+    assert code == 0
+    assert output.splitlines()[1:] == [
+        "8 of 40 stems removed.",
+        f"decision: {out}",
+        f"32 stems are used (drop): {tmp_path}/dropped-cleaned.parquet",
     ]
 
 

@@ -64,7 +64,8 @@ def runs(tmp_path_factory, make_context_in, make_stems) -> dict[str, Run]:
         table = decide.table_again(run, {})
         run.write_table(table, "decision.parquet")
         rows = rows_of(table)
-        handled = handling.counted("drop", handling.use("drop", rows, corpus), rows)
+        name = context.config.decision.handling
+        handled = decide.told_of(name, handling.use(name, rows, corpus), rows, stems)
         run.write_json(decide.summarise(run, table) | {"handled": handled}, "summary.json")
         failed = [row for row in table.to_pylist() if row["outcome"] == "failed"]
         run.write_table(

@@ -37,7 +37,15 @@ def decide(run: Run, corpus: str, handling: str = "drop", **rows: dict) -> str:
     )
     stems = stems_of(corpus).stems
     manifest.write(run.path("manifest.parquet"), stems)
-    about = {"keep": True, "weight": 1.0, "label": None, "spans": [], "verdict": None, "outcome": "scored"}
+    about = {
+        "keep": True,
+        "weight": 1.0,
+        "label": None,
+        "harm": None,
+        "spans": [],
+        "verdict": None,
+        "outcome": "scored",
+    }
     table = [{"stem_id": s.stem_id, **about, **rows.get(f"{s.track[0]}_{s.stem}", {})} for s in stems]
     run.write_table(pa.Table.from_pylist(table), "decision.parquet")
     return run.root

@@ -93,6 +93,21 @@ def test_a_manifest_is_exported_like_a_run(run, tmp_path, state):
 # Labels and spans
 
 
+def test_what_a_run_by_auto_uses_is_exported_and_what_is_used_otherwise_is_said(make_run, tmp_path, corpus, state):
+    gone = {"keep": False, "weight": 0.0}
+    moved = {"A_bass": gone | {"label": "drums"}, "A_drums": gone | {"label": "bass"}}
+    run = make_run("auto", **moved, B_bass=gone | {"harm": 0.1}, C_other=gone | {"harm": 0.9})
+    done = export(run, tmp_path / "out", "copies")
+    assert (tmp_path / "out/A/drums.wav").read_bytes() == Path(corpus, "A/bass.wav").read_bytes()
+    there = {f"{file.parent.name[0]}_{file.stem}" for file in (tmp_path / "out").rglob("*.*")}
+    assert "B_bass" in there
+    assert "C_other" not in there
+    assert {note for note in done.notes if "used" in note} == {
+        "2 stems are used under another label, first A/bass as drums",
+        "1 stem looks wrong and is used, as its fault does no harm, first B [live]/bass",
+    }
+
+
 def test_relabelled_stems_go_under_the_label_that_they_are_used_as(make_run, tmp_path, corpus, state):
     gone = {"keep": False, "weight": 0.0}
     run = make_run(

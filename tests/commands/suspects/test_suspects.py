@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -78,6 +79,15 @@ def test_the_list_fits_a_terminal_and_spoils_no_name(raysep, run):
     assert f"       /no/{ODD}/bass.wav" in lines
     assert all(len(line) <= 80 for line in lines)
     assert lines[-1] == "1 stems could not be read, first B/other: failed.parquet"
+
+
+def test_what_becomes_of_a_stem_is_said_as_the_run_uses_it(raysep, run, make_stems):
+    assert stage.suspects(run)["becomes"].to_pylist() == ["removed"] + ["kept"] * 10
+    stems = [replace(s, stem="drums") if s.stem_id == f"{ODD}/bass" else s for s in make_stems([ODD, "A", "B"])]
+    manifest.write(run.path("cleaned.parquet"), [s for s in stems if s.stem_id != "B/other"])
+    assert stage.suspects(run)["becomes"].to_pylist() == ["used as drums"] + ["kept"] * 10
+    output = raysep("suspects", run.root)[1]
+    assert f"    1        0.90  {ODD}/bass  (used as drums)" in output.splitlines()
 
 
 def test_what_is_not_shown_is_said(raysep, run):

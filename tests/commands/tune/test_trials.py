@@ -32,7 +32,8 @@ def test_the_decision_and_two_controls_are_always_among_the_trials(decided):
     assert [c.name for c in (automatic, nothing, random)] == [AUTOMATIC, NOTHING, RANDOM]
     assert automatic.left_out == random.left_out == pytest.approx(3 / 24)
     assert (nothing.left_out, nothing.ratio) == (0.0, 0.0)
-    assert (automatic.probe, automatic.handling) == ("fused", "drop")
+    assert (automatic.probe, automatic.handling) == ("fused", "auto")
+    assert (nothing.handling, random.handling) == (None, "drop")
     left = {name: sum(e.label == name for e in random.entries) for name in ("vocals", "drums", "bass", "other")}
     assert left == {"vocals": 4, "drums": 5, "bass": 6, "other": 6}
     assert {e.stem.stem_id for e in random.entries} != {e.stem.stem_id for e in automatic.entries}
