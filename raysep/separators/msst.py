@@ -57,12 +57,16 @@ class _Loader(yaml.SafeLoader):
     """Safe, and knows the one tag that its files carry."""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:python/tuple", lambda loader, node: tuple(loader.construct_sequence(node)))
+def _tuple(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> tuple[Any, ...]:
+    return tuple(loader.construct_sequence(node))
 
 
-def is_msst(names: Mapping[str, bytes]) -> bool:
+_Loader.add_constructor("tag:yaml.org,2002:python/tuple", _tuple)
+
+
+def is_msst(files: Mapping[str, bytes]) -> bool:
     """Whether a folder of these files is one for ``from_msst``."""
-    return any(name.endswith(YAML) for name in names)
+    return any(name.endswith(YAML) for name in files)
 
 
 def from_msst(files: Mapping[str, bytes]) -> Checkpoint:
