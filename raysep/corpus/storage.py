@@ -47,18 +47,22 @@ def absolute(uri: str) -> str:
     """
     if (encoding := sys.getfilesystemencoding()) != "utf-8" and not is_remote(uri):
         raise BadInput(
-            f"{ascii(uri)[1:-1]}: Python reads names of files as {encoding} here, which spoils most; set PYTHONUTF8=1"
+            f"{_shown(uri)}: Python reads names of files as {encoding} here, which spoils most; set PYTHONUTF8=1"
         )
     try:
         uri.encode()
     except UnicodeEncodeError:
-        shown = os.fsencode(uri).decode("utf-8", "backslashreplace")
-        raise BadInput(f"{shown}: a name that is no UTF-8, which no table can hold; rename it") from None
+        raise BadInput(f"{_shown(uri)}: a name that is no UTF-8, which no table can hold; rename it") from None
     if NO_BUCKET.match(uri):
         raise BadInput(f"{uri}: an address without a bucket; write s3://bucket/key")
     if is_remote(uri):
         return uri.rstrip("/")
     return str(Path(uri.removeprefix("file://")).expanduser().resolve())
+
+
+def _shown(uri: str) -> str:
+    """The bytes of a name as text, what is none written out."""
+    return uri.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def join(uri: str, *parts: str) -> str:

@@ -133,7 +133,7 @@ def test_a_manifest_that_names_a_stem_twice_is_refused(corpus, clean, tmp_path):
     stems = stems_of(corpus).stems
     twin = replace(stems[0], uri=f"{clean}/R/bass.wav")
     manifest.write(str(tmp_path / "c.parquet"), [*stems, twin])
-    with pytest.raises(BadInput, match=r"c\.parquet: 1 stems have more than one row, first A/bass"):
+    with pytest.raises(BadInput, match=r"c\.parquet: .*1 stems have more than one row, first A/bass"):
         read_comparison(str(tmp_path / "c.parquet"), clean)
 
 
