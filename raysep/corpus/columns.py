@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from raysep.corpus import storage
 
 ROWS = 1 << 16  # of a group of rows in a file that is read so
+BLOCK = 1 << 13  # rows that are held of all columns at once
 
 
 class Columns:
@@ -34,7 +35,7 @@ class Columns:
             raise KeyError(name)
         return self._file.read([name], use_threads=False)[name]
 
-    def blocks(self, names: Sequence[str], rows: int = ROWS) -> Iterator[pa.Table]:
+    def blocks(self, names: Sequence[str], rows: int = BLOCK) -> Iterator[pa.Table]:
         """The rows in their order, some at a time, with these columns."""
         for batch in self._file.iter_batches(rows, columns=list(names), use_threads=False):
             yield pa.Table.from_batches([batch]).select(list(names))
@@ -57,7 +58,7 @@ def columns_of_file(uri: str) -> Columns:
     return Columns(held)
 
 
-def blocks(table: Any, names: Sequence[str], rows: int = ROWS) -> Iterator[pa.Table]:
+def blocks(table: Any, names: Sequence[str], rows: int = BLOCK) -> Iterator[pa.Table]:
     """Likewise, of a table that is held, too."""
     if isinstance(table, Columns):
         yield from table.blocks(names, rows)

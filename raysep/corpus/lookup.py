@@ -32,7 +32,7 @@ class _Rows(Mapping[str, int]):
     """Of names that all differ in their codes, by which they are in order."""
 
     def __init__(self, names: pa.Array, codes: np.ndarray, order: np.ndarray) -> None:
-        self._names, self._codes, self._order = names, memoryview(codes), memoryview(order)
+        self._names, self._codes, self._order = names, memoryview(codes.data), memoryview(order.data)
 
     def __getitem__(self, name: str) -> int:
         row = self._find(name)

@@ -51,11 +51,11 @@ class Decided:
     def _of_rows(cls, rows: Sequence[Mapping[str, Any]]) -> Decided:
         labels = np.array([str(row.get("stem", "")) for row in rows], dtype=object)
         places = np.array([PLACES.index(place(row)) for row in rows], dtype=np.int8)
-        numbers = [
+        suspicion, p_corrupt = (
             np.array([float(value) if known(value := row.get(name)) else np.nan for row in rows], dtype=float)
             for name in ("suspicion", "p_corrupt")
-        ]
-        return cls(labels, places, *numbers, lambda row: dict(rows[row]))
+        )
+        return cls(labels, places, suspicion, p_corrupt, lambda row: dict(rows[row]))
 
     @classmethod
     def _of_table(cls, table: pa.Table) -> Decided:
@@ -70,13 +70,14 @@ class Decided:
         )
         places = np.where(table["keep"].fill_null(True).to_numpy(), kept, removed)
         nothing = np.full(len(table), np.nan)
-        columns = [
+        suspicion, p_corrupt = (
             numbers(table, name) if name in table.column_names else nothing for name in ("suspicion", "p_corrupt")
-        ]
+        )
         return cls(
             text_column(table, "stem", "None"),
             places,
-            *(np.where(np.abs(column) < 1e100, column, np.nan) for column in columns),
+            np.where(np.abs(suspicion) < 1e100, suspicion, np.nan),
+            np.where(np.abs(p_corrupt) < 1e100, p_corrupt, np.nan),
             lambda row: dict(table.slice(row, 1).to_pylist()[0]),
         )
 

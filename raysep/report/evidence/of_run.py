@@ -120,9 +120,9 @@ class Evidence:
         scored = pc.equal(self._columns["outcome"], Outcome.SCORED)
         table = pa.table({n: self._columns[n].filter(scored) for n in ("stem_id", "stem", "suspicion", "keep")})
         kind, sure = self._looks(table["stem_id"].combine_chunks())
-        columns = (table[name].to_numpy() for name in ("suspicion", "keep"))
+        suspicion, keep = (table[name].to_numpy() for name in ("suspicion", "keep"))
         label = coded(text_column(table, "stem"))[1]
-        return choose(Candidates(table["stem_id"].combine_chunks(), label, kind, *columns, sure))
+        return choose(Candidates(table["stem_id"].combine_chunks(), label, kind, suspicion, keep, sure))
 
     def _looks(self, stem_ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """``looks`` of many: a number for what each is chosen by, and how surely ``(stem,)``."""
