@@ -65,7 +65,8 @@ class _Stop:
     def end(self, number: int) -> NoReturn:
         """Without another word of Python's: what has not come to its end will not."""
         if self.silence.acquire(blocking=False):
-            os.write(2, f"{SHOW_CURSOR if os.isatty(2) else ''}{WORDS}\n".encode())
+            with suppress(OSError):  # nobody reads it any more, as where Ctrl-C has ended ``tee`` first
+                os.write(2, f"{SHOW_CURSOR if os.isatty(2) else ''}{WORDS}\n".encode())
         _end_children()
         os._exit(128 + number)
 
@@ -93,7 +94,8 @@ def handled() -> Iterator[None]:
         if os.environ.get("RAYSEP_DEBUG"):
             traceback.print_exc()
         if stop.silence.acquire(blocking=False):
-            print(WORDS, file=sys.stderr, flush=True)
+            with suppress(OSError):
+                print(WORDS, file=sys.stderr, flush=True)
         if stop.first:
             _leave(128 + number)
         raise SystemExit(128 + number) from None  # whatever a library has made of it

@@ -113,6 +113,15 @@ def test_the_third_time_it_is_not_waited_for():
     assert ended(process) == (143, f"{stopping.WORDS}\n")
 
 
+def test_it_ends_alike_when_nobody_reads_what_it_says():
+    """Ctrl-C ends the ``tee`` behind it, too."""
+    running = {name: begun(WORK[name], grace=1.0) for name in ("waits", "takes long to end")}
+    for process in running.values():
+        process.stderr.close()
+        process.send_signal(signal.SIGINT)
+    assert {name: process.wait(timeout=60) for name, process in running.items()} == dict.fromkeys(running, 130)
+
+
 def test_what_the_caller_ignores_stays_ignored():
     process = begun("time.sleep(1)", grace=0.1, ignored=True)
     process.send_signal(signal.SIGINT)

@@ -168,8 +168,10 @@ def test_a_group_that_is_ended_while_it_waits_for_room_waits_no_longer(ray_runti
         ended = pool.submit(
             fit.fit, plans_in(tmp_path, stems)[:1], group_in(tmp_path), ray_runtime, nothing, is_over=over.is_set
         )
-        until(lambda: ended.done() or new() == ["PENDING"])
-        over.set()
+        try:
+            until(lambda: ended.done() or new() == ["PENDING"])
+        finally:
+            over.set()
         with pytest.raises(Ended):
             ended.result(timeout=60)
     until(lambda: new() == ["REMOVED"])
