@@ -34,7 +34,8 @@ def unchosen(name: str, decision: Decision, stems: pa.Table, evidence: Evidence)
     told = []
     if name in TELLS_LABELS and not any(row.get("label") for row in removed):
         told.append(f"no stem is used under another label: {why_none(stems, evidence)}")
-    if name in TELLS_HARM and all(row.get("harm") is None for row in removed):
+    left = [row for row in removed if name not in TELLS_LABELS or not row.get("label")]
+    if name in TELLS_HARM and left and all(row.get("harm") is None for row in left):
         told.append(f"none is kept for doing no harm: {NO_HARM_KNOWN}")
     as_drop = name == "auto" and len(told) == 2
     return "; ".join([*told, *(["so auto does here as drop does"] if as_drop else [])])

@@ -47,4 +47,5 @@ def test_what_is_known_of_one_is_not_denied():
     by_harm = said("auto", row(harm=0.9))
     assert "used under another label" in by_harm
     assert NO_HARM_KNOWN not in by_harm
-    assert said("auto", row(label="drums")) == f"none is kept for doing no harm: {NO_HARM_KNOWN}"
+    assert said("auto", row(label="drums")) == ""  # what is used under its own label is kept for no harm anyway
+    assert said("auto", row(label="drums"), row()) == f"none is kept for doing no harm: {NO_HARM_KNOWN}"
