@@ -154,6 +154,15 @@ def test_a_storage_that_is_away_ends_all_with_its_own_error(run):
         run(Fits(p0=fails, p1=fails))
 
 
+@pytest.fixture
+def interruptible():
+    """As in a terminal: what a shell starts in the background is deaf to interrupts, and so is what that starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_every_group_at_once(run):
     ended = []
 

@@ -164,7 +164,6 @@ def silence(stems, tracks, scanned_again):
             scanned_again(stem)
 
 
-@pytest.mark.slow
 def test_silent_segments_neither_end_the_run_nor_count(prepared, scanned_again):
     """They have no gradient to be unlearned by, in any number of shards and batches of any size."""
     context, inputs, planting = prepared
