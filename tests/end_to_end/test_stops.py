@@ -36,7 +36,7 @@ def stopped(
     told: Callable[[list[dict]], bool], number: int, times: int, process: subprocess.Popen, run: Run
 ) -> tuple[int, list[str], float]:
     """(exit code, what it said that is of the stop, seconds) of a driver that is told to end when its events are as asked for."""
-    deadline, before = time.monotonic() + 300, len(events.read(run.root))
+    deadline, before = time.monotonic() + 900, len(events.read(run.root))
     while not told(events.read(run.root)[before:]):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
@@ -95,14 +95,14 @@ def test_while_two_groups_train_and_then_they_go_on_to_their_end(request_for, tm
     settings = [word for each in words for word in ("--set", each)]
     for stage, number, times, code in (
         ("train", signal.SIGTERM, 1, 143),
+        ("train", signal.SIGINT, 3, 130),
         ("retrain", signal.SIGINT, 1, 130),
-        ("retrain", signal.SIGINT, 3, 130),
     ):
         ended, said, took = stopped(two_groups_at_steps_of(stage), number, times, driver(request, *settings), run)
         assert (ended, said) == (code, [stopping.WORDS]), stage
         assert took < SOON, stage
         assert not run.is_done(stage), stage
     again = driver(request, *settings)
-    _, error = again.communicate(timeout=300)
+    _, error = again.communicate(timeout=900)
     assert again.returncode == 0, error
     assert run.is_done("retrain")
