@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from raysep.decision.handling.base import Decision, Handling, NotMade, named
@@ -150,6 +149,8 @@ def _masked(entries: Iterable[Entry], decision: Decision) -> list[str]:
 
 def _restored(entries: Iterable[Entry], decision: Decision) -> list[Entry]:
     """The stems that are used as the separator restored them."""
+    if not _has(decision, RESTORED):
+        return []
     return sorted(entry for entry in entries if entry.weight > 0 and is_restored(entry, decision))
 
 
@@ -172,13 +173,13 @@ def _left_out(entries: Iterable[Entry], decision: Decision) -> list[str]:
     return sorted(stem_id for stem_id in unused if decision[stem_id].get("outcome") != Outcome.FAILED)
 
 
-def _has_places(decision: Decision) -> bool:
-    return PLACES in next(iter(decision.values()), {})
+def _has(decision: Decision, column: str) -> bool:
+    return column in next(iter(decision.values()), {})
 
 
 def _unseen(decision: Decision) -> list[str]:
     """The removed stems of which nothing says where they are wrong."""
-    if not _has_places(decision):
+    if not _has(decision, PLACES):
         return []
     return sorted(stem_id for stem_id, row in decision.items() if row[PLACES] == UNSEEN and not row.get("verdict"))
 
@@ -226,7 +227,7 @@ def cut(entries: Iterable[Entry]) -> str:
 
 def masked(entries: Iterable[Entry], decision: Decision) -> str:
     """The same of a decision that was made for ``mask``, and of how many removed stems nobody knows these seconds."""
-    if not _has_places(decision):
+    if not _has(decision, PLACES):
         return ""
     unseen = _unseen(decision)
     rest = f"{len(unseen)} removed, and nothing says where they are wrong, first {unseen[0]}" if unseen else ""
@@ -235,7 +236,7 @@ def masked(entries: Iterable[Entry], decision: Decision) -> str:
 
 def restored(entries: Iterable[Entry], decision: Decision) -> str:
     """How many stems are used as they were restored, and the first one, in words; "" where nothing was to be restored."""
-    if not any(RESTORED in row for row in islice(decision.values(), 1)):
+    if not _has(decision, RESTORED):
         return ""
     return in_place_of(_restored(entries, decision)) or "no removed stem is restored"
 
