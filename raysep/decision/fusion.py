@@ -76,7 +76,7 @@ def fuse(
     """Suspicion ``(row,)``: how far from the clean calibration stems, in units of their own spread; higher = more suspect.
 
     Args:
-        features: ``(row, feature)``, standardised within label, finite (see ``features.standardise``).
+        features: ``(row, feature)``, standardised within label, finite (see ``features.standardise``); float32 will do.
         role: ``"calibration"`` (clean), ``"planted"`` (corrupted on purpose) or ``"corpus"`` (judged).
         groups: track each row came from, by name or by a number in the order of the names; copies of one track share it.
         kind: of planted rows, so that every planted kind weighs the same; None or empty = all planted alike.
@@ -88,7 +88,7 @@ def fuse(
         ValueError: too little calibration (see ``can_fuse``).
     """
     settings = settings or Fusion()
-    features, role, groups = np.asarray(features, dtype=float), np.asarray(role), np.asarray(groups)
+    features, role, groups = (np.asarray(each) for each in (features, role, groups))
     if not can_fuse(role, groups):
         raise ValueError(f"fusion needs {FEWEST_STEMS} calibration stems of {FEWEST_TRACKS} tracks")
     kind = np.full(len(role), "") if kind is None else np.asarray([name or "" for name in kind], dtype=object)
@@ -187,7 +187,7 @@ def _fit(
     trust = clean.sum() / (clean.sum() + settings.enough)
     weights = example_weights(role, kind, settings, said)
     used = weights > 0
-    examples_of = features[learnt]
+    examples_of = features[learnt].astype(float)
     taken = Columns.of(examples_of, clean, times, settings)
     columns = taken(examples_of)
     del examples_of  # as large as its columns' half
@@ -299,7 +299,7 @@ class Columns:
 
 
 def _clipped(features: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    values = features - centre
+    values = features - centre  # double, whatever the features are
     values /= spread
     return np.clip(values, -4.0, 4.0, out=values)
 

@@ -16,6 +16,7 @@ from raysep.decision.handling.base import Decision, Handling, NotMade, named
 from raysep.decision.handling.by_word import by_word, word_on
 from raysep.decision.handling.mask import COLUMN as PLACES
 from raysep.decision.handling.mask import UNSEEN
+from raysep.decision.handling.reading import removed_in, spoken_of
 from raysep.decision.handling.restore import COLUMN as RESTORED
 from raysep.decision.handling.restore import is_restored
 from raysep.decision.handling.unchosen import unchosen
@@ -106,8 +107,9 @@ def use(name: str, decision: Decision, stems: Iterable[Stem]) -> list[Entry]:
     """
     left: list[Stem] = []
     said: list[Stem] = []
+    spoken = spoken_of(decision)
     for stem in stems:
-        (said if word_on(decision, stem) else left).append(stem)
+        (said if stem.stem_id in spoken else left).append(stem)
     entries = [*resolve(name).apply(decision, left), *by_word(decision, said)]
     for entry in entries:
         if not isinstance(entry, Entry):
@@ -126,13 +128,14 @@ def _moved(entries: Iterable[Entry]) -> list[Entry]:
 
 def _spared(entries: Iterable[Entry], decision: Decision) -> list[str]:
     """The stems that are used whole although the decision would remove them."""
+    removed = removed_in(decision)
     return sorted(
         entry.stem.stem_id
         for entry in entries
         if entry.weight == 1
         and not entry.spans
         and entry.label == entry.stem.stem
-        and not decision.get(entry.stem.stem_id, {}).get("keep", True)
+        and entry.stem.stem_id in removed
         and not is_restored(entry, decision)
         and not word_on(decision, entry.stem)
     )
@@ -140,10 +143,9 @@ def _spared(entries: Iterable[Entry], decision: Decision) -> list[str]:
 
 def _masked(entries: Iterable[Entry], decision: Decision) -> list[str]:
     """The stems that the decision would remove and that are used without the spans that are wrong."""
+    removed = removed_in(decision)
     return sorted(
-        entry.stem.stem_id
-        for entry in entries
-        if entry.weight > 0 and entry.spans and not decision.get(entry.stem.stem_id, {}).get("keep", True)
+        entry.stem.stem_id for entry in entries if entry.weight > 0 and entry.spans and entry.stem.stem_id in removed
     )
 
 
@@ -156,13 +158,14 @@ def _restored(entries: Iterable[Entry], decision: Decision) -> list[Entry]:
 
 def _weighed(entries: Iterable[Entry], decision: Decision) -> list[str]:
     """The stems that the decision would remove and that are drawn more or less often than others instead."""
+    removed = removed_in(decision)
     return sorted(
         entry.stem.stem_id
         for entry in entries
         if entry.weight not in (0, 1)
         and not entry.spans
         and entry.label == entry.stem.stem
-        and not decision.get(entry.stem.stem_id, {}).get("keep", True)
+        and entry.stem.stem_id in removed
     )
 
 

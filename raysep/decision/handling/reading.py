@@ -38,6 +38,10 @@ class Rows(Mapping[str, Mapping[str, Any]]):
             raise KeyError(stem_id)
         return Row(self, row)
 
+    def get(self, stem_id: str, default: Any = None) -> Any:
+        row = self._row(stem_id)
+        return default if row is None else Row(self, row)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._row_of)
 
@@ -49,7 +53,12 @@ class Rows(Mapping[str, Mapping[str, Any]]):
 
     def value(self, name: str, row: int) -> Any:
         """What stands in a row's column."""
-        return self._block.value(name, row) if row in self._block else self.columns[name][row].as_py()
+        block = self._block
+        return block.of(name)[row - block.start] if block.start <= row < block.stop else self.columns[name][row].as_py()
+
+    def named_where(self, rows: Any) -> set[str]:
+        """The stems of the rows that an Arrow array of yes and no says."""
+        return set(self.columns["stem_id"].filter(rows).to_pylist())
 
     def _row(self, stem_id: Any) -> int | None:
         row = self._block.row_of.get(stem_id)
@@ -68,19 +77,33 @@ class _Block:
     def __init__(self, columns: dict[str, Any], start: int, stop: int) -> None:
         self._columns, self.start, self.stop = columns, start, stop
         self._values: dict[str, list[Any]] = {}
-        self.row_of = dict(zip(self._of("stem_id"), range(start, stop), strict=True))
+        self.row_of = dict(zip(self.of("stem_id"), range(start, stop), strict=True))
 
-    def __contains__(self, row: int) -> bool:
-        return self.start <= row < self.stop
-
-    def value(self, name: str, row: int) -> Any:
-        return self._of(name)[row - self.start]
-
-    def _of(self, name: str) -> list[Any]:
+    def of(self, name: str) -> list[Any]:
         found = self._values.get(name)
         if found is None:
             found = self._values[name] = self._columns[name].slice(self.start, self.stop - self.start).to_pylist()
         return found
+
+
+def removed_in(decision: Decision) -> set[str]:
+    """The stems that the decision does not keep."""
+    import pyarrow.compute as pc
+
+    if isinstance(decision, Rows):
+        return decision.named_where(pc.invert(decision.columns["keep"]))
+    return {stem_id for stem_id, row in decision.items() if not row.get("keep", True)}
+
+
+def spoken_of(decision: Decision) -> set[str]:
+    """The stems that a person has said something of."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(decision, Rows):
+        said = decision.columns.get("verdict")
+        return set() if said is None else decision.named_where(pc.not_equal(said.cast(pa.string()).fill_null(""), ""))
+    return {stem_id for stem_id, row in decision.items() if row.get("verdict")}
 
 
 class Row(Mapping[str, Any]):
