@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import repeat, starmap
 from typing import Any
 
 import pyarrow as pa
@@ -234,15 +235,17 @@ def _stems(batch: pa.RecordBatch, texts: dict[str, str]) -> Iterator[Stem]:
     """Of a table's rows; names in the form that a scan gives them. ``texts``: those that were read, so that equal ones are one."""
 
     def values(name: str) -> Iterable[Any]:
-        read = batch.column(name).to_pylist()
+        if name not in there or there[name].null_count == batch.num_rows:
+            return repeat(Stem.__dataclass_fields__[name].default if name in LATER else None, batch.num_rows)
+        read = there[name].to_pylist()
         if name == "stem_id":
             return map(normal, read)
         if name in SHARED:
             return (texts.setdefault(text, text) for text in (map(normal, read) if name in ("track", "stem") else read))
         return (tuple(parts or ()) for parts in read) if name == "parts" else read
 
-    names = batch.schema.names
-    return (Stem(**dict(zip(names, row, strict=True))) for row in zip(*map(values, names), strict=True))
+    there = dict(zip(batch.schema.names, batch.columns, strict=True))
+    return starmap(Stem, zip(*map(values, SCHEMA.names), strict=True))
 
 
 def digest(stems: Iterable[Stem]) -> str:
