@@ -14,6 +14,8 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 SLOW := train or cluster or slow or long
+# Else each of the hundreds of processes that the tests start compiles all that it imports of raysep.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help install demo test test-slow test-long test-all lint docs site coverage clean-demo
 help:

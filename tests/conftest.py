@@ -17,13 +17,14 @@ import io
 import re
 import sys
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import soundfile
+import typer.main
 from hypothesis import settings as profiles
 
 from raysep import config as settings
@@ -38,6 +39,9 @@ from raysep.stages.context import Context
 profiles.register_profile("raysep", deadline=None)
 profiles.load_profile("raysep")
 
+# The parser of the command line takes a tenth of a second to build, and every call of hundreds would build it anew.
+typer.main.get_command = cache(typer.main.get_command)
+
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,8 +49,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     What is made once for a module or the session is then made once, and one Ray's waiting is another's work. Tests of the
     finished run have a runtime of their own: both kinds together would be all that one worker does while others idle.
+
+    Whoever needs a runtime is marked ``cluster``: the quick tests start none.
     """
     for item in items:
+        if "ray_runtime" in item.fixturenames:
+            item.add_marker(pytest.mark.cluster)
         if not item.get_closest_marker("xdist_group"):
             shared = next((name for name in ("finished", "ray_runtime") if name in item.fixturenames), None)
             item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.partition("::")[0]))
