@@ -195,7 +195,7 @@ def corpora(tmp_path_factory) -> Corpora:
 
     root: Path = tmp_path_factory.mktemp("corpora")
     for name, songs, seed in (("clean", 10, 1), ("reference", 9, 2), ("test", 2, 3)):
-        synthesise(str(root / name), songs, 6.0, 8000, seed, workers=2, prefix=name)
+        synthesise(str(root / name), songs, 6.0, 8000, seed, workers=1, prefix=name)
     corpus, truth = root / "corpus", root / "truth.parquet"
     contaminate(str(root / "clean"), str(corpus), str(truth), 0.4, seed=1, workers=1)
     return Corpora(*(str(p) for p in (corpus, root / "clean", root / "reference", root / "test", truth)))
