@@ -48,16 +48,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers (``-n``) a file is one worker's, and so are all tests of the finished run, and of a Ray runtime.
 
     What is made once for a module or the session is then made once, and one Ray's waiting is another's work. Tests of the
-    finished run have a runtime of their own: both kinds together would be all that one worker does while others idle.
+    finished run have a runtime of their own, and those of ``raysep.cluster``: all of them together would be all that one
+    worker does while others idle.
 
     Whoever needs a runtime is marked ``cluster``: the quick tests start none.
     """
     for item in items:
+        group = item.nodeid.partition("::")[0]
         if "ray_runtime" in item.fixturenames:
             item.add_marker(pytest.mark.cluster)
+            shared = "finished" if "finished" in item.fixturenames else "ray_runtime"
+            group = "cluster" if group.startswith("tests/cluster/") else shared
         if not item.get_closest_marker("xdist_group"):
-            shared = next((name for name in ("finished", "ray_runtime") if name in item.fixturenames), None)
-            item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.partition("::")[0]))
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 # Arguments of networks that step in milliseconds, for every registered name; to be laid over with stems and a rate.
