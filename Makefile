@@ -10,10 +10,13 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+# What it installs is compiled afterwards, on every core instead of one; what is no Python of today is passed over then, too.
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 SLOW := train or cluster or slow or long
+# Else each of the hundreds of processes that the tests start compiles all that it imports of raysep.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help install demo test test-slow test-long test-all lint docs site coverage clean-demo
 help:
@@ -26,6 +29,7 @@ $(STAMP): pyproject.toml constraints.txt requirements-songs.txt
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(PIP) '$(TORCH)'
 	$(PIP) -c constraints.txt -e '.[dev]'
 	$(PIP) --no-deps -r requirements-songs.txt
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	touch $(STAMP)
 
 demo: install

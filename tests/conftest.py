@@ -17,13 +17,14 @@ import io
 import re
 import sys
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import soundfile
+import typer.main
 from hypothesis import settings as profiles
 
 from raysep import config as settings
@@ -38,18 +39,28 @@ from raysep.stages.context import Context
 profiles.register_profile("raysep", deadline=None)
 profiles.load_profile("raysep")
 
+# The parser of the command line takes a tenth of a second to build, and every call of hundreds would build it anew.
+typer.main.get_command = cache(typer.main.get_command)
+
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers (``-n``) a file is one worker's, and so are all tests of the finished run, and of a Ray runtime.
 
     What is made once for a module or the session is then made once, and one Ray's waiting is another's work. Tests of the
-    finished run have a runtime of their own: both kinds together would be all that one worker does while others idle.
+    finished run have a runtime of their own, and those of ``raysep.cluster``: all of them together would be all that one
+    worker does while others idle.
+
+    Whoever needs a runtime is marked ``cluster``: the quick tests start none.
     """
     for item in items:
+        group = item.nodeid.partition("::")[0]
+        if "ray_runtime" in item.fixturenames:
+            item.add_marker(pytest.mark.cluster)
+            shared = "finished" if "finished" in item.fixturenames else "ray_runtime"
+            group = "cluster" if group.startswith("tests/cluster/") else shared
         if not item.get_closest_marker("xdist_group"):
-            shared = next((name for name in ("finished", "ray_runtime") if name in item.fixturenames), None)
-            item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.partition("::")[0]))
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 # Arguments of networks that step in milliseconds, for every registered name; to be laid over with stems and a rate.
@@ -187,7 +198,7 @@ def corpora(tmp_path_factory) -> Corpora:
 
     root: Path = tmp_path_factory.mktemp("corpora")
     for name, songs, seed in (("clean", 10, 1), ("reference", 9, 2), ("test", 2, 3)):
-        synthesise(str(root / name), songs, 6.0, 8000, seed, workers=2, prefix=name)
+        synthesise(str(root / name), songs, 6.0, 8000, seed, workers=1, prefix=name)
     corpus, truth = root / "corpus", root / "truth.parquet"
     contaminate(str(root / "clean"), str(corpus), str(truth), 0.4, seed=1, workers=1)
     return Corpora(*(str(p) for p in (corpus, root / "clean", root / "reference", root / "test", truth)))

@@ -183,6 +183,7 @@ def test_progress_ends_at_all(made):
     assert told == [(i + 1, len(told)) for i in range(len(NAMES) + 1)]  # and one for the files above the tracks
 
 
+@pytest.mark.slow
 def test_several_processes_write_the_same_bytes(clean, made, tmp_path):
     contaminate(clean, f"{tmp_path}/out", f"{tmp_path}/truth.parquet", 0.6, seed=3, workers=2)
     assert files(f"{tmp_path}/out") == files(made[0])

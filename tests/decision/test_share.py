@@ -60,7 +60,7 @@ def test_injection_maximises_the_likelihood():
     assert injection(np.full(5, 2.0)) == 1
 
 
-@pytest.mark.parametrize("share", [0.0, 0.05, 0.2, 0.4])
+@pytest.mark.parametrize("share", [0.0, *(pytest.param(share, marks=pytest.mark.long) for share in (0.05, 0.2)), 0.4])
 @pytest.mark.slow
 def test_error_and_interval(share):
     found = [estimate_share(*scores(seed, share), draws=60, seed=seed) for seed in range(12)]

@@ -63,7 +63,7 @@ def test_summary_survives_parquet(simulate):
         summary(pa.table({"stem_id": ["a"]}))
 
 
-@pytest.mark.parametrize("share", [0.0, 0.2, 0.4])
+@pytest.mark.parametrize("share", [0.0, pytest.param(0.2, marks=pytest.mark.long), 0.4])
 @pytest.mark.slow
 def test_share_and_removals_over_simulated_corpora(simulate, share):
     """The share is estimated without retraining, and a corpus with nothing wrong loses next to nothing."""
@@ -110,6 +110,7 @@ def test_calibration_without_planted_stems(simulate):
     assert detection(decision, world.truth, draws=2).macro.estimate > 0.7
 
 
+@pytest.mark.slow
 def test_calibration_that_is_not_exchangeable_gives_a_ranking_only(simulate):
     world = simulate(1, share=0.1, calibration=20, strength=2.5)
     table = world.stems
@@ -152,6 +153,7 @@ def test_false_discovery_rate(simulate):
     assert np.mean(proportions) < 0.2
 
 
+@pytest.mark.slow
 def test_false_discovery_rate_says_when_calibration_is_too_small(simulate):
     decision = verdicts(simulate(0, share=0.3, calibration=6).stems, FalseDiscoveryRate(0.02), strict=False)
     assert "calibration stems" in summary(decision)["warning"]
@@ -207,35 +209,41 @@ def with_likeness(stems: pa.Table, elsewhere: dict[str, str]) -> pa.Table:
     return stems.append_column("like-a", lists).append_column("like-b", lists)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def world(simulate):
     return simulate(3, share=0.4, strength=2.5, silent=5, failed=3)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def heard(simulate):
     """Without silent stems, whose sound would be looked for in others."""
     return simulate(3, share=0.4, strength=2.5, failed=3)
 
 
+@pytest.fixture(scope="module")
+def plain(heard):
+    """What is decided of it without a likeness to labels."""
+    return verdicts(heard.stems)
+
+
 @pytest.mark.slow
-def test_removed_stems_alone_get_the_label_they_belong_to_and_nothing_else_changes(heard):
+def test_removed_stems_alone_get_the_label_they_belong_to_and_nothing_else_changes(heard, plain):
     other = dict(zip(LABELS, (*LABELS[1:], LABELS[0]), strict=True))
     rows = [row for row in heard.stems.to_pylist() if row["role"] == "corpus"]
     stems = with_likeness(heard.stems, {row["stem_id"]: other[row["stem"]] for row in rows})
-    before, decision = verdicts(heard.stems), verdicts(stems, evidence=EVIDENCE)
+    decision = verdicts(stems, evidence=EVIDENCE)
     unchanged = [name for name in SCHEMA.names if name not in ("label", "reason")]
-    assert decision.select(unchanged).equals(before.select(unchanged))
-    for row, plain in zip(check(decision, heard), before.to_pylist(), strict=True):
+    assert decision.select(unchanged).equals(plain.select(unchanged))
+    for row, before in zip(check(decision, heard), plain.to_pylist(), strict=True):
         moved = not row["keep"] and row["outcome"] == "scored"
         assert row["label"] == (other[row["stem"]] if moved else None)
-        assert row["reason"].startswith(plain["reason"])
+        assert row["reason"].startswith(before["reason"])
         assert ("sounds like" in row["reason"]) == moved
     moved = [row for row in decision.to_pylist() if row["label"]]
     assert summary(decision)["counts"]["other_label"] == len(moved) > 0
     assert summary(decision)["first_other_label"] == f"{moved[0]['stem_id']} like {moved[0]['label']}"
-    assert summary(before)["first_other_label"] is None
-    assert summary(before)["counts"]["other_label"] == 0
+    assert summary(plain)["first_other_label"] is None
+    assert summary(plain)["counts"]["other_label"] == 0
 
 
 @pytest.mark.slow
@@ -245,24 +253,22 @@ def test_without_evidence_no_label_is_proposed(world):
         assert verdicts(stems, evidence=evidence)["label"].null_count == 240
 
 
-def unsuspected(world, count: int) -> list[str]:
+def unsuspected(decision: pa.Table, count: int) -> list[str]:
     """The corpus stems of the first tracks whose stems are all scored and kept."""
     tracks: dict[str, list[str]] = {}
-    for row in verdicts(world.stems).to_pylist():
+    for row in decision.to_pylist():
         tracks.setdefault(row["track"], []).append(row["stem_id"] if row["keep"] and row["outcome"] == "scored" else "")
     return sorted(track for track, stems in tracks.items() if all(stems))[:count]
 
 
 @pytest.mark.slow
-def test_exchanged_stems_are_wrong_whatever_the_probes_say(heard):
-    (track,) = unsuspected(heard, 1)
+def test_exchanged_stems_are_wrong_whatever_the_probes_say(heard, plain):
+    (track,) = unsuspected(plain, 1)
     pair = {f"{track}/vocals": "bass", f"{track}/bass": "vocals"}
     stems = with_likeness(heard.stems, pair)
     before, after = (
-        {row["stem_id"]: row for row in verdicts(heard.stems, evidence=e).to_pylist()} if e is None
-        else {row["stem_id"]: row for row in verdicts(stems, evidence=e).to_pylist()}
-        for e in (None, EVIDENCE)
-    )  # fmt: skip
+        {row["stem_id"]: row for row in table.to_pylist()} for table in (plain, verdicts(stems, evidence=EVIDENCE))
+    )
     clean_pairs = 6 * len({r["track"] for r in heard.stems.to_pylist() if r["role"] == "calibration"})
     for stem_id, label in pair.items():
         row = after[stem_id]
@@ -284,7 +290,7 @@ def test_exchanged_stems_are_wrong_whatever_the_probes_say(heard):
 @pytest.mark.slow
 def test_a_harm_that_is_not_known_stays_so_whatever_speaks_against_a_stem(simulate):
     world = simulate(5, share=0.2, strength=2.5, silent=12, planted_kinds=("swap",))  # nothing harmless to compare with
-    (track,) = unsuspected(world, 1)
+    (track,) = unsuspected(verdicts(world.stems), 1)
     stems = with_likeness(world.stems, {f"{track}/vocals": "bass", f"{track}/bass": "vocals"})
     decision = verdicts(stems, evidence=EVIDENCE)
     assert summary(decision)["counts"]["other_label"] >= 2
@@ -295,22 +301,23 @@ def test_a_harm_that_is_not_known_stays_so_whatever_speaks_against_a_stem(simula
 def test_the_sound_of_a_silent_stem_is_looked_for_in_its_track(simulate):
     world = simulate(5, share=0.2, strength=2.5)
     rows = with_likeness(world.stems, {}).to_pylist()
-    tracks = unsuspected(world, 12)  # silent in a corpus whose reference is never silent: most of them are wrong
+    # Silent in a corpus whose reference is never silent: most of them are wrong.
+    tracks = unsuspected(verdicts(world.stems), 12)
     for row in rows:
         if row["track"] in tracks and row["stem"] == "vocals":
             row |= {"outcome": "silent"} | {name: None for name, value in row.items() if isinstance(value, float)}
         elif row["track"] in tracks and row["stem"] == "bass":
             row["like-a"], row["like-b"] = ([-3.0, -20.0, 0.0, -20.0] for _ in range(2))
     stems = pa.Table.from_pylist(rows, schema=with_likeness(world.stems, {}).schema)
-    after = {row["stem_id"]: row for row in verdicts(stems, evidence=EVIDENCE).to_pylist()}
-    before = {row["stem_id"]: row for row in verdicts(stems).to_pylist()}
+    with_evidence, without = verdicts(stems, evidence=EVIDENCE), verdicts(stems)
+    after, before = ({row["stem_id"]: row for row in table.to_pylist()} for table in (with_evidence, without))
     for track in tracks:
         receiver, drums = after[f"{track}/bass"], after[f"{track}/drums"]
         assert receiver["p_corrupt"] > max(0.5, before[f"{track}/bass"]["p_corrupt"])
         assert not receiver["keep"]
         assert "the track's vocals is silent and may be in it" in receiver["reason"]
         assert drums["keep"]
-    assert summary(verdicts(stems, evidence=EVIDENCE))["estimated_share"] == summary(verdicts(stems))["estimated_share"]
+    assert summary(with_evidence)["estimated_share"] == summary(without)["estimated_share"]
 
 
 # The evidence that the rule would remove

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from raysep import pipeline
+from tests import trained_here
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +30,12 @@ def request_for(corpora):
 def finished(request_for, ray_runtime, tmp_path_factory):
     """An undisturbed local run, with the search."""
     return pipeline.clean(request_for(tmp_path_factory.mktemp("runs") / "local", search=True))
+
+
+@pytest.fixture
+def all_here(alone, monkeypatch):
+    """From now on a whole cleaning, its trainings too, runs in this process; shards' numbers, call by call."""
+    from raysep.cluster import side_by_side
+
+    monkeypatch.setattr(side_by_side, "train", trained_here.train)
+    return alone

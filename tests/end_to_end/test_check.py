@@ -28,7 +28,7 @@ def songs(tmp_path_factory) -> Path:
     from raysep.corpus.songs.synthesis import synthesise
 
     folder = tmp_path_factory.mktemp("songs")
-    synthesise(str(folder), SONGS, 8.0, RATE, seed=4, workers=2)
+    synthesise(str(folder), SONGS, 8.0, RATE, seed=4, workers=1)
     return folder
 
 

@@ -72,7 +72,7 @@ def test_the_search_tried_every_ratio(finished):
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long), 3])
 def test_any_number_of_workers_scores_the_same(finished, request_for, ray_runtime, tmp_path, workers):
     """Same parts, byte for byte, from the same trained networks."""
     again = copy_run(finished, str(tmp_path / "again"), without=("done/score", "scores/", "failed.parquet"))
@@ -85,6 +85,7 @@ def test_any_number_of_workers_scores_the_same(finished, request_for, ray_runtim
 
 
 @pytest.mark.train
+@pytest.mark.long
 def test_one_worker_looks_further_at_the_stems_that_two_do(finished, request_for, ray_runtime, tmp_path):
     found = []
     for workers in (1, 2):
@@ -110,22 +111,34 @@ def test_a_folder_of_another_configuration_is_refused(finished, request_for, ray
         pipeline.clean(request_for(finished.root, overrides={"seed": 7}))
 
 
-@pytest.mark.train
-def test_from_and_to_an_object_store_with_the_same_decision(finished, request_for, corpora, s3_server):
-    import boto3
+@pytest.mark.slow
+def test_from_and_to_an_object_store_with_the_same_decision_in_one_process(
+    all_here, request_for, corpora, s3_server, tmp_path
+):
+    same_from_and_to_a_store("here", pipeline.clean(request_for(tmp_path / "run")), request_for, corpora)
 
-    boto3.client("s3").create_bucket(Bucket="music")
-    for name in ("corpus", "reference", "test"):
-        upload(getattr(corpora, name), f"s3://music/{name}")
-    request = request_for(
-        "s3://music/runs/first", corpus="s3://music/corpus", reference="s3://music/reference", test="s3://music/test"
-    )
-    run = pipeline.clean(request)
-    assert decisions(run) == decisions(finished)
-    assert storage.exists("s3://music/runs/first/report.html")
+
+@pytest.mark.train
+@pytest.mark.long
+def test_from_and_to_an_object_store_with_the_same_decision(finished, request_for, corpora, s3_server):
+    same_from_and_to_a_store("workers", finished, request_for, corpora)
 
 
 # Helpers
+
+
+def same_from_and_to_a_store(name: str, known: Run, request_for, corpora) -> None:
+    """A cleaning of what lies in a bucket of its own, into that bucket, decides as ``known``, made of the folders."""
+    import boto3
+
+    bucket = f"s3://music-{name}"
+    boto3.client("s3").create_bucket(Bucket=f"music-{name}")
+    places = {role: f"{bucket}/{role}" for role in ("corpus", "reference", "test")}
+    for role, place in places.items():
+        upload(getattr(corpora, role), place)
+    run = pipeline.clean(request_for(f"{bucket}/runs/first", **places))
+    assert decisions(run) == decisions(known)
+    assert storage.exists(f"{bucket}/runs/first/report.html")
 
 
 def upload(source: str, target: str) -> None:

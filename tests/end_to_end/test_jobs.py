@@ -22,9 +22,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("finished")]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def head():
-    """A Ray head of its own on loopback; gives the address of its dashboard and its environment."""
+    """A Ray head on loopback for these tests; gives the address of its dashboard and its environment."""
     folder = tempfile.mkdtemp(prefix="ray")  # short: the path of a Unix socket may have 107 bytes
     port, dashboard, agent, client = (free_port() for _ in range(4))
     environment = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS",)}

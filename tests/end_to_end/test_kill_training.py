@@ -119,17 +119,19 @@ class Killer:
             self.killed_at.append(done)
 
 
-def test_a_worker_killed_three_times_leaves_the_weights_as_they_were(calm, ray_runtime, plan_to, tmp_path):
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.long)])
+def test_a_worker_that_is_killed_leaves_the_weights_as_they_were(calm, ray_runtime, plan_to, tmp_path, kills):
     undisturbed, calm_plan = calm
     rng = random.Random(3)
-    # One in each third of the training, the last one while there is still something to do.
-    killer = Killer([rng.randrange(third, third + STEPS // 4) for third in range(0, STEPS, STEPS // 3)], rng)
+    # One in each third of the training, the last one while there is still something to do; one alone after a state.
+    thirds = range(0, STEPS, STEPS // 3) if kills == 3 else [STEPS // 3]
+    killer = Killer([rng.randrange(third, third + STEPS // 4) for third in thirds], rng)
     plan = plan_to(tmp_path)
     disturbed = train(plan, group_in(tmp_path), ray_runtime, killer)
-    assert len(set(killer.victims)) == 3
+    assert len(set(killer.victims)) == kills
     assert killer.killed_at[-1] < STEPS
     # From the last state that had been noted, not from the start. (What comes after the last kill may be seen by nobody.)
-    assert len(killer.went_on_at) >= 2
+    assert len(killer.went_on_at) >= kills - 1
     later = zip(killer.went_on_at, killer.killed_at, strict=False)
     assert all(went_on >= killed - 3 * SAVE for went_on, killed in later)
 
@@ -140,6 +142,7 @@ def test_a_worker_killed_three_times_leaves_the_weights_as_they_were(calm, ray_r
     assert [step for step, _ in note_of(plan)["validations"]] == [30, 60, 90, STEPS]
 
 
+@pytest.mark.long
 def test_who_computes_the_parts_of_the_batch_changes_nothing(calm, ray_runtime, plan_to, tmp_path, monkeypatch):
     """One process in the place of two. A sum of two gradients has no order: not even the rounding changes."""
     undisturbed, _ = calm

@@ -29,20 +29,25 @@ def test_the_same_stems_are_found(name, tmp_path, write_tracks):
     assert {(s.stem, read_stem(s, 8000, 1).round(4).tobytes()) for s in there} == audio
 
 
-SOON = "msst2"  # the one that is farthest from folders of tracks
+@pytest.mark.slow
+def test_a_pool_goes_through_the_whole_cleaning_in_one_process(all_here, request_for, corpora, tmp_path):
+    """The layout that is farthest from folders of tracks; its trainings are not Ray's."""
+    cleaned("msst2", None, request_for, corpora, tmp_path)
 
 
 @pytest.mark.train
-@pytest.mark.parametrize(
-    "name", [name if name == SOON else pytest.param(name, marks=pytest.mark.long) for name in TREES]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", TREES)
 def test_a_layout_goes_through_the_whole_cleaning(name, request_for, corpora, ray_runtime, tmp_path):
     """As far as the decision; to the proof those whose stems are no mixture, or sums of several files."""
+    cleaned(name, None if name in ("msst2", "moisesdb") else "decide", request_for, corpora, tmp_path)
+
+
+def cleaned(name: str, until: str | None, request_for, corpora, tmp_path: Path) -> None:
     places = {
         role: TREES[name](Path(getattr(corpora, role)), tmp_path / role) for role in ("corpus", "reference", "test")
     }
     overrides = {"proof": {"arms": ["contaminated", "cleaned"]}}
-    until = None if name in ("msst2", "moisesdb") else "decide"
     run = pipeline.clean(request_for(tmp_path / "run", overrides=overrides, until=until, **places))
     rows = run.read_table("decision.parquet").to_pylist()
     assert len(rows) == len(stems_of(corpora.corpus).stems)

@@ -178,6 +178,7 @@ def test_a_group_that_is_ended_while_it_waits_for_room_waits_no_longer(ray_runti
     remove_placement_group(taken)
 
 
+@pytest.mark.long
 def test_two_groups_where_there_is_room_for_one_end_one_after_the_other(ray_runtime, stems, tmp_path, monkeypatch):
     """Each reserves what the cluster seemed to have for it; meanwhile another job has taken a part of that."""
     from raysep.cluster import elastic

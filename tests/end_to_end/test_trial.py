@@ -24,6 +24,7 @@ def lines() -> list[str]:
 
 
 @pytest.mark.train
+@pytest.mark.long
 def test_the_documented_trial_removes_stems_that_are_wrong(raysep, ray_runtime, tmp_path, monkeypatch):
     """As far as the decision: what is trained afterwards to prove it takes the longest, and other tests look at it."""
     monkeypatch.chdir(tmp_path)

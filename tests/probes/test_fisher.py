@@ -18,7 +18,9 @@ def test_vmap_equals_the_plain_loop(model, small_network, segments):
         torch.testing.assert_close(fast.sum[name], slow.sum[name], rtol=1e-10, atol=float(1e-10 * scale))
 
 
-@pytest.mark.parametrize("model", sorted(registry.MODELS))
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=[pytest.mark.long] * (name == "hdemucs")) for name in sorted(registry.MODELS)]
+)
 @pytest.mark.slow
 def test_of_every_network_it_is_the_sum_of_squares_by_hand(model, network_of_any_kind, segments):
     """The oracle knows nothing of ours but the network: a sample at a time through autograd, squared and added."""

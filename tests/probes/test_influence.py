@@ -31,13 +31,18 @@ def unlearning_direction(segments):
     return make
 
 
-# The derivative of each segment is taken by itself: of these, several seconds and more.
-LONG = ("hdemucs", "scnet", "bs-roformer", "mel-band-roformer")
+# The derivative of each segment is taken by itself: of most networks, several seconds and more.
+SOON, NIGHTLY = ("openunmix-joint",), ("hdemucs", "mel-band-roformer", "scnet")
 
 
-@pytest.mark.parametrize(
-    "model", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in sorted(registry.MODELS)]
-)
+def when(model: str):
+    """The marks of a network's test."""
+    if model in SOON:
+        return ()
+    return (pytest.mark.slow, pytest.mark.long) if model in NIGHTLY else pytest.mark.slow
+
+
+@pytest.mark.parametrize("model", [pytest.param(name, marks=when(name)) for name in sorted(registry.MODELS)])
 def test_central_difference_in_float32_ranks_as_the_exact_derivative_in_float64(
     model, network_of_any_kind, segments, unlearning_direction
 ):
@@ -52,7 +57,7 @@ def test_central_difference_in_float32_ranks_as_the_exact_derivative_in_float64(
     np.testing.assert_allclose(measured, exact * scale, atol=0.02 * np.abs(exact * scale).max())
 
 
-@pytest.mark.parametrize("model", ["convtasnet", "openunmix", "openunmix-joint"])
+@pytest.mark.parametrize("model", ["convtasnet", pytest.param("openunmix", marks=pytest.mark.slow), "openunmix-joint"])
 def test_both_oracles_are_one(model, network_of_any_kind, segments, unlearning_direction):
     network = network_of_any_kind(model)
     away = unlearning_direction(network)

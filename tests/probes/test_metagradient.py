@@ -29,7 +29,9 @@ def weights_of(seed: int, dtype=torch.float64) -> torch.Tensor:
     return 1 + 0.3 * torch.randn(STEMS, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-@pytest.mark.parametrize("name", sorted(registry.MODELS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name == "scnet")) for name in sorted(registry.MODELS)]
+)
 @pytest.mark.slow
 def test_it_is_the_slope_of_the_loss_for_every_network(unrolled, name):
     """In float64, to five digits, by label; along a direction, of which the derivative is the sum over stems."""
@@ -42,19 +44,26 @@ def test_it_is_the_slope_of_the_loss_for_every_network(unrolled, name):
     np.testing.assert_allclose(found.gradient @ direction.numpy(), slope, rtol=1e-5, atol=1e-9 * found.losses.max())
 
 
-@pytest.mark.parametrize("of_average", [True, False])
-@pytest.mark.parametrize("whole_example", [True, False])
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"gradient_clip": 0.05, "weight_decay": 0.1, "ema_decay": 0.5},
-        {"gradient_clip": 0.0, "schedule": "one-cycle", "loss": "multi-stft"},
-        {"schedule": "constant", "eps_root": 1e-3, "learning_rate": 1e-2},
-        {"fixed_statistics": True},
-    ],
-    ids=["clipped", "one-cycle", "constant", "fixed statistics"],
-)
-def test_it_is_the_slope_whatever_the_recipe(unrolled, of_average, whole_example, changes):
+RECIPES = {
+    "clipped": {"gradient_clip": 0.05, "weight_decay": 0.1, "ema_decay": 0.5},
+    "one-cycle": {"gradient_clip": 0.0, "schedule": "one-cycle", "loss": "multi-stft"},
+    "constant": {"schedule": "constant", "eps_root": 1e-3, "learning_rate": 1e-2},
+    "fixed statistics": {"fixed_statistics": True},
+}
+
+
+def recipes():
+    """Every recipe with either of both choices; half of them with each pair of values at once, the others are slow."""
+    for number, (name, changes) in enumerate(RECIPES.items()):
+        for of_average in (True, False):
+            for whole_example in (True, False):
+                soon = (of_average == whole_example) == (number % 2 == 0)
+                case, marks = f"{name}-{whole_example}-{of_average}", () if soon else pytest.mark.slow
+                yield pytest.param(changes, whole_example, of_average, id=case, marks=marks)
+
+
+@pytest.mark.parametrize(("changes", "whole_example", "of_average"), recipes())
+def test_it_is_the_slope_whatever_the_recipe(unrolled, changes, whole_example, of_average):
     training, query = unrolled(whole_example=whole_example, **changes)
     weights, direction = weights_of(3), weights_of(4) - 1
     found = metagradient(training, weights, query, of_average=of_average)
@@ -107,6 +116,7 @@ def test_a_stem_that_is_never_drawn_is_worth_nothing(unrolled):
     assert (found.gradient[:, :STEMS] != 0).any()
 
 
+@pytest.mark.slow
 def test_worth_is_what_a_stem_s_removal_costs_in_db(unrolled):
     training, query = unrolled()
     found = metagradient(training, torch.ones(STEMS, dtype=torch.float64), query)

@@ -26,6 +26,7 @@ def test_a_smooth_training_is_trusted(unrolled):
     verdict.require()
 
 
+@pytest.mark.slow
 def test_a_wrong_metagradient_is_not(unrolled):
     """Whatever is wrong with it: the direction it claims most in does not hold it."""
     training, query = unrolled(eps_root=1e-2, by_label=False, learning_rate=1e-2, steps=12)

@@ -164,6 +164,7 @@ def silence(stems, tracks, scanned_again):
             scanned_again(stem)
 
 
+@pytest.mark.slow
 def test_silent_segments_neither_end_the_run_nor_count(prepared, scanned_again):
     """They have no gradient to be unlearned by, in any number of shards and batches of any size."""
     context, inputs, planting = prepared
@@ -364,6 +365,7 @@ def test_adams_second_moment_can_stand_for_the_fisher(prepared):
         assert np.allclose(unlearned(context)[name], expected, rtol=1e-6, atol=1e-7), name
 
 
+@pytest.mark.slow
 def test_a_fold_is_moved_as_if_its_part_of_the_reference_were_all_of_it(prepared, here):
     """And the Fisher information of the corpus, which no fold is made of, is summed once."""
     context, inputs, planting = changed(prepared, alpha=1e-7)

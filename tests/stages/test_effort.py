@@ -276,7 +276,7 @@ def test_the_number_of_shards_changes_no_row(given, some, borderline):
     assert rows_of(some[0].run) == scored(given("nine", first_segments=1, budget=0.4, shards=9))
 
 
-@pytest.mark.parametrize("stage", ["first-look", "score"])
+@pytest.mark.parametrize("stage", [pytest.param("first-look", marks=pytest.mark.slow), "score"])
 def test_a_pass_that_is_killed_in_either_half_goes_on_to_the_same_end(copied, here, stage):
     context, *rest = copied
     rows, before = rows_of(context.run), digests(context.run)

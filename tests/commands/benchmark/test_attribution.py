@@ -360,6 +360,7 @@ def test_the_options_of_the_command_reach_the_stage(monkeypatch):
 
 
 @pytest.mark.train
+@pytest.mark.long
 def test_any_number_of_workers_gives_the_same_tables(another, ray_runtime, tmp_path):
     tables = []
     for workers in (1, 2):

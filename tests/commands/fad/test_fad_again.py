@@ -57,6 +57,7 @@ def test_a_stem_that_cannot_be_read_is_a_row_and_exit_code_3_and_is_tried_again(
     assert alone == [shards_of("B", "C"), [], shards_of("B", "C"), [0]]
 
 
+@pytest.mark.slow
 def test_a_mended_file_is_heard_and_what_was_made_of_the_others_stays(request_of, alone, tmp_path):
     file = tmp_path / "corpus" / "B" / "bass.wav"
     whole = file.read_bytes()
@@ -82,6 +83,7 @@ def test_a_mended_file_is_heard_and_what_was_made_of_the_others_stays(request_of
     assert left_by(request) == fresh(request)
 
 
+@pytest.mark.slow
 def test_a_broken_track_may_be_left_out(request_of, alone, tmp_path):
     (tmp_path / "corpus" / "B" / "bass.wav").write_bytes(b"no audio")
     request = request_of()
@@ -117,6 +119,7 @@ def test_a_reference_that_cannot_be_used_can_be_put_right_without_embedding_the_
     assert left_by(request) == fresh(request)
 
 
+@pytest.mark.slow
 def test_a_file_that_could_not_be_opened_for_a_moment(request_of, alone, tmp_path):
     """Its header was not read, so its row of the manifest says nothing of its content."""
     request, file = request_of(), tmp_path / "corpus" / "B" / "bass.wav"
@@ -192,6 +195,7 @@ def test_a_finished_run_says_where_its_files_are_now(request_of, alone, tmp_path
     assert left_by(moved) == fresh(moved)
 
 
+@pytest.mark.slow
 def test_one_corpus_moved_away_from_its_twin(request_of, alone, tmp_path):
     """Files that were corpus and reference at once are two files afterwards."""
     request = request_of(corpus=request_of().reference)

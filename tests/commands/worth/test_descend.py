@@ -51,6 +51,7 @@ def cheap(monkeypatch):
     return given
 
 
+@pytest.mark.slow
 def test_exchanged_stems_are_drawn_less_often_and_the_judging_half_is_better(decided_run):
     """Real trainings."""
     run = descended(request(decided_run(), rounds=1))
@@ -119,6 +120,7 @@ def test_when_no_round_is_better_nothing_is_weighted(decided_run, cheap, monkeyp
     assert run.read_json("descent.json")["found"][0].startswith("no round is better on the half that judges (-")
 
 
+@pytest.mark.slow
 def test_a_killed_descent_goes_on_and_more_rounds_are_added(decided_run, cheap, alone, monkeypatch):
     run = decided_run()
     trace = worker.Tracer.trace

@@ -11,6 +11,7 @@ from raysep.commands.worth.worth import WorthRequest, worth
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_workers_find_what_one_process_finds(decided_run, ray_runtime, run_here, monkeypatch):
     of_workers = worth(WorthRequest(decided_run("workers").root, seeds=3, quiet=True))
     with monkeypatch.context() as patch:

@@ -59,10 +59,16 @@ def test_equals_fifty_digits_at_dimension_64():
     assert error(*made(80, 64, 100, 3, "steep"), fifty_digits) <= 1e-10
 
 
-@pytest.mark.slow
+def large():
+    """Frames of a stem, dimension and frames of the reference; of those whose oracle takes long, one is enough at every change."""
+    for n in (2, 35, 600, 2000):
+        for dimension, count in ((512, 300), (512, 1500), (1024, 400), (1024, 1500)):
+            marks = [pytest.mark.slow] + [pytest.mark.long] * (n == 2000 and count > 300)
+            yield pytest.param(n, dimension, count, marks=marks)
+
+
 @pytest.mark.parametrize("spectrum", SPECTRA)
-@pytest.mark.parametrize(("dimension", "count"), [(512, 300), (512, 1500), (1024, 400), (1024, 1500)])
-@pytest.mark.parametrize("n", [2, 35, 600, 2000])
+@pytest.mark.parametrize(("n", "dimension", "count"), large())
 def test_exact_at_large_dimensions(n, dimension, count, spectrum):
     assert error(*made(n, dimension, count, 4, spectrum), eighty_bits) <= 1e-10
 
