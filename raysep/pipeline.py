@@ -228,7 +228,12 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
         )
     none = "no stem is used under another label: the decision names no other" if handling == "relabel" else ""
     others = handlings.unlike(entries, found.corpus)
-    for words in (handlings.relabelled(entries) or none, handlings.cut(entries), handlings.in_place_of(others)):
+    for words in (
+        settings.unused_seed(config),
+        handlings.relabelled(entries) or none,
+        handlings.cut(entries),
+        handlings.in_place_of(others),
+    ):
         if words:
             Progress(request.quiet).say(words)
     with driving.driven(Run(request.out), Progress(request.quiet)), session.session(request.address) as available:
