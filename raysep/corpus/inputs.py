@@ -197,15 +197,10 @@ def _refuse_twins(corpus: list[Stem], uri: str) -> None:
         )
 
 
-def _tell_leak(
-    on_leak: Callable[[str], None],
-    seen: Set[str],
-    corpus: list[Stem],
-    other: list[Stem],
-    option: str,
-    of: str = "corpus",
-) -> None:
-    """``seen``: contents that an earlier scan has compared; where all are among these no file is read again."""
+def tell_shared_names(
+    on_leak: Callable[[str], None], corpus: Iterable[Stem], other: Iterable[Stem], option: str, of: str = "corpus"
+) -> set[str]:
+    """Tracks of the other that are called as one of the corpus is, in any spelling, of which ``on_leak`` was told."""
     known = {leaks.plain(s.track): s.track for s in corpus}
     same = sorted({(s.track, known[leaks.plain(s.track)]) for s in other if leaks.plain(s.track) in known})
     if same:
@@ -216,9 +211,21 @@ def _tell_leak(
             f"{option}: shares {len(same)} tracks with the {of} ({named}{', …' if len(same) > leaks.SHOWN else ''}); "
             f"{leaks.SEPARATE}: remove them from one of the two, or go on with --allow-twins"
         )
+    return {name for name, _ in same}
+
+
+def _tell_leak(
+    on_leak: Callable[[str], None],
+    seen: Set[str],
+    corpus: list[Stem],
+    other: list[Stem],
+    option: str,
+    of: str = "corpus",
+) -> None:
+    """``seen``: contents that an earlier scan has compared; where all are among these no file is read again."""
     contents = {track: {s.etag for s in stems.values()} for track, stems in manifest.tracks_of(corpus).items()}
     owner = {etag: track for track, etags in contents.items() for etag in etags}
-    told = {name for name, _ in same}
+    told = tell_shared_names(on_leak, corpus, other, option, of)
     for track, stems in manifest.tracks_of(other).items():
         # Two silent stems of one length are equal files, so one shared content proves nothing.
         shared = Counter(owner[etag] for etag in {s.etag for s in stems.values()} if etag in owner)
