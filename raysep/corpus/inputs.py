@@ -95,8 +95,9 @@ def read_inputs(
         raise BadInput(f"{corpus}: none of its {len(found.corpus)} stems can be read as audio; replace the files")
     _refuse_lacking(found.corpus, labels, corpus)
     for role in trusted:
-        if told := narrower(getattr(found, role), found.sample_rate):
-            say(f"note: {role}: {told}")
+        for told in (narrower(getattr(found, role), found.sample_rate), flatter(getattr(found, role), found.channels)):
+            if told:
+                say(f"note: {role}: {told}")
     if found.reference:
         _refuse_lacking(found.reference, labels, f"--reference {reference}")
         _refuse_copies(found.reference, f"--reference {reference}")
@@ -261,6 +262,17 @@ def narrower(stems: Iterable[Stem], rate: int) -> str:
     return (
         f"{len(low)} stems have a lower rate than the corpus ({rate} Hz), first {first.stem_id} ({first.sample_rate} Hz): they hold "
         f"nothing above {first.sample_rate / 2000:g} kHz, by which stems that do may be judged"
+    )
+
+
+def flatter(stems: Iterable[Stem], channels: int) -> str:
+    """What to say of trusted mono stems beside a corpus of so many channels; "" when there are none, or it is mono too."""
+    mono = [stem for stem in stems if stem.channels == 1] if channels > 1 else []
+    if not mono:
+        return ""
+    return (
+        f"{len(mono)} stems are mono, first {min(mono).stem_id}, and the corpus is stereo: what a stem has in width may be taken "
+        "for a fault"
     )
 
 
