@@ -6,6 +6,7 @@ Truth labels live in a table of their own, which no code path of cleaning opens.
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ SCHEMA = pa.schema(
         ("modified", pa.int64()),
     ]
 )
+ABSOLUTE = r"^/|://"  # of a file's place
 ROWS_AT_A_TIME = 4096  # as dictionaries, which take ten times the room
 SHARED = ("track", "stem", "format", "split", "problem")  # texts that many rows have in common
 LATER = ("parts", "padding", "has_bleed", "problem", "modified")  # columns that older manifests lack
@@ -146,7 +148,8 @@ def to_bytes(stems: Iterable[Stem], by: str = "") -> bytes:
 
 
 def read(uri: str) -> list[Stem]:
-    """Its rows. Columns of other types, as other programs write them, are turned into ours where nothing is lost by it.
+    """Its rows. Columns of other types, as other programs write them, are turned into ours where nothing is lost by it, and
+    paths that are neither absolute nor URIs lie below the manifest's own folder.
 
     Raises ``BadInput`` for what is no manifest, for a row that lacks what it needs, and for two rows of one identity.
     """
@@ -164,7 +167,8 @@ def kept(uri: str) -> Kept:
 
 def _table(uri: str) -> pa.Table:
     table = storage.read_table(uri)
-    return _typed(table.select([name for name in SCHEMA.names if name not in LATER or name in table.column_names]))
+    table = _typed(table.select([name for name in SCHEMA.names if name not in LATER or name in table.column_names]))
+    return _placed(table, posixpath.dirname(uri))
 
 
 @contextmanager
@@ -219,6 +223,24 @@ def _typed(table: pa.Table) -> pa.Table:
         twice = [each["values"] for each in ids.value_counts().to_pylist() if each["counts"] > 1]
         raise ValueError(f"{len(twice)} stems have more than one row, first {twice[0]}; keep one of each")
     return pa.table(columns)
+
+
+def _placed(table: pa.Table, folder: str) -> pa.Table:
+    """The table with all paths absolute."""
+    for name in ("uri", "parts"):
+        if name not in table.column_names:
+            continue
+        column = table[name].combine_chunks()
+        paths = column.flatten() if name == "parts" else column
+        if len(paths) and pc.any(pc.invert(pc.match_substring_regex(paths, ABSOLUTE))).as_py():
+            own = [storage.beside(folder, path) for path in paths.to_pylist()]
+            whole = (
+                [[storage.beside(folder, p) for p in row or ()] for row in column.to_pylist()]
+                if name == "parts"
+                else own
+            )
+            table = table.set_column(table.column_names.index(name), name, pa.array(whole, SCHEMA.field(name).type))
+    return table
 
 
 def _column(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -55,6 +55,29 @@ def test_a_decision_as_csv_is_read_like_the_table(tmp_path):
         read_decision(str(tmp_path / "words.csv"))
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        lambda text: text.replace("\n", "\r\n").encode("utf-8-sig"),
+        lambda text: text.replace(",", ";").encode(),
+        lambda text: text.replace(",", "\t").encode("utf-16"),
+        lambda text: f"sep=,\n{text}".encode(),
+        lambda text: text.replace("True", "TRUE").replace("False", "FALSE").replace(",", ", ").encode(),
+    ],
+    ids=["Windows", "semicolons", "Unicode text", "Excel's first line", "capitals and blanks"],
+)
+def test_a_decision_is_read_however_a_spreadsheet_saves_it(tmp_path, saved):
+    rows = [{"stem_id": f"Song {k}/bass", "keep": k != 1, "weight": 0.5 * k} for k in range(3)]
+    (tmp_path / "d.csv").write_bytes(saved(csv_bytes(pa.Table.from_pylist(rows)).decode()))
+    assert read_decision(str(tmp_path / "d.csv")) == rows_of(pa.Table.from_pylist(rows))
+
+
+def test_a_decision_that_is_cut_off_in_a_line_is_refused(tmp_path):
+    (tmp_path / "d.csv").write_text("stem_id,keep,weight,spans\na,True,1,\nb,True,1\n")
+    with pytest.raises(BadInput, match=r"d\.csv, line 3: 3 cells where the header has 4"):
+        read_decision(str(tmp_path / "d.csv"))
+
+
 def test_what_is_no_decision_is_named(tmp_path, make_stems):
     (tmp_path / "notes.parquet").write_bytes(b"not a table")
     manifest.write(str(tmp_path / "m.parquet"), make_stems(["A"]))
