@@ -34,6 +34,7 @@ from raysep.probes import Probe
 
 SIZES = (1, 2, 4, 8)
 TRACKS, REFERENCE_TRACKS, STEM_SECONDS, RATE = 136, 9, 1.5, 8_000
+SHARDS = 4096  # of which a track takes one: they are dealt by hash, and next to none has two
 SONGS, SONG_SECONDS, SONG_RATE = 24, 24.0, 22_050
 ASLEEP = "RAYSEP_BENCHMARK_ASLEEP"  # seconds a stem
 SECONDS = 0.5
@@ -240,7 +241,7 @@ def main() -> None:
         if arguments.sizes:
             corpus = write_noise(folder / "noise", arguments.tracks, "track", 1)
             reference = write_noise(folder / "trusted", REFERENCE_TRACKS, "reference", 2)
-            settings = ("scoring.probes=[benchmarks.nodes:SLEEP]", f"scoring.shards={arguments.tracks}")
+            settings = ("scoring.probes=[benchmarks.nodes:SLEEP]", f"scoring.shards={SHARDS}")
             words = command(folder / "base", corpus, reference, settings)
             scored(words, "local")
             cluster = drivers.Nodes(**{ASLEEP: str(SECONDS), "PYTHONPATH": os.getcwd()})
