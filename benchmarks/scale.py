@@ -11,7 +11,8 @@ read. Every step is a process of its own:
     report       the page
     export plan  which files `raysep export --form copies` would write
 
-Memory is the process's peak (resident), and before the step, with everything imported.
+Memory is the process's peak (resident), and before the step, with everything imported. With ``--kept FILE`` every row is a line of that
+file as soon as it is measured, and what has one is not measured again: a million stems may wait for a night.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -302,15 +303,22 @@ def step_once(name: str, root: str) -> dict[str, Any]:
     }
 
 
-def measured(stems: int, steps: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def measured(stems: int, steps: Sequence[str]) -> Iterator[dict[str, Any]]:
+    if not steps:
+        return
     with tempfile.TemporaryDirectory() as folder:
         root = make_run(Path(folder), stems)
-        for name in steps:
+        # The page and the export are of a run that has decided.
+        for name in steps if "decide" in steps or steps == ["plan"] else ["decide", *steps]:
             ask = [sys.executable, "-m", "benchmarks.scale", "--step", name, root]
             told = subprocess.run(ask, check=True, stdout=subprocess.PIPE, text=True).stdout
             row = {"stems": stems, "step": name, **json.loads(told.splitlines()[-1])}
             print(json.dumps(row), file=sys.stderr, flush=True)
             yield row
+
+
+def kept_in(file: Path | None) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()] if file and file.exists() else []
 
 
 # The page
@@ -355,12 +363,23 @@ def main() -> None:
     parser.add_argument("--out", default="docs/results")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="stems")
     parser.add_argument("--steps", nargs="+", default=STEPS, choices=STEPS)
+    parser.add_argument("--kept", type=Path, help="file of rows, JSON lines, to go on from")
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.step:
         print(json.dumps(step_once(*arguments.step)))
         return
-    rows = [row for stems in arguments.sizes for row in measured(stems, tuple(arguments.steps))]
+    rows = kept_in(arguments.kept)
+    for stems in arguments.sizes:
+        there = {row["step"] for row in rows if row["stems"] == stems}
+        for row in measured(stems, [step for step in arguments.steps if step not in there]):
+            if row["step"] in there:
+                continue
+            rows.append(row)
+            if arguments.kept:
+                with arguments.kept.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+    rows.sort(key=lambda row: row["stems"])
     sizes = "" if tuple(arguments.sizes) == SIZES else f" --sizes {' '.join(map(str, arguments.sizes))}"
     steps = "" if tuple(arguments.steps) == STEPS else f" --steps {' '.join(map(repr, arguments.steps))}"
     write(
