@@ -3,28 +3,68 @@
     python -m benchmarks.costs --out docs/results
 
 The estimate of `raysep clean --dry-run` for a corpus of songs of four minutes (four stems each, FLAC in stereo at 44.1 kHz, in an object
-store), with a reference of a hundred such songs and the preset of that size. How fast a core is at reading, embedding and the network
-is measured first, on rendered songs, as the command does. Money follows from a price of a core's hour and of a thousand requests.
+store), with a reference of a hundred such songs and the preset ``full``. How fast a core reads and embeds is what `benchmarks.throughput`
+and `benchmarks.embedding_speed` left in the results; what the network takes is measured here, on noise, by one thread in seconds of the
+processor. Money follows from a price of a core's hour and of a thousand requests.
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
+import json
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.results import write
-from benchmarks.throughput import RATE, write_flacs
 from raysep import config as settings
 from raysep.commands.clean import estimate
 from raysep.commands.clean.estimate import Amount, Parts, Row, Speed
 
 TRACKS = (1_000, 100_000, 1_000_000)
-REFERENCE_TRACKS, LABELS, SONG_SECONDS = 100, 4, 240.0
+REFERENCE_TRACKS, LABELS, SONG_SECONDS, RATE = 100, 4, 240.0, 44_100
+READING = "and its content compared"  # of the steps of benchmarks.throughput
+FORWARDS, STEPS = 3, 3
 BYTES_A_SECOND = 90_000  # of FLAC: half of what the samples take
 CORE_HOUR, THOUSAND_REQUESTS = 0.05, 0.0004  # in one currency; see the page
+
+
+def speed_of(results: Path, config: Any) -> Speed:
+    reading = json.loads((results / "throughput.json").read_text(encoding="utf-8"))["steps"]
+    decode = next(each["times_real_time"] for each in reading if each["step"] == READING)
+    embed = json.loads((results / "embedding-speed.json").read_text(encoding="utf-8"))["whole"]
+    forward, step, parameters = of_network(config)
+    return Speed(decode, embed, forward, step, parameters)
+
+
+def of_network(config: Any) -> tuple[float, float, int]:
+    """Seconds of the processor that a segment's forward pass takes, and a step of a training; the network's parameters."""
+    import torch
+
+    from raysep.probes.losses import losses_of
+    from raysep.separators import registry
+    from raysep.training import loop
+    from raysep.training.network import network_arguments
+
+    torch.set_num_threads(1)
+    network = registry.build(config.network.model, **network_arguments(config, RATE, 2))
+    scoring, training = config.scoring, config.training
+    size = len(config.labels), 2
+    heard = 0.1 * torch.randn(scoring.batch, *size, round(scoring.segment_seconds * RATE))
+    network.eval()
+    begin = time.process_time()
+    for _ in range(FORWARDS):
+        losses_of(network, heard.sum(dim=1), heard, scoring.batch)
+    forward = (time.process_time() - begin) / FORWARDS / scoring.batch
+    batch = 0.1 * torch.randn(training.batch, *size, round(training.segment_seconds * RATE))
+    network.set_input_statistics(batch.sum(dim=1))
+    recipe = settings.recipe_of(
+        training, STEPS, save_steps=(), seed=0, validate_every=0, patience=0, schedule="constant"
+    )
+    begin = time.process_time()
+    loop.train(network, lambda step: [batch.numpy()], recipe)
+    return forward, (time.process_time() - begin) / STEPS, sum(each.numel() for each in network.parameters())
 
 
 def amount(tracks: int, config: Any) -> Amount:
@@ -102,13 +142,10 @@ def line(name: str, cells: list[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", default="docs/results")
+    parser.add_argument("--out", default="docs/results", help="where the other results are, too")
     arguments = parser.parse_args()
-    from raysep.commands.clean.speed import measure
-
     config = settings.preset("full")
-    with tempfile.TemporaryDirectory() as scratch:
-        speed = measure(config, write_flacs(Path(scratch) / "flac"), RATE, 2)
+    speed = speed_of(Path(arguments.out), config)
     found = [figures(tracks, config, speed) for tracks in TRACKS]
     told = {name: value for name, value in asdict(speed).items() if name != "measured"}
     about = "one thread, on cores that other work shared; preset full, 100 trusted tracks, until the decision"
