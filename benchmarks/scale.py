@@ -290,7 +290,7 @@ STEP = dict(zip(STEPS, (plan, decide, report, export_plan), strict=True))
 def step_once(name: str, root: str) -> dict[str, Any]:
     """In this process, which does nothing else."""
     step = STEP[name](root)
-    before = resource.getrusage(resource.RUSAGE_SELF)
+    before, memory = resource.getrusage(resource.RUSAGE_SELF), peak_mib()
     begin = time.perf_counter()
     step()
     seconds = time.perf_counter() - begin
@@ -298,9 +298,15 @@ def step_once(name: str, root: str) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "processor_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "memory_mib": after.ru_maxrss / 1024,
-        "memory_before_mib": before.ru_maxrss / 1024,
+        "memory_mib": peak_mib(),
+        "memory_before_mib": memory,
     }
+
+
+def peak_mib() -> float:
+    """Of this program alone: what ``getrusage`` says begins with what the process was before it."""
+    told = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in told if line.startswith("VmHWM")) / 1024
 
 
 def measured(stems: int, steps: Sequence[str]) -> Iterator[dict[str, Any]]:
