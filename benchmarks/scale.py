@@ -11,8 +11,8 @@ read. Every step is a process of its own:
     report       the page
     export plan  which files `raysep export --form copies` would write
 
-Memory is the process's peak (resident), and before the step, with everything imported. With ``--kept FILE`` every row is a line of that
-file as soon as it is measured, and what has one is not measured again: a million stems may wait for a night.
+Memory is the process's peak (resident), and before the step, with everything imported. With ``--kept FILE`` every row is a line of
+that file as soon as it is measured, and what has one is not measured again.
 """
 
 from __future__ import annotations
@@ -305,17 +305,15 @@ def step_once(name: str, root: str) -> dict[str, Any]:
 
 def peak_mib() -> float:
     """Of this program alone: what ``getrusage`` says begins with what the process was before it."""
-    told = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in told if line.startswith("VmHWM")) / 1024
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def measured(stems: int, steps: Sequence[str]) -> Iterator[dict[str, Any]]:
-    if not steps:
-        return
+    """The steps, after a decision where they are of what one leaves."""
+    needed = {*steps, *(["decide"] if {*steps} - {"plan"} else [])}
     with tempfile.TemporaryDirectory() as folder:
-        root = make_run(Path(folder), stems)
-        # The page and the export are of a run that has decided.
-        for name in steps if "decide" in steps or steps == ["plan"] else ["decide", *steps]:
+        root = make_run(Path(folder), stems) if needed else ""
+        for name in filter(needed.__contains__, STEPS):
             ask = [sys.executable, "-m", "benchmarks.scale", "--step", name, root]
             told = subprocess.run(ask, check=True, stdout=subprocess.PIPE, text=True).stdout
             row = {"stems": stems, "step": name, **json.loads(told.splitlines()[-1])}
@@ -379,12 +377,10 @@ def main() -> None:
     for stems in arguments.sizes:
         there = {row["step"] for row in rows if row["stems"] == stems}
         for row in measured(stems, [step for step in arguments.steps if step not in there]):
-            if row["step"] in there:
-                continue
-            rows.append(row)
-            if arguments.kept:
-                with arguments.kept.open("a") as file:
-                    file.write(json.dumps(row) + "\n")
+            if row["step"] not in there:
+                rows.append(row)
+                if arguments.kept:
+                    arguments.kept.write_text("".join(json.dumps(each) + "\n" for each in rows))
     rows.sort(key=lambda row: row["stems"])
     sizes = "" if tuple(arguments.sizes) == SIZES else f" --sizes {' '.join(map(str, arguments.sizes))}"
     steps = "" if tuple(arguments.steps) == STEPS else f" --steps {' '.join(map(repr, arguments.steps))}"
