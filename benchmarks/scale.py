@@ -11,7 +11,8 @@ read. Every step is a process of its own:
     report       the page
     export plan  which files `raysep export --form copies` would write
 
-Memory is the process's peak (resident), and before the step, with everything imported.
+Memory is the process's peak (resident), and before the step, with everything imported. With ``--kept FILE`` every row is a line of
+that file as soon as it is measured, and what has one is not measured again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -289,7 +290,7 @@ STEP = dict(zip(STEPS, (plan, decide, report, export_plan), strict=True))
 def step_once(name: str, root: str) -> dict[str, Any]:
     """In this process, which does nothing else."""
     step = STEP[name](root)
-    before = resource.getrusage(resource.RUSAGE_SELF)
+    before, memory = resource.getrusage(resource.RUSAGE_SELF), peak_mib()
     begin = time.perf_counter()
     step()
     seconds = time.perf_counter() - begin
@@ -297,20 +298,31 @@ def step_once(name: str, root: str) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "processor_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "memory_mib": after.ru_maxrss / 1024,
-        "memory_before_mib": before.ru_maxrss / 1024,
+        "memory_mib": peak_mib(),
+        "memory_before_mib": memory,
     }
 
 
-def measured(stems: int, steps: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def peak_mib() -> float:
+    """Of this program alone: what ``getrusage`` says begins with what the process was before it."""
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def measured(stems: int, steps: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The steps, after a decision where they are of what one leaves."""
+    needed = {*steps, *(["decide"] if {*steps} - {"plan"} else [])}
     with tempfile.TemporaryDirectory() as folder:
-        root = make_run(Path(folder), stems)
-        for name in steps:
+        root = make_run(Path(folder), stems) if needed else ""
+        for name in filter(needed.__contains__, STEPS):
             ask = [sys.executable, "-m", "benchmarks.scale", "--step", name, root]
             told = subprocess.run(ask, check=True, stdout=subprocess.PIPE, text=True).stdout
             row = {"stems": stems, "step": name, **json.loads(told.splitlines()[-1])}
             print(json.dumps(row), file=sys.stderr, flush=True)
             yield row
+
+
+def kept_in(file: Path | None) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()] if file and file.exists() else []
 
 
 # The page
@@ -355,12 +367,21 @@ def main() -> None:
     parser.add_argument("--out", default="docs/results")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="stems")
     parser.add_argument("--steps", nargs="+", default=STEPS, choices=STEPS)
+    parser.add_argument("--kept", type=Path, help="file of rows, JSON lines, to go on from")
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.step:
         print(json.dumps(step_once(*arguments.step)))
         return
-    rows = [row for stems in arguments.sizes for row in measured(stems, tuple(arguments.steps))]
+    rows = kept_in(arguments.kept)
+    for stems in arguments.sizes:
+        there = {row["step"] for row in rows if row["stems"] == stems}
+        for row in measured(stems, [step for step in arguments.steps if step not in there]):
+            if row["step"] not in there:
+                rows.append(row)
+                if arguments.kept:
+                    arguments.kept.write_text("".join(json.dumps(each) + "\n" for each in rows))
+    rows.sort(key=lambda row: row["stems"])
     sizes = "" if tuple(arguments.sizes) == SIZES else f" --sizes {' '.join(map(str, arguments.sizes))}"
     steps = "" if tuple(arguments.steps) == STEPS else f" --steps {' '.join(map(repr, arguments.steps))}"
     write(
