@@ -65,7 +65,13 @@ class Config:
         Range("0 (the corpus's own) or 1000 Hz and more", lambda rate: rate == 0 or rate >= 1000),
         About("rate at which all is trained and scored, Hz; 0 = the commonest of the corpus"),
     ] = 0
-    seed: Annotated[int, Range.least(0), About("everything random follows from it")] = 0
+    seed: Annotated[
+        int,
+        Range.least(0),
+        About(
+            "everything random follows from it, except the networks that are compared: those follow from proof.seeds"
+        ),
+    ] = 0
     rounds: Annotated[
         int,
         Range.least(1, most=5),
@@ -110,6 +116,12 @@ def to_dict(config: Config) -> dict[str, Any]:
     """Every setting as JSON has it: what a run records and ``raysep config`` prints."""
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
     return plain
+
+
+def unused_seed(config: Config) -> str:
+    """What to say when only a training is asked for and ``seed`` was set: it follows from ``proof.seeds``; else empty."""
+    seeds = ",".join(str(seed) for seed in config.proof.seeds)
+    return f"seed={config.seed} changes nothing here: a training follows proof.seeds=[{seeds}]" if config.seed else ""
 
 
 def recipe_of(training: TrainingSettings, steps: int, **changes: Any) -> Recipe:

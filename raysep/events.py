@@ -49,6 +49,7 @@ POOL = {  # what ``cluster.shards`` says → kind of event
     "died": "worker-died",
     "resized": "pool-resized",
     "waiting": "pool-waiting",
+    "short": "pool-short",
 }
 
 

@@ -137,11 +137,14 @@ def reopened(
     Raises ``BadInput`` when its folder or its corpus cannot be reached from the cluster.
     """
     from raysep.cluster.session import check_reachable
+    from raysep.corpus.moved import MOVED, refuse_gone
     from raysep.stages.context import Context
     from raysep.stages.inputs import inputs_in
 
     driving.begun(run)
     found, record = inputs_in(run), run.read_json("run.json")
+    for part in (found.corpus, found.test or found.reference):
+        refuse_gone(part, run.root, MOVED)
     for uri in (run.root, found.corpus[0].uri):
         check_reachable(uri, available)
     config = settings.from_dict(record["config"])
@@ -228,7 +231,12 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
         )
     none = "no stem is used under another label: the decision names no other" if handling == "relabel" else ""
     others = handlings.unlike(entries, found.corpus)
-    for words in (handlings.relabelled(entries) or none, handlings.cut(entries), handlings.in_place_of(others)):
+    for words in (
+        settings.unused_seed(config),
+        handlings.relabelled(entries) or none,
+        handlings.cut(entries),
+        handlings.in_place_of(others),
+    ):
         if words:
             Progress(request.quiet).say(words)
     with driving.driven(Run(request.out), Progress(request.quiet)), session.session(request.address) as available:
@@ -251,8 +259,11 @@ def _try_out(request: Request) -> None:
     """Refuse an output folder that cannot be written, holds something else, or is one of the inputs; before any work."""
     run = Run(outputs.try_folder(request.out))
     for name in ("corpus", "reference", "test", "validation"):
-        if (uri := getattr(request, name)) and storage.absolute(uri) == run.root:
-            raise BadInput(f"--out {request.out}: is the {name} itself; choose another folder")
+        if (uri := getattr(request, name)) and outputs.below(run.root, place := storage.absolute(uri)):
+            told = (
+                f"is the {name} itself" if run.root == place else f"lies in the {name}, which would hold its tracks too"
+            )
+            raise BadInput(f"--out {request.out}: {told}; choose another folder")
     run.refuse_taken()
     lease.refuse_held(run)
 

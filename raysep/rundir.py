@@ -33,6 +33,7 @@ from raysep.corpus.tables import parquet_bytes, write_parquet
 from raysep.errors import BadInput, RunConflict
 
 FIRST_LOOK = "first-look"  # a stage's name, and its folder's
+SONGS = ("corpus", "made.json")  # what a demo makes in the folder before its run begins
 VERSIONED = ("raysep", "ray", "torch", "torchaudio", "numpy", "pyarrow", "scipy", "scikit-learn", "soundfile")
 
 
@@ -140,10 +141,11 @@ class Run:
         if self.has("run.json"):
             return
         try:
-            taken = bool(storage.list_files(self.root, recursive=False))
+            held = storage.list_files(self.root, recursive=False) or storage.list_files(self.root)
         except NotADirectoryError:
             raise BadInput(f"{self.root}: a file; give the folder of the run") from None
-        if taken:
+        songs = self.path(SONGS[0]) + "/" if self.has(*SONGS) else None
+        if any(songs is None or not storage.uri_of(self.root, info).startswith(songs) for info in held):
             raise RunConflict(
                 f"{self.root}: is not empty and holds no run.json; choose another --out, or empty the folder"
             )

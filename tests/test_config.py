@@ -150,3 +150,9 @@ def test_what_is_recorded_and_hashed_is_the_values_alone_in_order(name):
     ordered = json.dumps([hashed], sort_keys=True)
     assert hashing.fingerprint(made) == hashlib.sha256(ordered.encode()).hexdigest()[:12]
     assert pickle.loads(pickle.dumps(made)) == made
+
+
+def test_a_seed_that_a_training_does_not_follow_is_said_with_the_one_that_it_does():
+    assert settings.unused_seed(settings.preset("tiny")) == ""
+    words = settings.unused_seed(settings.preset("tiny", {"seed": 7, "proof": {"seeds": [2, 3]}}))
+    assert words == "seed=7 changes nothing here: a training follows proof.seeds=[2,3]"

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from raysep import rundir
+from raysep.corpus import storage
 from raysep.errors import BadInput, RunConflict
 from raysep.rundir import Run
 
@@ -74,6 +75,18 @@ def test_a_folder_that_holds_something_else_is_refused(run):
     with pytest.raises(RunConflict, match="not empty"):
         run.open("abc", {})
     assert not run.has("run.json")
+
+
+def test_a_folder_of_folders_is_refused_unless_a_demo_made_them(run):
+    run.write_bytes(b"song", "corpus", "train", "A", "vocals.wav")
+    with pytest.raises(RunConflict, match="not empty"):
+        run.open("abc", {})
+    run.write_bytes(b"{}", "corpus", "made.json")
+    run.write_bytes(b"mine", "scores", "of-a-game.txt")
+    with pytest.raises(RunConflict, match="not empty"):
+        run.open("abc", {})
+    storage.delete(run.path("scores", "of-a-game.txt"))
+    assert run.open("abc", {}) is False
 
 
 def test_a_file_in_place_of_the_folder_is_named(tmp_path):

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from raysep import errors
 from raysep.errors import StorageError
 
+LOW = re.compile(r"\brunning low on memory\b|\bOutOfMemoryError\b")  # as Ray says that it ended a worker for it
+SHORT = "a worker was ended as its machine ran out of memory: take fewer (--workers, training.workers), or a smaller training.memory_gib"
 NAMED = re.compile(r"\braysep\.errors\.(Storage\w+): ([^\n]+)")
 
 
@@ -24,6 +26,18 @@ def storage_error(error: BaseException | None) -> StorageError | None:
         kind = getattr(errors, name, StorageError)
         return kind(message.strip())
     return None
+
+
+def last_line(error: BaseException) -> str:
+    """What an error says in the end, "" where it says nothing; of a worker that memory ran out for, what can be done.
+
+    Ray's own words for that name settings of its own, in a text that lists all processes of the machine.
+    """
+    failures = getattr(error, "worker_failures", None) or {}
+    if any(LOW.search(f"{type(each).__name__} {each}") for one in (error, *failures.values()) for each in _chain(one)):
+        return SHORT
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else ""
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -24,7 +24,7 @@ from raysep import events, ledger
 from raysep.cluster import capacity, stream
 from raysep.cluster.board import board
 from raysep.cluster.callbacks import Stops
-from raysep.cluster.causes import storage_error
+from raysep.cluster.causes import last_line, storage_error
 from raysep.cluster.trainer import Ended, Trainer
 from raysep.corpus import storage
 from raysep.errors import RaysepError, StorageError
@@ -374,5 +374,4 @@ def _resume() -> dict[str, Any]:
 
 
 def _reason(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return last_line(error) or type(error).__name__

@@ -13,7 +13,7 @@ from typing import Any
 import ray
 
 from raysep import events, stopping
-from raysep.cluster import capacity
+from raysep.cluster import capacity, noise
 from raysep.cluster.gauges import Gauges
 from raysep.corpus import storage
 from raysep.errors import BadInput, RaysepError
@@ -44,15 +44,16 @@ def connect(address: str | None = None, cpus: int | None = None) -> Resources:
     if not ray.is_initialized():
         address = address or os.environ.get("RAY_ADDRESS")
         _name_paths_in_full()
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+        level = logging.WARNING if noise.asked() else logging.ERROR  # until there is a file for what is said
+        options: dict[str, Any] = {"log_to_driver": noise.asked(), "logging_level": level}
         try:
             with _code_of_this_process(), stopping.kept():  # Ray's own handler ends with code 15
                 if address and address != "local":
-                    ray.init(address=address, **options)
+                    joined = ray.init(address=address, **options)
                 else:
                     # Nobody announces that this machine is to go: the process that would listen for it is saved.
                     os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
-                    ray.init(address="local", num_cpus=cpus, include_dashboard=False, **options)
+                    joined = ray.init(address="local", num_cpus=cpus, include_dashboard=False, **options)
         except ConnectionError as error:
             raise BadInput(
                 f"Ray at {address}: {error}; start it with `ray start --head`, or unset RAY_ADDRESS"
@@ -63,6 +64,7 @@ def connect(address: str | None = None, cpus: int | None = None) -> Resources:
                     "Ray did not start on this machine in time, which is busy or short of memory; give the same command again"
                 ) from None
             raise
+        noise.into_file(getattr(joined, "address_info", {}).get("session_dir"))  # that of a Ray client has none
     return capacity.resources()
 
 

@@ -19,7 +19,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from raysep import events, ledger
 from raysep.cluster import capacity, elastic
-from raysep.cluster.causes import storage_error
+from raysep.cluster.causes import SHORT, last_line, storage_error
 from raysep.errors import OutputError, RaysepError
 from raysep.resources import PoolSize, Resources, Shape, Share, shape_of
 
@@ -33,7 +33,8 @@ class OnEvent(Protocol):
     """What a pool tells while it works, by kind:
 
     ``done`` (shard, counts, cost), ``failed`` (shard, reason), ``retry`` (shard, tries, reason), ``died`` (reason; of a
-    worker, with its shard or None), ``resized`` (workers that are up), ``waiting`` (text).
+    worker, with its shard or None), ``resized`` (workers that are up), ``waiting`` (text), ``short`` (text: a worker's memory
+    ran out; once).
     """
 
     def __call__(self, kind: str, **facts: Any) -> None: ...
@@ -170,6 +171,7 @@ class _Pool:
     busy: dict[ray.ObjectRef, _Busy] = field(default_factory=dict)
     idle: list[ActorHandle] = field(default_factory=list)
     lost: int = 0  # workers that died too often before they were up
+    short: bool = False  # whether it was told that memory ran out
 
     def __post_init__(self) -> None:
         self.waiting = sorted(self.shards, reverse=True)
@@ -332,6 +334,9 @@ class _Pool:
                 raise ended from error
             raise RaysepError(f"a worker could not start: {_last_line(error)}") from error
         self.on_event("died", shard=shard, reason=_last_line(error))
+        if not self.short and last_line(error) == SHORT:
+            self.short = True
+            self.on_event("short", text=SHORT)
 
     def close(self) -> None:
         if _kept:
@@ -343,5 +348,4 @@ class _Pool:
 
 
 def _last_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[-1] if text else ''}"
+    return f"{type(error).__name__}: {last_line(error)}"

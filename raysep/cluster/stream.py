@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import ray.data
 
+from raysep.cluster import noise
 from raysep.errors import StorageError
 from raysep.training.entry import Entry
 from raysep.training.pieces import pieces
 from raysep.training.samples import as_float, dtype_of
+
+noise.off_terminal("ray.data")  # importing it has set its logger up
 
 COLUMNS = ("stem_id", "stem", "start", "weight", "frames", "audio", "error", "storage")
 ROWS_PER_BLOCK = 8  # stems whose audio is in flight at once in one read task

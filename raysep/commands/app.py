@@ -124,7 +124,9 @@ def main_options(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, and what Ray says about itself.")
+    ] = False,
 ) -> None:
     if debug:
         os.environ["RAYSEP_DEBUG"] = "1"

@@ -95,8 +95,9 @@ def read_inputs(
         raise BadInput(f"{corpus}: none of its {len(found.corpus)} stems can be read as audio; replace the files")
     _refuse_lacking(found.corpus, labels, corpus)
     for role in trusted:
-        if told := narrower(getattr(found, role), found.sample_rate):
-            say(f"note: {role}: {told}")
+        for told in (narrower(getattr(found, role), found.sample_rate), flatter(getattr(found, role), found.channels)):
+            if told:
+                say(f"note: {role}: {told}")
     if found.reference:
         _refuse_lacking(found.reference, labels, f"--reference {reference}")
         _refuse_copies(found.reference, f"--reference {reference}")
@@ -197,15 +198,10 @@ def _refuse_twins(corpus: list[Stem], uri: str) -> None:
         )
 
 
-def _tell_leak(
-    on_leak: Callable[[str], None],
-    seen: Set[str],
-    corpus: list[Stem],
-    other: list[Stem],
-    option: str,
-    of: str = "corpus",
-) -> None:
-    """``seen``: contents that an earlier scan has compared; where all are among these no file is read again."""
+def tell_shared_names(
+    on_leak: Callable[[str], None], corpus: Iterable[Stem], other: Iterable[Stem], option: str, of: str = "corpus"
+) -> set[str]:
+    """Tracks of the other that are called as one of the corpus is, in any spelling, of which ``on_leak`` was told."""
     known = {leaks.plain(s.track): s.track for s in corpus}
     same = sorted({(s.track, known[leaks.plain(s.track)]) for s in other if leaks.plain(s.track) in known})
     if same:
@@ -216,9 +212,21 @@ def _tell_leak(
             f"{option}: shares {len(same)} tracks with the {of} ({named}{', …' if len(same) > leaks.SHOWN else ''}); "
             f"{leaks.SEPARATE}: remove them from one of the two, or go on with --allow-twins"
         )
+    return {name for name, _ in same}
+
+
+def _tell_leak(
+    on_leak: Callable[[str], None],
+    seen: Set[str],
+    corpus: list[Stem],
+    other: list[Stem],
+    option: str,
+    of: str = "corpus",
+) -> None:
+    """``seen``: contents that an earlier scan has compared; where all are among these no file is read again."""
     contents = {track: {s.etag for s in stems.values()} for track, stems in manifest.tracks_of(corpus).items()}
     owner = {etag: track for track, etags in contents.items() for etag in etags}
-    told = {name for name, _ in same}
+    told = tell_shared_names(on_leak, corpus, other, option, of)
     for track, stems in manifest.tracks_of(other).items():
         # Two silent stems of one length are equal files, so one shared content proves nothing.
         shared = Counter(owner[etag] for etag in {s.etag for s in stems.values()} if etag in owner)
@@ -254,6 +262,17 @@ def narrower(stems: Iterable[Stem], rate: int) -> str:
     return (
         f"{len(low)} stems have a lower rate than the corpus ({rate} Hz), first {first.stem_id} ({first.sample_rate} Hz): they hold "
         f"nothing above {first.sample_rate / 2000:g} kHz, by which stems that do may be judged"
+    )
+
+
+def flatter(stems: Iterable[Stem], channels: int) -> str:
+    """What to say of trusted mono stems beside a corpus of so many channels; "" when there are none, or it is mono too."""
+    mono = [stem for stem in stems if stem.channels == 1] if channels > 1 else []
+    if not mono:
+        return ""
+    return (
+        f"{len(mono)} stems are mono, first {min(mono).stem_id}, and the corpus is stereo: what a stem has in width may be taken "
+        "for a fault"
     )
 
 

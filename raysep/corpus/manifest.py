@@ -6,10 +6,12 @@ Truth labels live in a table of their own, which no code path of cleaning opens.
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import repeat, starmap
 from typing import Any
 
 import pyarrow as pa
@@ -42,6 +44,7 @@ SCHEMA = pa.schema(
         ("modified", pa.int64()),
     ]
 )
+ABSOLUTE = r"^/|://"  # of a file's place
 ROWS_AT_A_TIME = 4096  # as dictionaries, which take ten times the room
 SHARED = ("track", "stem", "format", "split", "problem")  # texts that many rows have in common
 LATER = ("parts", "padding", "has_bleed", "problem", "modified")  # columns that older manifests lack
@@ -145,7 +148,8 @@ def to_bytes(stems: Iterable[Stem], by: str = "") -> bytes:
 
 
 def read(uri: str) -> list[Stem]:
-    """Its rows. Columns of other types, as other programs write them, are turned into ours where nothing is lost by it.
+    """Its rows. Columns of other types, as other programs write them, are turned into ours where nothing is lost by it, and
+    paths that are neither absolute nor URIs lie below the manifest's own folder.
 
     Raises ``BadInput`` for what is no manifest, for a row that lacks what it needs, and for two rows of one identity.
     """
@@ -163,7 +167,8 @@ def kept(uri: str) -> Kept:
 
 def _table(uri: str) -> pa.Table:
     table = storage.read_table(uri)
-    return _typed(table.select([name for name in SCHEMA.names if name not in LATER or name in table.column_names]))
+    table = _typed(table.select([name for name in SCHEMA.names if name not in LATER or name in table.column_names]))
+    return _placed(table, posixpath.dirname(uri))
 
 
 @contextmanager
@@ -220,6 +225,24 @@ def _typed(table: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
+def _placed(table: pa.Table, folder: str) -> pa.Table:
+    """The table with all paths absolute."""
+    for name in ("uri", "parts"):
+        if name not in table.column_names:
+            continue
+        column = table[name].combine_chunks()
+        paths = column.flatten() if name == "parts" else column
+        if len(paths) and pc.any(pc.invert(pc.match_substring_regex(paths, ABSOLUTE))).as_py():
+            own = [storage.beside(folder, path) for path in paths.to_pylist()]
+            whole = (
+                [[storage.beside(folder, p) for p in row or ()] for row in column.to_pylist()]
+                if name == "parts"
+                else own
+            )
+            table = table.set_column(table.column_names.index(name), name, pa.array(whole, SCHEMA.field(name).type))
+    return table
+
+
 def _column(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
     if values.null_count and name in NEEDED:
         raise ValueError(f"row {values.is_null().index(True).as_py() + 1} has no {name}")
@@ -234,15 +257,17 @@ def _stems(batch: pa.RecordBatch, texts: dict[str, str]) -> Iterator[Stem]:
     """Of a table's rows; names in the form that a scan gives them. ``texts``: those that were read, so that equal ones are one."""
 
     def values(name: str) -> Iterable[Any]:
-        read = batch.column(name).to_pylist()
+        if name not in there or there[name].null_count == batch.num_rows:
+            return repeat(Stem.__dataclass_fields__[name].default if name in LATER else None, batch.num_rows)
+        read = there[name].to_pylist()
         if name == "stem_id":
             return map(normal, read)
         if name in SHARED:
             return (texts.setdefault(text, text) for text in (map(normal, read) if name in ("track", "stem") else read))
         return (tuple(parts or ()) for parts in read) if name == "parts" else read
 
-    names = batch.schema.names
-    return (Stem(**dict(zip(names, row, strict=True))) for row in zip(*map(values, names), strict=True))
+    there = dict(zip(batch.schema.names, batch.columns, strict=True))
+    return starmap(Stem, zip(*map(values, SCHEMA.names), strict=True))
 
 
 def digest(stems: Iterable[Stem]) -> str:

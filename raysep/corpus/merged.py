@@ -28,7 +28,8 @@ def merged(tables: Iterable[pa.Table], name: str, uri: str, rows: int = ROWS) ->
         file = Path(folder) / "merged.parquet"
         schema = pa.unify_schemas([part.schema.remove_metadata() for part in parts])
         told = max((part.schema.metadata or {} for part in parts), key=lambda each: len(each.get(b"raysep", b"")))
-        with pq.ParquetWriter(file, schema := schema.with_metadata(told)) as writer:
+        texts = [field.name for field in schema if pa.types.is_string(field.type)]  # numbers seldom repeat
+        with pq.ParquetWriter(file, schema := schema.with_metadata(told), use_dictionary=texts) as writer:
             for group in _groups(parts, places(names), schema, rows):
                 writer.write_table(group, row_group_size=rows)
         storage.upload(file, uri)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Collection, Iterable
+
+MOST_BYTES = 255  # of a name, on every usual file system
 
 
 def normal(name: str) -> str:
@@ -14,6 +17,16 @@ def normal(name: str) -> str:
 def folded(name: str) -> str:
     """For comparing without regard to case."""
     return normal(name).casefold()
+
+
+def fitting(path: str, most: int = MOST_BYTES) -> str:
+    """The same path where each part fits a file system; of a part that does not, its beginning and a hash of all of it."""
+    return "/".join(part if len(part.encode()) <= most else _cut(part, most) for part in path.split("/"))
+
+
+def _cut(name: str, most: int) -> str:
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name.encode()[: most - len(digest) - 1].decode(errors='ignore')}-{digest}"
 
 
 def unmatched(named: Iterable[str], there: Collection[str], by: str, place: str) -> str:

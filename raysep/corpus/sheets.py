@@ -91,3 +91,20 @@ def by_column(header: Sequence[str], line: Line, name: str) -> dict[str, str]:
             "holds a comma"
         )
     return dict(zip(header, [*line.cells, *[""] * len(header)], strict=False))
+
+
+def as_plain(text: str, name: str, columns: Collection[str]) -> bytes:
+    """The same in UTF-8 with commas, each line as long as its header. Raises ``BadInput`` for one that is not."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    header: list[str] = []
+    for line in lines(text, name, columns):
+        if not header:
+            header = line.cells
+            refuse_twice(header, name)
+        elif len(line.cells) < len(header):
+            raise BadInput(f"{name}, line {line.number}: {len(line.cells)} cells where the header has {len(header)}")
+        writer.writerow(
+            [cell.strip() for cell in header] if line.cells is header else by_column(header, line, name).values()
+        )
+    return stream.getvalue().encode()

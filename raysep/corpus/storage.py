@@ -69,6 +69,13 @@ def join(uri: str, *parts: str) -> str:
     return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
 
 
+def beside(folder: str, path: str) -> str:
+    """Where a path leads that a file in this folder holds: absolute ones, URIs and those of a home folder where they say."""
+    if path.startswith("~/"):
+        return absolute(path)
+    return path if path.startswith("/") or "://" in path else join(folder, path)
+
+
 def folder_above(uris: Iterable[str]) -> str:
     """The nearest folder that all of them lie in; "" when they share none."""
     shared: list[str] | None = None

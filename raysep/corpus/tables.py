@@ -42,9 +42,9 @@ def marked(table: pa.Table, by: str) -> pa.Table:
 def read_table(uri: str, types: pa.Schema) -> pa.Table:
     """A table by its ending; a CSV's columns are of ``types``, as far as these name them, and an empty cell is null.
 
-    Raises ``FileNotFoundError``, ``pyarrow.ArrowInvalid``.
+    Raises ``FileNotFoundError``, ``pyarrow.ArrowInvalid``, and ``BadInput`` for what no CSV can be.
     """
-    from raysep.corpus import storage
+    from raysep.corpus import sheets, storage
 
     if not uri.lower().endswith(CSV):
         return storage.read_table(uri)
@@ -54,7 +54,8 @@ def read_table(uri: str, types: pa.Schema) -> pa.Table:
     options = reader.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""])
     settings = reader.ReadOptions(use_threads=False)
     quoted = reader.ParseOptions(newlines_in_values=True)
-    return reader.read_csv(BufferReader(storage.read_bytes(uri)), settings, quoted, options)
+    plain = sheets.as_plain(sheets.text_of(uri, uri), uri, types.names)
+    return reader.read_csv(BufferReader(plain), settings, quoted, options)
 
 
 def file_bytes(table: pa.Table, uri: str) -> bytes:

@@ -160,5 +160,5 @@ def _sum_of(features: np.ndarray, chosen: np.ndarray, of: Callable[[np.ndarray],
     """Sum over the chosen columns ``(row,)``, one after another: no second table is made."""
     total = np.zeros(len(features))
     for column in np.flatnonzero(chosen):
-        total += of(features[:, column])
+        total += of(features[:, column].astype(float))
     return total

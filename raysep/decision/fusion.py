@@ -76,7 +76,7 @@ def fuse(
     """Suspicion ``(row,)``: how far from the clean calibration stems, in units of their own spread; higher = more suspect.
 
     Args:
-        features: ``(row, feature)``, standardised within label, finite (see ``features.standardise``).
+        features: ``(row, feature)``, standardised within label, finite (see ``features.standardise``); float32 will do.
         role: ``"calibration"`` (clean), ``"planted"`` (corrupted on purpose) or ``"corpus"`` (judged).
         groups: track each row came from, by name or by a number in the order of the names; copies of one track share it.
         kind: of planted rows, so that every planted kind weighs the same; None or empty = all planted alike.
@@ -88,7 +88,7 @@ def fuse(
         ValueError: too little calibration (see ``can_fuse``).
     """
     settings = settings or Fusion()
-    features, role, groups = np.asarray(features, dtype=float), np.asarray(role), np.asarray(groups)
+    features, role, groups = (np.asarray(each) for each in (features, role, groups))
     if not can_fuse(role, groups):
         raise ValueError(f"fusion needs {FEWEST_STEMS} calibration stems of {FEWEST_TRACKS} tracks")
     kind = np.full(len(role), "") if kind is None else np.asarray([name or "" for name in kind], dtype=object)
@@ -187,8 +187,10 @@ def _fit(
     trust = clean.sum() / (clean.sum() + settings.enough)
     weights = example_weights(role, kind, settings, said)
     used = weights > 0
-    taken = Columns.of(features[learnt], clean, times, settings)
-    columns = taken(features[learnt])
+    examples_of = features[learnt].astype(float)
+    taken = Columns.of(examples_of, clean, times, settings)
+    columns = taken(examples_of)
+    del examples_of  # as large as its columns' half
     prior = (settings.prior, *_in_deviations(lacking[clean]))
     before = _scaled(lacking, prior)
     # The weights sum to the number of stems, so that the penalty means the same for any corpus size.
@@ -286,12 +288,20 @@ class Columns:
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         values = _clipped(features, self.centre, self.spread)
-        distance = self.worth * (novelty(values, *self.shape) - self.usual)
-        return np.column_stack([values, (values**2 - 1) / 2, distance])
+        width = values.shape[1]
+        columns = np.empty((len(values), 2 * width + 1))
+        columns[:, :width] = values
+        np.square(values, out=columns[:, width:-1])
+        columns[:, width:-1] -= 1
+        columns[:, width:-1] /= 2
+        columns[:, -1] = self.worth * (novelty(values, *self.shape) - self.usual)
+        return columns
 
 
 def _clipped(features: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    return np.clip((features - centre) / spread, -4.0, 4.0)
+    values = features - centre  # double, whatever the features are
+    values /= spread
+    return np.clip(values, -4.0, 4.0, out=values)
 
 
 def shape_of(clean: np.ndarray, shrinkage: float) -> tuple[np.ndarray, np.ndarray]:
@@ -307,6 +317,6 @@ def shape_of(clean: np.ndarray, shrinkage: float) -> tuple[np.ndarray, np.ndarra
 
 def novelty(values: np.ndarray, centre: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Log of the mean squared Mahalanobis distance ``(row,)`` of ``values (row, feature)`` to the clean rows."""
-    centred = values - centre
-    whitened = np.linalg.solve(covariance, centred.T)
-    return np.log((centred * whitened.T).sum(axis=1) / max(1, values.shape[1]) + 0.1)
+    # Shrunk as it is, the covariance has no eigenvalue near 0: its root is inverted once, and not solved for each row.
+    whitened = (values - centre) @ np.linalg.inv(np.linalg.cholesky(covariance)).T
+    return np.log(np.einsum("rf,rf->r", whitened, whitened) / max(1, values.shape[1]) + 0.1)

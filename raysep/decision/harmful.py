@@ -62,5 +62,5 @@ def expected_harm(features: np.ndarray, role: np.ndarray, kind: np.ndarray, harm
 
 
 def _columns(features: np.ndarray) -> np.ndarray:
-    values = np.clip(features, -4.0, 4.0)
+    values = np.clip(features.astype(float), -4.0, 4.0)
     return np.column_stack([values, (values**2 - 1) / 2])

@@ -35,7 +35,9 @@ class Odds:
         the problem is strictly convex, a hundred columns wide at most, and scikit-learn's own takes no such offset.
         """
         prior = np.zeros(len(columns)) if prior is None else prior
-        x = np.column_stack([columns, np.ones(len(columns))])
+        x = np.ones((len(columns), columns.shape[1] + 1))
+        x[:, :-1] = columns
+        weighed = np.empty_like(x)
         target = positive.astype(float)
         ridge = np.append(np.full(columns.shape[1], penalty), 0.0)  # the intercept is free
         slope = np.zeros(x.shape[1])
@@ -47,8 +49,9 @@ class Odds:
         reached = loss(slope)
         for _ in range(NEWTON_STEPS):
             p = 1 / (1 + np.exp(-np.clip(x @ slope + prior, -35, 35)))
-            gradient = x.T @ (weights * (p - target)) + ridge * slope
-            curvature = (x.T * np.maximum(weights * p * (1 - p), 1e-12)) @ x + np.diag(ridge)
+            gradient = (weights * (p - target)) @ x + ridge * slope
+            np.multiply(x, np.sqrt(np.maximum(weights * p * (1 - p), 1e-12))[:, None], out=weighed)
+            curvature = weighed.T @ weighed + np.diag(ridge)  # of one matrix, so that only half of it is computed
             step = np.linalg.solve(curvature, gradient)
             while (found := loss(slope - step)) > reached and np.abs(step).max() > TOLERANCE:
                 step /= 2

@@ -78,6 +78,7 @@ def beside_silent_ones(
         return {}
     own = places_of(stems, evidence)
     tracks, labels, role, outcome = (text_column(stems, name) for name in ("track", "stem", "role", "outcome"))
+    stem_ids = stems["stem_id"]  # once: a table that lies on the disk reads a column each time that it is asked for
     scored = (outcome == Outcome.SCORED) & (own >= 0)
     like = {name: likeness(stems, name, len(evidence.labels)) for name in evidence.apart}
     wrong = np.where(own >= 0, wrong, np.nan)
@@ -92,7 +93,7 @@ def beside_silent_ones(
         set(rows_named(stems, sure).tolist()),
     )
     return {
-        stems["stem_id"][row].as_py(): (
+        stem_ids[row].as_py(): (
             float(found[row]),
             f"the track's {labels[whose[row]]} is silent and may be in it (P {found[row]:.2f})",
         )

@@ -20,13 +20,13 @@ def comparable(
     oriented: Collection[str] | None,
     scored: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The scored rows' probes on one scale ``(row, feature)``, and which of them are oriented ``(feature,)``.
+    """The scored rows' probes on one scale, float32 ``(row, feature)``, and which of them are oriented ``(feature,)``.
 
     ``role`` is of the scored rows; ``scored`` says which of the table's they are, None = all. One column of the table after
     another, so that no more than the result is held.
     """
     names = tuple(probes) if probes is not None else probe_names(stems)
-    features = np.empty((len(role), len(names)), order="F")
+    features = np.empty((len(role), len(names)), dtype=np.float32, order="F")
     known: list[bool] = []
     for name, column, _ in informative_columns(stems, role, names, scored):
         features[:, len(known)] = column

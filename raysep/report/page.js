@@ -174,6 +174,29 @@ function begin() {
     if (before?.dataset.worst && before.dataset.worst === next.dataset.worst && at >= 0 && at < shape(next).seconds) { seek(at); until = end; }
     if (playing) audio().play().catch(() => {});
     place();
+    complete(next);
+  }
+
+  // What the separator hears is computed when it is asked for, and so are its pictures.
+  async function complete(each) {
+    const sound = each.querySelector("audio");
+    if (!served || !sound || each.querySelector(".scope") || each.ariaBusy === "true") return;
+    each.ariaBusy = "true";
+    const answer = await fetch(sound.getAttribute("src").replace(/^audio/, "scope")).catch(() => null);
+    const told = answer ? await answer.text() : "raysep listen does not answer: start it again";
+    each.ariaBusy = "false";
+    if (!answer?.ok) return tell(told);
+    const frame = make("div");
+    frame.innerHTML = told;
+    sound.before(...frame.children);
+    slidable(each);
+    place();
+  }
+
+  function slidable(each) {
+    const { start, seconds } = shape(each);
+    for (const scope of all(".scope", each))
+      for (const [name, value] of [["role", "slider"], ["tabindex", "0"], ["aria-label", "Position"], ["aria-valuemin", start], ["aria-valuemax", (start + seconds).toFixed(1)]]) scope.setAttribute(name, value);
   }
 
   function open(next, focus = false) {
@@ -190,10 +213,7 @@ function begin() {
       if (mine && (link.offsetTop < roll.scrollTop || link.offsetTop + link.offsetHeight > roll.scrollTop + roll.clientHeight)) roll.scrollTop = link.offsetTop - 60;
     }
     if (!take()) { takesOf()[0]?.classList.add("on"); }
-    for (const scope of all(".take .scope", card)) {
-      const { start, seconds } = shape(scope.closest(".take"));
-      for (const [name, value] of [["role", "slider"], ["tabindex", "0"], ["aria-label", "Position"], ["aria-valuemin", start], ["aria-valuemax", (start + seconds).toFixed(1)]]) scope.setAttribute(name, value);
-    }
+    takesOf().forEach(slidable);
     showVerdicts();
     place();
     if (focus) { // from the table: the keys are to act on the stem, not on the row's button

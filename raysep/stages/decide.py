@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from raysep.training.entry import Entry
 
 CANCEL = "signal-cancel"
+CLEANED = "cleaned.parquet"
 
 
 def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
@@ -34,6 +35,7 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
 
     run, config = context.run, context.config
     if run.is_done("decide"):
+        _follow(run, config, inputs.corpus)
         return
     with run.stage("decide") as record:
         stems = per_stem(run, inputs.corpus, planting)
@@ -42,7 +44,7 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
         handled = handling.resolve(config.decision.handling)
         rows = rows_of(table)
         entries = handling.use(config.decision.handling, rows, inputs.corpus)
-        manifest.write(run.path("cleaned.parquet"), [entry.used for entry in entries if entry.weight > 0])
+        manifest.write(run.path(CLEANED), _used(entries))
         otherwise = handling.told(entries, rows)
         found = summarise(run, table) | {"handled": told_of(config.decision.handling, entries, rows, stems)}
         run.write_json(found, "summary.json")
@@ -58,6 +60,17 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
     for told in (*own_verdicts.lines(found), otherwise, channels_cancel(stems)):
         if told:
             context.progress.say(told)
+
+
+def _used(entries: Sequence[Entry]) -> list[Stem]:
+    return sorted(entry.used for entry in entries if entry.weight > 0)
+
+
+def _follow(run: Run, config: Config, corpus: list[Stem]) -> None:
+    """A corpus that was moved since: the manifest of what is used says where it lies now."""
+    used = _used(handling.use(config.decision.handling, rows_of(run.read_table("decision.parquet")), corpus))
+    if manifest.read(run.path(CLEANED)) != used:
+        manifest.write(run.path(CLEANED), used)
 
 
 def channels_cancel(stems: pa.Table) -> str:

@@ -148,7 +148,7 @@ class Pass:
             advance(count, of or len(work))
 
         def on_event(kind: str, **facts: Any) -> None:
-            if kind == "waiting":
+            if "text" in facts:
                 self.progress.say(f"{self.stage}: {facts['text']}")
             self.on_event(kind, **facts)
 

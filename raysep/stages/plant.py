@@ -16,15 +16,17 @@ import pyarrow as pa
 
 from raysep.audio.writer import encode_like
 from raysep.config import Config
-from raysep.corpus import contamination, manifest
+from raysep.corpus import contamination, manifest, storage
 from raysep.corpus.folds import Fold, deal
 from raysep.corpus.hashing import generator, stable_hash
 from raysep.corpus.inputs import Inputs, size_of
 from raysep.corpus.manifest import Stem
+from raysep.corpus.names import fitting
 from raysep.corpus.pools import mixes_of, read_mix
 from raysep.decision.fusion import FEWEST_TRACKS
 from raysep.decision.roles import CALIBRATION, NOISY, PLANTED, Role, Roles
 from raysep.probes.ways import WAYS, Target
+from raysep.rundir import Run
 from raysep.screen import Advance
 from raysep.stages.context import Context
 
@@ -98,7 +100,8 @@ def plant(context: Context, inputs: Inputs) -> Planting:
     roles = {row.pop("stem_id"): Role(**row) for row in run.read_table("roles.parquet").to_pylist()}
     unlearned = frozenset(stem_id for stem_id, role in roles.items() if role.role == NOISY)
     evidence = {stem_id: role for stem_id, role in roles.items() if stem_id not in unlearned}
-    planted = manifest.read(run.path("planted.parquet"))
+    # The folder may have been moved, or copied to another place, since they were written.
+    planted = [replace(s, uri=_place(run, s.track, s.stem)) for s in manifest.read(run.path("planted.parquet"))]
     return Planting(unlearning, calibration, planted, evidence, unlearned, fold_of)
 
 
@@ -175,6 +178,11 @@ def noisy_origins(injected: set[str], config: Config) -> set[str]:
     return set(order[: len(order) // 2])
 
 
+def _place(run: Run, track: str, label: str) -> str:
+    """Where a planted stem lies."""
+    return run.path("planted", fitting(track), f"{label}.wav")
+
+
 def _corrupt(context: Context, injected: list[Stem], advance: Advance) -> tuple[list[Stem], Roles]:
     """Write the corrupted copies into the run's folder; returns their stems and roles."""
     config, run = context.config, context.run
@@ -204,13 +212,14 @@ def _corrupt(context: Context, injected: list[Stem], advance: Advance) -> tuple[
             if label in kinds:
                 roles[copy_id] = Role(PLANTED, kinds[label], origin[name])
             data, written_as = encode_like(audio[label], first.sample_rate, stem.format)
-            run.write_bytes(data, "planted", track, f"{label}.wav")
+            place = _place(run, track, label)
+            storage.write_bytes(place, data)
             written.append(
                 replace(
                     stem,
                     stem_id=copy_id,
                     track=track,
-                    uri=run.path("planted", track, f"{label}.wav"),
+                    uri=place,
                     sample_rate=first.sample_rate,
                     channels=channels,
                     frames=audio[label].shape[1],

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from raysep.cluster.causes import storage_error
+from raysep.cluster.causes import SHORT, last_line, storage_error
 from raysep.errors import BadInput, StorageRefused, StorageUnreachable
 
 AWAY = StorageUnreachable("s3://b/k: storage cannot be reached (tried for 150 s)")
@@ -32,6 +32,22 @@ def test_it_is_found_in_a_text_that_is_all_there_is(kind):
 def test_other_errors_are_not_the_storages():
     for error in (None, ValueError("StorageUnreachable"), BadInput("raysep.errors.BadInput: s3://b/k")):
         assert storage_error(error) is None
+
+
+def test_the_last_line_is_what_an_error_says():
+    assert last_line(RuntimeError("Traceback …\n  File x\n\nValueError: 3 is none\n\n")) == "ValueError: 3 is none"
+    assert last_line(RuntimeError("")) == ""
+
+
+def test_a_worker_that_memory_ran_out_for_is_said_to_be_one():
+    from ray.exceptions import OutOfMemoryError
+    from ray.train.v2.api.exceptions import WorkerGroupError
+
+    ended = OutOfMemoryError("1 worker(s) were killed due to the node running low on memory. Top 10 …\nRefer to …")
+    group = WorkerGroupError("[Rank 0] …", {0: ended})
+    for error in (ended, OutOfMemoryError(""), Wrapped("a task failed", ended), group):
+        assert last_line(error) == SHORT
+    assert last_line(WorkerGroupError("[Rank 0]\nno audible vocals", {0: ValueError("x")})) == "no audible vocals"
 
 
 def test_what_ray_makes_of_it_in_another_process(ray_runtime):

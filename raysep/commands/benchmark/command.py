@@ -95,7 +95,10 @@ def benchmark_run(
     ] = None,
     draws: Annotated[
         int | None,
-        typer.Option(min=1, help="Corpora, each of other songs (default: 2). More can be added to a folder."),
+        typer.Option(
+            min=1,
+            help="Corpora, each of other songs (default: 2). More of these, of seeds and of arms can be added to a folder.",
+        ),
     ] = None,
     corpus: Annotated[str | None, typer.Option(help="A corpus of your own instead, as in `raysep clean`.")] = None,
     clean: Annotated[str | None, typer.Option(help="The same corpus without faults, if there is one.")] = None,

@@ -1,7 +1,7 @@
 """Does cleaning pay? What `raysep benchmark run` calls: the same arms, seeds and steps on one corpus after another.
 
 OUT/
-  run.json             what went in: the corpora, settings, versions; more draws can be added later
+  run.json             what went in: the corpora, settings, versions; more draws, seeds and arms can be added later
   draw-0/corpus/       the first corpus, of seed --seed; not with a corpus of your own
   draw-0/run/          its run, as `raysep clean` leaves it, with the proof; resumable as that is
   draw-1/ …            the next, of the next seed: other songs and other faults
@@ -78,7 +78,7 @@ def run(request: RunRequest) -> Run:
         "overrides": _overrides(request, 0),
         "seed": request.seed,
     }
-    whole.open(fingerprint(about), about)
+    whole.open(fingerprint({**about, "overrides": _beside_the_proof(request)}), about)
     draws = [_draw(request, number) for number in range(request.draws)]
     results = pa.concat_tables(_results(draw) for draw in draws)
     whole.write_table(results, "results.parquet")
@@ -118,8 +118,15 @@ def _overrides(request: RunRequest, number: int) -> dict[str, Any]:
     return settings.merge({"proof": proof, "seed": request.seed + number}, request.overrides)
 
 
+def _beside_the_proof(request: RunRequest) -> dict[str, Any]:
+    """The settings without arms and seeds, of which a folder may be given more."""
+    overrides = _overrides(request, 0)
+    proof = {name: value for name, value in overrides["proof"].items() if name not in ("arms", "seeds")}
+    return {**overrides, "proof": proof}
+
+
 def _draw(request: RunRequest, number: int) -> Draw:
-    """One corpus, made if need be, and its finished run."""
+    """One corpus, made if need be, and its finished run, with the arms and seeds that were asked for, at least."""
     progress, seed = Progress(request.quiet), request.seed + number
     folder = storage.join(storage.absolute(request.out), f"draw-{number}")
     progress.say(f"draw {number + 1} of {request.draws}, seed {seed}: {folder}")
@@ -130,7 +137,7 @@ def _draw(request: RunRequest, number: int) -> Draw:
         test=places.test,
         out=storage.join(folder, "run"),
         preset=request.preset or source.preset,
-        overrides=_overrides(request, number),
+        overrides=settings.merge(_overrides(request, number), _begun(storage.join(folder, "run"))),
         workers=request.workers,
         address=request.address,
         quiet=request.quiet,
@@ -143,7 +150,27 @@ def _draw(request: RunRequest, number: int) -> Draw:
             pipeline.clean(asked, pipeline.Benchmark(places.truth, clean, condition))
         except FinishedWithFailures as error:
             progress.say(f"note: {error}")  # the other draws are still to come
+    _further(request, number, Run(asked.out))
     return Draw(number, seed, Run(asked.out), places.truth)
+
+
+def _begun(root: str) -> dict[str, Any]:
+    """The arms and seeds of a draw's run that is there: it is finished with these before others are added."""
+    record = Run(root).read_json("run.json") if Run(root).has("run.json") else {}
+    proof = record.get("config", {}).get("proof", {})
+    return {"proof": {name: proof[name] for name in ("arms", "seeds") if name in proof}}
+
+
+def _further(request: RunRequest, number: int, run: Run) -> None:
+    """Train and judge what was asked for and that the draw's run, which is finished, does not have."""
+    proof = settings.preset("tiny", _overrides(request, number)).proof
+    left_out = run.read_json("run.json").get("arms_left_out", {})
+    there = {(row["arm"], row["seed"]) for row in run.read_table("results.parquet").select(["arm", "seed"]).to_pylist()}
+    if {(arm, seed) for arm in proof.arms for seed in proof.seeds if arm not in left_out} - there:
+        seeds = max(proof.seeds) + 1
+        pipeline.prove(
+            run.root, proof.arms, seeds, workers=request.workers, address=request.address, quiet=request.quiet
+        )
 
 
 def _corpora(request: RunRequest, number: int, progress: Progress) -> Corpora:

@@ -59,6 +59,18 @@ Rounds = Annotated[
         "each costs as much as the first (default: the settings', 1).",
     ),
 ]
+Until = Annotated[
+    str | None, typer.Option(metavar="decide", help="End at the decision: nothing is retrained to prove it.")
+]
+
+
+def _can_end(until: str | None) -> None:
+    """Raises ``BadInput`` for a stage at which no command ends."""
+    from raysep import pipeline
+    from raysep.errors import BadInput
+
+    if until not in (None, pipeline.DECIDE):
+        raise BadInput(f"--until {until}: the only place to end at is {pipeline.DECIDE}; `raysep score` ends before it")
 
 
 @command(app, "demo", "raysep demo --out runs/demo")
@@ -68,6 +80,7 @@ def demo(
     condition: Annotated[str, typer.Option(help="How stems are spoilt: label-noise, bleeding, mixed or ten-kinds.")] = (
         "label-noise"
     ),
+    until: Until = None,
     settings: Settings = None,
     address: Address = None,
     quiet: Quiet = False,
@@ -75,7 +88,8 @@ def demo(
     """Make songs, spoil a part of their stems, clean them, retrain, and print what it brought: minutes on two cores."""
     from raysep.commands.clean import demo as demonstration
 
-    demonstration.demo(out, seed, overrides_of(None, settings), address, quiet, condition)
+    _can_end(until)
+    demonstration.demo(out, seed, overrides_of(None, settings), address, quiet, condition, until)
 
 
 @command(app, "clean", "raysep clean s3://music/corpus --reference s3://music/trusted --out s3://music/runs/first")
@@ -97,9 +111,7 @@ def clean(
     config: ConfigFile = None,
     settings: Settings = None,
     search: Annotated[bool, typer.Option("--search", help="Also search the ratio by retraining (Ray Tune).")] = False,
-    until: Annotated[
-        str | None, typer.Option(metavar="decide", help="End at the decision: nothing is retrained to prove it.")
-    ] = None,
+    until: Until = None,
     rounds: Rounds = None,
     dry_run: Annotated[
         bool,
@@ -119,10 +131,8 @@ def clean(
     report.html into the run folder. Exit code 3: all done, but some stems could not be read (failed.parquet).
     """
     from raysep import pipeline
-    from raysep.errors import BadInput
 
-    if until not in (None, pipeline.DECIDE):
-        raise BadInput(f"--until {until}: the only place to end at is {pipeline.DECIDE}; `raysep score` ends before it")
+    _can_end(until)
     request = pipeline.Request(
         corpus=corpus,
         reference=reference,

@@ -26,8 +26,11 @@ def demo(
     address: str | None = None,
     quiet: bool = False,
     condition: str = CONDITION,
+    until: str | None = None,
 ) -> Run:
-    """``out`` becomes a finished run folder; its songs are in ``out/corpus``. Continues a killed demo.
+    """``out`` becomes a finished run folder, or with ``until`` one that has decided; its songs are in ``out/corpus``.
+
+    Continues a killed demo, and one that ended at its decision.
 
     Raises ``BadInput`` for a condition that is not known, ``RunConflict`` when ``out`` holds a demo of other songs.
     """
@@ -65,6 +68,7 @@ def demo(
         address=address,
         quiet=quiet,
         before={"songs": note["seconds"]},
+        until=until,
     )
     benchmark = pipeline.Benchmark(
         truth=storage.join(songs, "truth.parquet"),

@@ -11,7 +11,7 @@ from raysep.commands.clean import estimate
 from raysep.commands.clean.estimate import Amount, Parts, Row, Speed
 from raysep.config import Config
 from raysep.corpus import labels, storage
-from raysep.corpus.inputs import Inputs
+from raysep.corpus.inputs import Inputs, tell_shared_names
 from raysep.corpus.layouts.glance import Glance, glance
 from raysep.corpus.manifest import Stem
 from raysep.errors import BadInput
@@ -26,7 +26,7 @@ def dry_run(request: Request, measure: Measure | None = None) -> list[Row]:
     """Print what the cleaning would take, and return it: a row a stage. Nothing is written, and no run's folder made.
 
     ``measure`` says how fast this machine is; by default it is tried out, on a few of the corpus's stems and on noise.
-    Raises ``BadInput`` as ``pipeline.clean`` does for settings and places.
+    Raises ``BadInput`` as ``pipeline.clean`` does for settings, places, and tracks that two places name.
     """
     assert request.reference, "the command asks for it"
     if request.after:
@@ -35,13 +35,17 @@ def dry_run(request: Request, measure: Measure | None = None) -> list[Row]:
     overrides = settings.merge(request.overrides or {}, {"labels": list(wanted.names)} if wanted else {})
     config = settings.preset("full" if request.preset == "auto" else request.preset, overrides)
 
-    def look(uri: str, limit: int | None = None) -> Glance:
-        return glance(storage.absolute(uri), config.labels, request.layout, wanted.sums if wanted else None, limit)
+    def look(uri: str, split: str, limit: int | None = None) -> Glance:
+        sums = wanted.sums if wanted else None
+        return glance(storage.absolute(uri), config.labels, request.layout, sums, limit, split)
 
-    places = {"corpus": look(request.corpus, request.limit), "reference": look(request.reference)}
+    places = {"corpus": look(request.corpus, "train", request.limit), "reference": look(request.reference, "reference")}
     if request.test:
-        places["test"] = look(request.test)
+        places["test"] = look(request.test, "test")
     found = Inputs(places["corpus"].stems, places["reference"].stems, places["test"].stems if request.test else [])
+    for option, first, other in (("--reference", "corpus", "reference"), ("--test", "corpus", "test")):
+        tell_shared_names(request.on_leak, getattr(found, first), getattr(found, other), option)
+    tell_shared_names(request.on_leak, found.reference, found.test, "--test", "reference")
     if request.preset == "auto":
         config = settings.preset(settings.preset_for(found.stem_seconds), overrides)
     rate = config.sample_rate or found.sample_rate
@@ -111,6 +115,8 @@ def assumptions(places: dict[str, Glance], config: Config, speed: Speed) -> list
         f"{speed.measured.get('embed', 'not measured')}: {config.scoring.embedder} takes {speed.embed:.0f} times real time, "
         f"{config.network.model} {1000 * speed.forward:.3g} ms a segment and {1000 * speed.step:.3g} ms a step of training",
         "every audible segment is scored, nothing fails, and no work is lost; the stems of a silent or short track cost less",
+        "no song is in two of these places: names were compared, and nothing was listened to; the cleaning does that before it "
+        "trains, `raysep check CORPUS --reference REF` at once",
         f"the test tracks are judged by {len(config.proof.arms)} arms with {len(config.proof.seeds)} seeds each",
     ]
     return said

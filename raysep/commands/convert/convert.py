@@ -62,7 +62,9 @@ def _read(uri: str) -> bytes:
 
 def _read_folder(uri: str) -> dict[str, bytes]:
     """The files that describe a model, by name; a checkpoint of its optimiser (``.chkpnt``) is left where it is."""
-    found = [storage.uri_of(uri, info) for info in storage.list_files(uri, recursive=False)]
+    found = []
+    if storage.kind(uri) != "file":
+        found = [storage.uri_of(uri, info) for info in storage.list_files(uri, recursive=False)]
     if not found:
         raise BadInput(
             f"{uri}: no such folder; give one with separator.json and a .pth file per target, or a YAML and a .ckpt"

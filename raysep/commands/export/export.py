@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from raysep import lease
-from raysep.commands.export import audio, forms, record, sources
+from raysep.commands.export import audio, forms, record, sources, unchanged
 from raysep.commands.export.plan import MISSING, File, Form, Options, Plan, alike
 from raysep.corpus import outputs, storage
 from raysep.corpus.tables import made_by
@@ -63,6 +63,8 @@ def export(request: Request) -> Done:
     sources.check_apart(storage.absolute(request.to), source, bool(form.suffix))
     plan = _planned(request, form, source)
     notes = [*source.notes, *plan.notes, *alike(plan.files)]
+    if all(file.text is not None for file in plan.files):
+        notes += unchanged.note(unchanged.changed(entry.stem for entry in source.entries))
     to, files, size = (_one_file if form.suffix else _folder)(request, form, plan, notes)
     stems = len({entry for file in plan.files for entry in file.parts}) or len(source.entries)
     return Done(to, files, size, stems, source.stems, tuple(notes))
@@ -175,8 +177,15 @@ def _forget(to: str, sizes: dict[str, int | None], notes: list[str]) -> None:
 def _write(files: Sequence[File], to: str, request: Request, sizes: dict[str, int | None]) -> Failures:
     """Write the files, many at a time; what became of them goes into ``sizes``. Ends at the first that cannot be written."""
     failures: Failures = []
+    wrong = unchanged.changed(file.parts[0].stem for file in files if file.as_is)
+
+    def make(file: File) -> int:
+        if file.as_is and (words := wrong.get(file.parts[0].stem.stem_id)):
+            raise AudioError(words)
+        return _make(file, to)
+
     with Progress(request.quiet).bar("export") as advance:
-        for done, (file, outcome) in enumerate(_each(files, lambda f: _make(f, to), request.threads), start=1):
+        for done, (file, outcome) in enumerate(_each(files, make, request.threads), start=1):
             if isinstance(outcome, AudioError):
                 failures.append((file.path, str(outcome)))
             else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from raysep.corpus import manifest, outputs, storage
 from raysep.corpus.manifest import Stem
+from raysep.corpus.moved import MOVED, SCAN, refuse_gone
 from raysep.decision import handling as handlings
 from raysep.decision.handling import Entry
 from raysep.decision.handling.reading import read_decision
@@ -43,6 +44,7 @@ def read(source: str, decision: str | None = None, handling: str | None = None) 
         raise BadInput(f"{source}: the manifest is empty")
     rows: handlings.Decision = read_decision(chosen) if chosen else {}
     entries = _entries(stems, rows, handled) if chosen else [Entry(stem) for stem in stems]
+    refuse_gone(stems, source, SCAN if uri.endswith(".parquet") else MOVED)
     if not entries:
         raise BadInput(f"{source}: none of its {len(stems)} stems is used; another decision or --handling keeps more")
     others = handlings.unlike(entries, stems)

@@ -3,6 +3,7 @@
     /                    the page                /card/7          what is known of the listing's stem 7, with its pictures
     /audio/7/stem        its samples as WAV, whole or a range of bytes; likewise its mixture, and the trusted one;
                          of what the separator hears, the seconds that `report.html` has
+    /scope/7/separator   the pictures of these seconds, which are made when they are listened to
 
 Nothing but the run's own stems can be asked for, by number; requests in another host's name are refused, so that no page of
 the web can read them through this one.
@@ -14,23 +15,31 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from raysep.audio.files import encode
 from raysep.errors import AudioError, BadInput
 from raysep.report import listening as markup
 from raysep.report.evidence import takes
 from raysep.report.evidence.listing import listing
-from raysep.report.evidence.of_run import Evidence
+from raysep.report.evidence.of_run import Evidence, Excerpt
 from raysep.report.html import render
+from raysep.report.scope import scope
 from raysep.rundir import Run
 
 HOST = "127.0.0.1"
 HELD_BYTES = 256 << 20  # of sounds, so that a player that asks for ranges decodes a file once
-PATH = re.compile(r"/(?:(card)/(\d{1,9})|audio/(\d{1,9})/(stem|mixture|separator|trusted))?", re.ASCII)
+SEPARATED = 8  # of what the separator hears: for each the sound is asked for, and its pictures
+PATH = re.compile(
+    r"/(?:card/(\d{1,9})|audio/(\d{1,9})/(stem|mixture|separator|trusted)|scope/(\d{1,9})/separator)?", re.ASCII
+)
+HTML = "text/html; charset=utf-8"
 RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -72,6 +81,7 @@ class Desk:
         )
         self.page = render(told).encode()
         self._sounds: OrderedDict[tuple[int, str], bytes] = OrderedDict()
+        self._heard = lru_cache(SEPARATED)(self._separate)
         self._lock = Lock()
 
     def answer(self, path: str, wanted: str | None) -> Answer:
@@ -79,22 +89,29 @@ class Desk:
         found = PATH.fullmatch(path)
         if not found:
             return _nothing("no such page")
-        card, of_card, of_sound, what = found.groups()
-        number = int(of_card or of_sound or 0)
-        if number >= len(self.stem_ids):
+        of_card, of_sound, what, of_scope = found.groups()
+        number = of_card or of_sound or of_scope
+        if number is None:
+            return Answer(HTTPStatus.OK, HTML, self.page)
+        if int(number) >= len(self.stem_ids):
             return _nothing("no such stem")
-        if not card and not what:
-            return Answer(HTTPStatus.OK, "text/html; charset=utf-8", self.page)
         try:
             with self._lock:
-                return ranged(self._sound(number, what), wanted) if what else self._card(number)
+                if of_sound:
+                    return ranged(self._sound(int(number), what), wanted)
+                return self._card(int(number)) if of_card else self._scope(int(number))
         except AudioError as error:
             return _nothing(str(error))
 
     def _card(self, number: int) -> Answer:
         row = self.evidence.row(self.stem_ids[number])
         full = self.evidence.with_sounds(row, served=f"audio/{number}")
-        return Answer(HTTPStatus.OK, "text/html; charset=utf-8", markup.card(full, f"r{number}", self.labels).encode())
+        return Answer(HTTPStatus.OK, HTML, markup.card(full, f"r{number}", self.labels).encode())
+
+    def _scope(self, number: int) -> Answer:
+        excerpt, audio, rate = self._heard(number)
+        heard = takes.take("Separator", audio, rate, excerpt.start, excerpt.marked, source=f"audio/{number}/separator")
+        return Answer(HTTPStatus.OK, HTML, scope(heard, self.stem_ids[number]).encode())
 
     def _sound(self, number: int, what: str) -> bytes:
         if (number, what) not in self._sounds:
@@ -111,14 +128,21 @@ class Desk:
             mixture, _ = takes.mixed(self.evidence.mixture_of(stem), 0.0, None, rate)
             return encode(takes.within_scale(mixture), rate)
         if what == "separator":
-            heard = self.evidence.separated(stem, *self.evidence.excerpt_of(stem))
-            if heard is None:
-                raise AudioError(self.evidence.hearing.why_not or f"the separator does not know {stem.stem}")
-            return encode(*heard)
+            _, audio, rate = self._heard(number)
+            return encode(audio, rate)
         other = self.evidence.trusted_like(stem) if what == "trusted" else stem
         if other is None:
             raise AudioError(f"no trusted {stem.stem}")
         return encode(takes.whole(other, rate), rate)
+
+    def _separate(self, number: int) -> tuple[Excerpt, np.ndarray, int]:
+        """Which seconds, what the separator hears in them ``(channel, time)``, and its rate. Raises ``AudioError``."""
+        stem = self.evidence.stems[self.stem_ids[number]]
+        excerpt = self.evidence.excerpt_of(stem)
+        heard = self.evidence.separated(stem, excerpt.start, excerpt.seconds)
+        if heard is None:
+            raise AudioError(self.evidence.hearing.why_not or f"the separator does not know {stem.stem}")
+        return excerpt, *heard
 
 
 def ranged(data: bytes, wanted: str | None) -> Answer:

@@ -68,6 +68,7 @@ def restore(request: Request) -> Run:
     from raysep.cluster import session, shards
 
     run, progress = existing(request.run, "decision.parquet", "planted.parquet"), Progress(request.quiet)
+    read_decision(request.decision or run.path("decision.parquet"))  # what is none shows before Ray starts
     with driving.driven(run, progress), session.session(request.address) as available:
         context, inputs = pipeline.reopened(run, available, progress, request.workers)
         planting = plant.plant(context, inputs)

@@ -50,7 +50,10 @@ def train(
     address: Address = None,
     quiet: Quiet = False,
 ) -> None:
-    """Train one separator by Ray Train, resumable; the checkpoint is checkpoints/separator-seed0.safetensors."""
+    """Train one separator by Ray Train, resumable; the checkpoint is checkpoints/separator-seed0.safetensors.
+
+    For another seed, or several: --set proof.seeds=[1,2].
+    """
     from raysep import pipeline
 
     overrides = overrides_of(config, settings)

@@ -55,9 +55,10 @@ def glance(
     layout: str | None = None,
     sums: dict[str, tuple[str, ...]] | None = None,
     limit: int | None = None,
+    split: str = "train",
 ) -> Glance:
     """The stems of a place, as ``stems_of`` would find them. Raises ``BadInput`` where there is nothing of the kind."""
-    place = _Unread(uri, usual=tuple(usual), sums=dict(sums or {}), limit=limit)
+    place = _Unread(uri, usual=tuple(usual), split=split, sums=dict(sums or {}), limit=limit)
     stems = limited(layout_of(place, layout, songs=False).scan(place), limit).stems
     if not any(stem.frames for stem in stems):
         raise BadInput(f"{uri}: no stems that could be read are found in it")

@@ -108,7 +108,7 @@ def _rows(place: Place) -> list[tuple[str, str, str]]:
         told = {name: _text(row[name]) for name in (track, label, path) if name}
         if not (told[label] and told[path]):
             raise BadInput(f"{place.uri}: row {number} has no {path if told[label] else label}; mend or remove it")
-        found.append((normal(told[track]) if track else "", told[label], _uri(folder, told[path])))
+        found.append((normal(told[track]) if track else "", told[label], storage.beside(folder, told[path])))
     return found
 
 
@@ -150,12 +150,6 @@ def _one_of(wanted: Iterable[str], names: Iterable[str | None]) -> str | None:
     """The column that goes by one of the names, in any case."""
     known: Mapping[str, str] = {folded(name).strip(): name for name in names if name}
     return next((known[name] for name in wanted if name in known), None)
-
-
-def _uri(folder: str, path: str) -> str:
-    if path.startswith("~/"):
-        return storage.absolute(path)
-    return path if path.startswith("/") or "://" in path else storage.join(folder, path)
 
 
 def _track_of(uri: str, top: str, label: str, naming: Naming) -> str:

@@ -19,6 +19,7 @@ from raysep.errors import BadInput
 SYSTEM = frozenset(
     {"__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "#snapshot", "system volume information"}
 )
+RUN = ("run.json", "manifest.parquet")  # side by side: what raysep's runs hold that write audio
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,27 @@ def listing(root: str) -> Listing:
         if (kind := storage.kind(root)) != "folder":
             what = "a file" if kind else "no such folder"
             raise BadInput(f"{root}: {what}; give the folder that holds the tracks' folders")
-        return _in_store(root) if storage.is_remote(root) else _local(root)
+        return _without_runs(root, _in_store(root) if storage.is_remote(root) else _local(root))
     except OSError as error:
         raise BadInput(
             f"{root}: cannot be listed ({error}); check the address, the access rights, "
             f"and for an object store AWS_ENDPOINT_URL and the credentials"
         ) from error
+
+
+def _without_runs(root: str, found: Listing) -> Listing:
+    """Without what raysep's own runs hold: songs that faults were planted in. Raises ``BadInput`` for the folder of a run."""
+    held = {file.path for file in found.files if file.path.name in RUN}
+    runs = sorted({path.parent for path in held if all(path.with_name(name) in held for name in RUN)})
+    if not runs:
+        return found
+    if not runs[0].parts:
+        raise BadInput(
+            f"{root}: the folder of a run, with songs that faults were planted in; give the corpus, or a manifest such as "
+            f"{root}/cleaned.parquet"
+        )
+    files = tuple(file for file in found.files if not any(file.path.is_relative_to(run) for run in runs))
+    return Listing(files, (*found.notes, *_note("run", [str(run) for run in runs], "")))
 
 
 def _in_store(root: str) -> Listing:
@@ -70,6 +86,7 @@ WORDS = {  # kind of a note → what it is about, and what is said of it
     "dangling": ("link", "to nothing"),
     "special": ("special file", "(a pipe, a socket or a device)"),
     "system": ("folder", "that a system keeps for itself"),
+    "run": ("run's folder", "of raysep, with songs that faults were planted in"),
     "hidden": ("hidden folder", "with audio, which a name without the dot would have read"),
 }
 

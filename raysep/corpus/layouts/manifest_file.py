@@ -14,6 +14,7 @@ from raysep.corpus.layouts.limit import first_of
 from raysep.corpus.layouts.notes import Note
 from raysep.corpus.layouts.problems import Problem
 from raysep.corpus.manifest import Stem
+from raysep.corpus.moved import SCAN, refuse_gone
 from raysep.corpus.tags import is_changed, is_known
 from raysep.corpus.threads import in_threads
 
@@ -54,11 +55,13 @@ def as_they_are(place: Place, stems: Sequence[Stem]) -> tuple[list[Stem], list[N
     """The rows, with ``tags.CHANGED`` in those whose files hold other bytes than when they were written.
 
     A file that has the same size and time is taken to be the same; the others are read. Rows that do not say what
-    the bytes were get a hash of what they are, which is said once.
+    the bytes were get a hash of what they are, which is said once. Raises ``BadInput`` when none of the files is there.
     """
     touched = [
         stem for stem, same in zip(stems, identity.untouched(stems), strict=True) if not (same and is_known(stem.etag))
     ]
+    if len(touched) == len(stems):
+        refuse_gone(stems, place.uri, SCAN)
     contents = in_threads(_content, touched, place.threads)
     now = dict(zip((stem.uris for stem in touched), contents, strict=True))
     unknown = [stem.uri for stem in touched if stem.frames and now[stem.uris] and not is_known(stem.etag)]

@@ -12,6 +12,7 @@ from typing import BinaryIO, ClassVar
 
 from raysep.corpus.stores.ranges import Ranges
 
+LAST_NS = 2**63 - 1
 BLOCK_BYTES = 8 << 20  # of a request of a large file
 
 
@@ -40,9 +41,9 @@ def last_change(at: os.stat_result) -> int:
     """Of a file of this machine, in nanoseconds since 1970, by whichever time is later.
 
     Anybody can set the time at which it was written; the time at which anything of it was changed, that one too, is the
-    system's own.
+    system's own. A time after the year 2262, which no table can hold, is that year's.
     """
-    return max(at.st_mtime_ns, at.st_ctime_ns)
+    return min(max(at.st_mtime_ns, at.st_ctime_ns), LAST_NS)
 
 
 class Store(ABC):

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from raysep.decision.handling.base import Decision, Handling, NotMade, named
 from raysep.decision.handling.by_word import by_word, word_on
 from raysep.decision.handling.mask import COLUMN as PLACES
 from raysep.decision.handling.mask import UNSEEN
+from raysep.decision.handling.reading import removed_in, spoken_of
 from raysep.decision.handling.restore import COLUMN as RESTORED
 from raysep.decision.handling.restore import is_restored
 from raysep.decision.handling.unchosen import unchosen
@@ -107,8 +107,9 @@ def use(name: str, decision: Decision, stems: Iterable[Stem]) -> list[Entry]:
     """
     left: list[Stem] = []
     said: list[Stem] = []
+    spoken = spoken_of(decision)
     for stem in stems:
-        (said if word_on(decision, stem) else left).append(stem)
+        (said if stem.stem_id in spoken else left).append(stem)
     entries = [*resolve(name).apply(decision, left), *by_word(decision, said)]
     for entry in entries:
         if not isinstance(entry, Entry):
@@ -127,13 +128,14 @@ def _moved(entries: Iterable[Entry]) -> list[Entry]:
 
 def _spared(entries: Iterable[Entry], decision: Decision) -> list[str]:
     """The stems that are used whole although the decision would remove them."""
+    removed = removed_in(decision)
     return sorted(
         entry.stem.stem_id
         for entry in entries
         if entry.weight == 1
         and not entry.spans
         and entry.label == entry.stem.stem
-        and not decision.get(entry.stem.stem_id, {}).get("keep", True)
+        and entry.stem.stem_id in removed
         and not is_restored(entry, decision)
         and not word_on(decision, entry.stem)
     )
@@ -141,27 +143,29 @@ def _spared(entries: Iterable[Entry], decision: Decision) -> list[str]:
 
 def _masked(entries: Iterable[Entry], decision: Decision) -> list[str]:
     """The stems that the decision would remove and that are used without the spans that are wrong."""
+    removed = removed_in(decision)
     return sorted(
-        entry.stem.stem_id
-        for entry in entries
-        if entry.weight > 0 and entry.spans and not decision.get(entry.stem.stem_id, {}).get("keep", True)
+        entry.stem.stem_id for entry in entries if entry.weight > 0 and entry.spans and entry.stem.stem_id in removed
     )
 
 
 def _restored(entries: Iterable[Entry], decision: Decision) -> list[Entry]:
     """The stems that are used as the separator restored them."""
+    if not _has(decision, RESTORED):
+        return []
     return sorted(entry for entry in entries if entry.weight > 0 and is_restored(entry, decision))
 
 
 def _weighed(entries: Iterable[Entry], decision: Decision) -> list[str]:
     """The stems that the decision would remove and that are drawn more or less often than others instead."""
+    removed = removed_in(decision)
     return sorted(
         entry.stem.stem_id
         for entry in entries
         if entry.weight not in (0, 1)
         and not entry.spans
         and entry.label == entry.stem.stem
-        and not decision.get(entry.stem.stem_id, {}).get("keep", True)
+        and entry.stem.stem_id in removed
     )
 
 
@@ -172,13 +176,13 @@ def _left_out(entries: Iterable[Entry], decision: Decision) -> list[str]:
     return sorted(stem_id for stem_id in unused if decision[stem_id].get("outcome") != Outcome.FAILED)
 
 
-def _has_places(decision: Decision) -> bool:
-    return PLACES in next(iter(decision.values()), {})
+def _has(decision: Decision, column: str) -> bool:
+    return column in next(iter(decision.values()), {})
 
 
 def _unseen(decision: Decision) -> list[str]:
     """The removed stems of which nothing says where they are wrong."""
-    if not _has_places(decision):
+    if not _has(decision, PLACES):
         return []
     return sorted(stem_id for stem_id, row in decision.items() if row[PLACES] == UNSEEN and not row.get("verdict"))
 
@@ -226,7 +230,7 @@ def cut(entries: Iterable[Entry]) -> str:
 
 def masked(entries: Iterable[Entry], decision: Decision) -> str:
     """The same of a decision that was made for ``mask``, and of how many removed stems nobody knows these seconds."""
-    if not _has_places(decision):
+    if not _has(decision, PLACES):
         return ""
     unseen = _unseen(decision)
     rest = f"{len(unseen)} removed, and nothing says where they are wrong, first {unseen[0]}" if unseen else ""
@@ -235,7 +239,7 @@ def masked(entries: Iterable[Entry], decision: Decision) -> str:
 
 def restored(entries: Iterable[Entry], decision: Decision) -> str:
     """How many stems are used as they were restored, and the first one, in words; "" where nothing was to be restored."""
-    if not any(RESTORED in row for row in islice(decision.values(), 1)):
+    if not _has(decision, RESTORED):
         return ""
     return in_place_of(_restored(entries, decision)) or "no removed stem is restored"
 

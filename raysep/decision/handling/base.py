@@ -41,4 +41,5 @@ class Handling:
 
 def named(decision: Decision, stems: Iterable[Stem]) -> Iterator[tuple[Stem, Mapping[str, Any]]]:
     """Each stem that the decision has a row of, with that row, in the stems' order."""
-    return ((stem, decision[stem.stem_id]) for stem in stems if stem.stem_id in decision)
+    rows = ((stem, decision.get(stem.stem_id)) for stem in stems)
+    return ((stem, row) for stem, row in rows if row is not None)

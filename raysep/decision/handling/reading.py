@@ -14,17 +14,33 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+AT_ONCE = 1 << 12  # rows that are made at once where they are asked for one after another
+
+
 class Rows(Mapping[str, Mapping[str, Any]]):
-    """stem_id → row, made of the table's columns when it is asked for: of a million rows no dictionary is held."""
+    """stem_id → row, made of the table's columns when it is asked for: of a million rows no dictionary is held.
+
+    Handlings ask in the order of the table or nearly so: then a block of rows is made, and a row costs a microsecond. In any
+    other order each is looked for by itself.
+    """
 
     def __init__(self, columns: dict[str, Any]) -> None:
         from raysep.corpus.lookup import row_of
 
         self.columns = columns
         self._row_of = row_of(columns["stem_id"])
+        self._block = _Block(columns, 0, 0)
+        self._after = 0  # the row that is next if they are asked for in their order
 
     def __getitem__(self, stem_id: str) -> Mapping[str, Any]:
-        return Row(self.columns, self._row_of[stem_id])
+        row = self._row(stem_id)
+        if row is None:
+            raise KeyError(stem_id)
+        return Row(self, row)
+
+    def get(self, stem_id: str, default: Any = None) -> Any:
+        row = self._row(stem_id)
+        return default if row is None else Row(self, row)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._row_of)
@@ -33,26 +49,80 @@ class Rows(Mapping[str, Mapping[str, Any]]):
         return len(self._row_of)
 
     def __contains__(self, stem_id: object) -> bool:
-        return stem_id in self._row_of
+        return self._row(stem_id) is not None
+
+    def value(self, name: str, row: int) -> Any:
+        """What stands in a row's column."""
+        block = self._block
+        return block.of(name)[row - block.start] if block.start <= row < block.stop else self.columns[name][row].as_py()
+
+    def named_where(self, rows: Any) -> set[str]:
+        """The stems of the rows that an Arrow array of yes and no says."""
+        return set(self.columns["stem_id"].filter(rows).to_pylist())
+
+    def _row(self, stem_id: Any) -> int | None:
+        row = self._block.row_of.get(stem_id)
+        if row is None and (row := self._row_of.get(stem_id)) is not None:
+            if 0 <= row - self._after < AT_ONCE:
+                self._block = _Block(self.columns, row, min(row + AT_ONCE, len(self)))
+                self._after = self._block.stop
+            else:
+                self._after = row + 1
+        return row
+
+
+class _Block:
+    """Some of the rows, of which a column is made when it is asked for."""
+
+    def __init__(self, columns: dict[str, Any], start: int, stop: int) -> None:
+        self._columns, self.start, self.stop = columns, start, stop
+        self._values: dict[str, list[Any]] = {}
+        self.row_of = dict(zip(self.of("stem_id"), range(start, stop), strict=True))
+
+    def of(self, name: str) -> list[Any]:
+        found = self._values.get(name)
+        if found is None:
+            found = self._values[name] = self._columns[name].slice(self.start, self.stop - self.start).to_pylist()
+        return found
+
+
+def removed_in(decision: Decision) -> set[str]:
+    """The stems that the decision does not keep."""
+    import pyarrow.compute as pc
+
+    if isinstance(decision, Rows):
+        return decision.named_where(pc.invert(decision.columns["keep"]))
+    return {stem_id for stem_id, row in decision.items() if not row.get("keep", True)}
+
+
+def spoken_of(decision: Decision) -> set[str]:
+    """The stems that a person has said something of."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(decision, Rows):
+        said = decision.columns.get("verdict")
+        return set() if said is None else decision.named_where(pc.not_equal(said.cast(pa.string()).fill_null(""), ""))
+    return {stem_id for stem_id, row in decision.items() if row.get("verdict")}
 
 
 class Row(Mapping[str, Any]):
     """One of them."""
 
-    __slots__ = ("_columns", "_row")
+    __slots__ = ("_row", "_rows")
 
-    def __init__(self, columns: dict[str, Any], row: int) -> None:
-        self._columns, self._row = columns, row
+    def __init__(self, rows: Rows, row: int) -> None:
+        self._rows, self._row = rows, row
 
     def __getitem__(self, name: str) -> Any:
-        value = self._columns[name][self._row].as_py()
+        value = self._rows.value(name, self._row)
         return tuple((span["start"], span["stop"]) for span in value or ()) if name == "spans" else value
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
+        return iter(self._rows.columns)
 
     def __len__(self) -> int:
-        return len(self._columns)
+        return len(self._rows.columns)
 
     def __repr__(self) -> str:
         return repr(dict(self))

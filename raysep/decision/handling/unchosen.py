@@ -28,14 +28,23 @@ def unchosen(name: str, decision: Decision, stems: pa.Table, evidence: Evidence)
     """
     from raysep.decision.other_label import why_none
 
-    removed = [row for row in decision.values() if not row["keep"] and _by_the_rule(row)]
+    if name not in TELLS_LABELS and name not in TELLS_HARM:
+        return ""
+    removed = labelled = left = harm_known = 0
+    for row in decision.values():  # of a million rows none is held
+        if row["keep"] or not _by_the_rule(row):
+            continue
+        removed += 1
+        labelled += bool(row.get("label"))
+        if name not in TELLS_LABELS or not row.get("label"):
+            left += 1
+            harm_known += row.get("harm") is not None
     if not removed:
         return ""
     told = []
-    if name in TELLS_LABELS and not any(row.get("label") for row in removed):
+    if name in TELLS_LABELS and not labelled:
         told.append(f"no stem is used under another label: {why_none(stems, evidence)}")
-    left = [row for row in removed if name not in TELLS_LABELS or not row.get("label")]
-    if name in TELLS_HARM and left and all(row.get("harm") is None for row in left):
+    if name in TELLS_HARM and left and not harm_known:
         told.append(f"none is kept for doing no harm: {NO_HARM_KNOWN}")
     as_drop = name == "auto" and len(told) == 2
     return "; ".join([*told, *(["so auto does here as drop does"] if as_drop else [])])

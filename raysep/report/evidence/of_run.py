@@ -52,6 +52,14 @@ class Kind(NamedTuple):
         return f"{self.name} (a guess; right for {self.guess.right} of {self.guess.of} planted stems)"
 
 
+class Excerpt(NamedTuple):
+    """What a page shows of a stem."""
+
+    start: float  # seconds
+    seconds: float
+    marked: tuple[float, float]
+
+
 class Evidence:
     """What a decided run says of its stems. Only tables are read until a sound is asked for."""
 
@@ -191,12 +199,13 @@ class Evidence:
         heard += self._trusted(stem, rate, length, served)
         return row | {"takes": heard, "where": where, "worst": span.why}
 
-    def excerpt_of(self, stem: Stem) -> tuple[float, float]:
-        """(start, seconds) of what a page shows of it. Raises ``AudioError``."""
+    def excerpt_of(self, stem: Stem) -> Excerpt:
+        """Raises ``AudioError``."""
         rate = takes.rate_of(stem)
         audio = takes.whole(stem, rate)
         span = self.span(stem.stem_id, audio, rate)
-        return takes.around((span.start, span.stop), audio.shape[1] / rate)
+        marked = span.start, span.stop
+        return Excerpt(*takes.around(marked, audio.shape[1] / rate), marked)
 
     def span(self, stem_id: str, audio: np.ndarray, sample_rate: int) -> Span:
         """The stem's worst seconds."""

@@ -48,12 +48,12 @@ PHRASES = {
     "agreement": Phrase("the trained separator agrees with it to {} SDR", _DB, _AGREES, False),
     "agreement-early": Phrase("the separator early in its training agrees with it to {} SDR", _DB, _AGREES, False),
     "agreement-reference": Phrase("the separator of the trusted tracks agrees with it to {} SDR", _DB, _AGREES, False),
-    "self-consistency": Phrase("heard alone, its own label is {} above the loudest other", _DB, _ITSELF, False),
+    "self-consistency": Phrase("heard alone, its own label against the loudest other: {}", _DB, _ITSELF, False),
     "self-consistency-early": Phrase(
-        "heard alone early in the training, its own label is {} above the loudest other", _DB, _ITSELF, False
+        "heard alone early in the training, its own label against the loudest other: {}", _DB, _ITSELF, False
     ),
     "self-consistency-reference": Phrase(
-        "heard alone by the separator of the trusted tracks, its own label is {} above the loudest other", _DB, _ITSELF, False
+        "heard alone by the separator of the trusted tracks, its own label against the loudest other: {}", _DB, _ITSELF, False
     ),
     "unlearning": Phrase("forgotten with the trusted tracks: loss rises by {}", _PLAIN, _AFTER_TRUST, False),
     "unlearning-relative": Phrase("forgotten with the trusted tracks: share of its loss {}", _PLAIN, _AFTER_TRUST, False),

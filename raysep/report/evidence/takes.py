@@ -12,7 +12,7 @@ from raysep.audio import streams
 from raysep.audio.channels import as_channels
 from raysep.audio.files import decode, encode
 from raysep.audio.resample import resample
-from raysep.corpus import storage
+from raysep.corpus import identity, storage, tags
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_stem
 from raysep.errors import AudioError
@@ -37,10 +37,14 @@ def whole(stem: Stem, sample_rate: int) -> np.ndarray:
 
 
 def excerpt(stem: Stem, start: float, seconds: float, sample_rate: int) -> np.ndarray:
-    """``(channel, time)`` of a part; only this part of the file is read where its format allows. Raises ``AudioError``."""
+    """``(channel, time)`` of a part; only this part of the file is read where its format allows. Raises ``AudioError``.
+
+    Of a file that was touched since it was scanned all is read: whether it holds the same is known by all of its bytes.
+    """
     first, count = round(start * stem.sample_rate), round(seconds * stem.sample_rate)
     channels = min(CHANNELS, stem.channels)
-    if stem.parts or stem.problem or not stem.frames or streams.file_of(stem.uri)[1] is not None:
+    special = stem.parts or stem.problem or not stem.frames or streams.file_of(stem.uri)[1] is not None
+    if special or (tags.is_known(stem.etag) and not identity.untouched([stem])[0]):
         audio = read_stem(stem, stem.sample_rate, channels)[:, first : first + count]
     else:
         try:

@@ -57,9 +57,34 @@ def test_draws_can_be_added_and_nothing_else_be_changed(instant, request_of):
     stage.run(request_of)
     stage.run(replace(request_of, draws=3))
     assert instant[4:] == ["corpus 3", "clean draw-2"]
-    for other in ({"seed": 2}, {"seeds": 2}, {"source": Rendered("tiny", "bleeding")}):
+    for other in ({"seed": 2}, {"overrides": {"training": {"steps": 9}}}, {"source": Rendered("tiny", "bleeding")}):
         with pytest.raises(RunConflict, match="another configuration"):
             stage.run(replace(request_of, **other))
+
+
+def test_seeds_and_arms_can_be_added_and_what_is_there_stays(instant, request_of):
+    few = replace(request_of, arms=("cleaned", "contaminated"), seeds=2, draws=1)
+    before = stage.run(few).read_table("results.parquet").to_pylist()
+    more = replace(few, arms=("clean", "cleaned", "contaminated"), seeds=3, draws=2)
+    run = stage.run(more)
+    assert instant[2:] == ["prove draw-0: 5 more", "corpus 2", "clean draw-1"]
+    rows = run.read_table("results.parquet").to_pylist()
+    assert [row for row in before if row not in rows] == []
+    networks = {(row["draw"], row["arm"], row["seed"]) for row in rows}
+    assert networks == {(d, arm, seed) for d in range(2) for arm in more.arms for seed in range(3)}
+    stage.run(more)
+    stage.run(replace(few, draws=2))  # fewer are all there
+    assert len(instant) == 5
+
+
+def test_a_draw_that_was_killed_is_finished_with_what_it_began_with_before_more_is_added(instant, request_of):
+    few = replace(request_of, seeds=2, draws=1)
+    stage.run(few)
+    Run(f"{request_of.out}/draw-0/run").update({"finished": False})
+    Path(request_of.out, "draw-0", "run", "results.parquet").unlink()
+    stage.run(replace(few, seeds=3))
+    assert instant[2:] == ["clean draw-0", "prove draw-0: 5 more"]
+    assert Run(f"{request_of.out}/draw-0/run").read_json("run.json")["config"]["proof"]["seeds"] == [0, 1]
 
 
 def test_settings_of_the_user_win_and_reach_every_draw(instant, request_of):

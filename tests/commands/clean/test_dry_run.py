@@ -105,6 +105,34 @@ def test_the_machine_is_measured_in_a_moment(tmp_path, write_tracks, monkeypatch
     assert "decode" not in nothing.measured
 
 
+def test_a_song_that_two_places_name_is_refused_as_the_cleaning_would(tmp_path, write_tracks, capsys):
+    corpus = write_tracks(tmp_path / "corpus", ["One Song", "another"])
+    trusted = write_tracks(tmp_path / "trusted", ["one_song", "r"], seed=1)
+    test = write_tracks(tmp_path / "test", ["t", "R"], seed=2)
+
+    def asked(reference: str, **more) -> None:
+        request = Request(corpus, reference, str(tmp_path / "run"), preset="smallest", quiet=True, **more)
+        dry_run.dry_run(request, lambda *_: SPEED)
+
+    with pytest.raises(
+        BadInput, match=r"--reference: shares 1 tracks with the corpus \(one_song, there spelt One Song\)"
+    ):
+        asked(trusted)
+    asked(trusted, allow_twins=True)
+    assert "names were compared, and nothing was listened to" in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(BadInput, match=r"--test: shares 1 tracks with the reference \(R, there spelt r\)"):
+        asked(write_tracks(tmp_path / "other", ["r"], seed=1), test=test)
+
+
+def test_each_place_is_read_from_the_split_folder_that_it_is_for(tmp_path, write_tracks):
+    songs = str(tmp_path / "songs")
+    write_tracks(tmp_path / "songs" / "train", ["a", "b", "c"])
+    write_tracks(tmp_path / "songs" / "reference", ["d", "e"], seed=1)
+    request = Request(songs, songs, str(tmp_path / "run"), preset="smallest", quiet=True)
+    found = {row.stage: row for row in dry_run.dry_run(request, lambda *_: SPEED)}
+    assert found["check"].read.tracks == 5
+
+
 def test_what_only_a_scan_says_is_refused():
     with pytest.raises(BadInput, match="--dry-run"):
         dry_run.dry_run(Request("c", "r", "o", after="earlier"))

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from raysep.commands.export import export as stage
 from raysep.commands.export import record
@@ -107,17 +109,40 @@ def test_a_file_that_is_there_is_replaced_only_where_export_made_it(run, make_ru
 
 
 def test_a_source_that_is_gone_or_changed_is_a_failure_and_the_rest_is_there(run, corpus, tmp_path):
+    shutil.copytree(f"{corpus}/C", tmp_path / "kept")
     Path(corpus, "C/bass.wav").unlink()
-    shutil.copy(f"{corpus}/C/drums.wav", tmp_path / "kept.wav")
     Path(corpus, "C/drums.wav").write_bytes(b"RIFF shorter now")
     with pytest.raises(
         FinishedWithFailures, match=r"2 of 11 files are not as they should be, first C/bass\.wav \(.*cannot be read"
     ):
         export(run, tmp_path / "out", "copies")
     assert json.loads((tmp_path / "out" / record.NAME).read_text())["finished"] is False
-    shutil.copy(tmp_path / "kept.wav", f"{corpus}/C/drums.wav")
-    shutil.copy(tmp_path / "kept.wav", f"{corpus}/C/bass.wav")
+    shutil.copytree(tmp_path / "kept", f"{corpus}/C", dirs_exist_ok=True)
     assert export(run, tmp_path / "out", "copies").files == 11
+
+
+def replaced(path: Path) -> None:
+    """The file with other samples, as long as before."""
+    audio, rate = soundfile.read(path)
+    soundfile.write(path, audio[::-1], rate, subtype="PCM_16")
+
+
+@pytest.mark.parametrize("form", ["copies", "links", "msst", "moisesdb"])
+def test_a_source_that_was_replaced_by_another_of_its_size_is_a_failure(run, corpus, tmp_path, form):
+    replaced(Path(corpus) / "C" / "drums.wav")
+    os.utime(Path(corpus) / "C" / "bass.wav", (1, 1))  # the same bytes at another time
+    with pytest.raises(FinishedWithFailures, match=r"1 of \d+ files .*/C/drums.wav: the file changed since the scan"):
+        export(run, tmp_path / "out", form)
+
+
+@pytest.mark.parametrize(("form", "to"), [("csv", "out.csv"), ("manifest", "out.parquet"), ("list", "out")])
+def test_a_list_of_files_says_which_are_not_what_was_scanned(run, corpus, tmp_path, form, to):
+    assert export(run, tmp_path / to, form).notes == ()
+    replaced(Path(corpus) / "C" / "drums.wav")
+    (Path(corpus) / "C" / "vocals.wav").unlink()
+    (told,) = export(run, tmp_path / to, form, overwrite=True).notes
+    assert told.startswith("2 stems are not what was scanned, first C/drums (")
+    assert "changed since the scan" in told
 
 
 def test_a_place_that_cannot_be_written_ends_it_with_its_name(run, tmp_path, monkeypatch):

@@ -89,8 +89,11 @@ def test_what_the_separator_hears_is_of_the_seconds_that_a_page_shows(made_run, 
     monkeypatch.setattr(desk.evidence, "separated", separated)
     audio, rate = soundfile.read(io.BytesIO(desk.answer("/audio/0/separator", None).body))
     assert (len(audio), rate, float(audio.max())) == (4000, 8000, pytest.approx(0.5, abs=1e-3))
+    pictures = desk.answer("/scope/0/separator", None)
+    assert (pictures.status, pictures.body.count(b"<svg"), pictures.body.count(b"<image")) == (200, 3, 1)
     stem = desk.evidence.stems[desk.stem_ids[0]]
-    assert asked == [(stem, *desk.evidence.excerpt_of(stem))]
+    excerpt = desk.evidence.excerpt_of(stem)
+    assert asked == [(stem, excerpt.start, excerpt.seconds)]  # once, for the sound and its pictures
 
 
 @pytest.mark.parametrize(
@@ -104,6 +107,8 @@ def test_what_the_separator_hears_is_of_the_seconds_that_a_page_shows(made_run, 
         "//x",
         "/card/",
         "/audio/-1/stem",
+        "/scope/0/stem",
+        "/scope/999/separator",
     ],
 )
 def test_nothing_else_can_be_asked_for(ask, path):

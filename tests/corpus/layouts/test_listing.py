@@ -116,3 +116,20 @@ def test_a_store_is_listed_alike(bucket, corpus):
         ("system", 2, "#recycle"),
         ("hidden", 2, "...And Justice"),
     ]
+
+
+def test_the_folder_of_a_run_is_no_corpus(corpus, write_tracks):
+    for place in ("", "runs/first/"):
+        write_tracks(corpus / f"{place}planted", ["planted-0-song"], 0.2)
+        for name in ("run.json", "manifest.parquet"):
+            (corpus / place / name).write_bytes(b"{}")
+    with pytest.raises(BadInput, match=r"corpus: the folder of a run, .*give the corpus, or a manifest such as"):
+        listing(str(corpus))
+    (corpus / "run.json").unlink()
+    shutil.rmtree(corpus / "planted")
+    assert tracks(corpus) == ["song"]
+    (note,) = listing(str(corpus)).notes
+    assert note.text.startswith("1 run's folder of raysep, ")
+    assert note.first == "runs/first"
+    (corpus / "runs" / "first" / "manifest.parquet").unlink()  # somebody else's run.json
+    assert tracks(corpus) == ["runs/first/planted/planted-0-song", "song"]

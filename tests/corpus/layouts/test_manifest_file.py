@@ -128,3 +128,15 @@ def test_no_manifest(tmp_path):
 def test_a_manifest_in_the_object_store(folder, bucket):
     manifest.write(f"{bucket}/m.parquet", stems_of(folder).stems)
     assert stems_of(f"{bucket}/m.parquet").stems == stems_of(folder).stems
+
+
+@pytest.mark.parametrize("on_problem", ["raise", "keep", "collect"])
+def test_a_manifest_of_files_that_all_were_moved_is_told_as_such(folder, listed, on_problem):
+    path = listed()
+    (Path(folder) / "A").rename(Path(folder) / "C")
+    assert on_problem == "raise" or len(stems_of(path, on_problem=on_problem).stems) == 8  # some are there
+    Path(folder).rename(f"{folder}-moved")
+    with pytest.raises(
+        BadInput, match=r"none of its 8 stems' files is there, first .*; if they were moved, make the manifest"
+    ):
+        stems_of(path, on_problem=on_problem)

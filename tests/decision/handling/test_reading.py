@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from raysep.corpus import manifest, storage
+from raysep.corpus import lookup, manifest, storage
 from raysep.corpus.tables import csv_bytes
+from raysep.decision.handling import reading
 from raysep.decision.handling.reading import read_decision, rows_of
 from raysep.errors import BadInput
 from raysep.rundir import table_bytes
@@ -50,6 +53,29 @@ def test_a_decision_as_csv_is_read_like_the_table(tmp_path):
     (tmp_path / "words.csv").write_text("stem_id,keep,weight\na,perhaps,1\n")
     with pytest.raises(BadInput, match=r"words\.csv: no decision table"):
         read_decision(str(tmp_path / "words.csv"))
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        lambda text: text.replace("\n", "\r\n").encode("utf-8-sig"),
+        lambda text: text.replace(",", ";").encode(),
+        lambda text: text.replace(",", "\t").encode("utf-16"),
+        lambda text: f"sep=,\n{text}".encode(),
+        lambda text: text.replace("True", "TRUE").replace("False", "FALSE").replace(",", ", ").encode(),
+    ],
+    ids=["Windows", "semicolons", "Unicode text", "Excel's first line", "capitals and blanks"],
+)
+def test_a_decision_is_read_however_a_spreadsheet_saves_it(tmp_path, saved):
+    rows = [{"stem_id": f"Song {k}/bass", "keep": k != 1, "weight": 0.5 * k} for k in range(3)]
+    (tmp_path / "d.csv").write_bytes(saved(csv_bytes(pa.Table.from_pylist(rows)).decode()))
+    assert read_decision(str(tmp_path / "d.csv")) == rows_of(pa.Table.from_pylist(rows))
+
+
+def test_a_decision_that_is_cut_off_in_a_line_is_refused(tmp_path):
+    (tmp_path / "d.csv").write_text("stem_id,keep,weight,spans\na,True,1,\nb,True,1\n")
+    with pytest.raises(BadInput, match=r"d\.csv, line 3: 3 cells where the header has 4"):
+        read_decision(str(tmp_path / "d.csv"))
 
 
 def test_what_is_no_decision_is_named(tmp_path, make_stems):
@@ -104,3 +130,36 @@ def test_a_table_that_says_two_things_or_none_of_a_stem_is_refused(tmp_path, row
     table = [{"stem_id": name, "keep": keep, "weight": 1.0} for name, keep in rows]
     with pytest.raises(BadInput, match=rf"d\.parquet: no decision table .*{told}"):
         read_decision(write_decision(tmp_path / "d.parquet", table))
+
+
+def ten() -> tuple[reading.Rows, dict[str, dict]]:
+    """Ten rows, and what stands in them."""
+    plain = {f"stem-{k}": {"stem_id": f"stem-{k}", "keep": k % 3 > 0, "weight": k / 10, "spans": ()} for k in range(10)}
+    return rows_of(pa.Table.from_pylist([row | {"spans": None} for row in plain.values()])), plain
+
+
+@given(st.lists(st.integers(0, 12), max_size=40), st.integers(1, 5))
+def test_a_row_is_the_same_whenever_it_is_asked_for_and_looked_at(asked, at_once):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "AT_ONCE", at_once)
+        found, plain = ten()
+        held = {}
+        for name in (f"stem-{k}" for k in asked):
+            assert (name in found) == (name in plain)
+            if name in plain:
+                held[name] = found[name]
+                assert held[name] == plain[name]
+        assert held == {name: plain[name] for name in held}
+        assert dict(found.items()) == plain
+
+
+def test_in_the_order_of_the_table_a_block_of_rows_is_made_at_a_time(monkeypatch):
+    monkeypatch.setattr(reading, "AT_ONCE", 4)
+    found, plain = ten()
+    looked_for: list[object] = []
+    find = lookup._Rows._find
+    monkeypatch.setattr(lookup._Rows, "_find", lambda self, name: looked_for.append(name) or find(self, name))
+    for _ in range(2):
+        assert [found[name]["keep"] for name in plain] == [row["keep"] for row in plain.values()]
+    # The second time the first row is looked for by itself, before it is clear in which order they come.
+    assert looked_for == ["stem-0", "stem-4", "stem-8", "stem-0", "stem-1", "stem-5", "stem-9"]
