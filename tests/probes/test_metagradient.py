@@ -62,7 +62,7 @@ def recipes():
                 yield pytest.param(changes, whole_example, of_average, id=case, marks=marks)
 
 
-@pytest.mark.parametrize(("changes", "whole_example", "of_average"), recipes())
+@pytest.mark.parametrize(("changes", "whole_example", "of_average"), list(recipes()))
 def test_it_is_the_slope_whatever_the_recipe(unrolled, changes, whole_example, of_average):
     training, query = unrolled(whole_example=whole_example, **changes)
     weights, direction = weights_of(3), weights_of(4) - 1

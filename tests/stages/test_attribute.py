@@ -251,9 +251,7 @@ def test_plain_unlearning_goes_along_the_gradient_itself(prepared):
     assert not list(Path(context.run.path("attribution")).glob("fisher-*"))
     trained = weights(context.run, "checkpoints", f"{train.FINAL}.safetensors")
     parts = sorted(Path(context.run.path("attribution")).glob("gradient-*"))
-    total = ParameterSum.from_bytes(parts[0].read_bytes())
-    for part in parts[1:]:
-        total = total.merge(ParameterSum.from_bytes(part.read_bytes()))
+    total = merge_all({part.name: ParameterSum.from_bytes(part.read_bytes()) for part in parts})
     step = 0.5 / 8 / (1 + context.config.scoring.damping)
     for name, gradient in total.mean().items():
         expected = trained[name].double() + step * gradient

@@ -68,7 +68,7 @@ def large():
 
 
 @pytest.mark.parametrize("spectrum", SPECTRA)
-@pytest.mark.parametrize(("n", "dimension", "count"), large())
+@pytest.mark.parametrize(("n", "dimension", "count"), list(large()))
 def test_exact_at_large_dimensions(n, dimension, count, spectrum):
     assert error(*made(n, dimension, count, 4, spectrum), eighty_bits) <= 1e-10
 
