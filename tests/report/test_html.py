@@ -201,7 +201,7 @@ def test_everything_from_outside_is_escaped():
                 "takes": [dataclasses.replace(TAKE, name=EVIL, about=EVIL, ticks=((EVIL, 0.5),))],
             }
         ],
-        listing=Listing(LISTING.columns, [EVIL, EVIL], [EVIL], ["", EVIL], EVIL, EVIL, EVIL),
+        listing=Listing(LISTING.columns, [EVIL, EVIL], [EVIL], ["", EVIL], ["kept", EVIL], EVIL, EVIL, EVIL),
         stages=[{"name": EVIL, "seconds": 1.0, EVIL: EVIL}],
         failures=[{"stem_id": EVIL, "message": EVIL, EVIL: EVIL}],
     )
