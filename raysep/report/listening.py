@@ -94,7 +94,7 @@ def card(row: Row, number: int | str, labels: Sequence[str] = ()) -> str:
     if not spoken and row.get("group"):
         body += '<p class="evidence">Nothing stands out against it.</p>'
     body += facts(figures)
-    reason = _rest(row.get("reason") or "", row.get("evidence") or ())
+    reason = _rest(str(row.get("reason") or ""), row.get("evidence") or ())
     body += f'<p class="reason">{text(reason)}</p>' if reason else ""
     body += _sounds(row, name) + (_verdict(labels, name) if labels else "")
     body += note(text(row["note"])) if row.get("note") else ""
