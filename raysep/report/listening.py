@@ -239,4 +239,4 @@ def _set_aside(data: ReportData) -> str:
     body = table("Stems set aside, most suspect first", columns, rows)
     if len(removed) > LISTED:
         body += note(f"{count(len(removed) - LISTED)} more are in the decision table beside this report.")
-    return f'<div class="plain">{details(f"All {count(len(removed))} stems set aside", body)}</div>'
+    return f'<div class="scriptless">{details(f"All {count(len(removed))} stems set aside", body)}</div>'
