@@ -36,12 +36,22 @@ def many(count: int) -> Listing:
         "suspicion": [4.0 - k / 5000 for k in range(count)],
         "p": [round(1 - k / count, 4) for k in range(count)],
         "place": [int(k < count // 4) for k in range(count)],
+        "fate": [int(k < count // 4) + k % 2 for k in range(count)],
         "kind": [k % 3 for k in range(count)],
         "evidence": [f"digital silence {k % 97} % of the time; trusted drums: at most 0.1 %" for k in range(count)],
         "file": [f"*/{LABELS[k % 4]}.wav" for k in range(count)],
     }
     tracks = [f"Some Artist - Some Song {k:05d}" for k in range(-(-count // 4))]
-    return Listing(columns, tracks, LABELS, ["", "clip", "noise"], "s3://music/", "run", "many")
+    return Listing(
+        columns,
+        tracks,
+        LABELS,
+        ["", "clip", "noise"],
+        ["kept", "removed", "used as bass"],
+        "s3://music/",
+        "run",
+        "many",
+    )
 
 
 def opened(browser: Any, address: str) -> Opened:

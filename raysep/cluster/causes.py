@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from raysep import errors
 from raysep.errors import StorageError
 
-LOW = re.compile(r"\brunning low on memory\b|\bOutOfMemoryError\b")  # as Ray says that it ended a worker for it
+LOW = re.compile(
+    r"\bOOM kill reason\b|\brunning low on memory\b|\bOutOfMemoryError\b"
+)  # as Ray says that it ended a worker for it
 SHORT = "a worker was ended as its machine ran out of memory: take fewer (--workers, training.workers), or a smaller training.memory_gib"
 NAMED = re.compile(r"\braysep\.errors\.(Storage\w+): ([^\n]+)")
 

@@ -55,10 +55,11 @@ class Place:
 class Listing:
     """Every stem of the corpus, column by column, for the page's table; the texts of few values are numbers into a list."""
 
-    columns: dict[str, list[Any]]  # of one length: track, label, suspicion, p, place, kind, evidence, file
+    columns: dict[str, list[Any]]  # of one length: track, label, suspicion, p, place, fate, kind, evidence, file
     tracks: list[str]
     labels: list[str]
     kinds: list[str]
+    fates: list[str]  # what becomes of a stem, in words
     root: str  # what all files begin with
     run: str = ""  # the run, as a command names it
     key: str = ""  # of the run, under which a browser keeps the verdicts

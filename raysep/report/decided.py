@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PLACES = ("kept", "removed", Outcome.SILENT.value, Outcome.FAILED.value)
 KEPT, REMOVED, SILENT, FAILED = range(len(PLACES))
+WORDS = dict(zip(PLACES, ("kept", "removed", "silent", "not readable"), strict=True))  # of each, on its own
 
 
 def place(row: Mapping[str, Any]) -> str:
@@ -95,10 +96,11 @@ class Decided:
         return np.isin(self.place, (KEPT, REMOVED)) & np.isfinite(self.suspicion)
 
     def worst(self, rows: np.ndarray, number: int) -> list[dict[str, Any]]:
-        """The most suspect of ``rows`` (numbers), those of which nothing is known in the middle, equal ones by name."""
+        """The most suspect of ``rows`` (numbers), those of which nothing is known in the middle, equal ones as ``order`` has them."""
         key = np.where(np.isfinite(self.suspicion[rows]), -self.suspicion[rows], 0.0)
         if len(key) > number > 0:
             among = key <= np.partition(key, number - 1)[number - 1]
             rows, key = rows[among], key[among]
-        shown = [(each, self.row(row)) for each, row in zip(key.tolist(), rows.tolist(), strict=True)]
-        return [row for _, row in sorted(shown, key=lambda one: (one[0], str(one[1].get("stem_id"))))[:number]]
+        likely = np.where(np.isfinite(self.p_corrupt[rows]), -self.p_corrupt[rows], np.inf)
+        found = zip(key.tolist(), likely.tolist(), map(self.row, rows.tolist()), strict=True)
+        return [row for *_, row in sorted(found, key=lambda one: (*one[:2], str(one[2].get("stem_id"))))[:number]]

@@ -120,9 +120,14 @@ def verdict(data: ReportData) -> Verdict:
     )
 
 
+def sentences(data: ReportData) -> list[str]:
+    """The caller's sentence, or else what the verdict says; at least one."""
+    return [data.verdict] if data.verdict else list(verdict(data).sentences)
+
+
 def verdict_of(data: ReportData) -> str:
-    """The caller's sentence, or else what the verdict says."""
-    return data.verdict or " ".join(verdict(data).sentences)
+    """The same in one."""
+    return " ".join(sentences(data))
 
 
 def reference_sentence(data: ReportData) -> str:

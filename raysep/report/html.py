@@ -42,7 +42,8 @@ def render(data: ReportData) -> str:
     parts = [(name, short, build(data)) for name, short, build in SECTIONS]
     parts = [part for part in parts if part[2]]
     links = "".join(f'<a href="#{name}">{short}</a>' for name, short, _ in parts)
-    verdict = findings.verdict_of(data)
+    first, *others = findings.sentences(data)
+    besides = f'<p class="besides">{text(" ".join(others))}</p>' if others else ""
     style, script = _inside("style.css"), _inside("page.js") if listening.is_live(data) else ""
     present = {name for name, _, _ in parts}
     answers = _effect(data, present) + _amount(data, present) + _which(data, present)
@@ -51,11 +52,11 @@ def render(data: ReportData) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy(style, script, data.served)}">'
-        f'<title>{text(data.title)}</title><meta name="description" content="{text(verdict)}">'
+        f'<title>{text(data.title)}</title><meta name="description" content="{text(findings.verdict_of(data))}">'
         f"<style>{style}</style>{f'<script>{script}</script>' if script else ''}</head>\n<body>"
         f'<a class="skip" href="#answers">Skip to the answers</a>'
         f'<header><p class="kicker">raysep report</p><h1>{text(data.title)}</h1>'
-        f'<p class="verdict">{text(verdict)}</p></header>\n<main>'
+        f'<p class="verdict">{text(first)}</p>{besides}</header>\n<main>'
         f'<div class="answers" id="answers">{answers}</div>'
         f'<nav aria-label="Sections">{links}</nav>\n' + "\n".join(body for _, _, body in parts) + "\n</main>"
         f"<footer><p>{_footer(data)}</p></footer></body></html>\n"

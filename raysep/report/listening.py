@@ -16,7 +16,7 @@ import numpy as np
 
 from raysep.report import findings
 from raysep.report.data import Listing, ReportData, Row, Take
-from raysep.report.decided import REMOVED
+from raysep.report.decided import PLACES, REMOVED, WORDS
 from raysep.report.decided import place as place_of
 from raysep.report.markup import Column, details, facts, note, playable, player, section, stem_name, table, text
 from raysep.report.numbers import anything, count, decimal, known, probability
@@ -25,7 +25,6 @@ from raysep.report.scope import clock, scope, whereabouts
 LISTED = 200  # rows of the list without a script; the table beside the report holds all of them
 SUSPECTS = 10  # where nothing was chosen to be heard
 GROUPS = {"suspect": "Most suspect", "doubtful": "Beside the line", "kept": "Kept, to compare with"}
-WORDS = {"kept": "kept", "removed": "set aside", "silent": "silent", "failed": "not readable"}
 KEYS = (
     ("n, p", "the next stem, the one before"),
     ("space", "play, pause"),
@@ -84,24 +83,31 @@ def card(row: Row, number: int | str, labels: Sequence[str] = ()) -> str:
     """One stem: what became of it and why, its sounds, and the buttons for a verdict."""
     name = anything(row.get("stem_id"))
     place = place_of(row) if "keep" in row else ""
-    outcome = f'<span class="mark {place}">{WORDS.get(place, "")}</span>' if place else ""
+    fate = text(row.get("used") or WORDS.get(place, ""))
+    outcome = f'<span class="mark {place}">{fate}</span>' if place else ""
     figures = [("P(corrupt)", probability(row.get("p_corrupt"))), ("Suspicion", decimal(row.get("suspicion"), 2))]
     figures += [("Looks like", text(row["kind"]))] if row.get("kind") else []
     figures += [("Harm, if wrong", decimal(row["harm"], 2))] if known(row.get("harm")) else []
-    figures += [("Handling", text(row["used"]))] if row.get("used") else []
     body = f"<h3>{stem_name(row)} {outcome}</h3>"
     spoken = "".join(f"<li>{text(words)}</li>" for words in row.get("evidence") or ())
     body += f'<ul class="evidence" aria-label="What speaks against it">{spoken}</ul>' if spoken else ""
     if not spoken and row.get("group"):
         body += '<p class="evidence">Nothing stands out against it.</p>'
     body += facts(figures)
-    body += f'<p class="reason">{text(row["reason"])}</p>' if row.get("reason") else ""
+    reason = _rest(str(row.get("reason") or ""), row.get("evidence") or ())
+    body += f'<p class="reason">{text(reason)}</p>' if reason else ""
     body += _sounds(row, name) + (_verdict(labels, name) if labels else "")
     body += note(text(row["note"])) if row.get("note") else ""
     body += f'<p class="path code">{text(row["path"])}</p>' if row.get("path") else ""
     return (
         f'<article class="card" id="stem-{number}" data-stem="{text(name)}" aria-label="{text(name)}">{body}</article>'
     )
+
+
+def _rest(reason: str, evidence: Sequence[str]) -> str:
+    """What a reason says beside what is said above it already."""
+    rule, _, found = reason.partition("; ")
+    return rule if found in evidence else reason
 
 
 def _sounds(row: Row, name: str) -> str:
@@ -175,7 +181,7 @@ def _all(data: ReportData) -> str:
     )
     hear = "Any of them can be heard." if data.served else "Those that this page has no sound of can be heard with "
     hear += "" if data.served else f"<code>raysep listen {text(shlex.quote(listing.run or 'RUN'))}</code>."
-    heads = {"track": "Stem", "p": "P(corrupt)", "suspicion": "Suspicion", "place": "Decision", "kind": "Looks like"}
+    heads = {"track": "Stem", "p": "P(corrupt)", "suspicion": "Suspicion", "fate": "Decision", "kind": "Looks like"}
     heads |= {"evidence": "What speaks loudest", "verdict": "Your verdict"}
     cells = "".join(
         f'<th scope="col"><button type="button" data-sort="{key}">{text(words)}</button></th>'
@@ -184,7 +190,7 @@ def _all(data: ReportData) -> str:
     return (
         f'<div class="all live" id="all"><h3>All {count(total)} stems</h3><p class="soft">{hear}{left}</p>'
         '<form class="filters" role="search"><input type="search" id="search" placeholder="Search names, files, evidence" '
-        f'aria-label="Search">{_select("label", "Label", listing.labels)}{_select("place", "Decision", WORDS.values())}'
+        f'aria-label="Search">{_select("label", "Label", listing.labels)}{_select("fate", "Decision", sorted(listing.fates))}'
         f"{_select('kind', 'Looks like', [kind for kind in listing.kinds if kind])}"
         f"{_select('said', 'Verdict', ('with a verdict', 'without one'))}</form>"
         '<div class="scroll" role="region" tabindex="0" aria-label="All stems"><table><caption>All stems</caption>'
@@ -204,9 +210,9 @@ def _json(data: ReportData) -> str:
     """The listing as JSON that no text in it can end early."""
     listing = data.listing
     assert listing is not None
-    told = {name: getattr(listing, name) for name in ("columns", "tracks", "labels", "kinds", "root", "key")}
+    told = {name: getattr(listing, name) for name in ("columns", "tracks", "labels", "kinds", "fates", "root", "key")}
     told["columns"] = {name: packed(values) for name, values in listing.columns.items()}
-    told |= {"places": list(WORDS.values()), "served": data.served}
+    told |= {"places": list(PLACES), "served": data.served}
     return json.dumps(told, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
 
 
@@ -233,4 +239,4 @@ def _set_aside(data: ReportData) -> str:
     body = table("Stems set aside, most suspect first", columns, rows)
     if len(removed) > LISTED:
         body += note(f"{count(len(removed) - LISTED)} more are in the decision table beside this report.")
-    return f'<div class="plain">{details(f"All {count(len(removed))} stems set aside", body)}</div>'
+    return f'<div class="scriptless">{details(f"All {count(len(removed))} stems set aside", body)}</div>'

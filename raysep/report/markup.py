@@ -73,6 +73,11 @@ def stem_name(row: dict[str, Any]) -> str:
     return f'<span class="stem"><span class="track">{text(track)}</span>{chip}</span>'
 
 
+def quoting(words: object) -> str:
+    """Text in which `commands` stand as such."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text(words))
+
+
 def player(source: str, name: str) -> str:
     """An audio element for a sound inside the page or below the server's ``audio/``; empty for any other address."""
     if not playable(source):

@@ -13,7 +13,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
 function begin() {
   const data = JSON.parse(document.getElementById("stems").textContent);
-  const { columns, tracks, labels, kinds, places, root, served } = data;
+  const { columns, tracks, labels, kinds, fates, places, root, served } = data;
   const total = columns.track.length;
   // Texts of all rows come joined; they are taken apart when one of them is first asked for.
   const texts = {};
@@ -282,7 +282,7 @@ function begin() {
   let order = Array.from({ length: total }, (_, row) => row), first = 0;
   let sorted = { key: "suspicion", down: true };
   const fields = {
-    search: one("search"), label: one("by-label"), place: one("by-place"), kind: one("by-kind"), said: one("by-said"),
+    search: one("search"), label: one("by-label"), fate: one("by-fate"), kind: one("by-kind"), said: one("by-said"),
   };
   const haystack = new Array(total);
   const text = (row) => (haystack[row] ??= `${stemId(row)} ${textOf("file", row)} ${textOf("evidence", row)}`.toLowerCase());
@@ -291,7 +291,7 @@ function begin() {
     track: (row) => tracks[columns.track[row]],
     p: (row) => columns.p[row],
     suspicion: (row) => columns.suspicion[row],
-    place: (row) => columns.place[row],
+    fate: (row) => fates[columns.fate[row]],
     kind: (row) => kinds[columns.kind[row]],
     evidence: (row) => textOf("evidence", row),
     verdict: (row) => said(stemId(row)).verdict,
@@ -307,12 +307,12 @@ function begin() {
 
   function arrange() {
     const words = fields.search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const label = labels.indexOf(fields.label.value), placed = places.indexOf(fields.place.value), kind = kinds.indexOf(fields.kind.value);
+    const label = labels.indexOf(fields.label.value), fate = fates.indexOf(fields.fate.value), kind = kinds.indexOf(fields.kind.value);
     const wanted = fields.said.value;
     const rows = [];
     for (let row = 0; row < total; row++) {
       if (fields.label.value && columns.label[row] !== label) continue;
-      if (fields.place.value && columns.place[row] !== placed) continue;
+      if (fields.fate.value && columns.fate[row] !== fate) continue;
       if (fields.kind.value && columns.kind[row] !== kind) continue;
       if (wanted && (wanted === "with a verdict") !== Boolean(said(stemId(row)).verdict)) continue;
       if (words.length && !words.every((word) => text(row).includes(word))) continue;
@@ -355,7 +355,7 @@ function begin() {
     const last = make("td");
     last.append(verdict);
     const where = make("td");
-    where.append(make("span", places[columns.place[row]], `mark ${["kept", "removed", "silent", "failed"][columns.place[row]]}`));
+    where.append(make("span", fates[columns.fate[row]], `mark ${places[columns.place[row]]}`));
     found.append(name, make("td", chance(columns.p[row]), "number"), make("td", number(columns.suspicion[row]), "number"), where, make("td", kinds[columns.kind[row]]), make("td", textOf("evidence", row), "prose"), last);
     return found;
   }

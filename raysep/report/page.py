@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from raysep import failures
 from raysep.corpus import storage
 from raysep.report.data import ReportData
+from raysep.report.numbers import percent
 from raysep.report.results import (
     BASELINE,
     CLEANED,
@@ -139,8 +140,8 @@ def _detection(run: Run, truth: str) -> dict[str, Any]:
     return {
         "roc": roc,
         "auroc": rows,
-        "clean stems lost": removal.clean_lost,
-        "corrupted stems removed": removal.corrupted_removed,
-        "false discoveries": removal.false_discoveries,
-        "contamination left": removal.contamination_left,
+        "wrong stems found": percent(removal.corrupted_removed),
+        "clean stems taken for wrong": percent(removal.clean_lost),
+        "clean ones among the found": percent(removal.false_discoveries),
+        "wrong ones among the kept": percent(removal.contamination_left),
     }

@@ -133,15 +133,15 @@ def print_result(run: Run) -> None:
     print_arms(run, console)
     shown.suspects(console, _most_suspect(run.read_table("decision.parquet")), used_in(run), run.root)
     record = run.read_json("run.json")
-    if otherwise := record["stages"].get("decide", {}).get("otherwise"):
-        console.print(otherwise)
     seconds = ", ".join(
         f"{name} {stage['seconds']:.0f} s" for name, stage in record["stages"].items() if "seconds" in stage
     )
     console.print(f"stages: {seconds}; peak memory {record.get('peak_memory_gib', 0):.2f} GiB")
     if (best := record["stages"].get("search", {}).get("best_ratio")) is not None:
         removed = run.read_json("summary.json")["removed_share"]
-        console.print(f"search by retraining prefers a ratio of {best:.0%}; the estimate's is {removed:.0%}")
+        console.print(
+            f"search by retraining prefers a ratio of {100 * best:.0f} %; the decision's is {100 * removed:.0f} %"
+        )
     console.print(f"run: {run.root}")
 
 

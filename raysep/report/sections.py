@@ -16,6 +16,7 @@ from raysep.report.markup import (
     heading,
     keys_of,
     note,
+    quoting,
     section,
     table,
     text,
@@ -56,7 +57,7 @@ def results(data: ReportData) -> str:
         role = "cleaned" if arm == cleaned else "baseline" if arm == baseline else ""
         said = f"{anything(arm)}: {decibels(mean)}, {span(low, high)}"
         picture = pictures.interval(mean, low, high, bounds, said, reference, "keep" if role == "cleaned" else "plain")
-        tag = f' <span class="chip">{role}</span>' if role else ""
+        tag = f' <span class="chip">{role}</span>' if role and role != arm else ""
         cells = [f"<span>{text(arm)}</span>{tag}", decimal(mean), picture, span(low, high)]
         if known(reference):
             cells.append(decimal(mean - reference, 2, signed=True) if known(mean) and arm != baseline else "")
@@ -89,8 +90,9 @@ def amount(data: ReportData) -> str:
     body = ""
     if known(estimate):
         body += pictures.share(estimate, low, high, marks)
+        shown = percent(estimate)
         pairs = [
-            ("Estimated share", percent(estimate)),
+            ("Estimated share", shown if findings.verdict(data).share.known else f"not known; a guess: {shown}"),
             (f"{findings.level_of(data)} interval", span(low, high, percent)),
         ]
         pairs += [(name.capitalize(), percent(value)) for name, value in marks.items() if known(value)]
@@ -106,12 +108,12 @@ def amount(data: ReportData) -> str:
         rows = [_count_row(label, one) for label, one in counts.items()]
         rows += [_count_row("all", findings.counts_of(data.decided))] if len(counts) > 1 else []
         columns = [Column("Label"), Column("What became of its stems", "figure wide"), Column("Stems", "number")]
-        columns += [Column(name, "number") for name in ("Kept", "Set aside", "Share", "Silent", "Failed")]
+        columns += [Column(name, "number") for name in ("Kept", "Set aside", "Share", "Silent, kept", "Failed")]
         body += table("Stems kept and set aside, by label", columns, rows, [""] * len(counts) + ["total"]) + _KEY
         said = findings.verdict(data)
         if said.counts.out != said.counts.removed:
             body += note(text(f"Set aside is what the decision does not keep. {said.counts_sentence}"))
-    chosen = [text(data.summary[key]) for key in ("rule", "handling") if data.summary.get(key)]
+    chosen = [quoting(data.summary[key]) for key in ("rule", "handling") if data.summary.get(key)]
     lead = f"Decision: {'; '.join(chosen)}." if chosen else ""
     return section("share", "How much was wrong?", body, lead)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raysep.decision.handling.fate import fate
+from raysep.decision.order import most_suspect
 from raysep.outcome import Outcome
 from raysep.report.data import Row
 from raysep.screen import print_table
@@ -58,7 +59,7 @@ def suspects(console: Any, decision: Sequence[Row], used: Mapping[str, str] | No
     from rich.table import Table
 
     scored = [row for row in decision if row["outcome"] == Outcome.SCORED]
-    worst = sorted(scored, key=lambda row: (-row["suspicion"], row["stem_id"]))[:SUSPECTS]
+    worst = sorted(scored, key=most_suspect)[:SUSPECTS]
     if not worst:
         return
     table = Table()

@@ -45,7 +45,9 @@ def test_a_worker_that_memory_ran_out_for_is_said_to_be_one():
 
     ended = OutOfMemoryError("1 worker(s) were killed due to the node running low on memory. Top 10 …\nRefer to …")
     group = WorkerGroupError("[Rank 0] …", {0: ended})
-    for error in (ended, OutOfMemoryError(""), Wrapped("a task failed", ended), group):
+    # As Ray 2.60 says it of an actor that was not up yet.
+    actor = RuntimeError("Memory on the node … was 5.65GB used\nOOM kill reason: Memory usage … exceeded …\nRefer to …")
+    for error in (ended, OutOfMemoryError(""), Wrapped("a task failed", ended), group, actor):
         assert last_line(error) == SHORT
     assert last_line(WorkerGroupError("[Rank 0]\nno audible vocals", {0: ValueError("x")})) == "no audible vocals"
 

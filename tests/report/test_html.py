@@ -201,7 +201,7 @@ def test_everything_from_outside_is_escaped():
                 "takes": [dataclasses.replace(TAKE, name=EVIL, about=EVIL, ticks=((EVIL, 0.5),))],
             }
         ],
-        listing=Listing(LISTING.columns, [EVIL, EVIL], [EVIL], ["", EVIL], EVIL, EVIL, EVIL),
+        listing=Listing(LISTING.columns, [EVIL, EVIL], [EVIL], ["", EVIL], ["kept", EVIL], EVIL, EVIL, EVIL),
         stages=[{"name": EVIL, "seconds": 1.0, EVIL: EVIL}],
         failures=[{"stem_id": EVIL, "message": EVIL, EVIL: EVIL}],
     )
@@ -292,3 +292,25 @@ def test_a_run_that_is_to_be_proven_yet_does_not_say_that_it_had_no_test_set():
     page = Page(render(ReportData(title="Decided", run={"test": "songs/test"})))
     assert "Nothing was retrained and tested yet" in page.text
     assert "No test set" not in page.text
+
+
+def test_what_is_hidden_with_a_script_or_without_one_is_no_part_of_a_picture(full):
+    """``plain`` is a colour of pictures: when it was also the name of what a script replaces, intervals were not seen."""
+    page = render(full)
+    rule = re.search(r"\.js \.([\w-]+), :root:not\(\.js\) \.([\w-]+) \{ display: none; \}", page)
+    hidden = set(rule.groups())
+    in_pictures = {
+        name
+        for part in re.findall(r"(?s)<svg.*?</svg>", page)
+        for name in " ".join(re.findall(r'class="([^"]+)"', part)).split()
+    }
+    assert "plain" in in_pictures
+    assert not hidden & in_pictures
+
+
+def test_only_the_first_sentence_of_the_verdict_is_large(full):
+    page = render(full)
+    first, rest = (re.search(rf'<p class="{name}">([^<]+)</p>', page).group(1) for name in ("verdict", "besides"))
+    assert first.count(". ") == 0
+    assert first.endswith(".")
+    assert rest

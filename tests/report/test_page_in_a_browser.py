@@ -161,7 +161,7 @@ def test_the_table_sorts_filters_searches_and_takes_verdicts(page, data):
     assert page.get_attribute("th:has([data-sort=track])", "aria-sort") == "descending"
     assert page.evaluate(names)[0].startswith("song-07")
     page.select_option("#by-label", "bass")
-    page.select_option("#by-place", "kept")
+    page.select_option("#by-fate", "kept")
     kept = [row["stem_id"] for row in data.decision if row["stem"] == "bass" and row["keep"]]
     assert sorted(page.evaluate(names)) == sorted(kept)
     page.fill("#search", "SONG-03 bass.wav")

@@ -241,4 +241,4 @@ def test_the_terminal_shows_arms_estimate_and_costs(run, write_rows, capsys, mon
     assert max(len(line) for line in shown.splitlines() if line[:1] in "┏┃┡│└") <= 80
     assert "score 2 s; peak memory 1.50 GiB" in shown
     # A search that prefers to remove nothing is a result too.
-    assert "prefers a ratio of 0%; the estimate's is 25%" in shown
+    assert "prefers a ratio of 0 %; the decision's is 25 %" in shown

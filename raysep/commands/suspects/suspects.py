@@ -12,6 +12,7 @@ import pyarrow as pa
 from raysep.corpus import manifest
 from raysep.corpus.tables import finite
 from raysep.decision.handling.fate import fate, used_in
+from raysep.decision.order import most_suspect
 from raysep.decision.strongest import standings, strongest
 from raysep.errors import BadInput
 from raysep.outcome import Outcome
@@ -56,7 +57,7 @@ def suspects(run: Run, labels: Sequence[str] | None = None, top: int | None = No
     scores = run.read_table("stems.parquet")
     standing = standings(scores, oriented_in(scores))
     judged = [row for row in run.read_table("decision.parquet").to_pylist() if row["outcome"] != Outcome.FAILED]
-    judged.sort(key=lambda row: (-row["suspicion"], row["stem_id"]))
+    judged.sort(key=most_suspect)
     rows = [
         {
             "label": None,

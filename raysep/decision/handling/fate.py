@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from raysep.rundir import Run
 
 KEPT, REMOVED = "kept", "removed"
+CUT = "used without some seconds"
 
 
 def used_in(run: Run) -> Mapping[str, str] | None:
@@ -39,6 +40,11 @@ def fate(row: Mapping[str, Any], used: Mapping[str, str] | None) -> str:
     if out:
         return f"used without the {out:.1f} s that are wrong"
     return "used as the separator restored it" if row.get("restored") else "used all the same"
+
+
+def in_short(words: str) -> str:
+    """The same for many stems, as a table is filtered by it: without how many seconds of each are left out."""
+    return CUT if words.startswith("used without the ") else words
 
 
 def _seconds(spans: Iterable[Any]) -> float:

@@ -6,8 +6,9 @@ from itertools import chain
 from typing import Any
 
 from raysep.corpus.storage import folder_above
+from raysep.decision.handling.fate import in_short
 from raysep.report.data import Listing
-from raysep.report.decided import PLACES, place
+from raysep.report.decided import PLACES, WORDS, place
 from raysep.report.evidence.of_run import Evidence
 from raysep.report.numbers import known
 
@@ -19,16 +20,17 @@ def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES) -> Listing:
     """The most suspect first."""
     shared = folder_above(evidence.stems.uris())
     root = f"{shared}/" if shared else ""
-    tracks, labels, kinds = _Numbered(), _Numbered(), _Numbered()
+    tracks, labels, kinds, fates = _Numbered(), _Numbered(), _Numbered(), _Numbered()
     kinds.of("")
     for label in evidence.labels:
         labels.of(label)
     columns: dict[str, list[Any]] = {
-        name: [] for name in ("track", "label", "suspicion", "p", "place", "kind", "evidence", "file")
+        name: [] for name in ("track", "label", "suspicion", "p", "place", "fate", "kind", "evidence", "file")
     }
     room, left_out = text_bytes, 0
     for number, stem_id in enumerate(chain.from_iterable(evidence.ranked())):
         row, spoken = evidence.decision[stem_id], evidence.spoken(stem_id)[:1]
+        where = place(row)
         uri = evidence.stems[stem_id].uri.removeprefix(root)
         said, file = (spoken[0] if spoken else ""), _short(uri, row["track"])
         room -= 40 + len(said.encode()) + len(file.encode())
@@ -40,7 +42,8 @@ def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES) -> Listing:
             labels.of(row["stem"]),
             _rounded(row["suspicion"], 4),
             _rounded(row["p_corrupt"], 4),
-            PLACES.index(place(row)),
+            PLACES.index(where),
+            fates.of(in_short(evidence.use(row)) or WORDS[where]),
             kinds.of(evidence.kind(stem_id).name),
             said,
             file,
@@ -49,7 +52,7 @@ def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES) -> Listing:
             column.append(value)
     run = evidence.run
     key = f"{run.read_json('run.json')['fingerprint']}"
-    return Listing(columns, tracks.names, labels.names, kinds.names, root, run.root, key, left_out)
+    return Listing(columns, tracks.names, labels.names, kinds.names, fates.names, root, run.root, key, left_out)
 
 
 class _Numbered:

@@ -18,12 +18,14 @@ from raysep.decision.aggregate import coded, numbers, text_column
 from raysep.decision.handling.base import Decision
 from raysep.decision.handling.fate import KEPT, REMOVED, fate, used_in
 from raysep.decision.handling.reading import rows_of
+from raysep.decision.order import SORT_KEYS
 from raysep.decision.other_label import found_of
 from raysep.decision.roles import CALIBRATION
 from raysep.errors import AudioError
 from raysep.outcome import Outcome
 from raysep.probes.stored import columns_of, oriented_in
 from raysep.report.data import Outline, Place, Row, Take
+from raysep.report.decided import FAILED, PLACES, place
 from raysep.report.evidence import takes
 from raysep.report.evidence.choosing import Candidates, Chosen, choose
 from raysep.report.evidence.kinds import Guess, guessed_kinds
@@ -112,9 +114,9 @@ class Evidence:
         return phrase_of(loudest[0].probe).family if loudest else "", 1.0
 
     def ranked(self) -> Iterator[list[str]]:
-        """Every stem, the most suspect first, equal ones by name; many at a time, with what speaks against them at hand."""
-        keys = pa.table({name: self._columns[name] for name in ("suspicion", "stem_id")})
-        order = pc.sort_indices(keys, sort_keys=[("suspicion", "descending"), ("stem_id", "ascending")])
+        """Every stem, the most suspect first; many at a time, with what speaks against them at hand."""
+        keys = pa.table({name: self._columns[name] for name, _ in SORT_KEYS})
+        order = pc.sort_indices(keys, sort_keys=SORT_KEYS)
         for first in range(0, len(order), AT_HAND):
             some = self._columns["stem_id"].take(order[first : first + AT_HAND]).to_pylist()
             self.standing.prepare(some)
@@ -166,6 +168,11 @@ class Evidence:
     def used(self) -> Mapping[str, str] | None:
         return used_in(self.run)
 
+    def use(self, row: Mapping[str, Any]) -> str:
+        """What the handling makes of a stem, where that is not what keep or not says."""
+        words = fate(row, self.used)
+        return "" if words in (KEPT, REMOVED) or place(row) == PLACES[FAILED] else words
+
     def row(self, stem_id: str, group: str = "") -> Row:
         """What is said of a stem, without its sounds."""
         row = self.decision[stem_id]
@@ -174,7 +181,7 @@ class Evidence:
             "group": group,
             "evidence": self.spoken(stem_id),
             "kind": self.kind(stem_id).words,
-            "used": _use(row, self.used),
+            "used": self.use(row),
             "path": " + ".join(self.stems[stem_id].uris),
         }
 
@@ -355,12 +362,6 @@ class Evidence:
                 names = pc.unique(columns_of_file(self.run.path("scores", info.base_name))["stem_id"])
                 self._names_in[info.base_name] = np.fromiter(map(hash, texts(names)), np.int64, len(names))
                 yield info.base_name
-
-
-def _use(row: Mapping[str, Any], used: Mapping[str, str] | None) -> str:
-    """What the handling makes of a stem, where that is not what keep or not says."""
-    words = fate(row, used)
-    return "" if words in (KEPT, REMOVED) else words
 
 
 def _number(value: Any) -> float:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from raysep import pipeline
 from raysep.commands.clean.demo import ARMS, demo
 from raysep.errors import BadInput, RunConflict
 
@@ -36,3 +37,17 @@ def test_songs_are_written_to_a_local_folder():
 
 def test_what_cleaning_brings_stands_between_what_one_has_and_what_one_would_like_to_have():
     assert {"contaminated", "cleaned", "random", "reference", "clean"} <= set(ARMS)
+
+
+def test_it_ends_at_the_decision_when_that_is_asked_for(tmp_path, monkeypatch, raysep):
+    (tmp_path / "corpus").mkdir()
+    note = {"size": "tiny", "condition": "label-noise", "seed": 1, "seconds": 1.0}
+    (tmp_path / "corpus" / "made.json").write_text(json.dumps(note))
+    asked = []
+    monkeypatch.setattr(pipeline, "clean", lambda request, benchmark: asked.append(request.until))
+    assert raysep("demo", "--out", str(tmp_path))[0] == 0
+    assert raysep("demo", "--out", str(tmp_path), "--until", "decide")[0] == 0
+    assert asked == [None, "decide"]
+    code, _, error = raysep("demo", "--out", str(tmp_path), "--until", "score")
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert "--until score: the only place to end at is decide" in error

@@ -143,7 +143,7 @@ def test_where_it_is_served_its_place_is_told_and_nothing_computed(evidence):
     row = fresh.with_sounds(fresh.row("song-02/drums"), served="audio/3")
     take = next(t for t in row["takes"] if t.name == "Separator")
     assert take.source == "audio/3/separator"
-    assert (take.start, take.outline.seconds) == pytest.approx(fresh.excerpt_of(fresh.stems["song-02/drums"]))
+    assert (take.start, take.outline.seconds) == pytest.approx(fresh.excerpt_of(fresh.stems["song-02/drums"])[:2])
     assert take.span[0] >= take.start
     assert "_read" not in vars(fresh.hearing)
 
