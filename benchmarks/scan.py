@@ -2,8 +2,9 @@
 
     python -m benchmarks.scan --out docs/results
 
-Tracks of four stems, each a WAV file of 800 samples of its own, in a folder and in an S3 server on loopback (moto, a process of
-its own, which is filled from inside). Every scan is a process of its own. The new one has nothing to go by; the unchanged one has
+Tracks of four stems, each a WAV file of 800 samples of its own, in a folder and in an S3 server on loopback, a process of its own:
+moto, which is filled from inside, or with ``--server weed`` SeaweedFS, which is filled by its filer. What was measured before, of
+other sizes and servers, stays in the page. Every scan is a process of its own. The new one has nothing to go by; the unchanged one has
 the manifest that the first has left, once as rows that the scan knows (`raysep scan` again, a run that goes on), and once as the
 corpus itself. Requests are those that boto3 sends, files those that are opened.
 """
@@ -11,6 +12,7 @@ corpus itself. Requests are those that boto3 sends, files those that are opened.
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import resource
@@ -20,9 +22,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import numpy as np
 
@@ -36,6 +40,9 @@ BUCKET = "scan"
 SETTLED_SECONDS = 3  # what is younger is not believed to be unchanged
 NEW, KNOWN, GIVEN = "new", "unchanged, known", "unchanged, its manifest"
 TARGET_SECONDS, TARGET_STEMS = 60, 100_000
+PUTTING = 8  # connections that fill a store
+MOTO, WEED = "moto", "weed"
+NAMES = {MOTO: "S3 on loopback", WEED: "SeaweedFS on loopback"}
 
 
 def stems(count: int) -> Iterator[tuple[str, bytes]]:
@@ -52,6 +59,31 @@ def write_folder(folder: Path, count: int) -> str:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
     return str(folder)
+
+
+@contextmanager
+def stored(count: int) -> Iterator[str]:
+    """The same of a SeaweedFS."""
+    from benchmarks.seaweed import KEY, seaweed
+
+    with tempfile.TemporaryDirectory() as folder, seaweed(Path(folder)) as endpoints:
+        os.environ |= {**KEY, "AWS_ENDPOINT_URL": endpoints.s3}
+        import boto3
+
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        place = urlparse(endpoints.filer)
+
+        def put(own: list[tuple[str, bytes]]) -> None:
+            connection = http.client.HTTPConnection(place.hostname or "", place.port)
+            for path, data in own:
+                connection.request("PUT", f"/buckets/{BUCKET}/corpus/{path}", data, {"Content-Type": "audio/wav"})
+                assert connection.getresponse().read() is not None
+            connection.close()
+
+        every = list(stems(count))
+        with ThreadPoolExecutor(PUTTING) as pool:
+            list(pool.map(put, (every[k::PUTTING] for k in range(PUTTING))))
+        yield f"s3://{BUCKET}/corpus"
 
 
 @contextmanager
@@ -175,17 +207,28 @@ def page(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def with_those_before(file: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of earlier calls, but for those that were measured again; by size, then place."""
+    before = json.loads(file.read_text(encoding="utf-8"))["scans"] if file.exists() else []
+    again = {(row["where"], row["stems"]) for row in rows}
+    kept = [row for row in before if (row["where"], row["stems"]) not in again]
+    order = ["folder", *NAMES.values()]
+    return sorted([*kept, *rows], key=lambda row: (row["stems"], order.index(row["where"])))
+
+
 def command_of(arguments: argparse.Namespace) -> str:
     given = {"--sizes": arguments.sizes, "--store-sizes": arguments.store_sizes}
-    other = [f" {name} {' '.join(map(str, sizes))}" for name, sizes in given.items() if tuple(sizes) != SIZES]
+    other = [f" {name} {' '.join(map(str, sizes))}".rstrip() for name, sizes in given.items() if tuple(sizes) != SIZES]
+    other += [f" --server {arguments.server}"] if arguments.server != MOTO else []
     return "python -m benchmarks.scan" + "".join(other)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="docs/results")
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="stems in a folder")
+    parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="stems in a folder")
     parser.add_argument("--store-sizes", type=int, nargs="+", default=SIZES, help="stems in the S3 server")
+    parser.add_argument("--server", choices=NAMES, default=MOTO)
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--scan", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -201,10 +244,11 @@ def main() -> None:
             if count in arguments.sizes:
                 rows += measured(write_folder(folder / "corpus", count), "folder", count, folder)
             if count in arguments.store_sizes:
-                with served(count) as place:
-                    rows += measured(place, "S3 on loopback", count, folder)
+                with (stored if arguments.server == WEED else served)(count) as place:
+                    rows += measured(place, NAMES[arguments.server], count, folder)
     from importlib.metadata import version
 
+    rows = with_those_before(Path(arguments.out) / "scan.json", rows)
     about = f"moto {version('moto')}, boto3 {version('boto3')}, on cores that other work shared"
     write(
         arguments.out,
