@@ -2,8 +2,9 @@
 
     python -m benchmarks.scan --out docs/results
 
-Tracks of four stems, each a WAV file of 800 samples of its own, in a folder and in an S3 server on loopback (moto, a process of
-its own, which is filled from inside). Every scan is a process of its own. The new one has nothing to go by; the unchanged one has
+Tracks of four stems, each a WAV file of 800 samples of its own, in a folder and in an S3 server on loopback, a process of its own:
+moto, which is filled from inside, or with ``--server weed`` SeaweedFS, which is filled by its filer. What was measured before, of
+other sizes and servers, stays in the page. Every scan is a process of its own. The new one has nothing to go by; the unchanged one has
 the manifest that the first has left, once as rows that the scan knows (`raysep scan` again, a run that goes on), and once as the
 corpus itself. Requests are those that boto3 sends, files those that are opened.
 """
@@ -11,6 +12,7 @@ corpus itself. Requests are those that boto3 sends, files those that are opened.
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import resource
@@ -19,10 +21,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import numpy as np
 
@@ -36,6 +41,9 @@ BUCKET = "scan"
 SETTLED_SECONDS = 3  # what is younger is not believed to be unchanged
 NEW, KNOWN, GIVEN = "new", "unchanged, known", "unchanged, its manifest"
 TARGET_SECONDS, TARGET_STEMS = 60, 100_000
+PUTTING = 8  # connections that fill a store
+MOTO, WEED = "moto", "weed"
+NAMES = {MOTO: "S3 on loopback", WEED: "SeaweedFS on loopback"}
 
 
 def stems(count: int) -> Iterator[tuple[str, bytes]]:
@@ -52,6 +60,30 @@ def write_folder(folder: Path, count: int) -> str:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
     return str(folder)
+
+
+@contextmanager
+def stored(count: int) -> Iterator[str]:
+    """The same of a SeaweedFS."""
+    from benchmarks.seaweed import KEY, seaweed
+
+    with tempfile.TemporaryDirectory() as folder, seaweed(Path(folder)) as endpoints:
+        os.environ |= {**KEY, "AWS_ENDPOINT_URL": endpoints.s3}
+        import boto3
+
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        place = urlparse(endpoints.filer)
+
+        def put(own: Iterable[tuple[str, bytes]]) -> None:
+            connection = http.client.HTTPConnection(place.hostname or "", place.port)
+            for path, data in own:
+                connection.request("PUT", f"/buckets/{BUCKET}/corpus/{path}", data, {"Content-Type": "audio/wav"})
+                assert connection.getresponse().read() is not None
+            connection.close()
+
+        with ThreadPoolExecutor(PUTTING) as pool:
+            list(pool.map(put, (islice(stems(count), k, None, PUTTING) for k in range(PUTTING))))
+        yield f"s3://{BUCKET}/corpus"
 
 
 @contextmanager
@@ -94,6 +126,14 @@ def serve(count: int) -> None:
         time.sleep(60)
 
 
+def peak_mib(anew: bool = False) -> float:
+    """The most that this process has held; ``anew``: from now on. (What ``getrusage`` tells, a process has from its parent.)"""
+    if anew:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+
+
 def scan_once(place: str, how: str, manifest_file: str) -> dict[str, Any]:
     """In this process, which does nothing else."""
     from raysep.corpus import identity, manifest, storage
@@ -110,14 +150,14 @@ def scan_once(place: str, how: str, manifest_file: str) -> dict[str, Any]:
     storage.open_whole = opened
     if storage.is_remote(place):
         s3.client().meta.events.register("before-send.s3", lambda **about: counted.update(requests=1))
-    before = resource.getrusage(resource.RUSAGE_SELF)
+    before, memory_before = resource.getrusage(resource.RUSAGE_SELF), peak_mib(anew=True)
     begin = time.perf_counter()
     if how == GIVEN:
         found = stems_of(manifest_file, on_problem="keep").stems
     else:
         found = stems_of(place, known=identity.known_by(manifest_file) if how == KNOWN else ()).stems
     seconds = time.perf_counter() - begin
-    after = resource.getrusage(resource.RUSAGE_SELF)
+    after, memory = resource.getrusage(resource.RUSAGE_SELF), peak_mib()
     if how == NEW:
         manifest.write(manifest_file, found)
     return {
@@ -126,21 +166,40 @@ def scan_once(place: str, how: str, manifest_file: str) -> dict[str, Any]:
         "processor_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         "requests": counted["requests"],
         "files": counted["files"],
-        "bytes_a_stem": 1024 * (after.ru_maxrss - before.ru_maxrss) / max(1, len(found)),
-        "memory_mib": after.ru_maxrss / 1024,
-        "memory_before_mib": before.ru_maxrss / 1024,
+        "bytes_a_stem": 2**20 * (memory - memory_before) / max(1, len(found)),
+        "memory_mib": memory,
+        "memory_before_mib": memory_before,
     }
 
 
-def measured(place: str, name: str, count: int, folder: Path) -> list[dict[str, Any]]:
-    """Every way to scan one corpus, each in a process of its own."""
+def write_manifest(place: str, count: int, file: str) -> None:
+    """The rows that a scan would find, made of what was put there: whether they are right shows by no file being read."""
+    from raysep.corpus import manifest, storage
+    from raysep.corpus.tags import of_bytes
+
+    times = {listed.uri: listed.modified for listed in storage.list_files(place)}
+    rows = []
+    for path, data in stems(count):
+        track, _, label = path.removesuffix(".wav").partition("/")
+        uri = f"{place}/{path}"
+        about = (RATE, 1, SAMPLES, "WAV/PCM_16", len(data), of_bytes(data))
+        rows.append(manifest.Stem(f"{track}/{label}", track, label, uri, *about, modified=times[uri]))
+    manifest.write(file, rows)
+
+
+def measured(place: str, name: str, count: int, folder: Path, ways: Sequence[str]) -> list[dict[str, Any]]:
+    """Ways to scan one corpus, each in a process of its own."""
     time.sleep(SETTLED_SECONDS)
     rows = []
-    for how in (NEW, KNOWN, GIVEN):
+    if NEW not in ways:
+        write_manifest(place, count, str(folder / f"{name}-{count}.parquet"))
+        time.sleep(SETTLED_SECONDS)
+    for how in ways:
         ask = [sys.executable, "-m", "benchmarks.scan", "--scan", place, how, str(folder / f"{name}-{count}.parquet")]
         told = subprocess.run(ask, check=True, stdout=subprocess.PIPE, text=True).stdout
         row = {"where": name, "how": how, **json.loads(told)}
         assert row["stems"] == count, row
+        assert row["files"] == (count if how == NEW else 0), row
         print(json.dumps(row), file=sys.stderr, flush=True)
         rows.append(row)
     return rows
@@ -175,17 +234,32 @@ def page(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def with_those_before(file: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of earlier calls, but for those that were measured again; by size, then place."""
+    before = json.loads(file.read_text(encoding="utf-8"))["scans"] if file.exists() else []
+    again = {(row["where"], row["stems"], row["how"]) for row in rows}
+    kept = [row for row in before if (row["where"], row["stems"], row["how"]) not in again]
+    order = ["folder", *NAMES.values()]
+    return sorted([*kept, *rows], key=lambda row: (row["stems"], order.index(row["where"])))
+
+
 def command_of(arguments: argparse.Namespace) -> str:
     given = {"--sizes": arguments.sizes, "--store-sizes": arguments.store_sizes}
-    other = [f" {name} {' '.join(map(str, sizes))}" for name, sizes in given.items() if tuple(sizes) != SIZES]
+    other = [f" {name} {' '.join(map(str, sizes))}".rstrip() for name, sizes in given.items() if tuple(sizes) != SIZES]
+    other += [f" --server {arguments.server}"] if arguments.server != MOTO else []
+    other += [" --unchanged"] if arguments.unchanged else []
     return "python -m benchmarks.scan" + "".join(other)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="docs/results")
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="stems in a folder")
+    parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="stems in a folder")
     parser.add_argument("--store-sizes", type=int, nargs="+", default=SIZES, help="stems in the S3 server")
+    parser.add_argument("--server", choices=NAMES, default=MOTO)
+    parser.add_argument(
+        "--unchanged", action="store_true", help="only unchanged corpora, by manifests that no scan made"
+    )
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--scan", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -195,16 +269,18 @@ def main() -> None:
         print(json.dumps(scan_once(*arguments.scan)))
         return
     rows = []
+    ways = (KNOWN, GIVEN) if arguments.unchanged else (NEW, KNOWN, GIVEN)
     for count in sorted({*arguments.sizes, *arguments.store_sizes}):
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             if count in arguments.sizes:
-                rows += measured(write_folder(folder / "corpus", count), "folder", count, folder)
+                rows += measured(write_folder(folder / "corpus", count), "folder", count, folder, ways)
             if count in arguments.store_sizes:
-                with served(count) as place:
-                    rows += measured(place, "S3 on loopback", count, folder)
+                with (stored if arguments.server == WEED else served)(count) as place:
+                    rows += measured(place, NAMES[arguments.server], count, folder, ways)
     from importlib.metadata import version
 
+    rows = with_those_before(Path(arguments.out) / "scan.json", rows)
     about = f"moto {version('moto')}, boto3 {version('boto3')}, on cores that other work shared"
     write(
         arguments.out,

@@ -95,9 +95,10 @@ def read_inputs(
         raise BadInput(f"{corpus}: none of its {len(found.corpus)} stems can be read as audio; replace the files")
     _refuse_lacking(found.corpus, labels, corpus)
     for role in trusted:
-        for told in (narrower(getattr(found, role), found.sample_rate), flatter(getattr(found, role), found.channels)):
-            if told:
-                say(f"note: {role}: {told}")
+        if told := narrower(getattr(found, role), found.sample_rate):
+            say(f"note: {role}: {told}")
+    if told := flatter(found.reference, found.channels):
+        say(f"note: reference: {told}")
     if found.reference:
         _refuse_lacking(found.reference, labels, f"--reference {reference}")
         _refuse_copies(found.reference, f"--reference {reference}")

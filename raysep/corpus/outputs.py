@@ -19,6 +19,7 @@ from raysep.errors import BadInput, OutputError, RunConflict, writing
 
 MARKER = ".raysep.json"
 TRIAL = ".raysep-trial"
+TRIAL_BYTES = 4096  # a block: where that does not fit, nothing does
 
 
 # A place, before any work -------------------------------------------------------------------------------------------
@@ -64,7 +65,9 @@ def try_folder(out: str, option: str = "--out", needs_bytes: int = 0) -> str:
 
 def _try_folder(uri: str, told: str) -> None:
     if not storage.is_remote(uri):
-        with writing(told), tempfile.TemporaryFile(dir=_nearest(uri)):
+        with writing(told), tempfile.TemporaryFile(dir=_nearest(uri)) as file:
+            file.write(bytes(TRIAL_BYTES))
+            file.flush()  # a full disk still takes a file without content
             return
     trial = storage.join(uri, TRIAL)
     try:

@@ -15,7 +15,6 @@ import os
 import re
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from raysep.corpus.stores import Listed, Store, store_of
 from raysep.corpus.stores.ranges import Ranges
+from raysep.corpus.stores.store import unfinished
 from raysep.errors import BadInput, writing
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def link(source: str, target: str) -> None:
     place = _itself(target)
     with writing(target):
         place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}")
+        temporary = unfinished(place)
         temporary.symlink_to(absolute(source))
         temporary.replace(place)
 

@@ -175,3 +175,21 @@ def test_a_disk_that_fills_up_is_told_of_the_file_and_the_one_before_stays(tmp_p
             write()
     assert (tmp_path / "t.parquet").read_bytes() == b"before"
     assert files_in(tmp_path) == ["source", "t.parquet"]
+
+
+@pytest.mark.parametrize("kind", [outputs.try_file, outputs.try_folder])
+def test_a_disk_that_is_full_is_told_before_any_work(tmp_path, file_limit, kind):
+    with (
+        file_limit(0),
+        pytest.raises(OutputError, match=r"^--out .*out: cannot be written \(File too large\); make room"),
+    ):
+        kind(str(tmp_path / "out"))
+    assert files_in(tmp_path) == []
+
+
+def test_a_full_disk_leaves_no_empty_file_that_would_seem_to_be_somebodys(tmp_path, file_limit):
+    uri = str(tmp_path / "run" / ".lease.json")
+    with file_limit(0), pytest.raises(OutputError, match="File too large"):
+        storage.create(uri, b"mine")
+    assert not Path(uri).exists()
+    assert storage.create(uri, b"mine")

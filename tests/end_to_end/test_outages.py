@@ -11,11 +11,11 @@ import time
 import boto3
 import pytest
 
+from benchmarks.seaweed import WEED, seaweed
 from raysep.corpus import storage
 from raysep.rundir import Run
 from tests.end_to_end.test_clean import decisions, upload
 from tests.flaky_proxy import FlakyProxy, Outages
-from tests.seaweed import WEED, seaweed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.alone]
 
@@ -42,7 +42,7 @@ def store(request, s3_server, corpora, tmp_path_factory):
     with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         server = s3_server
         if request.param == "SeaweedFS":
-            server = stack.enter_context(seaweed(tmp_path_factory.mktemp("seaweed")))
+            server = stack.enter_context(seaweed(tmp_path_factory.mktemp("seaweed"))).s3
         made = FlakyProxy(server)
         stack.callback(made.close)
         patch.setenv("AWS_ENDPOINT_URL", made.url)

@@ -117,14 +117,17 @@ def _needs(run: Run, command: str, *files: str) -> None:
 
 
 def _clean(run: Run, as_json: bool) -> None:
+    from raysep.corpus import outputs
     from raysep.report import page, results
 
     _needs(run, "clean", "summary.json", "results.parquet")
-    page.write(run, run.read_json("run.json").get("truth"))
     if not as_json:
         results.print_result(run)
         for line in (page.tuned(run) or {}).get("found", []):
             print(f"search: {line}")
+    outputs.try_file(run.path("report.html"), "report")
+    page.write(run, run.read_json("run.json").get("truth"))
+    if not as_json:
         print(f"report: {run.path('report.html')}")
         return
     about = {"run": run.root, "kind": "clean", "report": run.path("report.html")}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from raysep.corpus import manifest, outputs, storage
 from raysep.corpus.manifest import Stem
 from raysep.corpus.moved import MOVED, SCAN, refuse_gone
+from raysep.corpus.names import unmatched
 from raysep.decision import handling as handlings
 from raysep.decision.handling import Entry
 from raysep.decision.handling.reading import read_decision
@@ -54,11 +55,26 @@ def read(source: str, decision: str | None = None, handling: str | None = None) 
         _ordered(stems, entries),
         len(stems),
         tuple({root for root in roots if not root.endswith(".parquet")}),
-        [
-            *filter(
-                None, (handlings.relabelled(entries), handlings.spared(entries, rows), handlings.in_place_of(others))
+        list(
+            filter(
+                None,
+                (
+                    *(_strangers(rows, stems) if chosen else ()),
+                    handlings.relabelled(entries),
+                    handlings.spared(entries, rows),
+                    handlings.in_place_of(others),
+                ),
             )
-        ],
+        ),
+    )
+
+
+def _strangers(rows: handlings.Decision, stems: Sequence[Stem]) -> tuple[str, str]:
+    """What to say of stems that only one of the decision and the manifest names."""
+    there = {stem.stem_id: stem for stem in stems}
+    return (
+        unmatched(rows, there, "the decision", "the manifest"),
+        unmatched(there, rows, "the manifest", "the decision: they are left out"),
     )
 
 

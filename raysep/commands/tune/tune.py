@@ -59,6 +59,8 @@ def tune(request: TuneRequest) -> Run:
         raise BadInput(
             f"{run.root}: its checkpoints are gone, and trials begin at {train.FINAL}; clean into a new folder"
         )
+    if request.probes:
+        space.named_probes(run.read_table("stems.parquet"), request.probes)  # what is none shows before Ray starts
     progress = Progress(request.quiet)
     with driving.driven(run, progress), session.session(request.address) as available:
         context, inputs = pipeline.reopened(run, available, progress, request.workers)

@@ -11,13 +11,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from pyarrow import fs
 
 from raysep.corpus.retry import CutShort, patiently
 from raysep.corpus.stores.ranges import Ranges
-from raysep.corpus.stores.store import Listed, Store, last_change
+from raysep.corpus.stores.store import Listed, Store, last_change, unfinished
 from raysep.errors import BadInput, StorageUnreachable
 
 T = TypeVar("T")
@@ -163,7 +163,7 @@ class Local(Arrow):
 
         def whole() -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+            temporary = unfinished(target)
             try:
                 with temporary.open("wb") as stream:
                     stream.write(data)
@@ -180,7 +180,7 @@ class Local(Arrow):
             Path(uri).parent.mkdir(parents=True, exist_ok=True)
             try:
                 with open(uri, "xb") as stream:
-                    stream.write(data)
+                    _whole(stream, data, uri)
             except FileExistsError:
                 return False
             return True
@@ -192,7 +192,7 @@ class Local(Arrow):
 
         def whole() -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+            temporary = unfinished(target)
             try:
                 shutil.copyfile(file, temporary)
                 temporary.replace(target)
@@ -200,6 +200,16 @@ class Local(Arrow):
                 temporary.unlink(missing_ok=True)
 
         self.patiently(uri, whole)
+
+
+def _whole(stream: IO[bytes], data: bytes, path: str) -> None:
+    """Write it; of a file for which there is no room nothing stays, which would seem to be somebody's."""
+    try:
+        stream.write(data)
+        stream.flush()
+    except OSError:
+        os.unlink(path)
+        raise
 
 
 class Remote(Arrow):

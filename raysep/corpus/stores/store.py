@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import BinaryIO, ClassVar
 from raysep.corpus.stores.ranges import Ranges
 
 LAST_NS = 2**63 - 1
+NAME_BYTES = 200  # of a file's name, in that of the one which becomes it
 BLOCK_BYTES = 8 << 20  # of a request of a large file
 
 
@@ -35,6 +37,12 @@ class Listed:
     @property
     def base_name(self) -> str:
         return self.uri.rpartition("/")[2]
+
+
+def unfinished(target: Path) -> Path:
+    """A hidden file beside a file of this machine that is to take its place: its name fits wherever the target's does."""
+    name = target.name.encode()[:NAME_BYTES].decode(errors="ignore")
+    return target.with_name(f".{name}.{uuid.uuid4().hex[:8]}")
 
 
 def last_change(at: os.stat_result) -> int:

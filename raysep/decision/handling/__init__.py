@@ -89,13 +89,11 @@ def refuse_beforehand(name: str) -> None:
 def supplied(name: str, decision: pa.Table, run: Run) -> pa.Table:
     """The run's decision table with what else the handling goes by. Raises ``NotMade`` when the run does not have that."""
     handled = resolve(name)
+    if handled.table and not run.has(handled.table):
+        raise NotMade(f"{run.root}: has no {handled.table} yet, by which {name} handles: `{handled.made_by}` makes it")
     if handled.find:
         return handled.find(decision, run)
-    if not handled.table or handled.join is None:
-        return decision
-    if not run.has(handled.table):
-        raise NotMade(f"{run.root}: has no {handled.table} yet, by which {name} handles: `{handled.made_by}` makes it")
-    return handled.join(decision, run.read_table(handled.table))
+    return handled.join(decision, run.read_table(handled.table)) if handled.table and handled.join else decision
 
 
 def use(name: str, decision: Decision, stems: Iterable[Stem]) -> list[Entry]:

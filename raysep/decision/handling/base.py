@@ -35,7 +35,7 @@ class Handling:
     table: str = ""
     made_by: str = ""
     join: Callable[[pa.Table, pa.Table], pa.Table] | None = None  # the decision with that table's word in it
-    # The decision with what the run's own scores say beside it, which no command has to be asked for first.
+    # The decision with what else the run says beside it; without a table no command has to be asked for first.
     find: Callable[[pa.Table, Run], pa.Table] | None = None
 
 

@@ -79,7 +79,17 @@ def with_restored(decision: pa.Table, restored: pa.Table) -> pa.Table:
 
 def with_restored_of(decision: pa.Table, run: Run) -> pa.Table:
     """The same for a handling that restores where something was restored; as it is in a run in which nothing was asked."""
-    return with_restored(decision, run.read_table(TABLE)) if run.has(TABLE) else decision
+    return with_restored(decision, _where_they_are(run)) if run.has(TABLE) else decision
+
+
+def _where_they_are(run: Run) -> pa.Table:
+    """What was restored, below the run's folder as it is called now: it may have been moved."""
+    import pyarrow as pa
+
+    table = run.read_table(TABLE)
+    rows = table.select(["stem_id", "restored"]).to_pylist()
+    places = [run.path(FOLDER, f"{row['stem_id']}.wav") if row["restored"] else None for row in rows]
+    return table.set_column(table.schema.get_field_index("uri"), "uri", pa.array(places, pa.string()))
 
 
 RESTORE = Handling(
@@ -88,5 +98,5 @@ RESTORE = Handling(
     restore,
     table=TABLE,
     made_by="raysep restore RUN",
-    join=with_restored,
+    find=with_restored_of,
 )

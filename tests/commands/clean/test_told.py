@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 
 from raysep import config as settings
-from raysep.corpus import manifest
+from raysep.corpus import manifest, outputs
 from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
+from raysep.errors import OutputError
 from raysep.report.verdict import plain
 from raysep.rundir import Run
 from raysep.stages import decide, prove
@@ -138,6 +139,18 @@ def made_by(folder, record: dict) -> Run:
     run = Run(str(folder))
     run.open("abc", record)
     return run
+
+
+def test_what_was_found_is_printed_where_its_page_cannot_be_written(raysep, runs, monkeypatch):
+    def refused(uri: str, option: str) -> str:
+        raise OutputError(f"{option} {uri}: cannot be written (Read-only file system)")
+
+    monkeypatch.setattr(outputs, "try_file", refused)
+    monkeypatch.setattr("raysep.report.page.write", None)  # nothing is drawn in vain
+    code, output, error = raysep("report", runs["usual"].root)
+    assert (code, len(error.splitlines())) == (1, 1)
+    assert "report.html: cannot be written (Read-only" in error
+    assert "contaminated" in output
 
 
 def test_a_training_is_known_to_status_and_report(raysep, tmp_path):

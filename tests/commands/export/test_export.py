@@ -5,6 +5,8 @@ import os
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 
@@ -143,6 +145,19 @@ def test_a_list_of_files_says_which_are_not_what_was_scanned(run, corpus, tmp_pa
     (told,) = export(run, tmp_path / to, form, overwrite=True).notes
     assert told.startswith("2 stems are not what was scanned, first C/drums (")
     assert "changed since the scan" in told
+
+
+def test_stems_that_only_the_decision_or_only_the_manifest_names_are_told(run, corpus, tmp_path):
+    stems = stems_of(corpus).stems
+    manifest.write(str(tmp_path / "two.parquet"), [stem for stem in stems if stem.track in ("A", "C")])
+    rows = [{"stem_id": stem.stem_id, "keep": True, "weight": 1.0} for stem in stems if stem.track != "C"]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "d.parquet")
+    done = export(tmp_path / "two.parquet", tmp_path / "out", "copies", decision=str(tmp_path / "d.parquet"))
+    assert done.files == 4
+    assert done.notes == (
+        "4 of 8 stems named by the decision are not in the manifest, first B [live]/bass",
+        "4 of 8 stems named by the manifest are not in the decision: they are left out, first C/bass",
+    )
 
 
 def test_a_place_that_cannot_be_written_ends_it_with_its_name(run, tmp_path, monkeypatch):

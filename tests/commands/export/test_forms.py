@@ -219,3 +219,12 @@ def test_musdb_without_a_complete_track_says_what_to_do(make_run, tmp_path):
     with pytest.raises(BadInput, match=r"none of 3 tracks is complete, first A \(no bass\); --missing silence"):
         export(run, tmp_path / "out", "musdb")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_pool_holds_tracks_whose_folders_together_have_a_longer_name_than_a_file_may(tmp_path, write_tracks):
+    album, songs = "An album " * 16, [f"{k} of a song " * 13 for k in range(2)]
+    write_tracks(tmp_path / "corpus" / album, songs, seconds=0.2)
+    manifest.write(str(tmp_path / "m.parquet"), stems_of(str(tmp_path / "corpus")).stems)
+    assert export(tmp_path / "m.parquet", tmp_path / "pool", "msst").files == 8
+    assert len(tree(tmp_path / "pool")) == 8
+    assert {len(path.name.encode()) for path in (tmp_path / "pool").rglob("*.wav")} == {255}

@@ -40,7 +40,10 @@ def test_a_run_without_the_network_that_scored_is_refused(scored):
         tune.tune(TuneRequest(scored.run.root))
 
 
-def test_the_run_is_gone_on_with_by_its_own_settings_and_rate(scored):
+def test_the_run_is_gone_on_with_by_its_own_settings_and_rate(scored, monkeypatch):
+    with pytest.raises(BadInput, match="none of its 8 stems' files is there"):
+        pipeline.reopened(scored.run, scored.available, scored.progress, 3)
+    monkeypatch.setattr("raysep.corpus.moved.refuse_gone", lambda *_: None)
     context, inputs = pipeline.reopened(scored.run, scored.available, scored.progress, 3)
     assert inputs == inputs_in(scored.run)
     assert context.config == scored.config
@@ -95,6 +98,7 @@ def faked(make_context, make_stems, write_rows, save_network, alone, monkeypatch
                 rows.append({"arm": arm.name, "seed": 0, "track": s.track, "stem": s.stem, "sdr": sdr})
         write_rows(folder.run, "results.parquet", rows)
 
+    monkeypatch.setattr("raysep.corpus.moved.refuse_gone", lambda *_: None)
     monkeypatch.setattr(search, "warm_starts", warm_starts)
     monkeypatch.setattr(prove, "train_and_evaluate", train_and_evaluate)
     return context.run, trained

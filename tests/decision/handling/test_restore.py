@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -81,7 +82,9 @@ def test_auto_restores_where_restoring_pays_keeps_what_does_no_harm_and_is_as_ev
     assert handling.supplied("auto", DECISION, run) == DECISION
     run.write_table(RESTORED, "restored.parquet")
     rows = rows_of(handling.supplied("auto", DECISION, run))
-    assert use("auto", rows, STEMS) == [Entry(STEMS[0]), Entry(AUDIO), Entry(STEMS[3])]
+    here = replace(AUDIO, uri=f"{tmp_path}/restored/t1/bass.wav")  # wherever the run was when it was restored
+    assert use("auto", rows, STEMS) == [Entry(STEMS[0]), Entry(here), Entry(STEMS[3])]
+    assert use("restore", rows_of(handling.supplied("restore", DECISION, run)), STEMS) == [Entry(STEMS[0]), Entry(here)]
 
 
 def test_what_was_done_is_counted_and_said_and_nobody_is_called_spared_for_it():

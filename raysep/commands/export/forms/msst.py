@@ -24,7 +24,7 @@ from raysep.commands.export.plan import (
     other_rates,
     unsaid,
 )
-from raysep.corpus.names import folded
+from raysep.corpus.names import MOST_BYTES, fitting, folded
 from raysep.training.entry import Entry
 
 READ = (".wav", ".flac")
@@ -43,7 +43,8 @@ def plan(entries: Sequence[Entry], options: Options) -> Plan:
             other = extension(entry) not in READ or is_made(stem) or widened
             ending = ".wav" if other else extension(entry)
             shape = Shape(stem.sample_rate, 2, stem.frames) if widened else None
-            files.append(File(f"{name_in(entry, label)}/{name}{apart}{ending}", (entry,), wav=other, shape=shape))
+            path = f"{name_in(entry, label)}/{fitting(name + apart, MOST_BYTES - len(ending.encode()))}{ending}"
+            files.append(File(path, (entry,), wav=other, shape=shape))
     changed = [entry for entry in entries if extension(entry) not in READ]
     notes = counted("stems are neither .wav nor .flac", changed, "MSST reads no others, so they are written as WAV")
     mono = [entry for entry in entries if stereo and entry.stem.channels == 1]

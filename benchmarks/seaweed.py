@@ -14,15 +14,21 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 WEED = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 # The other tests' own: whoever has once asked for a client keeps its key.
 KEY = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
+class Endpoints(NamedTuple):
+    s3: str
+    filer: str  # takes files as they are, unsigned: a bucket is its folder /buckets/NAME
+
+
 @contextmanager
-def seaweed(folder: Path) -> Iterator[str]:
-    """Its endpoint, while it runs, with its data in this folder."""
+def seaweed(folder: Path) -> Iterator[Endpoints]:
+    """Where it listens, while it runs, with its data in this folder."""
     assert WEED
     s3_port, master, volume, filer, admin = free_ports(5)
     words = [
@@ -48,7 +54,7 @@ def seaweed(folder: Path) -> Iterator[str]:
             assert process.poll() is None, (folder / "log").read_text()[-2000:]
             assert time.monotonic() < deadline, (folder / "log").read_text()[-2000:]
             time.sleep(0.2)
-        yield endpoint
+        yield Endpoints(endpoint, f"http://127.0.0.1:{filer}")
     finally:
         process.kill()  # to end in peace takes it half a minute
         process.wait()
