@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raysep.decision.features import shortfall
+from raysep.decision.features import REACH, shortfall
 from raysep.decision.logistic import Odds
 
 LEARNT = 40_000  # corpus stems, of which nothing is known, that a model learns from at most
@@ -301,7 +301,7 @@ class Columns:
 def _clipped(features: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> np.ndarray:
     values = features - centre  # double, whatever the features are
     values /= spread
-    return np.clip(values, -4.0, 4.0, out=values)
+    return np.clip(values, -REACH, REACH, out=values)
 
 
 def shape_of(clean: np.ndarray, shrinkage: float) -> tuple[np.ndarray, np.ndarray]:
