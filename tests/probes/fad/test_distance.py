@@ -63,7 +63,7 @@ def large():
     """Frames of a stem, dimension and frames of the reference; of those whose oracle takes long, one is enough at every change."""
     for n in (2, 35, 600, 2000):
         for dimension, count in ((512, 300), (512, 1500), (1024, 400), (1024, 1500)):
-            marks = [pytest.mark.slow] + [pytest.mark.long] * (n == 2000 and count > 300)
+            marks = [pytest.mark.slow] + [pytest.mark.long] * (n * count > 600_000)
             yield pytest.param(n, dimension, count, marks=marks)
 
 
