@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 
 import pytest
@@ -17,15 +18,13 @@ from tests.made_run import RATE
 from tests.report.pages import faults, needs_browser, wait
 
 pytestmark = needs_browser
-FILES = ("manifest.parquet", "reference.parquet", "decision.parquet", "stems.parquet", "run.json", "summary.json")
 
 
 @pytest.fixture(scope="module")
 def run(made_run, small_arguments, tmp_path_factory) -> Run:
     """The made run with a network, of random weights."""
-    copy = Run(str(tmp_path_factory.mktemp("heard")))
-    for name in FILES:
-        copy.write_bytes(made_run.read_bytes(name), name)
+    copy = Run(str(tmp_path_factory.mktemp("heard") / "run"))
+    shutil.copytree(made_run.root, copy.root)
     arguments = small_arguments("openunmix") | {
         "stems": ("bass", "drums", "vocals"),
         "sample_rate": RATE,
