@@ -18,7 +18,7 @@ from raysep.decision.aggregate import coded, text_column
 from raysep.decision.roles import PLANTED
 
 LIMIT = 4.0  # robust standard deviations; 8 and 15 were worse in simulation: outliers then outvote the rest
-REACH = 8.0  # the same for a probe that planted stems show to reach so far: see ``within_reach``
+REACH = 5.0  # the same for a probe that planted stems show to reach so far: see ``within_reach``; 6 was too far in simulation
 FAR = 5.0  # how far out, and how many of the planted stems on that side: half of one kind among twenty-five, and not one alone
 SHARE_FAR, FEWEST_FAR = 0.02, 2
 FEWEST = 8  # finite values below which a label borrows the spread of all labels
