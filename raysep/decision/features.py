@@ -1,6 +1,6 @@
 """Probe columns to numbers that may be compared and added: unit spread within a stem label, no NaN, no outlier beyond a limit.
 
-Only an affine map per label and column, and a clip: ranks would be as robust, but lose *how far* a stem lies outside, and
+Only an affine map and a clip per label and column: ranks would be as robust, but lose *how far* a stem lies outside, and
 that is the evidence (in simulation ranks cost 0.02-0.04 of macro AUROC). Clean calibration stems and corpus stems pass
 through the same map, fitted on both together, so that they stay exchangeable.
 """
@@ -18,9 +18,6 @@ from raysep.decision.aggregate import coded, text_column
 from raysep.decision.roles import PLANTED
 
 LIMIT = 4.0  # robust standard deviations; 8 and 15 were worse in simulation: outliers then outvote the rest
-REACH = 5.0  # the same for a probe that planted stems show to reach so far: see ``within_reach``; 6 was too far in simulation
-FAR = 5.0  # how far out, and how many of the planted stems on that side: half of one kind among twenty-five, and not one alone
-SHARE_FAR, FEWEST_FAR = 0.02, 2
 FEWEST = 8  # finite values below which a label borrows the spread of all labels
 
 
@@ -90,19 +87,6 @@ def on_scale(values: np.ndarray, label: np.ndarray, scale: Scale, limit: float =
         rows = label == number
         result[rows] = (values[rows] - centre) / spread
     return np.clip(np.where(np.isfinite(result), result, 0.0), -limit, limit)
-
-
-def within_reach(column: np.ndarray, planted: np.ndarray) -> np.ndarray:
-    """A probe's z-scores ``(row,)``, clipped to ``±LIMIT``, or ``±REACH`` on a side where ``planted`` rows lie beyond ``FAR``.
-
-    Clean stems lie as far as ``LIMIT`` out by one probe or another. Where a fault moves a probe much further, how far is what
-    tells the two apart; a probe that no planted fault moves so far has its outliers without such a reason. Planted stems alone
-    decide, so that judged and calibration stems stay exchangeable.
-    """
-    own = column[planted]
-    enough = max(FEWEST_FAR, SHARE_FAR * len(own))
-    low, high = (REACH if (side * own > FAR).sum() >= enough else LIMIT for side in (-1.0, 1.0))
-    return np.clip(column, -low, high)
 
 
 def _finite(values: np.ndarray) -> np.ndarray:

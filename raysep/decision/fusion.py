@@ -25,9 +25,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raysep.decision.features import REACH, shortfall
+from raysep.decision.features import shortfall
 from raysep.decision.logistic import Odds
 
+REACH = 5.0  # where a feature is cut, in clean stems' deviations: see docs/results/fusion.md
 LEARNT = 40_000  # corpus stems, of which nothing is known, that a model learns from at most
 AT_ONCE = 1 << 14  # rows
 ROLES = ("calibration", "planted", "corpus")

@@ -8,21 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from raysep.decision.aggregate import WORST, coded, numbers, probe_names
-from raysep.decision.features import (
-    LIMIT,
-    REACH,
-    Scale,
-    digest,
-    informative,
-    mean_suspicion,
-    on_scale,
-    peers,
-    scale_of,
-    standardise,
-    within_reach,
-)
+from raysep.decision.features import Scale, digest, informative, mean_suspicion, on_scale, peers, scale_of, standardise
 from raysep.decision.fusion import Fusion, fuse
-from raysep.decision.roles import PLANTED
 from raysep.errors import BadInput
 
 
@@ -41,22 +28,18 @@ def comparable(
     names = tuple(probes) if probes is not None else probe_names(stems)
     features = np.empty((len(role), len(names)), dtype=np.float32, order="F")
     known: list[bool] = []
-    for name, column, _ in informative_columns(stems, role, names, scored, REACH):
-        features[:, len(known)] = within_reach(column, role == PLANTED)
+    for name, column, _ in informative_columns(stems, role, names, scored):
+        features[:, len(known)] = column
         known.append(oriented is None or name.removesuffix(WORST) in oriented)
     return features[:, : len(known)], np.array(known, dtype=bool)
 
 
 def informative_columns(
-    stems: pa.Table,
-    role: np.ndarray,
-    names: Sequence[str],
-    scored: np.ndarray | None = None,
-    limit: float = LIMIT,
+    stems: pa.Table, role: np.ndarray, names: Sequence[str], scored: np.ndarray | None = None
 ) -> Iterator[tuple[str, np.ndarray, Scale]]:
     """Those of the columns that say something and repeat no other: name, the scored rows on one scale ``(row,)``, that scale.
 
-    A scale goes by the numbers of ``numbered_peers``; the column is clipped to ``±limit``.
+    A scale goes by the numbers of ``numbered_peers``.
     """
     rows = np.ones(len(stems), dtype=bool) if scored is None else scored
     fit = np.isin(role, ("corpus", "calibration"))
@@ -69,7 +52,7 @@ def informative_columns(
             continue  # it would repeat the other on that scale too
         raw.add(own)
         scale = scale_of(values[:, None], among, fit, labels)
-        column = on_scale(values[:, None], among, scale, limit)
+        column = on_scale(values[:, None], among, scale)
         if informative(column, fit, seen)[0]:
             yield name, column[:, 0], scale
 

@@ -3,17 +3,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raysep.decision.features import (
-    LIMIT,
-    REACH,
-    centre_and_spread,
-    informative,
-    mean_suspicion,
-    on_one_scale,
-    peers,
-    standardise,
-    within_reach,
-)
+from raysep.decision.features import centre_and_spread, informative, mean_suspicion, on_one_scale, peers, standardise
 
 
 def drawn(seed, rows=80, columns=4):
@@ -51,13 +41,6 @@ def test_missing_is_zero_and_outliers_are_bounded():
     assert features[1, 1] == 4
     assert features[2, 2] == 0
     assert not features[:, 3].any()
-
-
-def test_a_probe_reaches_as_far_as_planted_stems_do_on_that_side_alone():
-    column = np.array([-30.0, -5.5, 0.0, 30.0, -7.0, -6.0, 1.0, 6.0])
-    planted = np.arange(8) >= 4
-    assert within_reach(column, planted).tolist() == [-REACH, -5.5, 0, LIMIT, -7, -6, 1, LIMIT]
-    assert within_reach(column, np.arange(8) == 4).tolist() == np.clip(column, -LIMIT, LIMIT).tolist()
 
 
 def test_a_column_that_is_nearly_always_zero_keeps_its_few_findings():
