@@ -22,7 +22,7 @@ from tests.decision.conftest import make_world
 # kind → the simulated world, and the rule
 WORLDS = {
     "usual": ({"share": 0.4, "tracks": 30, "calibration": 40}, {}),
-    "clean": ({"share": 0.0, "tracks": 10}, {}),
+    "clean": ({"share": 0.0, "tracks": 30, "calibration": 40}, {}),
     "refused": ({"share": 0.4, "tracks": 8, "calibration": 2}, {}),
     "floored": ({"share": 0.5, "tracks": 4}, {"rule": "ratio", "ratio": 0.5}),
 }

@@ -61,7 +61,9 @@ def test_a_full_disk_is_one_line_of_the_output(raysep, write_tracks, tmp_path, f
     with file_limit(500):
         code, output, error = raysep("scan", corpus, "--out", str(out))
     assert (code, output) == (1, "")
-    assert error == (f"raysep: {out}: cannot be written (File too large); make room there, or choose another place\n")
+    assert (
+        error == f"raysep: --out {out}: cannot be written (File too large); make room there, or choose another place\n"
+    )
     assert not out.exists()
     with file_limit(50_000):
         code, _, error = raysep(
