@@ -87,9 +87,10 @@ def test_a_submitted_job_decides_as_the_local_run(finished, request_for, head, t
 
 def test_a_job_with_a_wrong_path_fails_and_says_why(head, tmp_path):
     address, environment = head
+    (tmp_path / "trusted").mkdir()
     submitted = subprocess.run(
         [sys.executable, "-m", "raysep.cli", "submit", "--address", address, "clean", "--"]
-        + [str(tmp_path / "nowhere"), "--reference", str(tmp_path), "--out", str(tmp_path / "out")],
+        + [str(tmp_path / "nowhere"), "--reference", str(tmp_path / "trusted"), "--out", str(tmp_path / "out")],
         env=environment,
         capture_output=True,
         text=True,
