@@ -48,7 +48,7 @@ def stopped(
     _, error = process.communicate(timeout=120)
     took = time.monotonic() - begin
     said = [line for line in error.splitlines() if "…" not in line and not line.startswith(("corpus ", "note: "))]
-    return process.returncode, said, took
+    return process.returncode, [line for line in said if " used under another label" not in line], took
 
 
 def in_the_middle_of(stage: str) -> Callable[[list[dict]], bool]:
