@@ -233,11 +233,11 @@ def _placed(table: pa.Table, folder: str) -> pa.Table:
         column = table[name].combine_chunks()
         paths = column.flatten() if name == "parts" else column
         if len(paths) and pc.any(pc.invert(pc.match_substring_regex(paths, ABSOLUTE))).as_py():
-            own = [storage.beside(folder, path) for path in paths.to_pylist()]
+            rows = column.to_pylist()
             whole = (
-                [[storage.beside(folder, p) for p in row or ()] for row in column.to_pylist()]
+                [[storage.beside(folder, path) for path in row or ()] for row in rows]
                 if name == "parts"
-                else own
+                else [storage.beside(folder, path) for path in rows]
             )
             table = table.set_column(table.column_names.index(name), name, pa.array(whole, SCHEMA.field(name).type))
     return table

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 # Runs ``shards.run_shards`` of a function ``make`` over the shards 0, 1, …, and prints a line of what came of it.
 POOL = """
@@ -43,18 +43,11 @@ for line in sys.stdin:
     name, arguments = json.loads(line)
     if arguments is None:
         cluster.remove_node(nodes.pop(name), allow_graceful=False)
-        print(json.dumps([name, None, None]), flush=True)
     else:
-        node = nodes[name] = cluster.add_node(**arguments)
-        print(json.dumps([name, node.node_id, node.all_processes["raylet"][0].process.pid]), flush=True)
+        nodes[name] = cluster.add_node(**arguments)
+    print(name, flush=True)
 cluster.shutdown()
 """
-
-
-class Node(NamedTuple):
-    name: str
-    node_id: str  # as Ray has it
-    raylet: int  # process number
 
 
 class Nodes:
@@ -63,18 +56,14 @@ class Nodes:
     It has a process of its own: Ray's helper turns what its process is connected to over to the cluster that it makes.
     """
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(self) -> None:
         self.helper = subprocess.Popen(
-            [sys.executable, "-c", NODES],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | environment,
+            [sys.executable, "-c", NODES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.address = self._answer()
 
-    def add(self, name: str, **arguments: Any) -> Node:
-        return Node(*self._tell(name, arguments))
+    def add(self, name: str, **arguments: Any) -> None:
+        self._tell(name, arguments)
 
     def remove(self, name: str) -> None:
         """At once, as an instance goes that is taken away; returns when the cluster has noticed."""
@@ -82,19 +71,13 @@ class Nodes:
         self._tell(name, None)
         until(lambda: nodes_up(self.address) < before)
 
-    def bury(self, name: str) -> None:
-        """What is left of a node that the cluster may have missed already."""
-        self._tell(name, None)
-
     def end(self) -> None:
         self.helper.communicate(timeout=60)
 
-    def _tell(self, name: str, arguments: dict[str, Any] | None) -> list[Any]:
+    def _tell(self, name: str, arguments: dict[str, Any] | None) -> None:
         self.helper.stdin.write(json.dumps([name, arguments]) + "\n")
         self.helper.stdin.flush()
-        told: list[Any] = json.loads(self._answer())
-        assert told[0] == name
-        return told
+        assert self._answer() == name
 
     def _answer(self) -> str:
         return self.helper.stdout.readline().strip()

@@ -361,3 +361,13 @@ def test_folds_of_a_small_reference_decide_no_worse_than_its_parts(simulate, sha
     assert np.mean(errors["folds"]) < max(0.08, np.mean(errors["parts"]))
     assert np.mean(lost) < (0.02 if share == 0 else 0.12)
     assert share == 0 or np.mean(seen) > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("tracks", "calibration"), [(10, 10), (30, 40), (60, 40)])
+def test_of_corpora_without_faults_at_most_three_stems_in_a_hundred_are_removed(simulate, tracks, calibration):
+    lost = []
+    for seed in range(12):
+        world = simulate(seed, share=0.0, strength=3.0, tracks=tracks, calibration=calibration)
+        lost.append(1 - np.mean(verdicts(world.stems)["keep"].to_pylist()))
+    assert np.mean(lost) <= 0.03

@@ -163,14 +163,13 @@ def _begun(root: str) -> dict[str, Any]:
 
 def _further(request: RunRequest, number: int, run: Run) -> None:
     """Train and judge what was asked for and that the draw's run, which is finished, does not have."""
-    proof = settings.preset("tiny", _overrides(request, number)).proof
+    proof = _overrides(request, number)["proof"]
+    arms, seeds = proof["arms"], proof["seeds"]
     left_out = run.read_json("run.json").get("arms_left_out", {})
     there = {(row["arm"], row["seed"]) for row in run.read_table("results.parquet").select(["arm", "seed"]).to_pylist()}
-    if {(arm, seed) for arm in proof.arms for seed in proof.seeds if arm not in left_out} - there:
-        seeds = max(proof.seeds) + 1
-        pipeline.prove(
-            run.root, proof.arms, seeds, workers=request.workers, address=request.address, quiet=request.quiet
-        )
+    if {(arm, seed) for arm in arms for seed in seeds if arm not in left_out} - there:
+        how_many = max(seeds) + 1
+        pipeline.prove(run.root, arms, how_many, workers=request.workers, address=request.address, quiet=request.quiet)
 
 
 def _corpora(request: RunRequest, number: int, progress: Progress) -> Corpora:
