@@ -31,7 +31,6 @@ def figures(run: Run) -> dict:
         "clean_lost": found.removal.clean_lost,
         "corrupted_removed": found.removal.corrupted_removed,
         "sdr": {row["arm"]: row["sdr_mean"] for row in results.arm_rows(run)},
-        "search_ratio": record["stages"]["search"]["best_ratio"],
         "seconds": {name: stage["seconds"] for name, stage in record["stages"].items()},
         "peak_memory_gib": record["peak_memory_gib"],
     }
@@ -45,7 +44,6 @@ def table(seeds: dict[int, dict]) -> str:
     rows += [("estimated share (true 0.40)", lambda f: f["share"]), ("clean stems lost", lambda f: f["clean_lost"])]
     rows += [
         ("corrupted stems removed", lambda f: f["corrupted_removed"]),
-        ("best ratio by search", lambda f: f["search_ratio"]),
     ]
     rows += [(f"SDR {arm}, dB", lambda f, arm=arm: f["sdr"][arm]) for arm in arms]
     rows += [
