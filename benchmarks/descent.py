@@ -20,7 +20,7 @@ from benchmarks.metagradient_bench import Bench, Record, config_of, corpus_of, k
 from benchmarks.results import write
 from raysep import config as settings
 from raysep.commands.worth.tables import beside_others
-from raysep.decision.descent import PerStem, Trial, best, descend
+from raysep.decision.descent import RATE, PerStem, Trial, best, descend
 from raysep.probes.metagradient import metagradient, query_losses, reference_query
 from raysep.training.unrolled import State, Unrolled
 
@@ -28,8 +28,9 @@ FIRST_OF_ARMS, JUDGE = 1000, 2000  # seeds of the arms, and the one that judges;
 REMOVED = (0.25, 0.5)  # of each label
 
 
-def rounds_of(bench: Bench, done: Record, rounds: int) -> list[dict[str, Any]]:
-    """Weights, loss on the judging half and metagradient of each round; as many as there are before it stops by itself."""
+def rounds_of(bench: Bench, done: Record, rounds: int, rate: float) -> list[dict[str, Any]]:
+    """Weights, loss on the judging half and metagradient of each round of a descent at this rate."""
+    key = f"rounds at {rate:g}"
     halves = [bench.segments("reference", slice(k, None, 2)) for k in range(2)]
 
     def trial(number: int, weights: np.ndarray) -> Trial:
@@ -42,16 +43,18 @@ def rounds_of(bench: Bench, done: Record, rounds: int) -> list[dict[str, Any]]:
             gradient = beside_others(found.gradient[0], np.array(bench.labels), np.ones(len(weights)))
         return Trial(gradient, float(judged))
 
-    kept = [Trial(np.array(row["gradient"]), row["judged"]) for row in done.get("rounds", [])]
+    kept = [Trial(np.array(row["gradient"]), row["judged"]) for row in done.get(key, [])]
 
     def keep(number: int, told: Trial) -> None:
-        done.keep("rounds", [*done.get("rounds", []), {"gradient": told.gradient.tolist(), "judged": told.judged}])
+        done.keep(key, [*done.get(key, []), {"gradient": told.gradient.tolist(), "judged": told.judged}])
 
-    found = descend(PerStem.start(np.array(bench.labels)), trial, rounds, patience=rounds, done=kept, on_round=keep)
+    found = descend(
+        PerStem.start(np.array(bench.labels), rate), trial, rounds, patience=rounds, done=kept, on_round=keep
+    )
     chosen = best(found)
     return [
         {"weights": one.weights, "judged": one.judged, "chosen": one is chosen, "gradient": row["gradient"]}
-        for one, row in zip(found, done["rounds"], strict=True)
+        for one, row in zip(found, done[key], strict=True)
     ]
 
 
@@ -64,15 +67,17 @@ def without_worst(harm: np.ndarray, labels: np.ndarray, share: float) -> np.ndar
     return weights
 
 
-def arms_of(bench: Bench, rounds: list[dict[str, Any]], kinds: np.ndarray) -> dict[str, np.ndarray]:
+def arms_of(bench: Bench, descents: dict[float, list[dict[str, Any]]], kinds: np.ndarray) -> dict[str, np.ndarray]:
     labels, ones = np.array(bench.labels), np.ones(len(bench.ids))
-    harm, rng = np.array(rounds[0]["gradient"]), np.random.default_rng(9)
+    first = next(iter(descents.values()))[0]  # the same at every rate: all begin with the weights as they are
+    harm, rng = np.array(first["gradient"]), np.random.default_rng(9)
     arms = {"contaminated": ones, "clean": ones, "oracle removal": (kinds == "clean").astype(float)}
     for share in REMOVED:
         arms[f"metagradient, worst {share:.0%} removed"] = without_worst(harm, labels, share)
         arms[f"random, {share:.0%} removed"] = without_worst(rng.normal(size=len(harm)), labels, share)
-    for number, one in enumerate(rounds[1:], start=1):
-        arms[f"descent, {number} rounds" + (" (chosen)" if one["chosen"] else "")] = one["weights"]
+    for rate, rounds in descents.items():
+        for number, one in enumerate(rounds[1:], start=1):
+            arms[f"descent at {rate:g}, round {number}" + (" (chosen)" if one["chosen"] else "")] = one["weights"]
     return arms
 
 
@@ -83,14 +88,15 @@ def loss_of(bench: Bench, weights: np.ndarray, seed: int, tested: list[Any]) -> 
     return float(query_losses(training, end, reference_query(training, tested))[0])
 
 
-def page(losses: dict[str, list[float]], rounds: list[dict[str, Any]], about: str) -> str:
+def page(losses: dict[str, list[float]], descents: dict[float, list[dict[str, Any]]], about: str) -> str:
     gains = {name: 10 * np.log10(np.array(losses["contaminated"]) / np.array(each)) for name, each in losses.items()}
     lines = [about, "", "| trained on | test loss, dB below contaminated | over oracle removal |", "|---|---:|---:|"]
     lines += [
         f"| {name} | {_interval(gain)} | {_interval(gain - gains['oracle removal'])} |" for name, gain in gains.items()
     ]
-    judged = ", ".join(f"{one['judged']:.4f}" for one in rounds)
-    lines += ["", f"Loss of the rounds on the half of the reference that judges: {judged}."]
+    for rate, rounds in descents.items():
+        judged = ", ".join(f"{one['judged']:.4f}" for one in rounds)
+        lines += ["", f"Loss of the rounds at {rate:g} on the half of the reference that judges: {judged}."]
     return "\n".join(lines)
 
 
@@ -106,13 +112,16 @@ def main() -> None:
     options_of = parser(__doc__, "runs/metagradient")
     options_of.add_argument("--seeds", type=int, default=5, help="of every arm")
     options_of.add_argument("--rounds", type=int, default=4)
+    options_of.add_argument(
+        "--rates", type=float, nargs="+", default=[RATE], help="most that a weight moves in a round"
+    )
     options = options_of.parse_args()
     torch.set_num_threads(1)
     config, folder = config_of(options), corpus_of(options)
     bench, clean = Bench(folder, config), Bench(folder, config, "clean")
     done = Record(Path(options.work) / f"descent-{options.condition}-{options.draw}.json", config)
-    rounds = rounds_of(bench, done, options.rounds)
-    arms, tested = arms_of(bench, rounds, kinds_of(bench)), bench.segments("test")
+    descents = {rate: rounds_of(bench, done, options.rounds, rate) for rate in options.rates}
+    arms, tested = arms_of(bench, descents, kinds_of(bench)), bench.segments("test")
     losses: dict[str, list[float]] = {name: [] for name in arms}
     for seed in range(FIRST_OF_ARMS, FIRST_OF_ARMS + options.seeds):
         for name, weights in arms.items():
@@ -126,10 +135,15 @@ def main() -> None:
         f"{training.batch} examples, eps_root {training.eps_root:g}; {options.seeds} paired seeds. Stems are drawn by "
         "their weights. A round is one training with its metagradient, and one that judges."
     )
-    words = page(losses, rounds, about)
+    words = page(losses, descents, about)
     given = ("condition", "draw", "seeds", "rounds", "steps", "hidden", "learning_rate", "eps_root")
     command = " ".join(f"--{name.replace('_', '-')} {getattr(options, name)}" for name in given)
-    figures = {"settings": settings.to_dict(config), "losses": losses, "judged": [one["judged"] for one in rounds]}
+    command += " --rates " + " ".join(f"{rate:g}" for rate in options.rates)
+    figures = {
+        "settings": settings.to_dict(config),
+        "losses": losses,
+        "judged": {f"{rate:g}": [one["judged"] for one in rounds] for rate, rounds in descents.items()},
+    }
     title = "Descent on the weights of stems"
     command = f"python -m benchmarks.descent {command}"
     write(options.out, f"descent-{options.condition}", title, command, "one process, one thread", words, figures)

@@ -8,7 +8,7 @@ every round trains with a seed of its own: what helps one seed or one half only 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -49,20 +49,21 @@ class Parameters(Protocol):
 class PerStem:
     """A weight for each stem: as many unknowns as stems, which a small reference is soon memorised by.
 
-    A round moves each by ``RATE · tanh(G / s)``, s the root mean square of G within the stem's label: a label with large
+    A round moves each by ``rate · tanh(G / s)``, s the root mean square of G within the stem's label: a label with large
     losses must not be all that moves.
     """
 
     weights: np.ndarray  # (stem,)
     labels: np.ndarray  # (stem,)
+    rate: float = RATE
 
     @classmethod
-    def start(cls, labels: np.ndarray) -> PerStem:
-        return cls(np.ones(len(labels)), labels)
+    def start(cls, labels: np.ndarray, rate: float = RATE) -> PerStem:
+        return cls(np.ones(len(labels)), labels, rate)
 
     def moved(self, gradient: np.ndarray) -> PerStem:
-        change = RATE * np.tanh(scaled(gradient, self.labels))
-        return PerStem(np.clip(self.weights - change, 0.0, MOST), self.labels)
+        change = self.rate * np.tanh(scaled(gradient, self.labels))
+        return replace(self, weights=np.clip(self.weights - change, 0.0, MOST))
 
 
 @dataclass(frozen=True, eq=False)
