@@ -132,9 +132,8 @@ def monotone(scores: np.ndarray, values: np.ndarray, counts: np.ndarray | None =
 
     ``counts``: how often each score counts; None = once.
     """
-    from scipy.optimize import (
-        isotonic_regression,
-    )  # scikit-learn's is this one behind checks that take longer than it does
+    # scikit-learn's is this one behind checks that take longer than it does.
+    from scipy.optimize import isotonic_regression
 
     counts = np.ones(len(scores)) if counts is None else counts
     unique, inverse = np.unique(scores, return_inverse=True)
