@@ -43,16 +43,13 @@ profiles.load_profile("raysep")
 # The parser of the command line takes a tenth of a second to build, and every call of hundreds would build it anew.
 typer.main.get_command = cache(typer.main.get_command)
 
+gc.disable()  # what is imported and collected stays to the end: to look for garbage in it takes a quarter of the time
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection():
-    """What is imported and collected stays to the end: not looked through for garbage, a quarter of the time that collecting takes."""
-    gc.disable()
-    try:
-        return (yield)
-    finally:
-        gc.freeze()
-        gc.enable()
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook

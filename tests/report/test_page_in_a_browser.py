@@ -208,8 +208,14 @@ def test_whoever_cannot_see_it_can_use_it(page):
     assert all(b - a <= 1 for a, b in pairwise(levels))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1280, "dark"),
+        (360, "light"),
+        *(pytest.param(*both, marks=pytest.mark.long) for both in ((1280, "light"), (360, "dark"))),
+    ],
+)
 def test_axe_finds_nothing(open_page, address, scheme, width):
     page = open_page(address, color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 800})
