@@ -17,7 +17,7 @@ from raysep.separators.checkpoint import Checkpoint, to_bytes
 from tests.made_run import RATE
 from tests.report.pages import faults, needs_browser, wait
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
