@@ -13,6 +13,7 @@ os.environ.setdefault("RAYSEP_STORAGE_PATIENCE", "5")  # a store that a test has
 os.environ.setdefault("RAY_worker_niceness", "0")  # else what another test process computes starves Ray's workers
 
 import contextlib
+import gc
 import io
 import re
 import sys
@@ -41,6 +42,14 @@ profiles.load_profile("raysep")
 
 # The parser of the command line takes a tenth of a second to build, and every call of hundreds would build it anew.
 typer.main.get_command = cache(typer.main.get_command)
+
+gc.disable()  # what is imported and collected stays to the end: to look for garbage in it takes a quarter of the time
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook

@@ -31,7 +31,6 @@ def site(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_every_page_has_its_place_and_is_made(site):
     assert len(set(NAMED)) == len(NAMED)
     pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}

@@ -36,7 +36,6 @@ def is_said(message: str, said: list[str]) -> bool:
     return any(wanted.search(text) for text in said)
 
 
-@pytest.mark.slow
 def test_a_message_that_nobody_says_is_noticed(said):
     assert is_said("…: not audio that can be read (…)", said)
     assert not is_said("…: not audio that can be heard (…)", said)

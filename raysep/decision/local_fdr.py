@@ -132,13 +132,14 @@ def monotone(scores: np.ndarray, values: np.ndarray, counts: np.ndarray | None =
 
     ``counts``: how often each score counts; None = once.
     """
-    from sklearn.isotonic import isotonic_regression
+    # scikit-learn's is this one behind checks that take longer than it does.
+    from scipy.optimize import isotonic_regression
 
     counts = np.ones(len(scores)) if counts is None else counts
     unique, inverse = np.unique(scores, return_inverse=True)
     weight = np.bincount(inverse, weights=counts, minlength=len(unique))
     means = np.bincount(inverse, weights=counts * values, minlength=len(unique)) / weight
-    return np.asarray(isotonic_regression(means, sample_weight=weight))[inverse]
+    return np.asarray(isotonic_regression(means, weights=weight).x)[inverse]
 
 
 def _scale(clean: Sample, corrupted: Sample) -> tuple[float, float]:

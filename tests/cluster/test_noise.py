@@ -98,7 +98,7 @@ def test_the_users_own_pattern_is_left_alone(monkeypatch):
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("debug", ["", "1"])
+@pytest.mark.parametrize("debug", ["", pytest.param("1", marks=pytest.mark.long)])
 def test_a_crowd_of_processes_is_told_of_in_the_logs_alone_unless_asked(tmp_path, debug):
     (tmp_path / "crowd.py").write_text(CROWD)
     kept = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS", "RAYSEP_DEBUG", noise.LINES)}

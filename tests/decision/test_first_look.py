@@ -44,6 +44,7 @@ def test_the_further_segments_follow_from_what_is_written_down_and_no_role_is(pl
         assert further.sum() == 2 * len(plan)
 
 
+@pytest.mark.slow
 def test_stems_near_the_boundary_get_more(plans):
     for _, _, plan in plans:
         distance = abs(numbers(plan, "suspicion") - numbers(plan, "boundary"))
@@ -53,6 +54,7 @@ def test_stems_near_the_boundary_get_more(plans):
         assert further[near].mean() > 4 * max(further[far].mean(), 0.1)
 
 
+@pytest.mark.slow
 def test_clean_stems_of_corpus_and_calibration_get_as_many(plans):
     """They must stay exchangeable: the difference of their means lies within its own noise, over some worlds together."""
     corpus, calibration = [], []

@@ -340,7 +340,7 @@ def test_no_evidence_is_removed_where_nothing_is(simulate):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [0.0, 0.4])
+@pytest.mark.parametrize("share", [pytest.param(0.0, marks=pytest.mark.long), 0.4])
 def test_folds_of_a_small_reference_decide_no_worse_than_its_parts(simulate, share):
     """Ten tracks, each clean and planted, against four that are clean and two that are planted in three copies."""
     errors: dict[str, list[float]] = {"parts": [], "folds": []}
@@ -364,7 +364,10 @@ def test_folds_of_a_small_reference_decide_no_worse_than_its_parts(simulate, sha
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("tracks", "calibration"), [(10, 10), (30, 40), (60, 40)])
+@pytest.mark.parametrize(
+    ("tracks", "calibration"),
+    [(10, 10), *(pytest.param(*size, marks=pytest.mark.long) for size in ((30, 40), (60, 40)))],
+)
 def test_of_corpora_without_faults_at_most_three_stems_in_a_hundred_are_removed(simulate, tracks, calibration):
     lost = []
     for seed in range(12):

@@ -42,6 +42,7 @@ def checked(tracks) -> dict:
     return {name: check_track(stems, mixture=mixture_beside(stems)) for name, stems in tracks.items()}
 
 
+@pytest.mark.long
 def test_nothing_is_told_of_songs_in_which_nothing_is_wrong(checked):
     names = Measures.__dataclass_fields__
     for track in checked.values():
@@ -54,11 +55,13 @@ def test_nothing_is_told_of_songs_in_which_nothing_is_wrong(checked):
                 assert told == [], row["uri"]
 
 
+@pytest.mark.long
 def test_no_two_of_many_songs_are_one(checked):
     found = leaks.find({Place("corpus", name): track.prints for name, track in checked.items()})
     assert [one for one in found if one.is_song] == []
 
 
+@pytest.mark.long
 def test_songs_that_share_a_drum_loop_are_two_songs(checked, tracks, tmp_path):
     for (lender, lent), (name, own) in pairwise(list(tracks.items())[:24]):
         (tmp_path / name).mkdir()

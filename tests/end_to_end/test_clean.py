@@ -72,7 +72,7 @@ def test_the_search_tried_every_ratio(finished):
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long), 3])
+@pytest.mark.parametrize("workers", [1, *(pytest.param(some, marks=pytest.mark.long) for some in (2, 3))])
 def test_any_number_of_workers_scores_the_same(finished, request_for, ray_runtime, tmp_path, workers):
     """Same parts, byte for byte, from the same trained networks."""
     again = copy_run(finished, str(tmp_path / "again"), without=("done/score", "scores/", "failed.parquet"))

@@ -85,6 +85,7 @@ def test_a_submitted_job_decides_as_the_local_run(finished, request_for, head, t
     assert Run(request.out).read_table("decision.parquet") == finished.read_table("decision.parquet")
 
 
+@pytest.mark.long
 def test_a_job_with_a_wrong_path_fails_and_says_why(head, tmp_path):
     address, environment = head
     (tmp_path / "trusted").mkdir()

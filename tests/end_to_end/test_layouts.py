@@ -31,8 +31,8 @@ def test_the_same_stems_are_found(name, tmp_path, write_tracks):
 
 @pytest.mark.slow
 def test_a_pool_goes_through_the_whole_cleaning_in_one_process(all_here, request_for, corpora, tmp_path):
-    """The layout that is farthest from folders of tracks; its trainings are not Ray's."""
-    cleaned("msst2", None, request_for, corpora, tmp_path)
+    """As far as the decision; the layout that is farthest from folders of tracks; its trainings are not Ray's."""
+    cleaned("msst2", "decide", request_for, corpora, tmp_path)
 
 
 @pytest.mark.train

@@ -64,6 +64,7 @@ def test_a_stem_that_cannot_be_read_is_reported_and_scored_when_it_is_put_right(
     assert json.loads(storage.read_bytes(run.path("run.json")))["fingerprint"] == fingerprint
 
 
+@pytest.mark.long
 def test_a_training_without_stems_that_cannot_be_read_says_which(corpora, ray_runtime, tmp_path):
     corpus = tmp_path / "corpus"
     shutil.copytree(corpora.clean, corpus)

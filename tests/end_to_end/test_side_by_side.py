@@ -95,6 +95,7 @@ def assert_equal(found: dict[str, dict], expected: dict[str, dict]) -> None:
         assert all((found[name][key] == value).all() for key, value in of_one.items()), name
 
 
+@pytest.mark.long
 def test_their_weights_are_those_of_trainings_one_after_another(ray_runtime, stems, one_after_another, tmp_path):
     assert len(one_after_another) == 4
     under_way, seen, wholes = set(), [], []

@@ -29,22 +29,22 @@ from tests.end_to_end.processes import RAY, descendants, free_port, training_pro
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("train")]
 
 LABELS = ("vocals", "drums", "bass", "other")
-STEPS, SAVE = 400, 40  # seconds of training after the first state: long enough to be killed in
-SETTINGS = {
-    "training.steps": STEPS,
-    "training.save_every": SAVE,
-    "training.validate_every": STEPS // 4,
-    "training.keep_best": 4,
-    "training.least_workers": 1,
-}
+STEPS = 400  # seconds of training after the first state: long enough to be killed in
+FEW = 40  # of a training that nobody disturbs
 NAME = "separator-seed0"
+
+
+def settings_of(steps: int) -> dict[str, int]:
+    """Of a training that is saved ten times, validated four times, and keeps all that it validates."""
+    sizes = {"steps": steps, "save_every": steps // 10, "validate_every": steps // 4}
+    return {**sizes, "keep_best": 4, "least_workers": 1}
 
 
 @pytest.fixture(scope="module")
 def command(corpora):
     """command(out, …): the command line of a short training that is validated; ``more`` are further options."""
     corpus = [corpora.corpus, "--validation", corpora.test, "--preset", "smallest", "--quiet"]
-    settings = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
+    settings = [word for name, value in settings_of(STEPS).items() for word in ("--set", f"training.{name}={value}")]
 
     def make(out: Path, *more: str) -> list[str]:
         return [sys.executable, "-m", "raysep.cli", "train", *corpus, "--out", str(out), *settings, *more]
@@ -58,20 +58,28 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(corpora, ray_runtime, tmp_path_factory) -> Run:
-    """The same training in this process."""
-    overrides: dict = {"training": {name.partition(".")[2]: value for name, value in SETTINGS.items()}}
-    request = pipeline.Request(
-        corpus=corpora.corpus,
-        reference=None,
-        test=None,
-        validation=corpora.test,
-        out=str(tmp_path_factory.mktemp("trained") / "run"),
-        preset="smallest",
-        overrides=overrides,
-        quiet=True,
-    )
-    return pipeline.train(request)
+def trained(corpora, ray_runtime, tmp_path_factory):
+    """trained(steps): the same training in this process, of so many steps."""
+
+    def make(steps: int) -> Run:
+        request = pipeline.Request(
+            corpus=corpora.corpus,
+            reference=None,
+            test=None,
+            validation=corpora.test,
+            out=str(tmp_path_factory.mktemp("trained") / "run"),
+            preset="smallest",
+            overrides={"training": settings_of(steps)},
+            quiet=True,
+        )
+        return pipeline.train(request)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def undisturbed(trained) -> Run:
+    return trained(STEPS)
 
 
 def weights(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
@@ -105,10 +113,11 @@ def can_go_on(folder: Path) -> bool:
 # What it leaves
 
 
-def test_beside_every_checkpoint_its_facts_can_be_read(undisturbed, corpora):
-    folder = Path(undisturbed.root) / "checkpoints"
+def test_beside_every_checkpoint_its_facts_can_be_read(trained, corpora):
+    run = trained(FEW)
+    folder = Path(run.root) / "checkpoints"
     stems = stems_of(corpora.corpus, LABELS).stems
-    quarters = [STEPS // 4 * k for k in (1, 2, 3, 4)]
+    quarters = [FEW // 4 * k for k in (1, 2, 3, 4)]
     names = [NAME, *(f"{NAME}-step{step}" for step in quarters)]
     assert sorted(p.name for p in folder.iterdir()) == sorted(
         f"{name}.{kind}" for name in names for kind in ("safetensors", "json")
@@ -134,7 +143,7 @@ def test_beside_every_checkpoint_its_facts_can_be_read(undisturbed, corpora):
     assert list(history) == quarters
     assert history == {step: notes[f"{NAME}-step{step}"]["metadata"]["metrics"]["validation/mean"] for step in quarters}
     assert notes[NAME]["step"] == max(history, key=history.get)
-    assert len(list((Path(undisturbed.root) / "tensorboard" / NAME).iterdir())) == 1
+    assert len(list((Path(run.root) / "tensorboard" / NAME).iterdir())) == 1
 
 
 # Disturbed

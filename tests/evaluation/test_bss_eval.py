@@ -45,7 +45,7 @@ def assert_equal(ours: dict, theirs: dict, tolerance: float = 1e-5) -> None:
 
 @pytest.mark.parametrize(
     ("stems", "channels", "seconds"),
-    [(3, 2, 3.3), (4, 1, 2.0), (2, 2, 2.6), (1, 2, 1.5), (2, 2, 0.6)],
+    [pytest.param(3, 2, 3.3, marks=pytest.mark.long), (4, 1, 2.0), (2, 2, 2.6), (1, 2, 1.5), (2, 2, 0.6)],
     ids=["a last frame in part", "mono", "two stems", "one stem", "shorter than a frame"],
 )
 @pytest.mark.slow
@@ -85,7 +85,13 @@ def dual_mono(references, estimates):
 
 
 @pytest.mark.parametrize(
-    "change", [silent_second, antiphase_second, panned_to_one_side, panned_reference_only, dual_mono]
+    "change",
+    [
+        silent_second,
+        antiphase_second,
+        panned_to_one_side,
+        *(pytest.param(change, marks=pytest.mark.long) for change in (panned_reference_only, dual_mono)),
+    ],
 )
 @pytest.mark.slow
 def test_hostile_signals_have_musevals_numbers_and_its_nans(change):

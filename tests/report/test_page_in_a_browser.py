@@ -18,8 +18,17 @@ from raysep.report.evidence.of_run import Evidence, shown
 from raysep.report.html import render
 from tests.report.pages import faults, needs_browser, wait
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.slow]
 STEMS = 35_000
+VIEWS = pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1280, "dark"),
+        (360, "light"),
+        pytest.param(1280, "light", marks=pytest.mark.long),
+        pytest.param(360, "dark", marks=pytest.mark.long),
+    ],
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +58,6 @@ def at(page) -> float:
     return page.evaluate("document.querySelector('.card.on .take.on audio').currentTime")
 
 
-@pytest.mark.slow
 def test_one_sound_at_a_time_and_a_click_seeks(page):
     page.click(".card.on .play")
     wait(page, "document.querySelector('.card.on .take.on audio').currentTime > 0.15")
@@ -208,8 +216,7 @@ def test_whoever_cannot_see_it_can_use_it(page):
     assert all(b - a <= 1 for a, b in pairwise(levels))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
+@VIEWS
 def test_axe_finds_nothing(open_page, address, scheme, width):
     page = open_page(address, color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 800})
@@ -232,8 +239,7 @@ CONTRAST = """() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
+@VIEWS
 def test_it_is_legible_and_fits_wide_and_narrow_light_and_dark(open_page, address, scheme, width, tmp_path):
     page = open_page(address, color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 800})
@@ -262,7 +268,6 @@ def test_on_paper_every_stem_stands_with_its_pictures_and_nothing_to_press(page,
     assert page.locator("#suspects :is(button, select, input, audio):visible").count() == 0
 
 
-@pytest.mark.slow
 def test_thirty_five_thousand_stems_open_at_once(open_page, data, tmp_path, capsys):
     """What the page does is counted, which a busy machine does not change; the seconds are told."""
     file = tmp_path / "many.html"

@@ -17,7 +17,7 @@ from raysep.separators.checkpoint import Checkpoint, to_bytes
 from tests.made_run import RATE
 from tests.report.pages import faults, needs_browser, wait
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_what_the_separator_hears_comes_with_its_pictures_when_it_is_asked_for(o
     assert page.locator(".card.on .take.on .scope").count() == 1  # not asked for again
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_axe_finds_nothing(open_page, address, unheard, scheme):
     page = open_page(address, color_scheme=scheme)
     hear(page, unheard("bass"))

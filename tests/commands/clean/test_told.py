@@ -110,6 +110,7 @@ def test_all_five_say_the_same(raysep, runs, kind, tmp_path):
         assert words[: len(again["sentences"])] == again["sentences"]
 
 
+@pytest.mark.slow
 def test_each_kind_is_told_for_what_it_is(raysep, runs):
     found = {kind: json.loads(raysep("status", run.root, "--json")[1])["verdict"] for kind, run in runs.items()}
     assert found["usual"]["effect"] == "helped"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from raysep.probes.embedders.base import frame_count
 from raysep.probes.embedders.clap import ClapEmbedder
 from raysep.probes.embedders.pretrained import transformers
 
-pytest.importorskip("transformers")
+pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
 RATE = 8000
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from raysep.probes.embedders.base import frame_count
 from raysep.probes.embedders.encodec import EncodecEmbedder
 from raysep.probes.embedders.pretrained import transformers
 
-pytest.importorskip("transformers")
+pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
 RATE = 2000
 KINDS = {
     "24 kHz": {"audio_channels": 1},

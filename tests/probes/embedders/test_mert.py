@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from raysep.probes.embedders.base import frame_count
 from raysep.probes.embedders.mert import MertEmbedder
 from raysep.probes.embedders.pretrained import transformers
 
-pytest.importorskip("transformers")
+pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
 RATE = 2000
 SIZES = {
     "hidden_size": 16,

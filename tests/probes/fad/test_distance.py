@@ -60,10 +60,11 @@ def test_equals_fifty_digits_at_dimension_64():
 
 
 def large():
-    """Frames of a stem, dimension and frames of the reference; of those whose oracle takes long, one is enough at every change."""
+    """Frames of a stem, dimension and frames of the reference: few, more than either, and fewer than the reference's."""
+    at_every_change = ((2, 1024, 400), (35, 1024, 1500), (600, 512, 300))
     for n in (2, 35, 600, 2000):
         for dimension, count in ((512, 300), (512, 1500), (1024, 400), (1024, 1500)):
-            marks = [pytest.mark.slow] + [pytest.mark.long] * (n * count > 600_000)
+            marks = [pytest.mark.slow] + [pytest.mark.long] * ((n, dimension, count) not in at_every_change)
             yield pytest.param(n, dimension, count, marks=marks)
 
 
