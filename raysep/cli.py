@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,7 +72,17 @@ def _usage(error: Any) -> str:
         return f"raysep: {message}"
     if type(error).__name__ == "NoArgsIsHelpError":
         return str(context.get_help())
-    return f"raysep: {message.removesuffix('.')}; `{context.command_path} {context.help_option_names[0]}` shows what there is"
+    message = message.removesuffix(".") + _place_for_extra(message, context)
+    return f"raysep: {message}; `{context.command_path} {context.help_option_names[0]}` shows what there is"
+
+
+def _place_for_extra(message: str, context: Any) -> str:
+    """What an argument too many was probably meant as, where the command writes to an ``--out`` that was not given."""
+    out = next((option for option in context.command.params if "--out" in option.opts), None)
+    extra = re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((\S+)\)", message)
+    if not out or not extra or context.get_parameter_source(out.name).name == "COMMANDLINE":
+        return ""
+    return f": a place to write to is given as --out {extra[1]}"
 
 
 @contextmanager

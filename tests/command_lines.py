@@ -45,7 +45,8 @@ def parse(words: Sequence[str]) -> dict:
         if not rest or rest[0] not in command.commands:
             raise AssertionError(f"{name}: there is no command {rest[:1]}")
         name, command = f"{name} {rest[0]}", command.commands[rest.pop(0)]
-    with command.make_context(name, rest) as context:
+    both = program().context_settings["help_option_names"]  # the parser keeps what it was first asked with
+    with command.make_context(name, rest, help_option_names=both) as context:
         parameters = dict(context.params)
     if name == "raysep submit":
         assert parameters["job"] in JOBS

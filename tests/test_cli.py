@@ -150,6 +150,9 @@ def test_stopping_says_that_the_run_can_go_on(raysep, monkeypatch):
     ("arguments", "words"),
     [
         (("frob",), "No such command"),
+        (("demo", "songs"), "a place to write to is given as --out songs; `raysep demo -h` shows what there is"),
+        (("demo", "songs", "--out", "there"), "(songs); `raysep demo -h` shows what there is"),
+        (("status", "run", "other"), "(other); `raysep status -h` shows what there is"),
         (("clean", "C"), "--reference"),
         (("synth", "out", "--songs", "0"), "--songs"),
         (("contaminate", "C", "--out", "O", "--share", "1.5"), "--share"),

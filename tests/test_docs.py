@@ -214,3 +214,16 @@ def test_the_split_of_musdb_runs_and_its_parts_can_be_used(tmp_path, monkeypatch
     assert all("/spoilt/" in s.uri for s in corpus)
     found = read_inputs("corpus.parquet", "trusted.parquet", None, settings.LABELS)
     assert (len(found.corpus), len(found.reference)) == (32, 8)
+
+
+def test_a_newcomer_hears_the_worst_second_after_six_commands_at_most():
+    """README's own lines from the clone, which it counts, to the page with the players; the tests may wait."""
+    text = (ROOT / "README.md").read_text()
+    told, found, _ = text.partition("![")
+    assert found
+    lines = [line.partition("  #")[0].strip() for _, body in FENCED.findall(told) for line in body.splitlines()]
+    path = ["git clone", *(line for line in lines if not line.startswith("make test"))]
+    assert len(path) <= 6
+    assert f"With the clone before it these are {('four', 'five', 'six')[len(path) - 4]} commands" in text
+    assert path[1] == "make demo"
+    assert path[-1] == f'python -m webbrowser "file://$PWD/{parse(["demo"])["out"]}/report.html"'

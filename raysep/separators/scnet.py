@@ -7,6 +7,7 @@ down-sampling), SU layer (sparse up-sampling), fusion layer, dual-path RNN with 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import ceil
@@ -20,7 +21,7 @@ from raysep.separators.base import DEFAULT_STEMS, WaveformSeparator, check_commo
 from raysep.separators.recurrence import BiLSTM
 from raysep.separators.spectrogram import Spectrogram, single
 
-SHARES = (0.175, 0.392, 0.433)  # of the bins: low, middle, high band
+SHARES = (0.175, 0.392, 0.433)  # of the bins: low, middle, high band; published SCNet-large weights have others
 STRIDES = (1, 4, 16)  # by which a band's bins are compressed
 KERNELS = (3, 4, 16)
 DEPTHS = (3, 2, 1)  # convolution modules after the compression
@@ -37,6 +38,9 @@ class SCNetConfig:
     hop: int = 1024
     # The published code gives its transform no window, which is a rectangular one; its weights expect that.
     window: str = "rectangular"  # or "hann"
+    # As published by its authors. MSST's copy does without, and so its weights expect.
+    standardised: bool = True  # each mixture's spectrum, to mean 0 and deviation 1
+    shares: tuple[float, ...] = SHARES
     widths: tuple[int, ...] = (32, 64, 128)  # channels after each SD block
     compression: int = 4  # of a convolution module's channels
     kernel: int = 3  # of a convolution module, frames
@@ -52,18 +56,21 @@ class SCNetConfig:
             raise BadInput(f"dual_path_layers {self.dual_path_layers}: must be even, every second one converts back")
         if self.kernel % 2 == 0:
             raise BadInput(f"kernel {self.kernel}: must be odd")
+        if len(self.shares) != len(SHARES) or min(self.shares) <= 0 or abs(sum(self.shares) - 1) > 1e-6:
+            raise BadInput(f"shares {self.shares}: of the bins for low, middle and high band, which are 1 together")
         bins = self.n_fft // 2 + 1
         for _ in self.widths:
             bins = sum(
-                compressed(end - start, s, k) for (start, end), s, k in zip(bands(bins), STRIDES, KERNELS, strict=True)
+                compressed(end - start, s, k)
+                for (start, end), s, k in zip(bands(bins, self.shares), STRIDES, KERNELS, strict=True)
             )
             if bins < 8:
                 raise BadInput(f"n_fft {self.n_fft}: too few bins for {len(self.widths)} levels of compression")
 
 
-def bands(bins: int) -> list[tuple[int, int]]:
+def bands(bins: int, shares: Sequence[float] = SHARES) -> list[tuple[int, int]]:
     """(first, last + 1) bin of the low, middle and high band; together every bin once."""
-    edges = [0, *(ceil(bins * share) for share in list(accumulate(SHARES))[:-1]), bins]
+    edges = [0, *(ceil(bins * share) for share in list(accumulate(shares))[:-1]), bins]
     return list(pairwise(edges))
 
 
@@ -108,6 +115,7 @@ class SDBlock(nn.Module):
 
     def __init__(self, width_in: int, width: int, config: SCNetConfig) -> None:
         super().__init__()
+        self.shares = config.shares
         self.compress = nn.ModuleList(
             nn.Conv2d(width_in, width, (kernel, 1), (stride, 1))
             for kernel, stride in zip(KERNELS, STRIDES, strict=True)
@@ -121,7 +129,7 @@ class SDBlock(nn.Module):
         """``(batch, width_in, bin, frame)`` -> mixed and unmixed ``(batch, width, fewer bins, frame)``."""
         parts = []
         for (start, end), convolve, refine, stride, kernel in zip(
-            bands(x.shape[2]), self.compress, self.refine, STRIDES, KERNELS, strict=True
+            bands(x.shape[2], self.shares), self.compress, self.refine, STRIDES, KERNELS, strict=True
         ):
             band = F.pad(x[:, :, start:end], (0, 0, *_padding(end - start, stride, kernel)))
             band = convolve(band)  # (batch, width, compressed bin, frame)
@@ -135,8 +143,9 @@ class SDBlock(nn.Module):
 class SULayer(nn.Module):
     """Fuse with the encoder's output of the same level, then expand each band back to its bins."""
 
-    def __init__(self, width: int, width_out: int) -> None:
+    def __init__(self, width: int, width_out: int, shares: Sequence[float] = SHARES) -> None:
         super().__init__()
+        self.shares = shares
         self.fuse = nn.Conv2d(2 * width, 2 * width, 3, padding=1)
         self.expand = nn.ModuleList(
             nn.ConvTranspose2d(width, width_out, (kernel, 1), (stride, 1))
@@ -147,7 +156,8 @@ class SULayer(nn.Module):
         """``(batch, width, fewer bins, frame)`` -> ``(batch, width_out, bins, frame)``."""
         x = F.glu(self.fuse((x + skip).repeat(1, 2, 1, 1)), dim=1)
         parts, first = [], 0
-        for (start, end), convolve, stride, kernel in zip(bands(bins), self.expand, STRIDES, KERNELS, strict=True):
+        edges = bands(bins, self.shares)
+        for (start, end), convolve, stride, kernel in zip(edges, self.expand, STRIDES, KERNELS, strict=True):
             count = compressed(end - start, stride, kernel)
             band = convolve(x[:, :, first : first + count])
             spare = (band.shape[2] - (end - start)) // 2  # what the padding had added
@@ -189,7 +199,7 @@ class SCNet(WaveformSeparator):
         widths = (2 * config.channels, *config.widths)  # real and imaginary part of each channel
         self.encoder = nn.ModuleList(SDBlock(a, b, config) for a, b in pairwise(widths))
         outputs = (widths[0] * len(config.stems), *widths[1:])
-        self.decoder = nn.ModuleList(SULayer(b, a) for a, b in zip(outputs, widths[1:], strict=False))
+        self.decoder = nn.ModuleList(SULayer(b, a, config.shares) for a, b in zip(outputs, widths[1:], strict=False))
         self.separation = nn.ModuleList(
             DualPath(widths[-1] * (1 + layer % 2), config.expansion) for layer in range(config.dual_path_layers)
         )
@@ -210,10 +220,16 @@ class SCNet(WaveformSeparator):
         batch, channels, bins, frames = spectrum.shape
         x = torch.view_as_real(spectrum * self.config.n_fft**-0.5).permute(0, 1, 4, 2, 3)
         x = x.reshape(batch, 2 * channels, bins, frames)
-        mean, deviation = x.mean(dim=(1, 2, 3), keepdim=True), x.std(dim=(1, 2, 3), keepdim=True)
-        x = single(self.body((x - mean) / (1e-5 + deviation)))  # (batch, stem * 2 * channel, bin, frame)
-        x = (x * deviation + mean) * self.config.n_fft**0.5
-        x = x.reshape(batch, len(self.stems), channels, 2, bins, frames).permute(0, 1, 2, 4, 5, 3)
+        if self.config.standardised:
+            mean, deviation = x.mean(dim=(1, 2, 3), keepdim=True), x.std(dim=(1, 2, 3), keepdim=True)
+            x = single(self.body((x - mean) / (1e-5 + deviation))) * deviation + mean
+        else:
+            x = single(self.body(x))  # (batch, stem * 2 * channel, bin, frame)
+        x = (
+            (x * self.config.n_fft**0.5)
+            .reshape(batch, len(self.stems), channels, 2, bins, frames)
+            .permute(0, 1, 2, 4, 5, 3)
+        )
         return self.transform.inverse(torch.view_as_complex(x.contiguous()), mixture.shape[-1])[..., :time]
 
     def body(self, x: Tensor) -> Tensor:

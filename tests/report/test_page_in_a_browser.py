@@ -8,10 +8,11 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.opening import many
-from raysep.decision.by_hand import obey, read_verdicts
+from raysep.decision.by_hand import read_verdicts
 from raysep.report.data import ReportData
 from raysep.report.evidence.listing import listing
 from raysep.report.evidence.of_run import Evidence, shown
@@ -112,7 +113,7 @@ def test_the_marked_seconds_play_and_end(page):
     assert at(page) < end - start + 1.0
 
 
-def test_verdicts_by_keyboard_are_downloaded_and_obeyed(page, data, made_run, tmp_path):
+def test_verdicts_by_keyboard_are_downloaded_and_obeyed(page, data, made_run, raysep, tmp_path):
     first, second, third = (data.suspects[k]["stem_id"] for k in range(3))
     page.keyboard.press("r")
     page.fill(".card.on .verdict input", 'hum, "throughout"')
@@ -139,8 +140,11 @@ def test_verdicts_by_keyboard_are_downloaded_and_obeyed(page, data, made_run, tm
         (second, "keep", ""),
         (third, "drums", ""),
     ]
-    decided = {row["stem_id"]: row for row in obey(made_run.read_table("decision.parquet"), said).to_pylist()}
-    assert (decided[first]["verdict"], decided[second]["keep"]) == ("remove", True)
+    out = str(tmp_path / "mine.parquet")
+    assert raysep("decide", made_run.root, "--verdicts", str(file), "--out", out)[0] == 0
+    decided = {row["stem_id"]: row for row in pq.read_table(out).to_pylist()}
+    assert [(decided[s]["verdict"], decided[s]["keep"]) for s in (first, second)] == [("remove", False), ("keep", True)]
+    assert (decided[third]["verdict"], decided[third]["label"]) == ("drums", "drums")
     page.reload()
     assert page.inner_text("#said") == "3 verdicts."  # kept in the browser
 

@@ -28,7 +28,7 @@ def convert(source: str, out: str, overwrite: bool = False) -> list[str]:
             raise BadInput(f"{out}: a checkpoint becomes a folder, of the openunmix package or for MSST; give a folder")
         loaded = checkpoint.from_bytes(_read(source), source)
         with _naming(source):
-            write = msst.to_msst if loaded.model in msst.TYPES else umx.to_umx
+            write = msst.to_msst if loaded.model in msst.FORMS else umx.to_umx
             files = {storage.join(out, name): data for name, data in write(loaded).items()}
     else:
         if not out.endswith(SUFFIX):

@@ -201,7 +201,9 @@ def test_a_folder_holds_one_of_each(names, words):
 @pytest.mark.parametrize(
     ("model", "change", "words"),
     [
-        ("scnet", {}, "only bs-roformer and mel-band-roformer become"),
+        ("convtasnet", {}, "only bs-roformer, mel-band-roformer, scnet and hdemucs become"),
+        ("scnet", {}, "train with network.arguments={standardised: false"),
+        ("hdemucs", {"transform": 1024}, "transform 1024: only hdemucs of 4096 samples"),
         ("bs-roformer", {"channels": 3}, "channels 3: MSST's networks have one or two"),
     ],
 )
