@@ -75,6 +75,8 @@ def scale_of(values: np.ndarray, label: np.ndarray, fit: np.ndarray, labels: int
         scale.centre[number], scale.spread[number] = centre_and_spread(reference)
         few[number] = np.isfinite(reference).sum(axis=0) < FEWEST
         centred[rows] = reference - scale.centre[number]
+    if not few.any():
+        return scale
     _, everyone = centre_and_spread(centred[fit])
     return Scale(scale.centre, np.where(few, everyone, scale.spread))
 
