@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import repeat, starmap
+from operator import attrgetter, lt
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +21,6 @@ import pyarrow.compute as pc
 from raysep.audio.resample import resampled_frames
 from raysep.corpus import storage, tags
 from raysep.corpus.lookup import row_of, texts
-from raysep.corpus.names import normal
 from raysep.corpus.tables import marked, parquet_bytes
 from raysep.errors import BadInput
 
@@ -46,6 +46,7 @@ SCHEMA = pa.schema(
 )
 ABSOLUTE = r"^/|://"  # of a file's place
 ROWS_AT_A_TIME = 4096  # as dictionaries, which take ten times the room
+NAMES = ("stem_id", "track", "stem")  # in the form that a scan gives them
 SHARED = ("track", "stem", "format", "split", "problem")  # texts that many rows have in common
 LATER = ("parts", "padding", "has_bleed", "problem", "modified")  # columns that older manifests lack
 NEEDED = ("stem_id", "track", "stem", "uri", "sample_rate", "channels", "frames")  # in every row
@@ -96,7 +97,7 @@ def stem_id(track: str, stem: str) -> str:
 def tracks_of(stems: Iterable[Stem]) -> dict[str, dict[str, Stem]]:
     """track → label → stem, tracks in name order."""
     tracks: dict[str, dict[str, Stem]] = defaultdict(dict)
-    for stem in sorted(stems):
+    for stem in in_order(stems):
         tracks[stem.track][stem.stem] = stem
     return dict(tracks)
 
@@ -142,9 +143,24 @@ def write(uri: str, stems: Iterable[Stem], by: str = "") -> None:
 
 def to_bytes(stems: Iterable[Stem], by: str = "") -> bytes:
     """A manifest as the bytes of its file. ``by``: the command that writes it, and may therefore replace it."""
-    rows = sorted(stems)
-    table = pa.table({f.name: pa.array([getattr(row, f.name) for row in rows], f.type) for f in SCHEMA}, schema=SCHEMA)
+    rows = in_order(stems)
+    some = (rows[first : first + ROWS_AT_A_TIME] for first in range(0, len(rows), ROWS_AT_A_TIME))
+    table = pa.Table.from_batches(map(_batch, some), SCHEMA)
     return parquet_bytes(marked(table, by) if by else table)
+
+
+def _batch(rows: Sequence[Stem]) -> pa.RecordBatch:
+    """Of one stem at least."""
+    columns = zip(*map(attrgetter(*SCHEMA.names), rows), strict=True)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def in_order(stems: Iterable[Stem]) -> list[Stem]:
+    """Sorted; where all differ in their names, as in a manifest, nothing else of them is compared."""
+    found = sorted(stems, key=attrgetter("stem_id"))
+    names = [stem.stem_id for stem in found]
+    return found if all(map(lt, names, names[1:])) else sorted(found)
 
 
 def read(uri: str) -> list[Stem]:
@@ -187,7 +203,7 @@ class Kept(Mapping[str, Stem]):
 
     def __init__(self, table: pa.Table) -> None:
         columns = {name: table[name].combine_chunks() for name in table.column_names}
-        for name in ("stem_id", "track", "stem"):
+        for name in NAMES:
             columns[name] = pc.utf8_normalize(columns[name], "NFC")
         self._table = pa.table(columns)
         self._row_of = row_of(columns["stem_id"])
@@ -259,11 +275,10 @@ def _stems(batch: pa.RecordBatch, texts: dict[str, str]) -> Iterator[Stem]:
     def values(name: str) -> Iterable[Any]:
         if name not in there or there[name].null_count == batch.num_rows:
             return repeat(Stem.__dataclass_fields__[name].default if name in LATER else None, batch.num_rows)
-        read = there[name].to_pylist()
-        if name == "stem_id":
-            return map(normal, read)
+        column = pc.utf8_normalize(there[name], "NFC") if name in NAMES else there[name]
+        read = column.to_pylist()
         if name in SHARED:
-            return (texts.setdefault(text, text) for text in (map(normal, read) if name in ("track", "stem") else read))
+            return map(texts.setdefault, read, read)
         return (tuple(parts or ()) for parts in read) if name == "parts" else read
 
     there = dict(zip(batch.schema.names, batch.columns, strict=True))
@@ -273,7 +288,7 @@ def _stems(batch: pa.RecordBatch, texts: dict[str, str]) -> Iterator[Stem]:
 def digest(stems: Iterable[Stem]) -> str:
     """A fingerprint of the content: equal for the same stems at another address, different when a file changed."""
     found = hashlib.sha256()
-    for number, s in enumerate(sorted(stems)):
+    for number, s in enumerate(in_order(stems)):
         line = f"{s.stem_id}\t{s.frames}\t{s.sample_rate}\t{s.channels}\t{s.bytes}\t{s.etag}"
         found.update((("\n" if number else "") + line).encode())
     return found.hexdigest()

@@ -94,15 +94,19 @@ def with_roles(
     """
     corpus, roles = corpus if isinstance(corpus, Set) else set(corpus), roles or {}
     stem_ids, tracks = stems["stem_id"].to_pylist(), stems["track"].to_pylist()
-    kept = [i for i, name in enumerate(stem_ids) if name in corpus or name in roles]
-    found = [
-        (CORPUS, None, tracks[i]) if stem_ids[i] in corpus else roles[stem_ids[i]] for i in kept
-    ]  # a stem to judge is judged, whatever else it was used for
-    table = stems.take(pa.array(kept, pa.int64()))
-    for index, name in enumerate(("role", "kind", "group")):
-        table = table.append_column(name, pa.array([row[index] for row in found], pa.string()))
-    folds = [fold_of[tracks[i]] for i in kept] if fold_of else [0] * len(kept)
-    return table.append_column("fold", pa.array(folds, pa.int64()))
+    # A stem to judge is judged, whatever else it was used for.
+    kept = np.fromiter(map(corpus.__contains__, stem_ids), bool, len(stem_ids))
+    found: dict[str, list[str | None]] = {"role": [CORPUS] * len(kept), "kind": [None] * len(kept), "group": [*tracks]}
+    for row in np.flatnonzero(~kept).tolist():
+        if used := roles.get(stem_ids[row]):
+            kept[row] = True
+            for name, value in zip(found, used, strict=True):
+                found[name][row] = value
+    for name, values in found.items():
+        stems = stems.append_column(name, pa.array(values, pa.string()))
+    folds = [fold_of[track] if of_use else 0 for track, of_use in zip(tracks, kept, strict=True)] if fold_of else None
+    stems = stems.append_column("fold", pa.array(folds or [0] * len(kept), pa.int64()))
+    return stems if kept.all() else stems.filter(pa.array(kept))
 
 
 def in_order(stems: pa.Table) -> pa.Table:

@@ -66,27 +66,25 @@ def scale_of(values: np.ndarray, label: np.ndarray, fit: np.ndarray, labels: int
     scale = Scale(*(np.full((labels, values.shape[1]), np.nan) for _ in range(2)))
     if not values.size or not fit.any():
         return scale
-    centred, few = values.copy(), np.zeros(scale.spread.shape, dtype=bool)
+    few = np.zeros(scale.spread.shape, dtype=bool)
     for number in range(labels):
-        rows = fit & (label == number)
-        reference = values[rows]
+        reference = values[fit & (label == number)]
         if not len(reference):
             continue  # a label that neither corpus nor calibration has: no evidence
         scale.centre[number], scale.spread[number] = centre_and_spread(reference)
         few[number] = np.isfinite(reference).sum(axis=0) < FEWEST
-        centred[rows] = reference - scale.centre[number]
-    _, everyone = centre_and_spread(centred[fit])
+    if not few.any():
+        return scale
+    _, everyone = centre_and_spread(values[fit] - scale.centre[label[fit]])
     return Scale(scale.centre, np.where(few, everyone, scale.spread))
 
 
 def on_scale(values: np.ndarray, label: np.ndarray, scale: Scale, limit: float = LIMIT) -> np.ndarray:
     """The z-scores of any values ``(row, feature)``, by the number of their label ``(row,)``."""
-    values = _finite(values)
-    result = np.zeros_like(values)
-    for number, (centre, spread) in enumerate(zip(*scale, strict=True)):
-        rows = label == number
-        result[rows] = (values[rows] - centre) / spread
-    return np.clip(np.where(np.isfinite(result), result, 0.0), -limit, limit)
+    result = np.asarray(values, dtype=float) - scale.centre[label]
+    result /= scale.spread[label]
+    result[~np.isfinite(result)] = 0.0
+    return np.clip(result, -limit, limit, out=result)
 
 
 def _finite(values: np.ndarray) -> np.ndarray:

@@ -189,8 +189,7 @@ def _fit(
     weights = example_weights(role, kind, settings, said)
     used = weights > 0
     examples_of = features[learnt].astype(float)
-    taken = Columns.of(examples_of, clean, times, settings)
-    columns = taken(examples_of)
+    taken, columns = Columns.learnt(examples_of, clean, times, settings)
     del examples_of  # as large as its columns' half
     prior = (settings.prior, *_in_deviations(lacking[clean]))
     before = _scaled(lacking, prior)
@@ -275,8 +274,10 @@ class Columns:
     worth: float  # of what is beyond that
 
     @classmethod
-    def of(cls, features: np.ndarray, clean: np.ndarray, times: np.ndarray, settings: Fusion) -> Columns:
-        """From the rows ``(row, feature)`` that are learnt from, each of which stands for ``times (row,)`` stems."""
+    def learnt(
+        cls, features: np.ndarray, clean: np.ndarray, times: np.ndarray, settings: Fusion
+    ) -> tuple[Columns, np.ndarray]:
+        """From the rows ``(row, feature)`` that are learnt from, each of which stands for ``times (row,)`` stems; and theirs."""
         centre = features[clean].mean(axis=0)
         spread = np.maximum(features[clean].std(axis=0), 0.25)  # a handful of stems may agree by chance
         values = _clipped(features, centre, spread)
@@ -285,17 +286,21 @@ class Columns:
         usual = float(np.median(distance[clean]))
         around = distance - times @ distance / times.sum()
         worth = settings.novelty / max(float(np.sqrt(times @ around**2 / times.sum())), 1e-9)
-        return cls(centre, spread, shape, usual, worth)
+        taken = cls(centre, spread, shape, usual, worth)
+        return taken, taken._joined(values, distance)
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         values = _clipped(features, self.centre, self.spread)
+        return self._joined(values, novelty(values, *self.shape))
+
+    def _joined(self, values: np.ndarray, distance: np.ndarray) -> np.ndarray:
         width = values.shape[1]
         columns = np.empty((len(values), 2 * width + 1))
         columns[:, :width] = values
         np.square(values, out=columns[:, width:-1])
         columns[:, width:-1] -= 1
         columns[:, width:-1] /= 2
-        columns[:, -1] = self.worth * (novelty(values, *self.shape) - self.usual)
+        columns[:, -1] = self.worth * (distance - self.usual)
         return columns
 
 

@@ -42,20 +42,22 @@ class Odds:
         ridge = np.append(np.full(columns.shape[1], penalty), 0.0)  # the intercept is free
         slope = np.zeros(x.shape[1])
 
-        def loss(slope: np.ndarray) -> float:
+        def loss(slope: np.ndarray) -> tuple[float, np.ndarray]:
             odds = x @ slope + prior
-            return float(weights @ (np.logaddexp(0, odds) - target * odds) + 0.5 * ridge @ slope**2)
+            return float(weights @ (np.logaddexp(0, odds) - target * odds) + 0.5 * ridge @ slope**2), odds
 
-        reached = loss(slope)
+        reached, odds = loss(slope)
         for _ in range(NEWTON_STEPS):
-            p = 1 / (1 + np.exp(-np.clip(x @ slope + prior, -35, 35)))
+            p = 1 / (1 + np.exp(-np.clip(odds, -35, 35)))
             gradient = (weights * (p - target)) @ x + ridge * slope
             np.multiply(x, np.sqrt(np.maximum(weights * p * (1 - p), 1e-12))[:, None], out=weighed)
             curvature = weighed.T @ weighed + np.diag(ridge)  # of one matrix, so that only half of it is computed
             step = np.linalg.solve(curvature, gradient)
-            while (found := loss(slope - step)) > reached and np.abs(step).max() > TOLERANCE:
+            found, there = loss(slope - step)
+            while found > reached and np.abs(step).max() > TOLERANCE:
                 step /= 2
-            slope, reached = slope - step, found
+                found, there = loss(slope - step)
+            slope, reached, odds = slope - step, found, there
             if np.abs(step).max() <= TOLERANCE:
                 break
         return cls(slope[:-1], float(slope[-1]))

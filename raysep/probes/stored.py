@@ -56,7 +56,8 @@ def columns_of(table: pa.Table) -> dict[str, Column]:
         known = {name: Column(each["context"], each["oriented"]) for name, each in about.items()}
     else:
         known = {probe.name: Column(probe.context, probe.oriented) for probe in PROBES.values()}
-    return {name: column for name, column in known.items() if name in table.column_names}
+    there = set(table.column_names)  # a table makes them anew each time that it is asked
+    return {name: column for name, column in known.items() if name in there}
 
 
 def oriented_in(table: pa.Table) -> list[str]:

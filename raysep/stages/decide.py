@@ -63,7 +63,7 @@ def decide(context: Context, inputs: Inputs, planting: Planting) -> None:
 
 
 def _used(entries: Sequence[Entry]) -> list[Stem]:
-    return sorted(entry.used for entry in entries if entry.weight > 0)
+    return manifest.in_order(entry.used for entry in entries if entry.weight > 0)
 
 
 def _follow(run: Run, config: Config, corpus: list[Stem]) -> None:

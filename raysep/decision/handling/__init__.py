@@ -13,16 +13,15 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from raysep.decision.handling.base import Decision, Handling, NotMade, named
-from raysep.decision.handling.by_word import by_word, word_on
+from raysep.decision.handling.by_word import by_word
 from raysep.decision.handling.mask import COLUMN as PLACES
 from raysep.decision.handling.mask import UNSEEN
-from raysep.decision.handling.reading import removed_in, spoken_of
+from raysep.decision.handling.reading import failed_in, has_column, removed_in, spoken_of
 from raysep.decision.handling.restore import COLUMN as RESTORED
 from raysep.decision.handling.restore import is_restored
 from raysep.decision.handling.unchosen import unchosen
 from raysep.errors import BadInput
 from raysep.imports import registered
-from raysep.outcome import Outcome
 from raysep.training.entry import Entry
 
 if TYPE_CHECKING:
@@ -103,11 +102,10 @@ def use(name: str, decision: Decision, stems: Iterable[Stem]) -> list[Entry]:
     something of (the column ``verdict``) is used as was said, and no handling is asked. Raises ``BadInput`` for a name that
     is not known, and for a handling of the user's own that gives what nobody could train on.
     """
-    left: list[Stem] = []
-    said: list[Stem] = []
-    spoken = spoken_of(decision)
-    for stem in stems:
-        (said if stem.stem_id in spoken else left).append(stem)
+    left, said = list(stems), list["Stem"]()
+    if spoken := spoken_of(decision):
+        said = [stem for stem in left if stem.stem_id in spoken]
+        left = [stem for stem in left if stem.stem_id not in spoken]
     entries = [*resolve(name).apply(decision, left), *by_word(decision, said)]
     for entry in entries:
         if not isinstance(entry, Entry):
@@ -126,16 +124,15 @@ def _moved(entries: Iterable[Entry]) -> list[Entry]:
 
 def _spared(entries: Iterable[Entry], decision: Decision) -> list[str]:
     """The stems that are used whole although the decision would remove them."""
-    removed = removed_in(decision)
+    removed, some_restored = removed_in(decision) - spoken_of(decision), has_column(decision, RESTORED)
     return sorted(
         entry.stem.stem_id
         for entry in entries
-        if entry.weight == 1
+        if entry.stem.stem_id in removed
+        and entry.weight == 1
         and not entry.spans
         and entry.label == entry.stem.stem
-        and entry.stem.stem_id in removed
-        and not is_restored(entry, decision)
-        and not word_on(decision, entry.stem)
+        and not (some_restored and is_restored(entry, decision))
     )
 
 
@@ -149,7 +146,7 @@ def _masked(entries: Iterable[Entry], decision: Decision) -> list[str]:
 
 def _restored(entries: Iterable[Entry], decision: Decision) -> list[Entry]:
     """The stems that are used as the separator restored them."""
-    if not _has(decision, RESTORED):
+    if not has_column(decision, RESTORED):
         return []
     return sorted(entry for entry in entries if entry.weight > 0 and is_restored(entry, decision))
 
@@ -169,18 +166,13 @@ def _weighed(entries: Iterable[Entry], decision: Decision) -> list[str]:
 
 def _left_out(entries: Iterable[Entry], decision: Decision) -> list[str]:
     """The stems that could be read and are not used at all."""
-    used = {entry.stem.stem_id for entry in entries if entry.weight > 0}
-    unused = (stem_id for stem_id in decision if stem_id not in used)
-    return sorted(stem_id for stem_id in unused if decision[stem_id].get("outcome") != Outcome.FAILED)
-
-
-def _has(decision: Decision, column: str) -> bool:
-    return column in next(iter(decision.values()), {})
+    used = {entry.stem.stem_id for entry in entries if entry.weight > 0} | failed_in(decision)
+    return sorted(stem_id for stem_id in decision if stem_id not in used)
 
 
 def _unseen(decision: Decision) -> list[str]:
     """The removed stems of which nothing says where they are wrong."""
-    if not _has(decision, PLACES):
+    if not has_column(decision, PLACES):
         return []
     return sorted(stem_id for stem_id, row in decision.items() if row[PLACES] == UNSEEN and not row.get("verdict"))
 
@@ -228,7 +220,7 @@ def cut(entries: Iterable[Entry]) -> str:
 
 def masked(entries: Iterable[Entry], decision: Decision) -> str:
     """The same of a decision that was made for ``mask``, and of how many removed stems nobody knows these seconds."""
-    if not _has(decision, PLACES):
+    if not has_column(decision, PLACES):
         return ""
     unseen = _unseen(decision)
     rest = f"{len(unseen)} removed, and nothing says where they are wrong, first {unseen[0]}" if unseen else ""
@@ -237,7 +229,7 @@ def masked(entries: Iterable[Entry], decision: Decision) -> str:
 
 def restored(entries: Iterable[Entry], decision: Decision) -> str:
     """How many stems are used as they were restored, and the first one, in words; "" where nothing was to be restored."""
-    if not _has(decision, RESTORED):
+    if not has_column(decision, RESTORED):
         return ""
     return in_place_of(_restored(entries, decision)) or "no removed stem is restored"
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any
 
 from raysep.decision.handling.base import Decision
 from raysep.errors import BadInput
+from raysep.outcome import Outcome
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,8 +21,8 @@ AT_ONCE = 1 << 12  # rows that are made at once where they are asked for one aft
 class Rows(Mapping[str, Mapping[str, Any]]):
     """stem_id → row, made of the table's columns when it is asked for: of a million rows no dictionary is held.
 
-    Handlings ask in the order of the table or nearly so: then a block of rows is made, and a row costs a microsecond. In any
-    other order each is looked for by itself.
+    Handlings ask in the order of the table or nearly so: then a block of rows is made at once, and a row costs a microsecond.
+    In any other order each is looked for by itself.
     """
 
     def __init__(self, columns: dict[str, Any]) -> None:
@@ -29,18 +30,18 @@ class Rows(Mapping[str, Mapping[str, Any]]):
 
         self.columns = columns
         self._row_of = row_of(columns["stem_id"])
-        self._block = _Block(columns, 0, 0)
+        self._block: dict[str, dict[str, Any]] = {}
         self._after = 0  # the row that is next if they are asked for in their order
 
     def __getitem__(self, stem_id: str) -> Mapping[str, Any]:
-        row = self._row(stem_id)
+        row = self.get(stem_id)
         if row is None:
             raise KeyError(stem_id)
-        return Row(self, row)
+        return row  # type: ignore[no-any-return]
 
     def get(self, stem_id: str, default: Any = None) -> Any:
-        row = self._row(stem_id)
-        return default if row is None else Row(self, row)
+        found = self._block.get(stem_id)
+        return found or self._looked_for(stem_id, default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._row_of)
@@ -49,41 +50,81 @@ class Rows(Mapping[str, Mapping[str, Any]]):
         return len(self._row_of)
 
     def __contains__(self, stem_id: object) -> bool:
-        return self._row(stem_id) is not None
+        return stem_id in self._block or stem_id in self._row_of
 
-    def value(self, name: str, row: int) -> Any:
-        """What stands in a row's column."""
-        block = self._block
-        return block.of(name)[row - block.start] if block.start <= row < block.stop else self.columns[name][row].as_py()
+    def values(self) -> ValuesView[Mapping[str, Any]]:
+        return _Values(self)
 
-    def named_where(self, rows: Any) -> set[str]:
+    def items(self) -> ItemsView[str, Mapping[str, Any]]:
+        return _Items(self)
+
+    def named_where(self, chosen: Any) -> set[str]:
         """The stems of the rows that an Arrow array of yes and no says."""
-        return set(self.columns["stem_id"].filter(rows).to_pylist())
+        return set(self.columns["stem_id"].filter(chosen).to_pylist())
 
-    def _row(self, stem_id: Any) -> int | None:
-        row = self._block.row_of.get(stem_id)
-        if row is None and (row := self._row_of.get(stem_id)) is not None:
-            if 0 <= row - self._after < AT_ONCE:
-                self._block = _Block(self.columns, row, min(row + AT_ONCE, len(self)))
-                self._after = self._block.stop
-            else:
-                self._after = row + 1
-        return row
+    def rows_where(self, chosen: Any = None) -> Iterator[dict[str, Any]]:
+        """These rows in their order; None = all."""
+        columns = self.columns if chosen is None else {name: each.filter(chosen) for name, each in self.columns.items()}
+        for first in range(0, len(columns["stem_id"]), AT_ONCE):
+            yield from _rows({name: each.slice(first, AT_ONCE) for name, each in columns.items()})
+
+    def _looked_for(self, stem_id: Any, default: Any) -> Any:
+        row = self._row_of.get(stem_id)
+        if row is None:
+            return default
+        if not 0 <= row - self._after < AT_ONCE:
+            self._after = row + 1
+            return next(_rows({name: each.slice(row, 1) for name, each in self.columns.items()}))
+        self._after = min(row + AT_ONCE, len(self))
+        made = _rows({name: each.slice(row, AT_ONCE) for name, each in self.columns.items()})
+        self._block = {each["stem_id"]: each for each in made}
+        return self._block[stem_id]
 
 
-class _Block:
-    """Some of the rows, of which a column is made when it is asked for."""
+class _Values(ValuesView[Mapping[str, Any]]):
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        return self._mapping.rows_where()  # type: ignore[attr-defined,no-any-return]
 
-    def __init__(self, columns: dict[str, Any], start: int, stop: int) -> None:
-        self._columns, self.start, self.stop = columns, start, stop
-        self._values: dict[str, list[Any]] = {}
-        self.row_of = dict(zip(self.of("stem_id"), range(start, stop), strict=True))
 
-    def of(self, name: str) -> list[Any]:
-        found = self._values.get(name)
-        if found is None:
-            found = self._values[name] = self._columns[name].slice(self.start, self.stop - self.start).to_pylist()
-        return found
+class _Items(ItemsView[str, Mapping[str, Any]]):
+    def __iter__(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        return ((row["stem_id"], row) for row in self._mapping.rows_where())  # type: ignore[attr-defined]
+
+
+def _rows(columns: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Of Arrow arrays of one length."""
+    values = (_spans(each) if name == "spans" else each.to_pylist() for name, each in columns.items())
+    names = tuple(columns)
+    return (dict(zip(names, row, strict=True)) for row in zip(*values, strict=True))
+
+
+def _spans(column: Any) -> list[Any]:
+    if column.null_count == len(column):
+        return [()] * len(column)
+    return [tuple((span["start"], span["stop"]) for span in spans or ()) for spans in column.to_pylist()]
+
+
+def removed_rows(decision: Decision) -> Iterator[Mapping[str, Any]]:
+    """The rows of the stems that the decision does not keep."""
+    import pyarrow.compute as pc
+
+    if isinstance(decision, Rows):
+        return decision.rows_where(pc.invert(decision.columns["keep"]))
+    return (row for row in decision.values() if not row.get("keep", True))
+
+
+def failed_in(decision: Decision) -> set[str]:
+    """The stems that could not be read, where the decision says so."""
+    import pyarrow.compute as pc
+
+    if not isinstance(decision, Rows):
+        return {stem_id for stem_id, row in decision.items() if row.get("outcome") == Outcome.FAILED}
+    outcome = decision.columns.get("outcome")
+    return set() if outcome is None else decision.named_where(pc.equal(outcome, Outcome.FAILED).fill_null(False))
+
+
+def has_column(decision: Decision, name: str) -> bool:
+    return name in (decision.columns if isinstance(decision, Rows) else next(iter(decision.values()), {}))
 
 
 def removed_in(decision: Decision) -> set[str]:
@@ -104,28 +145,6 @@ def spoken_of(decision: Decision) -> set[str]:
         said = decision.columns.get("verdict")
         return set() if said is None else decision.named_where(pc.not_equal(said.cast(pa.string()).fill_null(""), ""))
     return {stem_id for stem_id, row in decision.items() if row.get("verdict")}
-
-
-class Row(Mapping[str, Any]):
-    """One of them."""
-
-    __slots__ = ("_row", "_rows")
-
-    def __init__(self, rows: Rows, row: int) -> None:
-        self._rows, self._row = rows, row
-
-    def __getitem__(self, name: str) -> Any:
-        value = self._rows.value(name, self._row)
-        return tuple((span["start"], span["stop"]) for span in value or ()) if name == "spans" else value
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows.columns)
-
-    def __len__(self) -> int:
-        return len(self._rows.columns)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
 
 
 def rows_of(table: pa.Table) -> Rows:

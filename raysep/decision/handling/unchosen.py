@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from raysep.decision.handling.base import Decision
+from raysep.decision.handling.reading import removed_rows
 from raysep.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ def unchosen(name: str, decision: Decision, stems: pa.Table, evidence: Evidence)
     if name not in TELLS_LABELS and name not in TELLS_HARM:
         return ""
     removed = labelled = left = harm_known = 0
-    for row in decision.values():  # of a million rows none is held
-        if row["keep"] or not _by_the_rule(row):
-            continue
+    for row in filter(_by_the_rule, removed_rows(decision)):  # of a million rows none is held
         removed += 1
         labelled += bool(row.get("label"))
         if name not in TELLS_LABELS or not row.get("label"):
