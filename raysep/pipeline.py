@@ -212,6 +212,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
     """
     from raysep.cluster import session
     from raysep.decision import handling as handlings
+    from raysep.decision.handling import restore
     from raysep.screen import Progress
     from raysep.stages import arms, check, prove, report
     from raysep.stages import train as training
@@ -231,6 +232,7 @@ def train(request: Request, decision: str | None = None, handling: str | None = 
         )
     none = "no stem is used under another label: the decision names no other" if handling == "relabel" else ""
     others = handlings.unlike(entries, found.corpus)
+    restore.refuse_gone(others, f"--decision {decision}")
     for words in (
         settings.unused_seed(config),
         handlings.relabelled(entries) or none,

@@ -96,7 +96,7 @@ def test_the_options_of_evaluate_reach_the_stage(raysep, monkeypatch):
     assert raysep("evaluate", *words)[0] == 0
     assert found == [
         evaluate.EvaluationRequest(
-            ("m.safetensors", "RUN"), "C", "O", ("sdr", "si_sdr"), True, "museval", "m", True, True, "test", ("a", "b"),
+            ("m.safetensors", "RUN"), "C", "O", ("sdr", "si_sdr"), True, "museval", "m", True, True, None, ("a", "b"),
             {"filter": "wiener"}, workers=2,
         )
     ]  # fmt: skip

@@ -43,7 +43,7 @@ def check(
     reference: Place | None = None,
     test: Place | None = None,
     labels: Sequence[str] | None = None,
-    split: str = "train",
+    split: str | None = None,
     layout: str | None = None,
     limit: int | None = None,
     unique: bool = False,

@@ -40,7 +40,7 @@ def fad(
     embedder: str | None = None,
     embedder_weights: str = "",
     measures: Sequence[str] | None = None,
-    split: str = "train",
+    split: str | None = None,
     labels: Sequence[str] | None = None,
     seed: int = 0,
     workers: int | str | None = None,

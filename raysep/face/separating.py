@@ -185,7 +185,7 @@ def evaluate(
     backend: str = "own",
     frames: bool = False,
     filter: str = "ratio",
-    split: str = "test",
+    split: str | None = None,
     labels: Sequence[str] | None = None,
     workers: int | str | None = None,
     address: str | None = None,

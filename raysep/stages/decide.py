@@ -15,6 +15,7 @@ from raysep.corpus.inputs import Inputs
 from raysep.corpus.manifest import Stem
 from raysep.decision import handling
 from raysep.decision.handling.reading import rows_of
+from raysep.decision.handling.restore import relocated
 from raysep.errors import BadInput
 from raysep.rundir import Run, score_parts
 from raysep.stages.context import Context
@@ -68,7 +69,8 @@ def _used(entries: Sequence[Entry]) -> list[Stem]:
 
 def _follow(run: Run, config: Config, corpus: list[Stem]) -> None:
     """A corpus that was moved since: the manifest of what is used says where it lies now."""
-    used = _used(handling.use(config.decision.handling, rows_of(run.read_table("decision.parquet")), corpus))
+    rows = rows_of(relocated(run.read_table("decision.parquet"), run))
+    used = _used(handling.use(config.decision.handling, rows, corpus))
     if manifest.read(run.path(CLEANED)) != used:
         manifest.write(run.path(CLEANED), used)
 

@@ -178,3 +178,23 @@ def test_there_is_one_store_of_each_kind():
     assert stores.store_of("/a") is not stores.store_of("gs://a")
     with pytest.raises(BadInput, match="ftp://a: storage of this kind"):
         stores.store_of("ftp://a")
+
+
+def test_a_time_is_what_the_store_says_whichever_way_it_writes_it():
+    """Against what botocore itself takes it for."""
+    from botocore.utils import parse_timestamp
+
+    written = (
+        "2026-11-30T10:00:00.123Z",
+        "2026-11-30T10:00:00Z",
+        "2026-11-30T12:30:00.000001+02:30",
+        "2026-11-30T10:00:00.000",
+        "Mon, 30 Nov 2026 10:00:00 GMT",
+        "20261130T100000Z",
+        "1796032800",
+        1796032800.5,
+    )
+    assert [s3.as_time(time) for time in written] == [parse_timestamp(time) for time in written]
+    assert s3.as_time(written[0]).tzinfo
+    with pytest.raises(ValueError, match="yesterday"):
+        s3.as_time("yesterday")

@@ -41,7 +41,7 @@ class CheckRequest:
     reference: str | None = None
     test: str | None = None
     labels: tuple[str, ...] | None = None  # None: those of the manifest, else the usual four
-    split: str = "train"  # of a corpus with split folders
+    split: str | None = None  # of a corpus with split folders; None: train
     layout: str | None = None  # of ``corpus.layouts``, for all; None: whichever matches
     limit: int | None = None  # tracks of the corpus, in the order of their names; None: all
     unique: bool = False  # copies of a track count once
@@ -89,12 +89,12 @@ def read(request: CheckRequest) -> dict[str, Scan]:
     found = {}
     for role, place in places.items():
         if place:
-            split = request.split if role == "corpus" else role
             found[role] = stems_of(
                 storage.absolute(place),
                 request.labels,
                 usual=LABELS,
-                split=split,
+                split="train" if role == "corpus" else role,
+                asked_split=request.split if role == "corpus" else None,
                 on_problem="collect",
                 layout=request.layout,
                 say=Progress(request.quiet).say,

@@ -18,7 +18,7 @@ def check(
     labels: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Stems, with commas between (default: vocals,drums,bass,other).")
     ] = None,
-    split: Annotated[str, typer.Option(help="Which of the corpus's split folders.")] = "train",
+    split: Annotated[str | None, typer.Option(help="Which of the corpus's split folders (default: train).")] = None,
     layout: Layout = None,
     limit: Limit = None,
     unique: Annotated[

@@ -13,7 +13,10 @@ from raysep.commands.app import Labels, Layout, Limit, Overwrite, Processes, Qui
 def scan(
     corpus: Annotated[str, typer.Argument(help="MUSDB18-HQ folders (track/vocals.wav …), local or s3://.")],
     out: Annotated[str, typer.Option(help="The manifest to write (Parquet), local or s3://.")],
-    split: Annotated[str, typer.Option(help="Written into the manifest's split column.")] = "train",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Which of its split folders; written into the manifest's split column (default: train)."),
+    ] = None,
     labels: Labels = None,
     layout: Layout = None,
     limit: Limit = None,
@@ -35,7 +38,7 @@ def scan(
     names, sums = (wanted.names, wanted.sums) if wanted else (None, None)
     known = identity.known_by(to) if made_by(to) == "scan" else []
     more: dict[str, Any] = {"layout": layout, "say": say, "known": known, "limit": limit}
-    stems = stems_of(place, names, sums=sums, split=split, **more).stems
+    stems = stems_of(place, names, sums=sums, asked_split=split, **more).stems
     manifest.write(to, stems, by="scan")
     hours = sum(s.frames / s.sample_rate for s in stems) / 3600
     if told := mixed_down(stems):

@@ -30,7 +30,7 @@ def evaluate(
     backend: Annotated[str, typer.Option(help="own, or museval (slow) for what museval itself computes.")] = "own",
     frames: Annotated[bool, typer.Option("--frames", help="Write frames.parquet: every second by itself.")] = False,
     filter: Annotated[str, typer.Option(help="ratio, phase or wiener: how magnitudes become audio.")] = "ratio",
-    split: Annotated[str, typer.Option(help="Which of the corpus's split folders.")] = "test",
+    split: Annotated[str | None, typer.Option(help="Which of the corpus's split folders (default: test).")] = None,
     labels: Annotated[
         str | None,
         typer.Option(

@@ -56,7 +56,7 @@ class EvaluationRequest:
     against: str | None = None  # a checkpoint, a run folder, or a name of the table: all others are compared with it
     baseline: bool = False  # the mixture as every stem, as one more model
     frames: bool = False  # write frames.parquet
-    split: str = "test"  # of a corpus with split folders
+    split: str | None = None  # of a corpus with split folders; None: test
     labels: tuple[str, ...] | None = None  # of the corpus; None: those of the layout, or of the manifest
     separation: dict[str, Any] = field(default_factory=dict)  # options of ``inference.separate``
     draws: int = 2000
@@ -151,11 +151,12 @@ def read_corpus(request: EvaluationRequest, models: list[Candidate]) -> list[Ste
     """
     theirs = list(dict.fromkeys(stem for model in models for stem in model.stems))
     usual = LABELS if set(theirs) <= set(LABELS) else theirs
-    uri, split, layout = storage.absolute(request.corpus), request.split, request.layout
+    uri, layout = storage.absolute(request.corpus), request.layout
     wanted = parse(request.labels) if request.labels else None
     names, sums = (wanted.names, wanted.sums) if wanted else (None, None)
     say = Progress(request.quiet).say
-    stems = stems_of(uri, names, usual=usual, sums=sums, split=split, on_problem="keep", layout=layout, say=say).stems
+    which: dict[str, Any] = {"split": "test", "asked_split": request.split}
+    stems = stems_of(uri, names, usual=usual, sums=sums, on_problem="keep", layout=layout, say=say, **which).stems
     if not stems:
         raise BadInput(f"{request.corpus}: holds no stems; give tracks with their stems, or a manifest of them")
     labels = names or manifest.labels_of(stems)

@@ -12,8 +12,9 @@ from raysep.corpus.names import unmatched
 from raysep.decision import handling as handlings
 from raysep.decision.handling import Entry
 from raysep.decision.handling.reading import read_decision
+from raysep.decision.handling.restore import refuse_gone as restored_gone
 from raysep.errors import BadInput
-from raysep.rundir import existing
+from raysep.rundir import Run, existing
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Source:
 def read(source: str, decision: str | None = None, handling: str | None = None) -> Source:
     """Raises ``BadInput`` for what is neither a run that has decided nor a manifest, and when nothing of it is used."""
     uri = storage.absolute(source)
+    run: Run | None = None
     if uri.endswith(".parquet"):
         stems, roots, chosen = manifest.read(uri), [], decision
         handled = handling or "table"
@@ -43,12 +45,13 @@ def read(source: str, decision: str | None = None, handling: str | None = None) 
         handled = handling or record["config"]["decision"]["handling"]
     if not stems:
         raise BadInput(f"{source}: the manifest is empty")
-    rows: handlings.Decision = read_decision(chosen) if chosen else {}
+    rows: handlings.Decision = read_decision(chosen, run) if chosen else {}
     entries = _entries(stems, rows, handled) if chosen else [Entry(stem) for stem in stems]
     refuse_gone(stems, source, SCAN if uri.endswith(".parquet") else MOVED)
     if not entries:
         raise BadInput(f"{source}: none of its {len(stems)} stems is used; another decision or --handling keeps more")
     others = handlings.unlike(entries, stems)
+    restored_gone(others, decision or source)
     roots += [*_folders(stems), *_restored(others)]
     return Source(
         entries,

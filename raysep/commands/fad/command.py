@@ -34,7 +34,7 @@ def fad(
             "else fad,fad-window,mahalanobis).",
         ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Which of the corpus's split folders.")] = "train",
+    split: Annotated[str | None, typer.Option(help="Which of the corpus's split folders (default: train).")] = None,
     labels: Annotated[
         str | None,
         typer.Option(metavar="NAMES", help="Only these stems, with commas between; one names a folder of plain songs."),

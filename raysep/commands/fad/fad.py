@@ -51,7 +51,7 @@ class FadRequest:
     embedder: str | None = None  # None: that of a reference file, else the default
     weights: str = ""  # where the embedder has its weights from; "" = its own
     measures: tuple[str, ...] | None = None  # names of ``MEASURES``; None: those of a reference file, else the default
-    split: str = "train"  # of a corpus with split folders
+    split: str | None = None  # of a corpus with split folders; None: train
     labels: tuple[str, ...] | None = None  # None: those of the layout, or of the manifest
     seed: int = 0
     threads: int = 1

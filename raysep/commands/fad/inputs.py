@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from raysep.commands.fad import embedding, tables
 from raysep.corpus import manifest, storage
@@ -95,7 +96,7 @@ def read_comparison(
     corpus: str,
     reference: str,
     labels: Sequence[str] | None = None,
-    split: str = "train",
+    split: str | None = None,
     layout: str | None = None,
     say: Say = lambda text: None,
 ) -> Comparison:
@@ -112,7 +113,7 @@ def read_comparison(
         found = Comparison(stems, stems)
     else:
         # The labels asked for, else its own: a flat folder must not be looked through for vocals and drums.
-        found = Comparison(stems, read_stems(reference, labels, "reference", layout, say))
+        found = Comparison(stems, read_stems(reference, labels, None, layout, say, "reference"))
     if lacking := [label for label in found.labels if label not in found.reference_labels]:
         raise BadInput(
             f"--reference {reference}: has {', '.join(found.reference_labels)}, but the corpus has {', '.join(lacking)}; "
@@ -169,12 +170,18 @@ def _may_change(run: Run, before: Comparison, now: Comparison) -> set[str]:
 
 
 def read_stems(
-    uri: str, labels: Sequence[str] | None, split: str, layout: str | None = None, say: Say = lambda text: None
+    uri: str,
+    labels: Sequence[str] | None,
+    split: str | None,
+    layout: str | None = None,
+    say: Say = lambda text: None,
+    usual_split: str = "train",
 ) -> list[Stem]:
     """From a manifest, folders of tracks, or a folder of songs without stems, which are all of one label."""
     wanted = parse(labels) if labels else None
     labels, sums = (wanted.names, wanted.sums) if wanted else (None, None)
-    found = stems_of(uri, labels, sums=sums, split=split, on_problem="collect", layout=layout, songs=True, say=say)
+    which: dict[str, Any] = {"split": usual_split, "asked_split": split}
+    found = stems_of(uri, labels, sums=sums, on_problem="collect", layout=layout, songs=True, say=say, **which)
     # Stems of different lengths are no fault here, and what is no audio is a row that fails; the rest is the layout.
     there = {(stem.track, stem.stem) for stem in found.stems}
     if wrong := [p for p in found.problems if not p.unreadable and (p.track, p.stem) not in there]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from raysep.corpus import manifest
-from raysep.corpus.layouts import lengths, remarks
+from raysep.corpus.layouts import lengths, remarks, splits
 from raysep.corpus.layouts.headers import File
 from raysep.corpus.layouts.layout import LABELS, Found, Layout, NoTracks, Place, Scan
 from raysep.corpus.layouts.limit import limited
@@ -65,6 +65,7 @@ def stems_of(
     usual: Sequence[str] = LABELS,
     sums: Mapping[str, tuple[str, ...]] | None = None,
     split: str = "train",
+    asked_split: str | None = None,
     on_problem: str = "raise",
     layout: str | None = None,
     songs: bool = False,
@@ -77,7 +78,8 @@ def stems_of(
 
     ``labels``: only these; None: those that the place itself names (a manifest does), else the ``usual`` ones. ``sums``:
     label → the names of the files whose sum it is. A track need not have all of them.
-    ``split`` is the folder that is read where there are split folders, and the name recorded for stems found in folders.
+    ``split`` is the folder that is read where there are split folders, and the name recorded for stems found in folders;
+    ``asked_split``: the same where somebody asked for it, so that it is said when the place has no such folder.
     ``on_problem``: ``"raise"`` raises ``BadInput`` for any problem (listing up to ten of them), ``"keep"`` does so
     too except for files that cannot be read as audio and tracks whose stems differ in length, which stay as rows that
     fail, ``"collect"`` returns all problems.
@@ -92,9 +94,12 @@ def stems_of(
     place = os.fspath(place)
     asked = None if labels is None else tuple(labels)
     strict, added = on_problem == "raise", dict(sums or {})
+    split = split if asked_split is None else asked_split
     where = Place(place, asked, tuple(usual), split, strict, threads, added, tuple(known), limit)
     found, as_given = _scan(where, layout, songs)
     found = limited(found, limit)
+    if asked_split is not None:
+        found = replace(found, notes=[*found.notes, *splits.unsplit(where.root, split, found.stems)])
     if not as_given:
         found = replace(found, problems=[*found.problems, *remarks.twins(place, found.stems)])
     found = _settled(found, where, on_problem == "collect")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from raysep.corpus.layouts.notes import Note, several
+from raysep.corpus.manifest import Stem
 from raysep.corpus.names import folded
 from raysep.errors import BadInput
 
@@ -66,3 +67,14 @@ def choose(root: str, split: str, tracks: Iterable[str]) -> Split:
     if wanted not in held:
         raise BadInput(f"{root}: has the split folders {', '.join(folders)} but no {split!r}; give one of them")
     return Split(tuple(sorted(held[wanted])))
+
+
+def unsplit(root: str, split: str, stems: Iterable[Stem]) -> list[Note]:
+    """What to say to somebody who asked for a split of a place that has no such folder (or is a file): all of it was read."""
+    wanted = SAME.get(folded(split), folded(split))
+    begin = f"{root.rstrip('/')}/"
+    if any(
+        stem.uri.startswith(begin) and split_of(stem.uri[len(begin) :].partition("/")[0]) == wanted for stem in stems
+    ):
+        return []
+    return [Note("unsplit", 1, split, f"--split {split}: it has no split folders, and all of it is read")]

@@ -14,6 +14,8 @@ from raysep.outcome import Outcome
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from raysep.rundir import Run
+
 
 AT_ONCE = 1 << 12  # rows that are made at once where they are asked for one after another
 
@@ -198,20 +200,22 @@ def _refuse_unclear(names: pa.Array) -> None:
         raise ValueError(f"several rows are of {twice!r}; keep one of them")
 
 
-def read_decision(uri: str) -> Decision:
+def read_decision(uri: str, run: Run | None = None) -> Decision:
     """The rows of a table (Parquet or CSV) with ``stem_id``, ``keep``, ``weight`` and, if it has it, ``spans``.
 
     ``spans`` is a list of ``{start, stop}`` in seconds, audio that is not to be used; empty and missing mean none.
-    Raises ``BadInput`` for a file that is no decision table, and for a weight or a span that makes no sense.
+    ``run``: where what was restored lies now, whatever the table says. Raises ``BadInput`` for a file that is no decision table, and for a weight or a span that makes no sense.
     """
     import pyarrow as pa
 
     from raysep.corpus import storage
     from raysep.corpus.tables import read_table
+    from raysep.decision.handling.restore import relocated
     from raysep.decision.verdicts import SCHEMA
 
     try:
-        decision = rows_of(read_table(storage.absolute(uri), SCHEMA))
+        table = read_table(storage.absolute(uri), SCHEMA)
+        decision = rows_of(relocated(table, run) if run else table)
     except (FileNotFoundError, pa.ArrowInvalid, pa.ArrowNotImplementedError, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"--decision {uri}: no decision table ({error}); give a run's decision.parquet") from error
     for stem_id, row in decision.items():

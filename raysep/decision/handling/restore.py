@@ -11,6 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from raysep.audio import streams
+from raysep.corpus import storage
+from raysep.corpus.names import normal
+from raysep.corpus.threads import in_threads
 from raysep.decision.handling.base import Decision, Handling, named
 from raysep.errors import BadInput
 from raysep.outcome import Outcome
@@ -80,6 +84,36 @@ def with_restored(decision: pa.Table, restored: pa.Table) -> pa.Table:
 def with_restored_of(decision: pa.Table, run: Run) -> pa.Table:
     """The same for a handling that restores where something was restored; as it is in a run in which nothing was asked."""
     return with_restored(decision, _where_they_are(run)) if run.has(TABLE) else decision
+
+
+def relocated(decision: pa.Table, run: Run) -> pa.Table:
+    """The decision, made when the run or another of its copies lay elsewhere, with the restored files where they lie now.
+
+    A cell that names no file of this run, by its content, stays.
+    """
+    import pyarrow as pa
+
+    if COLUMN not in decision.column_names or not run.has(TABLE):
+        return decision
+    rows = _where_they_are(run).select(["stem_id", *FILE]).to_pylist()
+    here = {row["stem_id"]: {name: row[name] for name in FILE} for row in rows if row["uri"]}
+    cells = []
+    for stem_id, told in zip(decision["stem_id"].to_pylist(), decision[COLUMN].to_pylist(), strict=True):
+        file = here.get(normal(stem_id)) if told else None
+        cells.append(json.dumps(file) if file and f'"{file["etag"]}"' in told else told)
+    return decision.set_column(decision.schema.get_field_index(COLUMN), COLUMN, pa.array(cells, pa.string()))
+
+
+def refuse_gone(entries: Iterable[Entry], decision: str) -> None:
+    """Raise ``BadInput`` when what was restored is not where the decision says: its run was moved, or is gone."""
+    files = [streams.file_of(entry.stem.uri)[0] for entry in entries]
+    gone = [uri for uri, there in zip(files, in_threads(storage.exists, files), strict=True) if not there]
+    if gone:
+        are = "restored stem is" if len(gone) == 1 else "restored stems are"
+        raise BadInput(
+            f"{decision}: {len(gone)} {are} not where it says, first {gone[0]}; `raysep decide RUN` writes it again with "
+            "where the run lies now"
+        )
 
 
 def _where_they_are(run: Run) -> pa.Table:

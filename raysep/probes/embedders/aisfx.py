@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from raysep.audio import mel
 from raysep.probes.embedders import shipped, winograd
-from raysep.probes.embedders.patches import PatchEmbedder, power
+from raysep.probes.embedders.patches import PatchEmbedder, mel_power
 
 FILE, DIGEST = "aisfx.safetensors", "01217c1abd71be1a1d24ee1f67fa242264bb66cebd0219becfaa14628079fd6b"
 RATE, FFT, MELS = 44_100, 2048, 96
@@ -51,7 +51,7 @@ class AiSfxEmbedder(PatchEmbedder):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub leaves it out
 
     def log_mel(self, pieces: torch.Tensor) -> torch.Tensor:
-        return torch.log10(1e4 * (power(pieces, self.window) @ self.filters) + 1.0) / LOUDEST
+        return torch.log10(1e4 * mel_power(pieces, self.window, self.filters) + 1.0) / LOUDEST
 
     def embed_patches(self, patches: torch.Tensor) -> torch.Tensor:
         return self.by_winograd(patches) if patches.device.type == "cpu" else self.plainly(patches)

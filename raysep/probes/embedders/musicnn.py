@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from raysep.audio import mel
 from raysep.probes.embedders import shipped
-from raysep.probes.embedders.patches import PatchEmbedder, power
+from raysep.probes.embedders.patches import PatchEmbedder, mel_power
 
 FILE, DIGEST = "musicnn-mtt.safetensors", "912ed4839a21864eda76824c5beffc6a62bdaed3a7cbc225c67bb49665703065"
 RATE, FFT, MELS = 16_000, 512, 96
@@ -73,7 +73,7 @@ class MusicnnEmbedder(PatchEmbedder):
         return x * self.get_buffer(f"gain{number}").view(shape) + self.get_buffer(f"offset{number}").view(shape)
 
     def log_mel(self, pieces: torch.Tensor) -> torch.Tensor:
-        return torch.log10(1e4 * (power(pieces, self.window) @ self.filters) + 1.0)
+        return torch.log10(1e4 * mel_power(pieces, self.window, self.filters) + 1.0)
 
     def embed_patches(self, patches: torch.Tensor) -> torch.Tensor:
         x = self._norm(patches[:, None], 0)  # (patch, 1, 187, 96)

@@ -72,8 +72,8 @@ class PatchEmbedder(nn.Module):
         return torch.cat([self.log_mel(part) for part in parts], dim=1)
 
 
-def power(pieces: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
-    """``(…, fft)`` samples to their ``(…, bin)`` power under a window, not normalised."""
-    # Both parts squared in one pass: of a complex tensor they are strided, and two passes take twice as long.
-    squares = torch.view_as_real(torch.fft.rfft(pieces * window)).square()
-    return squares[..., 0] + squares[..., 1]
+def mel_power(pieces: torch.Tensor, window: torch.Tensor, filters: torch.Tensor) -> torch.Tensor:
+    """``(…, fft)`` samples to their ``(…, mel)`` power under a window, not normalised; ``filters`` are ``(bin, mel)``."""
+    # Both parts squared in one pass, and each through its bin's filter: their sum is that of the product, and needs no pass.
+    squares = torch.view_as_real(torch.fft.rfft(pieces * window)).square_()
+    return squares.flatten(-2) @ filters.repeat_interleave(2, dim=0)

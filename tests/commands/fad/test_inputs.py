@@ -71,16 +71,16 @@ def test_a_reference_may_be_a_file(corpus, tmp_path):
 
 
 def test_songs_without_stems_are_of_one_label(songs, tmp_path):
-    assert [s.stem_id for s in read_stems(songs, None, "train")] == ["one.wav/audio", "two.flac/audio"]
-    assert {s.stem for s in read_stems(songs, ("vocals",), "train")} == {"vocals"}
+    assert [s.stem_id for s in read_stems(songs, None, None)] == ["one.wav/audio", "two.flac/audio"]
+    assert {s.stem for s in read_stems(songs, ("vocals",), None)} == {"vocals"}
     assert read_comparison(songs, songs).reference_labels == ("audio",)
     assert read_comparison(songs, reference_file(tmp_path, "vocals"), ("vocals",)).labels == ("vocals",)
 
 
 def test_a_stray_song_beside_the_tracks_hides_none_of_them(corpus, tmp_path):
     soundfile.write(tmp_path / "corpus" / "demo.wav", np.zeros(RATE), RATE)
-    assert len(read_stems(corpus, None, "train")) == 8
-    assert [s.stem_id for s in read_stems(corpus, ("vocals",), "train")] == ["A/vocals", "B/vocals"]
+    assert len(read_stems(corpus, None, None)) == 8
+    assert [s.stem_id for s in read_stems(corpus, ("vocals",), None)] == ["A/vocals", "B/vocals"]
 
 
 def test_songs_above_folders_of_songs_are_not_left_to_chance(songs, tmp_path):
@@ -90,24 +90,24 @@ def test_songs_above_folders_of_songs_are_not_left_to_chance(songs, tmp_path):
         BadInput,
         match=r"2 audio files lie directly in it, first .*one\.wav, and 1 in folders, first .*b-sides/three\.wav",
     ):
-        read_stems(songs, None, "train")
+        read_stems(songs, None, None)
     with pytest.raises(BadInput, match="none of them named as a stem"):
-        read_stems(songs, ("guitar",), "train")
+        read_stems(songs, ("guitar",), None)
 
 
 def test_the_folder_of_one_track_is_not_taken_for_songs(corpus):
     with pytest.raises(BadInput, match="looks like the folder of one track"):
-        read_stems(f"{corpus}/A", None, "train")
+        read_stems(f"{corpus}/A", None, None)
 
 
 def test_stems_of_other_lengths_and_no_audio_stay_and_a_missing_one_is_said(corpus, tmp_path):
     soundfile.write(tmp_path / "corpus" / "A" / "bass.wav", np.zeros(123), RATE)
     (tmp_path / "corpus" / "B" / "bass.wav").write_bytes(b"no audio")
-    frames = {s.stem_id: s.frames for s in read_stems(corpus, None, "train")}
+    frames = {s.stem_id: s.frames for s in read_stems(corpus, None, None)}
     assert (len(frames), frames["A/bass"], frames["B/bass"]) == (8, 123, 0)
     (tmp_path / "corpus" / "B" / "drums.wav").unlink()
     said = []
-    assert len(read_stems(corpus, None, "train", say=said.append)) == 7
+    assert len(read_stems(corpus, None, None, say=said.append)) == 7
     assert said == [f"note: {corpus}: 1 track without a stem of some label, first B without drums"]
 
 

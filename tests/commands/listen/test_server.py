@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from raysep.commands.listen import server
-from raysep.corpus import manifest
+from raysep.corpus import manifest, storage
 from raysep.errors import BadInput
 
 
@@ -161,3 +161,14 @@ def test_a_folder_without_a_decision_is_refused_in_one_line(raysep, tmp_path):
     assert (code, output) == (2, "")
     assert error.startswith(f"raysep: {tmp_path}: no run here")
     assert len(error.splitlines()) == 1
+
+
+def test_nothing_is_written_to_the_run_so_that_somebody_elses_can_be_listened_to(made_run, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError("read only")
+
+    for name in ("write_bytes", "upload", "copy", "delete"):
+        monkeypatch.setattr(storage, name, refuse)
+    desk = server.Desk(made_run)
+    for path in ("/", "/card/0", "/audio/0/stem", "/audio/0/mixture", "/audio/0/trusted"):
+        assert desk.answer(path, None).status == 200

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from raysep.corpus import manifest
+from raysep.corpus.layouts import stems_of
 from raysep.corpus.layouts.splits import choose, split_of
 from raysep.errors import BadInput
 
@@ -50,3 +52,24 @@ def test_tracks_beside_a_split_folder_are_refused_with_the_remedy(beside):
 def test_tracks_beside_two_split_folders_are_no_bands():
     with pytest.raises(BadInput, match="1 track beside test/, first bonus/x; move it"):
         choose("/c", "train", ["train/a", "test/b", "bonus/x"])
+
+
+def test_a_split_that_is_asked_for_of_a_place_without_such_folders_is_said(write_corpus, tmp_path):
+    whole, parts = write_corpus(str(tmp_path / "whole"), ["A"]), str(tmp_path / "parts")
+    write_corpus(f"{parts}/Test", ["A"])
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "test").symlink_to(whole)
+    manifest.write(str(tmp_path / "m.parquet"), stems_of(whole).stems)
+    said: list[str] = []
+    for place in (whole, str(tmp_path / "m.parquet"), parts, str(tmp_path / "linked")):
+        found = stems_of(place, asked_split="testing", say=said.append).stems
+        assert {stem.track for stem in found} == {"A"}
+    told = "--split testing: it has no split folders, and all of it is read"
+    assert [text.partition(": --split")[0] for text in said if told in text] == [
+        f"note: {whole}",
+        f"note: {tmp_path}/m.parquet",
+    ]
+    stems_of(whole, split="test", say=said.append)  # nobody asked
+    assert sum("--split" in text for text in said) == 2
+    with pytest.raises(BadInput, match="split folders Test but no 'train'"):
+        stems_of(parts, asked_split="train")

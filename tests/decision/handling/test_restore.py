@@ -11,7 +11,7 @@ from raysep.corpus.tables import csv_bytes
 from raysep.decision import handling
 from raysep.decision.handling import Entry, use
 from raysep.decision.handling.reading import read_decision, rows_of
-from raysep.decision.handling.restore import FILE, UNASKED, restored_of, with_restored
+from raysep.decision.handling.restore import FILE, UNASKED, refuse_gone, relocated, restored_of, with_restored
 from raysep.errors import BadInput
 from raysep.report.verdict import Counts
 from raysep.rundir import Run
@@ -85,6 +85,24 @@ def test_auto_restores_where_restoring_pays_keeps_what_does_no_harm_and_is_as_ev
     here = replace(AUDIO, uri=f"{tmp_path}/restored/t1/bass.wav")  # wherever the run was when it was restored
     assert use("auto", rows, STEMS) == [Entry(STEMS[0]), Entry(here), Entry(STEMS[3])]
     assert use("restore", rows_of(handling.supplied("restore", DECISION, run)), STEMS) == [Entry(STEMS[0]), Entry(here)]
+
+
+def test_after_a_run_was_moved_its_restored_stems_are_found_where_it_is_now(tmp_path):
+    run, decision = Run(str(tmp_path / "moved")), str(tmp_path / "mine.parquet")
+    Run(str(tmp_path)).write_table(JOINED, "mine.parquet")
+    assert use("restore", read_decision(decision, run), STEMS) == [Entry(STEMS[0]), Entry(AUDIO)]  # nothing known of it
+    run.write_table(RESTORED, "restored.parquet")
+    here = replace(AUDIO, uri=run.path("restored", "t1/bass.wav"))
+    rows = read_decision(decision, run)
+    assert use("restore", rows, STEMS) == [Entry(STEMS[0]), Entry(here)]
+    assert handling.counted("restore", use("restore", rows, STEMS), rows)["restored"] == 1
+    with pytest.raises(BadInput, match=r"1 restored stem is not where it says, first .*; `raysep decide RUN`"):
+        refuse_gone([Entry(here)], "--decision mine.parquet")
+    run.write_bytes(b"audio", "restored", "t1/bass.wav")
+    refuse_gone([Entry(here)], "--decision mine.parquet")
+    other = RESTORED.set_column(RESTORED.schema.get_field_index("etag"), "etag", pa.array(["md5-other", None]))
+    run.write_table(other, "restored.parquet")  # restored anew: that is not what was decided on
+    assert relocated(JOINED, run) == JOINED
 
 
 def test_what_was_done_is_counted_and_said_and_nobody_is_called_spared_for_it():

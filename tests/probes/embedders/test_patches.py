@@ -15,7 +15,7 @@ from raysep.probes.embedders import registry
 from raysep.probes.embedders.aisfx import AiSfxEmbedder
 from raysep.probes.embedders.base import audible_frames, frame_count
 from raysep.probes.embedders.musicnn import MusicnnEmbedder
-from raysep.probes.embedders.patches import PatchEmbedder, power
+from raysep.probes.embedders.patches import PatchEmbedder, mel_power
 
 KINDS = (AiSfxEmbedder, MusicnnEmbedder)
 
@@ -121,10 +121,11 @@ def test_it_is_registered_and_moves(embedder):
     assert all(hasattr(built, name) for name in ("window_seconds", "hop_seconds", "least_spread", "sample_rate"))
 
 
-def test_power_is_that_of_the_transform():
+def test_the_power_of_a_band_is_that_of_the_transform():
     pieces, window = noise(64, 3).double(), torch.hann_window(64).double()
-    expected = np.abs(np.fft.rfft(pieces.numpy() * window.numpy())) ** 2
-    np.testing.assert_allclose(power(pieces, window).numpy(), expected, rtol=1e-9, atol=1e-12)
+    filters = torch.from_numpy(np.random.default_rng(4).random((33, 5)))
+    expected = np.abs(np.fft.rfft(pieces.numpy() * window.numpy())) ** 2 @ filters.numpy()
+    np.testing.assert_allclose(mel_power(pieces, window, filters).numpy(), expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.fixture(scope="module")
