@@ -48,12 +48,12 @@ def worth(
     stage.worth(stage.WorthRequest(run, seeds, by_label, evidence, memory, overrides, workers, address, quiet))
 
 
-@command(app, "descend", "raysep descend runs/first --rounds 3")
+@command(app, "descend", "raysep descend runs/first")
 def descend(
     run: Decided,
     rounds: Annotated[
         int, typer.Option(min=1, max=10, help="Steps down; each costs about five trainings for each of its seeds.")
-    ] = 3,
+    ] = 2,
     seeds: Annotated[
         int, typer.Option(min=1, help="Trainings that each round goes by, and as many that judge it.")
     ] = 1,

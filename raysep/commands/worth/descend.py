@@ -26,7 +26,7 @@ from raysep.commands.worth.worker import ALL, ToTrace, Tracer
 from raysep.commands.worth.worth import trained
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
-from raysep.decision.descent import FromScores, Parameters, PerStem, Round, Trial, best, descend
+from raysep.decision.descent import RATE, FromScores, Parameters, PerStem, Round, Trial, best, descend
 from raysep.errors import BadInput, RaysepError
 from raysep.resources import pool_size
 from raysep.rundir import Run, existing
@@ -46,7 +46,7 @@ class DescendRequest:
     """What `raysep descend` was asked."""
 
     run: str
-    rounds: int = 3
+    rounds: int = 2
     seeds: int = 1  # of each round, and as many that judge
     by: str = STEMS
     memory_gib: float = 4.0
@@ -139,7 +139,7 @@ def descended(request: DescendRequest) -> Run:
         entries = list(plan.stems)
         start, names = start_of(run, entries, request.by)
         say(context, needs, told, request)
-        own = fingerprint(context.fingerprint, config, request.seeds, request.by)
+        own = fingerprint(context.fingerprint, config, request.seeds, request.by, RATE)
         with run.stage(STAGE) as record, shards.kept_workers(), progress.bar(STAGE) as advance:
             trial = Descent(context, request, entries, halves, own, advance)
             rounds = descend(start, trial, request.rounds, PATIENCE)

@@ -82,23 +82,26 @@ def test_each_round_has_seeds_of_its_own_and_all_are_judged_by_the_same(decided_
 
 
 def test_weights_stay_one_on_average_within_a_label(decided_run, cheap):
-    """All stems seem to do harm, by the gradient of ``cheap``: nobody is better off when all are drawn less often."""
+    """All stems seem to do harm, by the gradient of ``cheap``: nobody is better off when all are drawn less often.
+
+    What is cut at 0 moves the mean: of weights that fell by as much as others rose it would be 1.
+    """
     run = descended(request(decided_run(), rounds=2))
     weights = weights_of(run)
     for label in ("vocals", "drums"):
         each = [w for stem_id, w in weights.items() if stem_id.endswith(label)]
-        assert np.mean(each) == pytest.approx(1.0, abs=0.1)
+        assert np.mean(each) == pytest.approx(1.0, abs=0.15)
         assert min(each) < 0.7
 
 
 def test_the_best_round_is_chosen_and_it_ends_when_it_gets_worse(decided_run, cheap, capsys):
-    """Better down to a weight of one half: the second round; the third and fourth are worse, and the fifth is not tried."""
+    """Better down to a weight of one half: the first round; the second and third are worse, and the fourth is not tried."""
     run = descended(request(decided_run(), rounds=8, quiet=False))
     told = run.read_json("descent.json")
-    assert len(told["rounds"]) == 5
-    assert told["chosen"] == 2
-    assert max(told["rounds"], key=lambda one: one["db"]) == told["rounds"][2]
-    assert told["trainings"] == 5 * (4 + 1) + 2
+    assert len(told["rounds"]) == 4
+    assert told["chosen"] == 1
+    assert max(told["rounds"], key=lambda one: one["db"]) == told["rounds"][1]
+    assert told["trainings"] == 4 * (4 + 1) + 2
     output, said = capsys.readouterr()
     assert "8 rounds, about 43 trainings of 16 steps in all" in " ".join(said.split())
     assert f"  raysep decide {run.root} --handling descend --out descended.parquet" in output.splitlines()
