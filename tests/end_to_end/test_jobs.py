@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -42,7 +41,7 @@ def head():
     )
     address = f"http://127.0.0.1:{dashboard}"
     try:
-        wait_until_up(address)
+        wait_until_up(address, environment)
         yield address, environment
     finally:
         process.terminate()
@@ -53,20 +52,18 @@ def head():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def wait_until_up(address: str) -> None:
+def wait_until_up(address: str, environment: dict[str, str]) -> None:
     """The dashboard answers before the agent that starts jobs is there: only a job that starts tells."""
-    job = urllib.request.Request(
-        f"{address}/api/jobs/", b'{"entrypoint": "true"}', {"Content-Type": "application/json"}
-    )
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    for _ in range(600):
-        try:
-            direct.open(job, timeout=30).close()
+    for _ in range(60):
+        trial = subprocess.run(
+            [RAY, "job", "submit", "--address", address, "--no-wait", "--", "true"],
+            env=environment,
+            capture_output=True,
+        )
+        if trial.returncode == 0:
             return
-        except OSError as error:  # nobody listens, or the answer is an error
-            said = error
-        time.sleep(0.5)
-    raise AssertionError(f"no Ray jobs at {address} after five minutes: {said}")
+        time.sleep(1)
+    raise AssertionError(f"no Ray jobs at {address} after a minute: {trial.stderr[-500:]}")
 
 
 @pytest.mark.long

@@ -36,6 +36,7 @@ def plain(values, draws, rng):
     return interval_of(np.mean([c.mean() for c in values]), np.array(found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("of_corpus", "of_seed", "of_song"), [(0.5, 0.0, 0.3), (0.2, 0.5, 0.3), (0.1, 0.1, 1.0)])
 def test_of_many_corpora_seeds_and_songs_it_is_what_a_plain_loop_finds(of_corpus, of_seed, of_song):
     """With thirty of each nothing is widened by more than a few hundredths, and the loop needs no widening either."""
