@@ -308,6 +308,7 @@ def trained(reference):
 
 
 @pytest.mark.train
+@pytest.mark.long
 def test_swapped_stems_of_songs_are_found_and_merged_and_clean_ones_are_left(songs):
     """The whole way from samples: what a network of the reference puts out, the embedding, the stems' table."""
     from raysep.corpus.mixing import ReferenceBank

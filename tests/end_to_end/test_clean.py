@@ -112,6 +112,7 @@ def test_a_folder_of_another_configuration_is_refused(finished, request_for, ray
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("here")  # the corpora are made once for them
 def test_from_and_to_an_object_store_with_the_same_decision_in_one_process(
     all_here, request_for, corpora, s3_server, tmp_path
 ):

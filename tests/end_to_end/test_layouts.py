@@ -30,6 +30,7 @@ def test_the_same_stems_are_found(name, tmp_path, write_tracks):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("here")
 def test_a_pool_goes_through_the_whole_cleaning_in_one_process(all_here, request_for, corpora, tmp_path):
     """As far as the decision; the layout that is farthest from folders of tracks; its trainings are not Ray's."""
     cleaned("msst2", "decide", request_for, corpora, tmp_path)

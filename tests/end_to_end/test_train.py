@@ -25,8 +25,8 @@ from raysep.rundir import Run
 from raysep.separators import checkpoint
 from tests.end_to_end.processes import RAY, descendants, free_port, training_processes
 
-# A group of its own: most of its time goes to processes that it starts itself.
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("train")]
+pytestmark = pytest.mark.cluster
+disturbed = pytest.mark.xdist_group("train")  # of its own: most of its time goes to processes that it starts itself
 
 LABELS = ("vocals", "drums", "bass", "other")
 STEPS = 400  # seconds of training after the first state: long enough to be killed in
@@ -150,6 +150,7 @@ def test_beside_every_checkpoint_its_facts_can_be_read(trained, corpora):
 
 
 @pytest.mark.long
+@disturbed
 def test_a_killed_driver_is_started_again(undisturbed, command, environment, tmp_path):
     out = tmp_path / "run"
     driver = subprocess.Popen(command(out), env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
@@ -198,6 +199,7 @@ def training_on(*nodes: subprocess.Popen) -> list[int]:
 
 
 @pytest.mark.long
+@disturbed
 def test_a_lost_node_leaves_its_part_of_the_batch_to_the_others(undisturbed, command, environment, tmp_path):
     """An elastic group on two nodes; one of them is gone all at once, and never comes back."""
     folder = tempfile.mkdtemp(prefix="ray")  # short: the path of a Unix socket may have 107 bytes

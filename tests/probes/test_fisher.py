@@ -19,7 +19,11 @@ def test_vmap_equals_the_plain_loop(model, small_network, segments):
 
 
 @pytest.mark.parametrize(
-    "model", [pytest.param(name, marks=[pytest.mark.long] * (name == "hdemucs")) for name in sorted(registry.MODELS)]
+    "model",
+    [
+        pytest.param(name, marks=[pytest.mark.long] * (name in ("hdemucs", "mel-band-roformer", "scnet")))
+        for name in sorted(registry.MODELS)
+    ],
 )
 @pytest.mark.slow
 def test_of_every_network_it_is_the_sum_of_squares_by_hand(model, network_of_any_kind, segments):

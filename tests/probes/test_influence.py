@@ -32,7 +32,7 @@ def unlearning_direction(segments):
 
 
 # The derivative of each segment is taken by itself: of most networks, several seconds and more.
-SOON, NIGHTLY = ("openunmix-joint",), ("hdemucs", "mel-band-roformer", "scnet")
+SOON, NIGHTLY = ("openunmix-joint",), ("bs-roformer", "hdemucs", "mel-band-roformer", "scnet")
 
 
 def when(model: str):

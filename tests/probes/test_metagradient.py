@@ -30,7 +30,11 @@ def weights_of(seed: int, dtype=torch.float64) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] * (name == "scnet")) for name in sorted(registry.MODELS)]
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] * (name in ("mel-band-roformer", "openunmix", "scnet")))
+        for name in sorted(registry.MODELS)
+    ],
 )
 @pytest.mark.slow
 def test_it_is_the_slope_of_the_loss_for_every_network(unrolled, name):
@@ -53,12 +57,15 @@ RECIPES = {
 
 
 def recipes():
-    """Every recipe with either of both choices; half of them with each pair of values at once, the others are slow."""
+    """Every recipe with either of both choices; half of them with each pair of values at once, the others at night."""
     for number, (name, changes) in enumerate(RECIPES.items()):
         for of_average in (True, False):
             for whole_example in (True, False):
                 soon = (of_average == whole_example) == (number % 2 == 0)
-                case, marks = f"{name}-{whole_example}-{of_average}", () if soon else pytest.mark.slow
+                case, marks = (
+                    f"{name}-{whole_example}-{of_average}",
+                    () if soon else (pytest.mark.slow, pytest.mark.long),
+                )
                 yield pytest.param(changes, whole_example, of_average, id=case, marks=marks)
 
 

@@ -55,6 +55,7 @@ def test_exact_at_the_dimensions_of_embeddings(n, dimension, count, spectrum):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_equals_fifty_digits_at_dimension_64():
     assert error(*made(80, 64, 100, 3, "steep"), fifty_digits) <= 1e-10
 
