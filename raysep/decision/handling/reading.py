@@ -38,7 +38,7 @@ class Rows(Mapping[str, Mapping[str, Any]]):
         row = self.get(stem_id)
         if row is None:
             raise KeyError(stem_id)
-        return row  # type: ignore[no-any-return]
+        return row
 
     def get(self, stem_id: str, default: Any = None) -> Any:
         found = self._block.get(stem_id)
@@ -107,7 +107,7 @@ class Row(Mapping[str, Any]):
 
 class _Values(ValuesView[Mapping[str, Any]]):
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        return self._mapping.rows_where()  # type: ignore[attr-defined,no-any-return]
+        return self._mapping.rows_where()  # type: ignore[attr-defined]
 
 
 class _Items(ItemsView[str, Mapping[str, Any]]):
