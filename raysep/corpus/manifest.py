@@ -221,6 +221,10 @@ class Kept(Mapping[str, Stem]):
         """In the manifest's order."""
         return self._made(self._table.filter(pc.equal(self._table["track"], track)))
 
+    def uri(self, stem_id: str) -> str:
+        """What ``Stem.uri`` is, of which nothing else is made."""
+        return str(self._table["uri"][self._row_of[stem_id]].as_py())
+
     def uris(self) -> Iterator[str]:
         """Every file that they are made of."""
         yield from texts(self._table["uri"])

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any, TypeGuard
 
 UNKNOWN = "–"
+BEYOND = 1e100  # of which no usable number is
 NARROW = "\u202f"  # narrow no-break space between a number and its unit
 
 
@@ -16,7 +17,7 @@ def known(value: Any) -> TypeGuard[float]:
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
     size: Any = abs(value if isinstance(value, Integral) else float(value))
-    return size < 1e100  # False for NaN
+    return size < BEYOND  # False for NaN
 
 
 def decimal(value: Any, digits: int = 2, signed: bool = False) -> str:

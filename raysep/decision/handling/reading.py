@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 
 AT_ONCE = 1 << 12  # rows that are made at once where they are asked for one after another
+NEAR = 16  # rows: that is nearly in order, and as many in a row show that it is the table's
 
 
 class Rows(Mapping[str, Mapping[str, Any]]):
     """stem_id → row, made of the table's columns when it is asked for: of a million rows no dictionary is held.
 
-    Handlings ask in the order of the table or nearly so: then a block of rows is made at once, and a row costs a microsecond.
-    In any other order each is looked for by itself.
+    Handlings ask in the order of the table or nearly so: after some rows of that a block of them is made at once, and a row costs
+    a microsecond. In any other order each is looked for by itself, and of it what is asked for.
     """
 
     def __init__(self, columns: dict[str, Any]) -> None:
@@ -33,17 +34,17 @@ class Rows(Mapping[str, Mapping[str, Any]]):
         self.columns = columns
         self._row_of = row_of(columns["stem_id"])
         self._block: dict[str, dict[str, Any]] = {}
-        self._after = 0  # the row that is next if they are asked for in their order
+        self._after = self._near = 0  # the row that is next in that order, and how many were near it one after another
 
     def __getitem__(self, stem_id: str) -> Mapping[str, Any]:
         row = self.get(stem_id)
         if row is None:
             raise KeyError(stem_id)
-        return row  # type: ignore[no-any-return]
+        return row
 
     def get(self, stem_id: str, default: Any = None) -> Any:
         found = self._block.get(stem_id)
-        return found or self._looked_for(stem_id, default)
+        return self._looked_for(stem_id, default) if found is None else found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._row_of)
@@ -74,18 +75,41 @@ class Rows(Mapping[str, Mapping[str, Any]]):
         row = self._row_of.get(stem_id)
         if row is None:
             return default
-        if not 0 <= row - self._after < AT_ONCE:
-            self._after = row + 1
-            return next(_rows({name: each.slice(row, 1) for name, each in self.columns.items()}))
-        self._after = min(row + AT_ONCE, len(self))
+        self._near = self._near + 1 if -1 <= row - self._after < NEAR else 0
+        self._after = row + 1
+        if self._near < NEAR:
+            return Row(self.columns, row)
         made = _rows({name: each.slice(row, AT_ONCE) for name, each in self.columns.items()})
         self._block = {each["stem_id"]: each for each in made}
+        self._after = row + len(self._block)
         return self._block[stem_id]
+
+
+class Row(Mapping[str, Any]):
+    """One of them, by itself."""
+
+    __slots__ = ("_columns", "_row")
+
+    def __init__(self, columns: Mapping[str, Any], row: int) -> None:
+        self._columns, self._row = columns, row
+
+    def __getitem__(self, name: str) -> Any:
+        column = self._columns[name]
+        return _spans(column.slice(self._row, 1))[0] if name == "spans" else column[self._row].as_py()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 class _Values(ValuesView[Mapping[str, Any]]):
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        return self._mapping.rows_where()  # type: ignore[attr-defined,no-any-return]
+        return self._mapping.rows_where()  # type: ignore[attr-defined]
 
 
 class _Items(ItemsView[str, Mapping[str, Any]]):

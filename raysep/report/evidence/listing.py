@@ -29,10 +29,9 @@ def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES) -> Listing:
     }
     room, left_out = text_bytes, 0
     for number, stem_id in enumerate(chain.from_iterable(evidence.ranked())):
-        row, spoken = evidence.decision[stem_id], evidence.spoken(stem_id)[:1]
+        row, said = evidence.decision[stem_id], evidence.spoken_first(stem_id)
         where = place(row)
-        uri = evidence.stems[stem_id].uri.removeprefix(root)
-        said, file = (spoken[0] if spoken else ""), _short(uri, row["track"])
+        file = _short(evidence.stems.uri(stem_id).removeprefix(root), row["track"])
         room -= 40 + len(said.encode()) + len(file.encode())
         if room < 0:
             left_out = len(evidence.decision) - number

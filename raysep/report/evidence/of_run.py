@@ -92,6 +92,12 @@ class Evidence:
         known_of_it = "" if row.get("verdict") else (row.get("reason") or "").partition("; ")[2]
         return [*([known_of_it] if known_of_it else []), *(loud.words for loud in self.loud(stem_id))]
 
+    def spoken_first(self, stem_id: str) -> str:
+        """The first of these; "" where nothing speaks against it."""
+        row = self.decision[stem_id]
+        found_out = "" if row.get("verdict") else (row.get("reason") or "").partition("; ")[2]
+        return found_out or next((loud.words for loud in self.standing.loudest(stem_id, count=1)), "")
+
     def kind(self, stem_id: str) -> Kind:
         """What is wrong with it: what the decision found out, else what planted kind it looks like.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from raysep.decision.aggregate import WORST
-from raysep.report.numbers import NARROW, decimal, known, percent, score
+from raysep.report.numbers import NARROW, decimal, percent, score
 
 
 class Phrase(NamedTuple):
@@ -91,19 +92,18 @@ def phrase_of(probe: str) -> Phrase:
     return found._replace(words=f"{found.words} in its worst segment") if probe.endswith(WORST) else found
 
 
-def sentence(probe: str, value: float, label: str, trusted: list[float]) -> str:
-    """The score in words, and where it stands among the ``trusted`` stems of the label (their scores by the same probe).
+def sentence(probe: str, value: float, label: str, others: Sequence[float]) -> str:
+    """The score in words, and where it stands among ``others``, the trusted stems of the label: their known scores, ascending.
 
     "digital silence 24 % of the time; trusted drums: at most 0.1 %" where it is beyond all of them, else with their middle
     and how many of them are better.
     """
     phrase = phrase_of(probe)
     said = phrase.words.format(phrase.show(value))
-    others = sorted(each for each in trusted if known(each))
     if not others:
         return said
     if value < others[0]:
         return f"{said}; trusted {label}: at {'most' if phrase.fault else 'least'} {phrase.show(others[0])}"
-    better = sum(each > value for each in others)
+    better = len(others) - bisect_right(others, value)
     middle = phrase.show(others[len(others) // 2])
     return f"{said}; trusted {label}: {middle} in the middle, {better} of {len(others)} are better"

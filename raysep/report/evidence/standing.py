@@ -26,6 +26,7 @@ from raysep.decision.suspicion import numbered_peers
 from raysep.outcome import Outcome
 from raysep.report.evidence.phrases import phrase_of, sentence
 from raysep.report.evidence.usual import Usual, z_of
+from raysep.report.numbers import BEYOND
 
 WORTH_SAYING = 1.0  # spreads below the middle; what is nearer says nothing against a stem
 FEW = 1 << 12  # stems of which the scores of all are read at once
@@ -55,6 +56,7 @@ class Standing:
     usual: tuple[Usual, ...]  # of each probe
     trusted_values: np.ndarray  # ``(trusted row, probe)``, in the order of the rows
     _values: dict[int, np.ndarray] = field(default_factory=dict)
+    _in_order: dict[tuple[int, int], list[float]] = field(default_factory=dict)
 
     def prepare(self, stem_ids: Iterable[str]) -> None:
         """Read what will be asked of these stems, all at once: a column is read whole, for one or for many."""
@@ -76,6 +78,10 @@ class Standing:
         return z_of(self.values(row), *(each[int(self.peers[row])] for each in self._maps))
 
     @cached_property
+    def _facts(self) -> list[tuple[int, str]]:
+        return [(k, name) for k, name in enumerate(self.probes) if name in FACTS]
+
+    @cached_property
     def _maps(self) -> list[np.ndarray]:
         """What ``z_of`` takes, of all probes ``(peer, probe)``."""
         return [np.stack(each, axis=1) for each in zip(*(usual.map for usual in self.usual), strict=True)] or [
@@ -92,9 +98,9 @@ class Standing:
             return []
         found: dict[str, Loud] = {}
         z = self.z(row)
-        facts = [name for name in FACTS if self.beyond_trusted(stem_id, name)]
-        order = np.argsort(-np.nan_to_num(z, nan=-np.inf), kind="stable").tolist()
-        for k in sorted(order, key=lambda k: self.probes[k] not in facts):
+        facts = [k for k, name in self._facts if self.beyond_trusted(stem_id, name)]
+        order = np.argsort(-np.where(np.isnan(z), -np.inf, z), kind="stable").tolist()
+        for k in sorted(order, key=lambda k: k not in facts) if facts else order:
             if len(found) == count:
                 break
             if not z[k] >= least:
@@ -125,8 +131,19 @@ class Standing:
             yield name, values, usual.z(values, self.peers)
 
     def words(self, row: int, probe: int) -> str:
-        others = self._others(row)[:, probe].tolist()
+        others = (
+            ascending(self._others(row)[:, probe])
+            if self.trusted[row]
+            else self._ascending(int(self.peers[row]), probe)
+        )
         return sentence(self.probes[probe], self.values(row)[probe], self.labels[row], others)
+
+    def _ascending(self, peer: int, probe: int) -> list[float]:
+        """The known scores of the trusted stems; of a hundred thousand stems that are asked about few are others."""
+        if (peer, probe) not in self._in_order:
+            trusted = self._trusted_of.get(peer, self.trusted_values[:0])
+            self._in_order[peer, probe] = ascending(trusted[:, probe])
+        return self._in_order[peer, probe]
 
     def beyond_trusted(self, stem_id: str, probe: str) -> bool:
         """Whether the stem scores lower than every trusted one of its label; False where there are none."""
@@ -134,6 +151,8 @@ class Standing:
         if row is None or probe not in self.probes:
             return False
         k = self.probes.index(probe)
+        if not self.trusted[row]:
+            return bool(self.values(row)[k] < self._least_trusted[self.peers[row], k])
         others = self._others(row)[:, k]
         others = others[np.isfinite(others)]
         return bool(len(others)) and bool(self.values(row)[k] < others.min())
@@ -175,6 +194,12 @@ class Standing:
     @cached_property
     def row_of(self) -> Mapping[str, int]:
         return row_of(self.stem_ids)
+
+
+def ascending(scores: np.ndarray) -> list[float]:
+    """Those of ``(n,)`` that are usable numbers."""
+    found: list[float] = np.sort(scores[np.abs(scores) < BEYOND]).tolist()
+    return found
 
 
 def standing(

@@ -155,11 +155,20 @@ def test_a_row_is_the_same_whenever_it_is_asked_for_and_looked_at(asked, at_once
 
 def test_in_the_order_of_the_table_a_block_of_rows_is_made_at_a_time(monkeypatch):
     monkeypatch.setattr(reading, "AT_ONCE", 4)
+    monkeypatch.setattr(reading, "NEAR", 2)
     found, plain = ten()
     looked_for: list[object] = []
     find = lookup._Rows._find
     monkeypatch.setattr(lookup._Rows, "_find", lambda self, name: looked_for.append(name) or find(self, name))
     for _ in range(2):
         assert [found[name]["keep"] for name in plain] == [row["keep"] for row in plain.values()]
-    # The second time the first row is looked for by itself, before it is clear in which order they come.
-    assert looked_for == ["stem-0", "stem-4", "stem-8", "stem-0", "stem-1", "stem-5", "stem-9"]
+    # Two are looked for by themselves, until it is clear in which order they come; the second time one more, as that one breaks it.
+    assert looked_for == [f"stem-{k}" for k in (0, 1, 5, 9, 0, 1, 2, 6)]
+
+
+def test_in_any_other_order_no_block_is_made(monkeypatch):
+    monkeypatch.setattr(reading, "NEAR", 2)
+    found, plain = ten()
+    monkeypatch.setattr(reading, "_rows", lambda columns: pytest.fail("a block"))
+    asked = [f"stem-{k}" for k in (7, 7, 2, 5, 0, 9, 4, 4, 1, 8)]
+    assert [found[name]["keep"] for name in asked] == [plain[name]["keep"] for name in asked]

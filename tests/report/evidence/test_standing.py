@@ -9,7 +9,7 @@ from raysep.corpus.columns import columns_of_file
 from raysep.decision.aggregate import numbers
 from raysep.decision.features import peers, standardise
 from raysep.report.evidence import standing as module
-from raysep.report.evidence.standing import standing
+from raysep.report.evidence.standing import ascending, standing
 from raysep.report.evidence.usual import NEWS
 
 COUNT = 40
@@ -130,3 +130,7 @@ def test_a_file_says_what_the_table_says(table, found, tmp_path, monkeypatch, fe
     read.prepare(["s5", "s1", "nobody"])
     for name in table["stem_id"].to_pylist():
         assert read.loudest(name) == found.loudest(name)
+
+
+def test_trusted_scores_are_in_order_without_those_that_are_no_numbers():
+    assert ascending(np.array([3.0, np.nan, -np.inf, 1.0, 1e100, 2.0])) == [1.0, 2.0, 3.0]
