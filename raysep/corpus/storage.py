@@ -42,9 +42,11 @@ def is_remote(uri: str) -> bool:
 def absolute(uri: str) -> str:
     """The same place, independent of the working directory (workers have another one).
 
-    Raises ``BadInput`` for a name that is no UTF-8, which no table and no store could hold, for an address without a
-    bucket, and where names of files cannot be read as what they are.
+    Raises ``BadInput`` for no name at all, which would be the working directory, for one that is no UTF-8, which no table and
+    no store could hold, for an address without a bucket, and where names of files cannot be read as what they are.
     """
+    if not uri.strip() or "\0" in uri:
+        raise BadInput(f"{uri!r}: no path; give one (. is the folder that you are in)")
     if (encoding := sys.getfilesystemencoding()) != "utf-8" and not is_remote(uri):
         raise BadInput(
             f"{_shown(uri)}: Python reads names of files as {encoding} here, which spoils most; set PYTHONUTF8=1"
@@ -57,7 +59,10 @@ def absolute(uri: str) -> str:
         raise BadInput(f"{uri}: an address without a bucket; write s3://bucket/key")
     if is_remote(uri):
         return uri.rstrip("/")
-    return str(Path(uri.removeprefix("file://")).expanduser().resolve())
+    try:
+        return str(Path(uri.removeprefix("file://")).expanduser().resolve())
+    except RuntimeError as error:  # nobody's home, or a ring of links
+        raise BadInput(f"{uri}: cannot be found ({str(error).rstrip('.')}); write the path out") from None
 
 
 def _shown(uri: str) -> str:
