@@ -80,7 +80,7 @@ Workers = Annotated[
         help="Most workers of a pool, or the least and the most (default: 1 and as many as the cluster may hold).",
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Everything random follows from it.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Everything random follows from it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; what was found is printed all the same.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead; docs/json.md says what is in it.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there, whoever made it.")]

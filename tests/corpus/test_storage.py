@@ -196,3 +196,9 @@ def test_a_pipe_is_no_file_and_is_not_waited_for(tmp_path):
     for read in (storage.read_bytes, storage.open_random, storage.open_whole):
         with pytest.raises(OSError, match="a pipe, a socket or a device"):
             read(str(tmp_path / "p.wav"))
+
+
+@pytest.mark.parametrize("path", ["", " ", "~nobody-of-this-name/x", "/tmp/\0x"])
+def test_what_is_no_path_is_refused_and_not_taken_for_the_working_directory(path):
+    with pytest.raises(BadInput, match=r"no path; give one|cannot be found"):
+        storage.absolute(path)
