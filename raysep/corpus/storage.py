@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import fs
 
+DOTS = re.compile(r"(^|/)\.{1,2}(/|$)|//")
 NO_BUCKET = re.compile(r"(s3|gs|abfss?|hdfs):(/*$|/(?!/))")
 HELD_BYTES = 8 << 20
 BUFFER_BYTES = 64 * 1024  # turns libsndfile's many small reads into one request
@@ -75,10 +76,35 @@ def join(uri: str, *parts: str) -> str:
 
 
 def beside(folder: str, path: str) -> str:
-    """Where a path leads that a file in this folder holds: absolute ones, URIs and those of a home folder where they say."""
+    """Where a path leads that a file in this folder holds: absolute ones, URIs and those of a home folder where they say.
+
+    Without ``.`` and ``..``, so that one file has one address however it is written; a URI is the store's own word.
+    """
     if path.startswith("~/"):
         return absolute(path)
-    return path if path.startswith("/") or "://" in path else join(folder, path)
+    if is_remote(path):
+        return path
+    path = path.removeprefix("file://")
+    whole = path if path.startswith("/") else join(folder, path)
+    scheme, mark, rest = whole.rpartition("://")
+    if not DOTS.search(rest):
+        return whole
+    plain = f"{scheme}{mark}{_without_dots(rest, empty=bool(mark))}"
+    if mark or ".." not in path.split("/"):
+        return plain
+    # Behind a linked folder .. leads elsewhere than it reads.
+    return plain if os.path.realpath(plain) == os.path.realpath(whole) else whole
+
+
+def _without_dots(path: str, empty: bool) -> str:
+    """``empty``: whether what stands between two slashes may be nothing, as in a store's keys."""
+    kept: list[str] = []
+    for part in path.split("/"):
+        if part == ".." and len(kept) > 1:
+            kept.pop()
+        elif part != "." and (part or empty or not kept):
+            kept.append(part)
+    return "/".join(kept)
 
 
 def folder_above(uris: Iterable[str]) -> str:
