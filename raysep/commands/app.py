@@ -42,6 +42,7 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         left = super().parse_args(ctx, args)
+        param: Any  # typer's own, which has another type than the one that it raises
         for param in self.params:
             given = ctx.params.get(param.name or "")
             words = given if isinstance(given, list | tuple) else [given]
