@@ -146,7 +146,15 @@ def main() -> None:
     }
     title = "Descent on the weights of stems"
     command = f"python -m benchmarks.descent {command}"
-    write(options.out, f"descent-{options.condition}-{options.draw}", title, command, "one process, one thread", words, figures)
+    write(
+        options.out,
+        f"descent-{options.condition}-{options.draw}",
+        title,
+        command,
+        "one process, one thread",
+        words,
+        figures,
+    )
     print(words)
 
 

@@ -19,6 +19,7 @@ from raysep.ranges import NOT_HASHED, About, Range, refusals
 from raysep.resources import ResourceSettings
 from raysep.sections import (
     LABELS,
+    SEEDS_END,
     DecisionSettings,
     NetworkSettings,
     PlantingSettings,
@@ -67,7 +68,7 @@ class Config:
     ] = 0
     seed: Annotated[
         int,
-        Range.least(0),
+        Range.least(0, below=SEEDS_END, words="from 0 to below 2^63"),
         About(
             "everything random follows from it, except the networks that are compared: those follow from proof.seeds"
         ),

@@ -15,6 +15,7 @@ LABELS = ("vocals", "drums", "bass", "other")
 POSITIVE = Range.above(0)
 COUNT = Range.least(1)
 SHARE = Range.between(0, 1)
+SEEDS_END = 2**63  # torch and tables hold no larger whole number
 
 
 @dataclass(frozen=True)
@@ -388,7 +389,8 @@ class ProofSettings:
     seeds: Annotated[
         tuple[int, ...],
         Range(
-            "one or more different seeds from 0", lambda seeds: len(set(seeds)) == len(seeds) >= 1 and min(seeds) >= 0
+            "one or more different seeds from 0 to below 2^63",
+            lambda seeds: len(set(seeds)) == len(seeds) >= 1 and min(seeds) >= 0 and max(seeds) < 2**63,
         ),
         About("seeds that each arm is trained with; raysep train trains one separator for each"),
     ] = (0,)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
+from typer.core import TyperCommand
 
 from raysep.version import __version__
 
@@ -36,6 +37,20 @@ benchmark_app = typer.Typer(
 app.add_typer(benchmark_app, name="benchmark")
 
 
+class _Command(TyperCommand):
+    """A command that takes no empty words: of ``--reference "$REF"`` without such a variable nothing else would be left."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        left = super().parse_args(ctx, args)
+        param: Any  # typer's own, which has another type than the one that it raises
+        for param in self.params:
+            given = ctx.params.get(param.name or "")
+            words = given if isinstance(given, list | tuple) else [given]
+            if "" in words and param.get_default(ctx) != "":
+                raise typer.BadParameter("it is empty: give a value, or leave it out", ctx=ctx, param=param)
+        return left
+
+
 def command(
     target: typer.Typer, name: str, example: str, **settings: Any
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -44,7 +59,7 @@ def command(
     def register(function: Callable[P, R]) -> Callable[P, R]:
         assert function.__doc__, "the help of a command is its docstring"
         function.__doc__ = f"{inspect.cleandoc(function.__doc__)}{EXAMPLE}{example}"
-        return target.command(name, context_settings=settings)(function)
+        return target.command(name, cls=_Command, context_settings=settings)(function)
 
     return register
 
@@ -66,7 +81,7 @@ Workers = Annotated[
         help="Most workers of a pool, or the least and the most (default: 1 and as many as the cluster may hold).",
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Everything random follows from it.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Everything random follows from it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; what was found is printed all the same.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead; docs/json.md says what is in it.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there, whoever made it.")]

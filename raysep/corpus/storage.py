@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import fs
 
+DOTS = re.compile(r"(^|/)\.{1,2}(/|$)|//")
 NO_BUCKET = re.compile(r"(s3|gs|abfss?|hdfs):(/*$|/(?!/))")
 HELD_BYTES = 8 << 20
 BUFFER_BYTES = 64 * 1024  # turns libsndfile's many small reads into one request
@@ -42,9 +43,11 @@ def is_remote(uri: str) -> bool:
 def absolute(uri: str) -> str:
     """The same place, independent of the working directory (workers have another one).
 
-    Raises ``BadInput`` for a name that is no UTF-8, which no table and no store could hold, for an address without a
-    bucket, and where names of files cannot be read as what they are.
+    Raises ``BadInput`` for no name at all, which would be the working directory, for one that is no UTF-8, which no table and
+    no store could hold, for an address without a bucket, and where names of files cannot be read as what they are.
     """
+    if not uri.strip() or "\0" in uri:
+        raise BadInput(f"{uri!r}: no path; give one (. is the folder that you are in)")
     if (encoding := sys.getfilesystemencoding()) != "utf-8" and not is_remote(uri):
         raise BadInput(
             f"{_shown(uri)}: Python reads names of files as {encoding} here, which spoils most; set PYTHONUTF8=1"
@@ -57,7 +60,10 @@ def absolute(uri: str) -> str:
         raise BadInput(f"{uri}: an address without a bucket; write s3://bucket/key")
     if is_remote(uri):
         return uri.rstrip("/")
-    return str(Path(uri.removeprefix("file://")).expanduser().resolve())
+    try:
+        return str(Path(uri.removeprefix("file://")).expanduser().resolve())
+    except RuntimeError as error:  # nobody's home, or a ring of links
+        raise BadInput(f"{uri}: cannot be found ({str(error).rstrip('.')}); write the path out") from None
 
 
 def _shown(uri: str) -> str:
@@ -70,10 +76,35 @@ def join(uri: str, *parts: str) -> str:
 
 
 def beside(folder: str, path: str) -> str:
-    """Where a path leads that a file in this folder holds: absolute ones, URIs and those of a home folder where they say."""
+    """Where a path leads that a file in this folder holds: absolute ones, URIs and those of a home folder where they say.
+
+    Without ``.`` and ``..``, so that one file has one address however it is written; a URI is the store's own word.
+    """
     if path.startswith("~/"):
         return absolute(path)
-    return path if path.startswith("/") or "://" in path else join(folder, path)
+    if is_remote(path):
+        return path
+    path = path.removeprefix("file://")
+    whole = path if path.startswith("/") else join(folder, path)
+    scheme, mark, rest = whole.rpartition("://")
+    if not DOTS.search(rest):
+        return whole
+    plain = f"{scheme}{mark}{_without_dots(rest, empty=bool(mark))}"
+    if mark or ".." not in path.split("/"):
+        return plain
+    # Behind a linked folder .. leads elsewhere than it reads.
+    return plain if os.path.realpath(plain) == os.path.realpath(whole) else whole
+
+
+def _without_dots(path: str, empty: bool) -> str:
+    """``empty``: whether what stands between two slashes may be nothing, as in a store's keys."""
+    kept: list[str] = []
+    for part in path.split("/"):
+        if part == ".." and len(kept) > 1:
+            kept.pop()
+        elif part != "." and (part or empty or not kept):
+            kept.append(part)
+    return "/".join(kept)
 
 
 def folder_above(uris: Iterable[str]) -> str:

@@ -14,7 +14,9 @@ from typing import Protocol
 import numpy as np
 
 MOST = 2.0  # weight of a stem: as in training, 1 is as it is, 0 never
-RATE = 1.0  # by which a weight changes in a round, at most; two such rounds did as well as any (docs/results/descent.md)
+RATE = (
+    1.0  # by which a weight changes in a round, at most; two such rounds did as well as any (docs/results/descent.md)
+)
 STRIDE = 0.6  # by which the vector of coefficients changes in a round
 
 

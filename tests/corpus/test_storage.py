@@ -196,3 +196,25 @@ def test_a_pipe_is_no_file_and_is_not_waited_for(tmp_path):
     for read in (storage.read_bytes, storage.open_random, storage.open_whole):
         with pytest.raises(OSError, match="a pipe, a socket or a device"):
             read(str(tmp_path / "p.wav"))
+
+
+@pytest.mark.parametrize(
+    ("folder", "path", "found"),
+    [
+        ("/music", "./a//b/../c.wav", "/music/a/c.wav"),
+        ("/music", "/x/./y.wav", "/x/y.wav"),
+        ("/music", "file:///x/y.wav", "/x/y.wav"),
+        ("/music", "a/..b/c...wav", "/music/a/..b/c...wav"),
+        ("s3://b//lists", "./a/../c.wav", "s3://b//lists/c.wav"),  # a key may have nothing between two slashes
+        ("s3://b/lists", "../../../c.wav", "s3://b/c.wav"),
+        ("/music", "s3://b/a/./b.wav", "s3://b/a/./b.wav"),  # the store's own word
+    ],
+)
+def test_a_path_beside_a_file_is_one_however_it_is_written(folder, path, found):
+    assert storage.beside(folder, path) == found
+
+
+@pytest.mark.parametrize("path", ["", " ", "~nobody-of-this-name/x", "/tmp/\0x"])
+def test_what_is_no_path_is_refused_and_not_taken_for_the_working_directory(path):
+    with pytest.raises(BadInput, match=r"no path; give one|cannot be found"):
+        storage.absolute(path)

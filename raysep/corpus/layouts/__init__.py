@@ -151,6 +151,7 @@ def _settled(found: Scan, place: Place, as_it_is: bool) -> Scan:
         *place.listed,
         *found.notes,
         *remarks.missing(stems, named),
+        *remarks.by_case(stems),
         *remarks.equal(stems),
         *lengths.length_notes(found.stems, stems, uneven),
     ]

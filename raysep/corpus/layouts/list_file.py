@@ -81,7 +81,7 @@ def _summed(sums: Sequence[tuple[str, str]]) -> list[Note]:
 def _again(uris: Sequence[str]) -> list[Note]:
     if not uris:
         return []
-    return [Note("again", len(uris), uris[0], f"{several(len(uris), 'row')} that repeat another, first of {uris[0]}")]
+    return [Note("again", len(uris), uris[0], f"{several(len(uris), 'row')} told before, first of {uris[0]}")]
 
 
 def _refuse_none(place: Place, told: Mapping[str, tuple[int, int]]) -> None:

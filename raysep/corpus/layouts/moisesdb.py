@@ -44,12 +44,21 @@ def _is_record(file: File) -> bool:
 
 
 def _stems(record: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Stem name → its files' entries, those of all its occurrences."""
+    """Stem name → its files' entries, those of all its occurrences. Raises ``TypeError`` for a name that is none."""
     stems: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for stem in record["stems"]:
         for entry in stem["tracks"]:
-            stems[str(stem["stemName"])].append({**entry, "file": f"{entry['id']}.{entry.get('extension', 'wav')}"})
+            name, own = _text(stem, "stemName"), _text(entry, "id")
+            if entry.get("has_bleed") not in (None, True, False):
+                raise TypeError(f"has_bleed: {entry['has_bleed']!r} is neither true nor false")
+            stems[name].append({**entry, "file": f"{own}.{entry.get('extension', 'wav')}"})
     return stems
+
+
+def _text(record: Mapping[str, Any], name: str) -> str:
+    if not isinstance(value := record[name], str | int) or not str(value):
+        raise TypeError(f"{name}: {value!r} is no name")
+    return str(value)
 
 
 def _held(

@@ -9,6 +9,7 @@ from raysep.corpus import manifest
 from raysep.corpus.layouts.notes import Note, several
 from raysep.corpus.layouts.problems import Problem
 from raysep.corpus.manifest import Stem
+from raysep.corpus.names import folded
 
 
 def missing(stems: Iterable[Stem], labels: Sequence[str]) -> list[Note]:
@@ -54,6 +55,20 @@ def equal(stems: Iterable[Stem]) -> list[Note]:
     count = sum(map(len, groups))
     text = f"{count} stems are equal files (silence may be), first {first.stem_id} and {second.stem_id}"
     return [Note("equal", count, first.stem_id, text)]
+
+
+def by_case(stems: Iterable[Stem]) -> list[Note]:
+    """Tracks that differ in nothing but case: two for us, one for most disks of macOS and Windows."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for track in sorted({stem.track for stem in stems}):
+        groups[folded(track)].append(track)
+    alike = [group for group in groups.values() if len(group) > 1]
+    if not alike:
+        return []
+    first, second = alike[0][:2]
+    count = sum(map(len, alike))
+    text = f"{count} tracks differ in case alone, which most disks of macOS and Windows do not tell apart, first {first} and {second}"
+    return [Note("case", count, first, text)]
 
 
 def twins(place: str, stems: Iterable[Stem]) -> list[Problem]:

@@ -49,6 +49,27 @@ def test_tracks_by_a_column_and_several_files_of_one_stem(tone, tmp_path, listed
     assert stems_of(str(tmp_path / "list.parquet")).stems == found.stems
 
 
+def test_one_file_is_one_however_its_path_is_written(tone, tmp_path, listed):
+    for number, path in enumerate(("a/vocals.wav", "a/drums.wav", "a/bass.wav")):
+        tone(path, number)
+    ways = (
+        "vocals,a/vocals.wav",
+        "vocals,./a//vocals.wav",
+        "drums,a/../a/drums.wav",
+        f"bass,file://{tmp_path}/a/bass.wav",
+    )
+    found = stems_of(listed("\n".join(["instrum,path", *ways]) + "\n"))
+    assert [(s.stem_id, s.uris) for s in found.stems] == [
+        (f"a/{label}", (f"{tmp_path}/a/{label}.wav",)) for label in ("bass", "drums", "vocals")
+    ]
+    (tmp_path / "far" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "deep")
+    tone("far/vocals.wav", 5)  # which is where link/.. leads
+    assert [s.uri for s in stems_of(listed("instrum,path\nvocals,link/../vocals.wav\n")).stems] == [
+        f"{tmp_path}/link/../vocals.wav"
+    ]
+
+
 def test_a_file_that_is_not_there_is_a_row_that_fails(tone, listed):
     tone("a.wav")
     place = listed("instrum,path\nvocals,a.wav\ndrums,gone.wav\n")

@@ -99,6 +99,24 @@ def test_what_is_no_record_is_named(track, tmp_path):
         stems_of(str(tmp_path / "moisesdb_v0.1"), on_problem="keep")
 
 
+@pytest.mark.parametrize(
+    ("stem", "told"),
+    [
+        ({"stemName": None, "tracks": [{"id": "v"}]}, "stemName: None is no name"),
+        ({"stemName": "vocals", "tracks": [{"id": ""}]}, "id: '' is no name"),
+        (
+            {"stemName": "vocals", "tracks": [{"id": "v", "has_bleed": "no"}]},
+            "has_bleed: 'no' is neither true nor false",
+        ),
+    ],
+)
+def test_a_record_that_says_something_else_is_not_guessed_at(track, tmp_path, stem, told):
+    track("u", ("vocals", [entry("v")]))
+    (tmp_path / "moisesdb_v0.1" / "u" / "data.json").write_text(json.dumps({"stems": [stem]}))
+    with pytest.raises(BadInput, match=rf"u/data\.json: not a record of MoisesDB \(TypeError: {told}"):
+        stems_of(str(tmp_path / "moisesdb_v0.1"), on_problem="keep")
+
+
 def test_a_file_that_is_named_twice_is_summed_once(track, tmp_path):
     track("u", ("vocals", [entry("v"), entry("v")]), ("drums", [entry("d"), entry("e")]), ("vocals", [entry("v")]))
     found = stems_of(str(tmp_path / "moisesdb_v0.1"))

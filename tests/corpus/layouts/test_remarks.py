@@ -9,7 +9,13 @@ LABELS = ("vocals", "drums", "bass", "other")
 
 def test_whole_tracks_are_not_worth_a_word(make_stems):
     stems = make_stems(["A", "B"])
-    assert remarks.missing(stems, LABELS) == remarks.equal(stems) == remarks.twins("/c", stems) == []
+    assert (
+        remarks.missing(stems, LABELS)
+        == remarks.equal(stems)
+        == remarks.by_case(stems)
+        == remarks.twins("/c", stems)
+        == []
+    )
 
 
 def test_what_is_missing(make_stems):
@@ -21,6 +27,12 @@ def test_what_is_missing(make_stems):
         ("missing", 1, "B"),
     ]
     assert remarks.missing(stems, LABELS)[2].text.endswith("first B without bass")
+
+
+def test_tracks_that_differ_in_case_alone(make_stems):
+    told = remarks.by_case(make_stems(["Song", "song", "Straße", "STRASSE", "other"]))
+    assert [(note.count, note.first) for note in told] == [(4, "STRASSE")]
+    assert told[0].text.endswith("first STRASSE and Straße")
 
 
 def test_equal_files(make_stems):
