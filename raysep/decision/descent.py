@@ -114,6 +114,15 @@ def scaled(gradient: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return result
 
 
+def around_one(weights: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """``(stem,)`` with a mean of 1 within each label: they are drawn as before, and say what a stem is beside its label's others."""
+    result = weights.astype(float)
+    for label in np.unique(labels):
+        mean = result[labels == label].mean()
+        result[labels == label] /= mean if mean else 1.0
+    return result
+
+
 def descend(
     start: Parameters,
     trial: Callable[[int, np.ndarray], Trial],

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysep.decision.descent import MOST, RATE, FromScores, PerStem, Trial, best, descend, scaled
+from raysep.decision.descent import MOST, RATE, FromScores, PerStem, Trial, around_one, best, descend, scaled
 
 STEMS = 60
 LABELS = np.array(["vocals", "drums"])[np.arange(STEMS) % 2]
@@ -80,6 +80,13 @@ def test_a_round_does_not_depend_on_a_label_s_scale(scale, seed):
     np.testing.assert_allclose(moved, same, rtol=1e-9)
     assert np.abs(moved - 1).max() <= RATE
     assert (np.sign(1 - moved) == np.sign(gradient)).all()
+
+
+def test_a_label_s_weights_keep_their_ratios_around_one_and_a_label_without_any_stays():
+    labels = np.array(["bass", "drums", "bass", "drums", "vocals"])
+    found = around_one(np.array([0.5, 0.0, 1.5, 2.0, 0.0]), labels)
+    np.testing.assert_allclose(found, [0.5, 0.0, 1.5, 2.0, 0.0])
+    np.testing.assert_allclose(around_one(np.array([1.0, 3.0, 2.0, 0.0, 0.0]), labels), [2 / 3, 2.0, 4 / 3, 0.0, 0.0])
 
 
 def test_no_gradient_moves_nothing():

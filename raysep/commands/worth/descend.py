@@ -26,7 +26,7 @@ from raysep.commands.worth.worker import ALL, ToTrace, Tracer
 from raysep.commands.worth.worth import trained
 from raysep.corpus.hashing import fingerprint
 from raysep.corpus.manifest import Stem
-from raysep.decision.descent import RATE, FromScores, Parameters, PerStem, Round, Trial, best, descend
+from raysep.decision.descent import RATE, FromScores, Parameters, PerStem, Round, Trial, around_one, best, descend
 from raysep.errors import BadInput, RaysepError
 from raysep.resources import pool_size
 from raysep.rundir import Run, existing
@@ -210,7 +210,9 @@ def _write(
 ) -> None:
     chosen, stems = best(rounds), [entry.stem for entry in entries]
     columns = {name: [getattr(stem, name) for stem in stems] for name in ("stem_id", "track", "stem")}
-    run.write_table(pa.table({**columns, "weight": chosen.weights}), TABLE)
+    # Drawing within a label takes no notice of its mean, which what was cut at 0 has moved.
+    weights = around_one(chosen.weights, np.array([entry.label for entry in entries]))
+    run.write_table(pa.table({**columns, "weight": weights}), TABLE)
     gains = [10 * math.log10(rounds[0].judged / one.judged) for one in rounds]
     number = next(k for k, one in enumerate(rounds) if one is chosen)
     trainings = sum(each.get("cost", 1.0) for each in counts) + 2
@@ -225,22 +227,22 @@ def _write(
         "coefficients": by_probe,
         "gate": next(each["gate"] for each in counts if "gate" in each),
         "trainings": round(trainings, 1),
-        "found": sentences(run, gains, number, chosen, trainings),
+        "found": sentences(run, gains, number, weights, trainings),
     }
     run.write_json(told, RECORD)
 
 
-def sentences(run: Run, gains: Sequence[float], number: int, chosen: Round, trainings: float) -> list[str]:
+def sentences(run: Run, gains: Sequence[float], number: int, weights: np.ndarray, trainings: float) -> list[str]:
     """What was found, and the commands that go by it."""
     judged = ", ".join(f"{gain:+.3f}" for gain in gains[1:])
     cost = f"it cost {trainings:.0f} trainings"
     if not number:
         return [f"no round is better on the half that judges ({judged} dB): the weights stay 1; {cost}"]
-    never = int((chosen.weights == 0).sum())
+    never = int((weights == 0).sum())
     return [
         f"round {number} of {len(gains) - 1} is the best on the half that judges ({judged} dB less loss than with weights "
         f"of 1); {cost}",
-        f"weights {chosen.weights.min():.2f} to {chosen.weights.max():.2f}, {never} stems are never drawn",
+        f"weights {weights.min():.2f} to {weights.max():.2f}, {never} stems are never drawn",
         "to use it:",
         f"  raysep decide {run.root} --handling descend --out descended.parquet",
         f"  raysep train {run.path('manifest.parquet')} --decision descended.parquet --out separator",
