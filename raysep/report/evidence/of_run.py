@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from raysep.probes.stored import columns_of, oriented_in
 from raysep.report.data import Outline, Place, Row, Take
 from raysep.report.decided import FAILED, PLACES, place
 from raysep.report.evidence import takes
-from raysep.report.evidence.choosing import Candidates, Chosen, choose
+from raysep.report.evidence.choosing import CHANGED, Candidates, Chosen, choose
 from raysep.report.evidence.kinds import Guess, guessed_kinds
 from raysep.report.evidence.phrases import phrase_of
 from raysep.report.evidence.separated import CONTEXT_SECONDS, Hearing
@@ -374,9 +374,13 @@ def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
 
-def shown(evidence: Evidence, room: int = SOUND_BYTES) -> list[Row]:
-    """The stems of a page with their sounds, until there is no more room; what then has none says how it can be heard."""
-    rows, chosen = [], evidence.chosen()
+def shown(evidence: Evidence, room: int = SOUND_BYTES, first: Sequence[str] = ()) -> list[Row]:
+    """The stems of a page with their sounds, until there is no more room; what then has none says how it can be heard.
+
+    ``first``: stems that are shown before those that are chosen.
+    """
+    ahead = [Chosen(stem_id, CHANGED) for stem_id in first]
+    rows, chosen = [], [*ahead, *(each for each in evidence.chosen() if each.stem_id not in first)]
     evidence.standing.prepare(each.stem_id for each in chosen)
     for stem_id, group in chosen:
         row = evidence.row(stem_id, group)
