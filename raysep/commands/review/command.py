@@ -15,7 +15,7 @@ def review(
     verdicts: Annotated[
         str | None,
         typer.Argument(
-            metavar="[VERDICTS.csv]",
+            metavar="VERDICTS.csv",
             help="Yours, as the page downloads them: stem_id, verdict (keep, remove or a label), note. "
             "Without: how to begin.",
             show_default=False,
