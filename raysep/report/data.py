@@ -102,7 +102,7 @@ class ReportData:
     # roc {name: [(false positive rate, true positive rate), …]}, auroc [{group, name, auroc, low, high, …}], any figure
     detection: Row | None = None
     # stem_id, stem, suspicion, p_corrupt, reason; optional: track, group (changed, suspect, doubtful, kept), place (kept, removed),
-    # evidence [sentence, …], kind (what it looks like), harm, used (as what), path, takes [Take, …], where (Place), worst
+    # evidence [sentence, …], kind (what it looks like), harm, used (as what), price (what it costs or brings), path, takes [Take, …], where (Place), worst
     # (what is marked, in words), note; the suspects first, and of them the worst
     suspects: list[Row] = field(default_factory=list)
     listing: Listing | None = None  # of all stems, for the table that sorts, filters and searches

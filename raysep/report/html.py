@@ -13,7 +13,8 @@ from importlib import resources
 
 from raysep.report import findings, listening, pictures, record, reviewed, sections, tuning
 from raysep.report.data import ReportData
-from raysep.report.markup import stem_name, text
+from raysep.report.markup import quoting, stem_name, text
+from raysep.report.next_steps import next_step
 from raysep.report.numbers import count, decibels, known, percent, probability, span
 from raysep.report.verdict import HELPED, HURT, UNCLEAR, UNMEASURED
 
@@ -45,6 +46,7 @@ def render(data: ReportData) -> str:
     links = "".join(f'<a href="#{name}">{short}</a>' for name, short, _ in parts)
     first, *others = [*reviewed.sentences(data.review), *findings.sentences(data)]
     besides = f'<p class="besides">{text(" ".join(others))}</p>' if others else ""
+    besides += _next(data)
     style, script = _inside("style.css"), _inside("page.js") if listening.is_live(data) else ""
     present = {name for name, _, _ in parts}
     answers = _effect(data, present) + _amount(data, present) + _which(data, present)
@@ -62,6 +64,13 @@ def render(data: ReportData) -> str:
         f'<nav aria-label="Sections">{links}</nav>\n' + "\n".join(body for _, _, body in parts) + "\n</main>"
         f"<footer><p>{_footer(data)}</p></footer></body></html>\n"
     )
+
+
+def _next(data: ReportData) -> str:
+    """What to do with it; the page of a review says that where it says what the verdicts changed."""
+    run = (data.listing.run if data.listing else "") or "RUN"
+    step = "" if data.review else next_step(findings.verdict(data), run)
+    return f'<p class="besides">{quoting(step)}</p>' if step else ""
 
 
 def _inside(name: str) -> str:

@@ -93,6 +93,7 @@ def card(row: Row, number: int | str, labels: Sequence[str] = ()) -> str:
     figures = [("P(corrupt)", probability(row.get("p_corrupt"))), ("Suspicion", decimal(row.get("suspicion"), 2))]
     figures += [("Looks like", text(row["kind"]))] if row.get("kind") else []
     figures += [("Harm, if wrong", decimal(row["harm"], 2))] if known(row.get("harm")) else []
+    figures += [("Worth", text(row["price"]))] if row.get("price") else []
     body = f"<h3>{stem_name(row)} {outcome}</h3>"
     spoken = "".join(f"<li>{text(words)}</li>" for words in row.get("evidence") or ())
     body += f'<ul class="evidence" aria-label="What speaks against it">{spoken}</ul>' if spoken else ""

@@ -36,7 +36,8 @@ def write(run: Run, truth: str | None) -> None:
 def made(run: Run, truth: str | None, review: Review | None = None) -> str:
     """The page of a run that has decided; with ``review`` of one that has a person's verdicts in its decision (``reviewed``)."""
     from raysep.report.evidence.listing import listing
-    from raysep.report.evidence.of_run import Evidence, shown
+    from raysep.report.evidence.of_run import Evidence
+    from raysep.report.evidence.sounding import shown
     from raysep.report.html import render
 
     evidence = Evidence(run)

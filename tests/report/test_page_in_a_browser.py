@@ -15,7 +15,8 @@ from benchmarks.opening import many
 from raysep.decision.by_hand import read_verdicts
 from raysep.report.data import ReportData
 from raysep.report.evidence.listing import listing
-from raysep.report.evidence.of_run import Evidence, shown
+from raysep.report.evidence.of_run import Evidence
+from raysep.report.evidence.sounding import shown
 from raysep.report.html import render
 from tests.report.pages import faults, needs_browser, wait
 

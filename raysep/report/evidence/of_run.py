@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -21,13 +21,14 @@ from raysep.decision.handling.reading import rows_of
 from raysep.decision.order import SORT_KEYS
 from raysep.decision.other_label import found_of
 from raysep.decision.roles import CALIBRATION
+from raysep.decision.worth import prices
 from raysep.errors import AudioError
 from raysep.outcome import Outcome
 from raysep.probes.stored import columns_of, oriented_in
 from raysep.report.data import Outline, Place, Row, Take
 from raysep.report.decided import FAILED, PLACES, place
 from raysep.report.evidence import takes
-from raysep.report.evidence.choosing import CHANGED, Candidates, Chosen, choose
+from raysep.report.evidence.choosing import Candidates, Chosen, choose
 from raysep.report.evidence.kinds import Guess, guessed_kinds
 from raysep.report.evidence.phrases import phrase_of
 from raysep.report.evidence.separated import CONTEXT_SECONDS, Hearing
@@ -36,7 +37,6 @@ from raysep.report.evidence.standing import FACTS, Loud, standing
 from raysep.report.numbers import known
 from raysep.rundir import Run
 
-SOUND_BYTES = 13 << 20  # of all sounds and pictures in a page, as they stand in it
 OF_STEM = "stem"
 AT_HAND = 1 << 14  # stems of which the scores are held at once, at least
 
@@ -171,6 +171,10 @@ class Evidence:
         )
 
     @cached_property
+    def _price(self) -> Mapping[str, str]:
+        return prices(self.run)
+
+    @cached_property
     def used(self) -> Mapping[str, str] | None:
         return used_in(self.run)
 
@@ -188,6 +192,7 @@ class Evidence:
             "evidence": self.spoken(stem_id),
             "kind": self.kind(stem_id).words,
             "used": self.use(row),
+            "price": self._price.get(stem_id, ""),
             "path": " + ".join(self.stems[stem_id].uris),
         }
 
@@ -372,29 +377,3 @@ class Evidence:
 
 def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
-
-
-def shown(evidence: Evidence, room: int = SOUND_BYTES, first: Sequence[str] = ()) -> list[Row]:
-    """The stems of a page with their sounds, until there is no more room; what then has none says how it can be heard.
-
-    ``first``: stems that are shown before those that are chosen.
-    """
-    ahead = [Chosen(stem_id, CHANGED) for stem_id in first]
-    rows, chosen = [], [*ahead, *(each for each in evidence.chosen() if each.stem_id not in first)]
-    evidence.standing.prepare(each.stem_id for each in chosen)
-    for stem_id, group in chosen:
-        row = evidence.row(stem_id, group)
-        if room > 0:
-            full = evidence.with_sounds(row)
-            size = sum(weight(each) for each in full["takes"])
-            room -= size
-            row = full if room >= 0 else row
-        if not row.get("takes") and not row.get("note"):
-            row = row | {"note": "No room for its sound on this page."}
-        rows.append(row)
-    return rows
-
-
-def weight(heard: Take) -> int:
-    """Bytes that a take is in a page."""
-    return len(heard.source) + 4 * len(heard.spectrogram) // 3 + 12 * len(heard.outline.low)
