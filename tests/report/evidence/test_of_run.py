@@ -15,6 +15,7 @@ from raysep.report.evidence import sounding, takes
 from raysep.report.evidence.listing import listing
 from raysep.report.evidence.of_run import Evidence
 from raysep.report.evidence.standing import Loud, Standing
+from raysep.report.listening import card
 from raysep.rundir import Run
 from tests.made_run import GAP, KINDS, RATE, fault_of
 
