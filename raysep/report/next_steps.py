@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from raysep.decision.none_removed import CLEAN, REFUSED
 from raysep.report.verdict import HELPED, HURT, UNMEASURED, Verdict
 
 
@@ -15,6 +16,15 @@ def next_step(verdict: Verdict, run: str) -> str:
     listen = f"listen to the stems below, say where it errs, and `raysep review {run} verdicts.csv` takes your word"
     export = f"`raysep export {run} --to cleaned --form msst` takes the cleaned corpus to your trainer"
     prove = f"`raysep prove {run} --seeds 3`"
+    if verdict.effect == UNMEASURED and verdict.none_removed:
+        first = {
+            REFUSED: "give more reference tracks and clean again",
+            CLEAN: "train on the corpus as it is",
+        }.get(
+            verdict.none_removed_by,
+            f"`raysep decide {run} --rule ratio --ratio 0.1 --out FILE` removes the most suspect all the same",
+        )
+        return f"Next: {first}; or {listen}."
     if verdict.effect == UNMEASURED:
         return f"Next: {listen}; {prove} shows by retraining whether it helps, {export}."
     if verdict.effect == HURT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,10 @@ def verdict(db=None, low=None, high=None, seeds=3, alone=None) -> Verdict:
     return Verdict(Counts(stems=10), gain=gain, reference_alone=other)
 
 
+def none_removed(by: str) -> Verdict:
+    return replace(verdict(), none_removed="no stem is removed: so it is", none_removed_by=by)
+
+
 @pytest.mark.parametrize(
     ("known", "begins", "commands"),
     [
@@ -30,6 +35,9 @@ def verdict(db=None, low=None, high=None, seeds=3, alone=None) -> Verdict:
         (verdict(0.5, 0.2, 0.8, seeds=1), "Next: `raysep prove", ["prove", "review"]),
         (verdict(0.1, -0.2, 0.8), "Next: listen", ["review"]),
         (verdict(-0.5, -0.8, -0.2), "Next: train on the corpus as it was", ["review"]),
+        (none_removed("refused"), "Next: give more reference tracks", ["review"]),
+        (none_removed("clean"), "Next: train on the corpus as it is", ["review"]),
+        (none_removed("threshold"), "Next: `raysep decide", ["decide", "review"]),
         (verdict(0.5, 0.2, 0.8, alone=0.3), "Next: train on the reference as it is", ["review"]),
     ],
 )
