@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 
 from benchmarks import scale
 from raysep.report.data import Listing, ReportData
-from raysep.report.evidence.of_run import Evidence, shown
+from raysep.report.evidence.of_run import Evidence
+from raysep.report.evidence.sounding import shown
 from raysep.report.html import render
 from raysep.rundir import existing
 

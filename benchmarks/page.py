@@ -20,7 +20,8 @@ from raysep.corpus.faults import KINDS
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.report.evidence import takes
-from raysep.report.evidence.of_run import Evidence, shown
+from raysep.report.evidence.of_run import Evidence
+from raysep.report.evidence.sounding import shown
 from raysep.rundir import existing
 
 LOCAL = ("dropout", "clip")

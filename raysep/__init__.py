@@ -28,6 +28,7 @@ __all__ = [
     "fad",
     "prove",
     "read",
+    "review",
     "score",
     "separate",
     "stems_of",
@@ -39,7 +40,7 @@ __all__ = [
 if TYPE_CHECKING:
     from raysep.corpus.layouts import Scan, stems_of
     from raysep.face.checking import Checkup, check
-    from raysep.face.cleaning import Cleaning, Scores, clean, decide, prove, read, score, suspects
+    from raysep.face.cleaning import Cleaning, Scores, clean, decide, prove, read, review, score, suspects
     from raysep.face.distances import Distances, fad
     from raysep.face.exporting import Exported, export
     from raysep.face.separating import Evaluation, Separation, Training, evaluate, separate, train
@@ -49,7 +50,17 @@ else:
     _HOMES = {
         "raysep.corpus.layouts": ("Scan", "stems_of"),
         "raysep.face.checking": ("Checkup", "check"),
-        "raysep.face.cleaning": ("Cleaning", "Scores", "clean", "decide", "prove", "read", "score", "suspects"),
+        "raysep.face.cleaning": (
+            "Cleaning",
+            "Scores",
+            "clean",
+            "decide",
+            "prove",
+            "read",
+            "review",
+            "score",
+            "suspects",
+        ),
         "raysep.face.distances": ("Distances", "fad"),
         "raysep.face.exporting": ("Exported", "export"),
         "raysep.face.separating": ("Evaluation", "Separation", "Training", "evaluate", "separate", "train"),

@@ -22,6 +22,7 @@ import raysep.commands.export.command
 import raysep.commands.fad.command
 import raysep.commands.listen.command
 import raysep.commands.restore.command
+import raysep.commands.review.command
 import raysep.commands.separate.command
 import raysep.commands.submit.command
 import raysep.commands.suspects.command

@@ -23,6 +23,7 @@ DECIDE = ("decide", "RUN", "--out", "OUT.parquet")
 TRAIN = ("train", "CORPUS", "--out", "OUT")
 EVALUATE = ("evaluate", "GARBAGE.safetensors", "CORPUS", "--out", "OUT")
 SUSPECTS = ("suspects", "RUN")
+REVIEW = ("review", "RUN", "YOURS.csv")
 
 # (words of the command line, exit code, what the line says)
 BAD = [
@@ -76,6 +77,19 @@ BAD = [
     ((*DECIDE, "--verdicts", "NOPE.csv"), 2, "NOPE.csv"),
     ((*DECIDE, "--verdicts", "GARBAGE.parquet"), 2, "GARBAGE.parquet"),
     ((*DECIDE, "--verdicts", "MINE.csv"), 2, "perhaps"),
+    (("review", "NOPE"), 2, "NOPE: no run here"),
+    (("review", "BEGUN", "YOURS.csv"), 2, "has no decision.parquet yet"),
+    (("review", "RUN", "--json"), 2, "--json: comes with verdicts"),
+    (("review", "RUN", "NOPE.csv"), 2, "NOPE.csv: no such file"),
+    (("review", "RUN", "GARBAGE.parquet"), 2, "GARBAGE.parquet"),
+    (("review", "RUN", "MINE.csv"), 2, "perhaps"),
+    (("review", "RUN", "STRANGE.csv"), 2, "STRANGE.csv: none of its 2 verdicts names a stem of"),
+    (("review", "RUN", "UNSAID.csv"), 2, "UNSAID.csv: says nothing"),
+    ((*REVIEW, "--out", "OUT.txt"), 2, "must end in .parquet or .csv"),
+    ((*REVIEW, "--out", "MINE.csv"), 4, "MINE.csv: exists already"),
+    ((*REVIEW, "--out", "RUN/decision.parquet"), 4, "decision.parquet: exists already"),
+    ((*REVIEW, "--out", "PAGE.parquet"), 4, "PAGE.html: exists already"),
+    ((*REVIEW, "--out", "NOTES.txt/x.parquet"), 1, "NOTES.txt/x.parquet: cannot be written"),
     (("status", "NOPE"), 2, "NOPE: no run here"),
     (("status", "NOTES.txt"), 2, "NOTES.txt: no run here"),
     (("status", "TORN"), 2, "TORN/run.json"),
@@ -161,6 +175,10 @@ def places(tmp_path_factory, make_context_in, make_stems) -> Path:
     for name in ("GARBAGE.parquet", "GARBAGE.safetensors"):
         (root / name).write_bytes(bytes(range(256)) * 4)
     (root / "MINE.csv").write_text("stem_id,verdict,note\n00/vocals,perhaps,\n")
+    (root / "YOURS.csv").write_text("stem_id,verdict,note\n00/vocals,remove,\n")
+    (root / "STRANGE.csv").write_text("stem_id,verdict\nX/vocals,remove\nX/bass,keep\n")
+    (root / "UNSAID.csv").write_text("stem_id,verdict,note\n00/vocals,,odd\n")
+    (root / "PAGE.html").write_text("mine")
     for name, text in (("BEGUN", '{"fingerprint": "abc", "started": "now", "stages": {}}'), ("TORN", '{"finger')):
         (root / name).mkdir()
         (root / name / "run.json").write_text(text)
@@ -176,6 +194,7 @@ def places(tmp_path_factory, make_context_in, make_stems) -> Path:
         pa.Table.from_pylist([{**row, "fad": float(k % 7)} for k, row in enumerate(about)]), "stems.parquet"
     )
     run.write_table(decide.table_again(run, {}), "decision.parquet")
+    run.write_json({"counts": {}}, "summary.json")
     manifest.write(str(root / "CORPUS.parquet"), stems)
     return root
 
@@ -191,6 +210,7 @@ def test_the_table_has_every_command():
     assert len(BAD) >= 100
     assert commands >= {"clean", "score", "prove", "decide", "status", "report", "config", "convert", "scan", "synth"}
     assert commands >= {"contaminate", "evaluate", "export", "fad", "separate", "submit", "suspects", "train", "tune"}
+    assert "review" in commands
 
 
 @pytest.mark.parametrize(("words", "code", "told"), BAD, ids=[" ".join(words) for words, _, _ in BAD])

@@ -246,7 +246,7 @@ def decide(
     too, for ``train``, and the manifest of what is used, to ``manifest`` or beside it. Raises ``BadInput`` when the run has no
     scores yet, or for a setting or a verdict that cannot be, and ``RunConflict`` for an output that is somebody else's.
     """
-    from raysep.commands.clean.again import decide_again
+    from raysep.again import decide_again
     from raysep.rundir import existing
 
     given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe, "handling": handling}
@@ -260,6 +260,28 @@ def decide(
         to_manifest=at(manifest),
         overwrite=overwrite,
     ).table
+
+
+def review(
+    run: Place,
+    verdicts: Place,
+    out: Place | None = None,
+    *,
+    refit: bool = True,
+    overwrite: bool = False,
+) -> pa.Table:
+    """What your verdicts change in a run's decision: a row per stem that they name, then the others that are judged otherwise.
+
+    Columns: stem_id, track, stem, verdict (null = nothing was said of it), before, after, p_before, p_after. Writes the decision, the
+    manifest of what is used and a page as `raysep review` does; ``out`` is the decision's file, reviewed.parquet in the run unless given.
+    Raises ``BadInput`` for verdicts that say nothing of the run's stems, ``RunConflict`` for an output that is somebody else's.
+    """
+    from raysep.commands.review import review as command
+    from raysep.rundir import existing
+
+    found = existing(at(run), *command.NEEDS)
+    reviewed, _, _ = command.review(found, at(verdicts), at(out), refit=refit, overwrite=overwrite)
+    return command.as_table(reviewed)
 
 
 def suspects(run: Place, *, label: str | Sequence[str] | None = None, top: int | None = None) -> pa.Table:

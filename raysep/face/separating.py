@@ -13,6 +13,8 @@ from raysep.face.shown import Picture
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from raysep.rundir import Run
+
 
 @dataclass(frozen=True)
 class Training(Folder):
@@ -27,6 +29,36 @@ class Training(Folder):
     def results(self) -> pa.Table:
         """SDR in dB of every test track and stem. Raises ``BadInput`` when there were no test tracks."""
         return self.table("results.parquet")
+
+    def plot(self) -> Picture:
+        """SDR on the test tracks: the mean with its interval, and of each label. Raises ``BadInput`` when there were none."""
+        from raysep.report.forest import Dot, forest
+
+        row = self._measured(self._holding("results.parquet"))
+        rows = [("all labels", [Dot(row["sdr_mean"], row["low"], row["high"])])]
+        rows += [(label, [Dot(value)]) for label, value in row["per_label"].items()]
+        return Picture(
+            forest("SDR on the test tracks, dB", rows), "SDR of the separator, of all labels with its interval"
+        )
+
+    @staticmethod
+    def _measured(run: Run) -> dict[str, Any]:
+        from raysep.report.results import arm_rows
+
+        return arm_rows(run)[0]
+
+    def _said(self) -> list[str]:
+        from raysep.report.numbers import decibels, span
+        from raysep.report.verdict import plain
+
+        if not self.run.has("results.parquet"):
+            return []
+        row = self._measured(self.run)
+        return [
+            plain(
+                f"SDR {decibels(row['sdr_mean'])} on the test tracks (95 % interval {span(row['low'], row['high'])} dB)."
+            )
+        ]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from raysep.report.verdict import Verdict
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from raysep.report.reviewed import Review
+
 Row = dict[str, Any]
 
 
@@ -64,6 +66,7 @@ class Listing:
     run: str = ""  # the run, as a command names it
     key: str = ""  # of the run, under which a browser keeps the verdicts
     left_out: int = 0  # the least suspect ones, where there are more than a page holds
+    said: tuple[tuple[str, str, str], ...] = ()  # stem_id, verdict, note: those that a page begins with
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,8 @@ class ReportData:
     decision: Sequence[Row] | pa.Table = field(default_factory=list)
     # roc {name: [(false positive rate, true positive rate), …]}, auroc [{group, name, auroc, low, high, …}], any figure
     detection: Row | None = None
-    # stem_id, stem, suspicion, p_corrupt, reason; optional: track, group (suspect, doubtful, kept), place (kept, removed),
-    # evidence [sentence, …], kind (what it looks like), harm, used (as what), path, takes [Take, …], where (Place), worst
+    # stem_id, stem, suspicion, p_corrupt, reason; optional: track, group (changed, suspect, doubtful, kept), place (kept, removed),
+    # evidence [sentence, …], kind (what it looks like), harm, used (as what), price (what it costs or brings), path, takes [Take, …], where (Place), worst
     # (what is marked, in words), note; the suspects first, and of them the worst
     suspects: list[Row] = field(default_factory=list)
     listing: Listing | None = None  # of all stems, for the table that sorts, filters and searches
@@ -110,6 +113,7 @@ class ReportData:
     failures: list[Row] = field(default_factory=list)  # stem_id, error, message
     # of a search by retraining: rows (as tune.parquet), found (sentences), or stale (why it is not shown)
     tuning: Row | None = None
+    review: Review | None = None  # what a person's verdicts changed, on the page of a decision with them in it
 
     @cached_property
     def decided(self) -> Decided:

@@ -139,7 +139,8 @@ def unmeasured(data: ReportData) -> list[str]:
     """What a reader may look for and will not find, each with the reason."""
     notes = []
     if not data.results:
-        notes.append("The effect on separation: no test set was given, so no separator was compared.")
+        why = "nothing was retrained and tested yet" if data.run.get("test") else "no test set was given"
+        notes.append(f"The effect on separation: {why}, so no separator was compared.")
     elif verdict(data).effect == UNMEASURED:
         notes.append("The gain from cleaning: the results do not hold both a cleaned arm and the baseline.")
     if not known(share_of(data).get("estimate")):
@@ -156,6 +157,6 @@ def unmeasured(data: ReportData) -> list[str]:
 
 def most_suspect(data: ReportData, number: int) -> list[Row]:
     """The given suspects, or else the decision's most suspicious scored stems; the worst first."""
-    if data.suspects:
-        return data.suspects[:number]
+    if suspects := [row for row in data.suspects if row.get("group") != "changed"]:
+        return suspects[:number]
     return data.decided.worst(np.flatnonzero(data.decided.audible), number)

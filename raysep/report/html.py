@@ -11,9 +11,10 @@ import base64
 import hashlib
 from importlib import resources
 
-from raysep.report import findings, listening, pictures, record, sections, tuning
+from raysep.report import findings, listening, pictures, record, reviewed, sections, tuning
 from raysep.report.data import ReportData
-from raysep.report.markup import stem_name, text
+from raysep.report.markup import quoting, stem_name, text
+from raysep.report.next_steps import next_step
 from raysep.report.numbers import count, decibels, known, percent, probability, span
 from raysep.report.verdict import HELPED, HURT, UNCLEAR, UNMEASURED
 
@@ -25,6 +26,7 @@ NOTHING_MEASURED = {  # whether there is a test set → why there is no effect
     True: "Nothing was retrained and tested yet: the same <code>raysep clean</code> goes on to it.",
 }
 SECTIONS = (
+    ("review", "Your verdicts", reviewed.changed),
     ("effect", "Effect", sections.results),
     ("share", "How much", sections.amount),
     ("suspects", "Which stems", listening.suspects),
@@ -42,8 +44,9 @@ def render(data: ReportData) -> str:
     parts = [(name, short, build(data)) for name, short, build in SECTIONS]
     parts = [part for part in parts if part[2]]
     links = "".join(f'<a href="#{name}">{short}</a>' for name, short, _ in parts)
-    first, *others = findings.sentences(data)
+    first, *others = [*reviewed.sentences(data.review), *findings.sentences(data)]
     besides = f'<p class="besides">{text(" ".join(others))}</p>' if others else ""
+    besides += _next(data)
     style, script = _inside("style.css"), _inside("page.js") if listening.is_live(data) else ""
     present = {name for name, _, _ in parts}
     answers = _effect(data, present) + _amount(data, present) + _which(data, present)
@@ -61,6 +64,13 @@ def render(data: ReportData) -> str:
         f'<nav aria-label="Sections">{links}</nav>\n' + "\n".join(body for _, _, body in parts) + "\n</main>"
         f"<footer><p>{_footer(data)}</p></footer></body></html>\n"
     )
+
+
+def _next(data: ReportData) -> str:
+    """What to do with it; the page of a review says that where it says what the verdicts changed."""
+    run = (data.listing.run if data.listing else "") or "RUN"
+    step = "" if data.review else next_step(findings.verdict(data), run)
+    return f'<p class="besides">{quoting(step)}</p>' if step else ""
 
 
 def _inside(name: str) -> str:
@@ -96,6 +106,7 @@ def _effect(data: ReportData, present: set[str]) -> str:
     if said.effect == UNMEASURED:
         why = NOTHING_MEASURED[bool(data.run.get("test"))]
         why = "The results do not hold both arms to compare." if data.results else why
+        why = "Nothing was trained yet on the decision with your verdicts in it." if data.review else why
         return _answer("Did cleaning help?", "Not measured", f"<p>{why}</p>", "effect", link, "quiet")
     words = {HELPED: "Yes", HURT: "No, it hurt", UNCLEAR: "Not clear"}[said.effect]
     body = ""

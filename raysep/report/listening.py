@@ -24,7 +24,12 @@ from raysep.report.scope import clock, scope, whereabouts
 
 LISTED = 200  # rows of the list without a script; the table beside the report holds all of them
 SUSPECTS = 10  # where nothing was chosen to be heard
-GROUPS = {"suspect": "Most suspect", "doubtful": "Beside the line", "kept": "Kept, to compare with"}
+GROUPS = {
+    "changed": "Judged otherwise by your verdicts",
+    "suspect": "Most suspect",
+    "doubtful": "Beside the line",
+    "kept": "Kept, to compare with",
+}
 KEYS = (
     ("n, p", "the next stem, the one before"),
     ("space", "play, pause"),
@@ -88,6 +93,7 @@ def card(row: Row, number: int | str, labels: Sequence[str] = ()) -> str:
     figures = [("P(corrupt)", probability(row.get("p_corrupt"))), ("Suspicion", decimal(row.get("suspicion"), 2))]
     figures += [("Looks like", text(row["kind"]))] if row.get("kind") else []
     figures += [("Harm, if wrong", decimal(row["harm"], 2))] if known(row.get("harm")) else []
+    figures += [("Worth", text(row["price"]))] if row.get("price") else []
     body = f"<h3>{stem_name(row)} {outcome}</h3>"
     spoken = "".join(f"<li>{text(words)}</li>" for words in row.get("evidence") or ())
     body += f'<ul class="evidence" aria-label="What speaks against it">{spoken}</ul>' if spoken else ""
@@ -163,7 +169,7 @@ def _bar(listing: Listing | None) -> str:
     return (
         '<div class="saying live"><p><b id="said">No verdict yet.</b> <button type="button" id="download">Download '
         'verdicts.csv</button> <button type="button" id="forget">Forget all</button></p>'
-        f'<p class="soft">Then <code>raysep decide {run} --verdicts verdicts.csv --out mine.parquet</code> obeys them.</p>'
+        f'<p class="soft">Then <code>raysep review {run} verdicts.csv</code> obeys them, and shows what they change.</p>'
         f'<details class="keys"><summary>Keys</summary><p><label><input type="checkbox" id="keys" checked> Single keys '
         f"act on the stem that is open</label></p><dl>{keys}</dl></details>"
         '<p class="sr" id="told" role="status"></p></div>'
@@ -210,7 +216,10 @@ def _json(data: ReportData) -> str:
     """The listing as JSON that no text in it can end early."""
     listing = data.listing
     assert listing is not None
-    told = {name: getattr(listing, name) for name in ("columns", "tracks", "labels", "kinds", "fates", "root", "key")}
+    told = {
+        name: getattr(listing, name)
+        for name in ("columns", "tracks", "labels", "kinds", "fates", "root", "key", "said")
+    }
     told["columns"] = {name: packed(values) for name, values in listing.columns.items()}
     told |= {"places": list(PLACES), "served": data.served}
     return json.dumps(told, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")

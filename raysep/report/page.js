@@ -45,9 +45,12 @@ function begin() {
 
   const store = `raysep verdicts ${data.key}`;
   const verdicts = new Map();
+  const begun = data.said.map(([id, verdict, note]) => [id, { verdict, note }]); // what is in the decision already
+  let kept = begun;
   try {
-    for (const [id, said] of JSON.parse(localStorage.getItem(store) || "[]")) if (rowOf(id) !== undefined) verdicts.set(id, said);
+    kept = JSON.parse(localStorage.getItem(store)) || begun;
   } catch { /* a browser that keeps nothing: they last as long as the page is open */ }
+  for (const [id, said] of kept) if (rowOf(id) !== undefined) verdicts.set(id, said);
 
   const said = (id) => verdicts.get(id) || { verdict: "", note: "" };
 

@@ -20,17 +20,29 @@ from raysep.rundir import Run
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from raysep.report.reviewed import Review
+
+HEARD = 8  # of the stems that verdicts on others changed
+
 
 def write(run: Run, truth: str | None) -> None:
+    run.write_bytes(made(run, truth).encode(), "report.html")
+
+
+def made(run: Run, truth: str | None, review: Review | None = None) -> str:
+    """The page of a run that has decided; with ``review`` of one that has a person's verdicts in its decision (``reviewed``)."""
     from raysep.report.evidence.listing import listing
-    from raysep.report.evidence.of_run import Evidence, shown
+    from raysep.report.evidence.of_run import Evidence
+    from raysep.report.evidence.sounding import shown
     from raysep.report.html import render
 
     evidence = Evidence(run)
     # The listing first: what it takes of each stem is gone before the sounds are held.
-    rows = listing(evidence)
-    data = told(run, truth, evidence.table, suspects=shown(evidence), listing=rows, unheard=evidence.hearing.missing)
-    run.write_bytes(render(data).encode(), "report.html")
+    rows = listing(evidence, said=review.said if review else ())
+    first = [change.stem_id for change in review.others[:HEARD]] if review else []
+    suspects = shown(evidence, first=first)
+    missing = evidence.hearing.missing
+    return render(told(run, truth, evidence.table, suspects=suspects, listing=rows, unheard=missing, review=review))
 
 
 def told(run: Run, truth: str | None, decision: pa.Table, **evidence: Any) -> ReportData:

@@ -90,7 +90,8 @@ def share(estimate: float | None, low: float | None, high: float | None, marks: 
         body += f'<circle class="dot drop" cx="{x:.1f}" cy="{line:g}" r="7"/>'
         body += f'<text class="value" x="{x:.1f}" y="{line - 16:g}" text-anchor="{anchor}">{percent(estimate)}</text>'
     readings = "; ".join(f"{name} {percent(value)}" for name, value in shown)
-    label = f"estimated share {percent(estimate)}, interval {percent(low)} to {percent(high)}; {readings}"
+    found = percent(estimate) if known(estimate) else "not known"
+    label = f"estimated share {found}, interval {percent(low)} to {percent(high)}; {readings}"
     return svg(width, 70, label.rstrip("; "), body, "share")
 
 

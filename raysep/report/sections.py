@@ -89,10 +89,10 @@ def amount(data: ReportData) -> str:
     marks = {"best-bin estimate": share.get("bbe"), "Storey's estimate": share.get("storey")}
     body = ""
     if known(estimate):
-        body += pictures.share(estimate, low, high, marks)
-        shown = percent(estimate)
+        shown, sure = percent(estimate), findings.verdict(data).share.known
+        body += pictures.share(estimate if sure else None, low, high, marks)  # a guess is no point on it
         pairs = [
-            ("Estimated share", shown if findings.verdict(data).share.known else f"not known; a guess: {shown}"),
+            ("Estimated share", shown if sure else f"not known; a guess: {shown}"),
             (f"{findings.level_of(data)} interval", span(low, high, percent)),
         ]
         pairs += [(name.capitalize(), percent(value)) for name, value in marks.items() if known(value)]

@@ -262,7 +262,10 @@ class Verdict:
 
     @property
     def none_sentence(self) -> str:
-        return _sentence(self.none_removed)
+        words = self.none_removed
+        if self.counts.out:  # silent ones: without this the line before would be contradicted
+            words = words.replace("no stem is removed", "no stem that can be heard is removed", 1)
+        return _sentence(words)
 
     @property
     def level_words(self) -> str:

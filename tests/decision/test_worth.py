@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from raysep.decision.worth import found_in, with_worth
+from raysep.decision.worth import found_in, prices, with_worth
 from raysep.errors import BadInput
 from raysep.probes.stored import KEY, columns_of, oriented_in
 from raysep.rundir import Run
@@ -62,3 +62,17 @@ def test_a_run_that_was_not_asked_says_how_to_ask(tmp_path):
         BadInput, match=r"--with-worth: .*run has no worth-evidence.parquet yet: `raysep worth RUN --evid"
     ):
         found_in(Run(str(tmp_path / "run")))
+
+
+def test_what_a_stem_costs_is_said_in_words_where_it_is_known(tmp_path):
+    run = Run(str(tmp_path))
+    assert prices(run) == {}
+    rows = [("A/bass", -0.0312, 0.004), ("B/bass", 0.25, None), ("C/bass", None, None)]
+    run.write_table(
+        pa.Table.from_pylist([dict(zip(("stem_id", "worth", "spread"), row, strict=True)) for row in rows]),
+        "worth.parquet",
+    )
+    assert prices(run) == {
+        "A/bass": "costs 0.031 dB on the reference (± 0.004 over seeds)",
+        "B/bass": "brings 0.250 dB on the reference",
+    }

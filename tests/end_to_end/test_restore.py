@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from raysep.commands.clean.again import decide_again
+from raysep.again import decide_again
 from raysep.commands.restore.restore import Request, restore
 from raysep.commands.restore.worker import PLANTED
 from raysep.corpus import manifest, storage

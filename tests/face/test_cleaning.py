@@ -57,6 +57,10 @@ def test_decide_takes_what_the_command_takes(options, arguments):
     assert arguments(face.decide) == {k: v for k, v in options("decide").items() if k != "json"}  # a form, as below
 
 
+def test_review_takes_what_the_command_takes(options, arguments):
+    assert arguments(face.review) == {k: v for k, v in options("review").items() if k != "json"}
+
+
 def test_suspects_takes_what_the_command_takes_but_for_the_form(options, arguments):
     form = {"csv", "json", "overwrite"}
     assert arguments(face.suspects) == {k: v for k, v in options("suspects").items() if k not in form}

@@ -160,3 +160,28 @@ def test_a_search_shows_its_picture(make_context):
 
 def test_pictures_are_offered():
     assert raysep.Picture is Picture
+
+
+def test_a_training_says_and_draws_what_it_is_worth(tmp_path):
+    import pyarrow as pa
+
+    from raysep.stages.prove import RESULTS
+
+    training = raysep.Training(str(tmp_path))
+    assert "SDR" not in training._repr_html_().partition("<table>")[0]
+    with pytest.raises(BadInput, match=r"results\.parquet"):
+        training.plot()
+    about = {"arm": "separator", "seed": 0, "trained_stems": 8, "framewise_sdr": 1.0, "residue": None}
+    rows = [
+        {**about, "track": f"t{track}", "stem": stem, "sdr": value + track}
+        for track in range(3)
+        for stem, value in (("a <b>", 1.0), ("bass", 3.0))
+    ]
+    training.run.write_table(pa.Table.from_pylist(rows, schema=RESULTS), "results.parquet")
+    said = re.search(r"SDR 3\.00 dB on the test tracks \(95 % interval (\S+) to (\S+) dB\)\.", training._repr_html_())
+    assert said
+    assert 2.0 <= float(said[1]) < 3.0 < float(said[2]) <= 4.0
+    words = " ".join(ET.fromstring(training.plot().svg).itertext())
+    assert [
+        name for name in ("all labels", "a <b>", "bass", "3.00", "2.00", "4.00", said[1], said[2]) if name not in words
+    ] == []

@@ -314,3 +314,15 @@ def test_only_the_first_sentence_of_the_verdict_is_large(full):
     assert first.count(". ") == 0
     assert first.endswith(".")
     assert rest
+
+
+def test_a_share_that_is_not_known_is_no_point_on_the_scale():
+    told = {"share": {"estimate": 0.29, "low": 0.1, "high": 0.63, "exchangeable": True, "warning": None}}
+    decision = [{"stem_id": "a/bass", "stem": "bass", "suspicion": 1.0, "keep": True, "outcome": "scored"}]
+    for high, sure in ((0.63, False), (0.4, True)):
+        told["share"]["high"] = high
+        source = render(ReportData("a run", summary=told, decision=decision))
+        part = source[source.index('id="share"') :].partition("</section>")[0]
+        assert ('class="dot drop"' in part) == sure
+        assert ("estimated share not known" in part) == (not sure)
+        assert ("not known; a guess" in part) == (not sure)

@@ -3,7 +3,8 @@ from __future__ import annotations
 from raysep.corpus import manifest, storage
 from raysep.corpus.layouts import stems_of
 from raysep.report import page
-from raysep.report.evidence.of_run import Evidence, shown
+from raysep.report.evidence.of_run import Evidence
+from raysep.report.evidence.sounding import shown
 
 
 def test_the_page_holds_the_worst_stems_first(make_context, write_rows, tmp_path, write_tracks):

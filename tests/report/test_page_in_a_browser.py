@@ -15,7 +15,8 @@ from benchmarks.opening import many
 from raysep.decision.by_hand import read_verdicts
 from raysep.report.data import ReportData
 from raysep.report.evidence.listing import listing
-from raysep.report.evidence.of_run import Evidence, shown
+from raysep.report.evidence.of_run import Evidence
+from raysep.report.evidence.sounding import shown
 from raysep.report.html import render
 from tests.report.pages import faults, needs_browser, wait
 
@@ -147,6 +148,41 @@ def test_verdicts_by_keyboard_are_downloaded_and_obeyed(page, data, made_run, ra
     assert (decided[third]["verdict"], decided[third]["label"]) == ("drums", "drums")
     page.reload()
     assert page.inner_text("#said") == "3 verdicts."  # kept in the browser
+
+
+def test_the_csv_is_reviewed_and_the_page_of_it_goes_on_from_there(open_page, page, data, made_run, raysep, tmp_path):
+    first, second = (data.suspects[k]["stem_id"] for k in range(2))
+    for key in ("r", "n", "k"):
+        page.keyboard.press(key)
+    with page.expect_download() as download:
+        page.keyboard.press("d")
+    file, out = tmp_path / "verdicts.csv", tmp_path / "mine.parquet"
+    download.value.save_as(file)
+    code, output, error = raysep("review", made_run.root, str(file), "--out", str(out))
+    assert (code, error) == (0, "")
+    assert output.startswith(f"2 verdicts read from {file}: on 2 stems")
+    reviewed = open_page((tmp_path / "mine.html").as_uri())
+    assert reviewed.inner_text("#said") == "2 verdicts."  # those that are in the decision
+    assert reviewed.inner_text("#review h2") == "What did your verdicts change?"
+    named = reviewed.locator("#review tbody tr").all_inner_texts()[:2]
+    assert [row.split("\t")[1] for row in named] == ["remove", "keep"]
+    changed = int(output.split("beyond these ")[1].split()[0])
+    heading = reviewed.locator(".roll h3").first.inner_text()
+    assert (heading == "Judged otherwise by your verdicts") == (changed > 0)
+    third = next(row["stem_id"] for row in data.suspects[2:])
+    reviewed.evaluate(
+        "name => [...document.querySelectorAll('.roll a')].find((a) => document.querySelector(a.getAttribute('href')).dataset.stem === name).click()",
+        third,
+    )
+    reviewed.keyboard.press("r")
+    with reviewed.expect_download() as again:
+        reviewed.keyboard.press("d")
+    again.value.save_as(file)
+    said = read_verdicts(str(file), ("bass", "drums", "other", "vocals"))
+    assert [(each.stem_id, each.verdict) for each in said] == [(first, "remove"), (second, "keep"), (third, "remove")]
+    reviewed.keyboard.press("u")
+    reviewed.reload()
+    assert reviewed.inner_text("#said") == "2 verdicts."  # what was taken back does not come again
 
 
 def test_keys_are_let_alone_in_fields_and_when_they_are_off(page):

@@ -94,6 +94,15 @@ def test_why_a_handling_could_choose_nothing_is_a_sentence_of_its_own():
     assert Verdict().to_dict()["unchosen"] is None
 
 
+def test_why_none_is_removed_does_not_contradict_the_silent_ones_that_are():
+    why = {"none_removed": "no stem is removed: the corpus looks clean", "none_removed_by": "clean"}
+    silent = Verdict.of({"counts": {"stems": 9, "kept": 8, "removed": 1, "silent": 1}, **why})
+    assert silent.counts_sentence == "1 of 9 stems removed; 1 silent."
+    assert silent.none_sentence == "No stem that can be heard is removed: the corpus looks clean."
+    none = Verdict.of({"counts": {"stems": 9, "kept": 9, "removed": 0}, **why})
+    assert none.none_sentence == "No stem is removed: the corpus looks clean."
+
+
 def test_a_reference_alone_that_is_better_comes_with_what_to_do():
     better = Verdict(reference_alone=Difference("reference", "cleaned", 0.3, 0.1, 0.5, 3))
     assert better.reference_is_better

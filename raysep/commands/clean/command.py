@@ -257,8 +257,8 @@ def decide(
 
     Writes the decision, and beside it the manifest of the stems that are used, as the run's decision.handling says.
     """
+    from raysep.again import beside, decide_again
     from raysep.commands.clean import told
-    from raysep.commands.clean.again import beside, decide_again
     from raysep.rundir import existing
 
     given = {"rule": rule, "threshold": threshold, "fdr": fdr, "ratio": ratio, "probe": probe, "handling": handling}

@@ -11,28 +11,19 @@ from raysep.report.verdict import plain
 from raysep.rundir import Run
 
 if TYPE_CHECKING:
-    from raysep.commands.clean.again import Again
+    from raysep.again import Again
     from raysep.report.verdict import Verdict
 
 
 def decided(again: Again, out: str, manifest: str, as_json: bool) -> None:
     """What another decision removes, uses and obeys, and where it was written."""
-    from raysep import own_verdicts
-
-    found, verdict = again.summary, again.verdict
+    found = again.summary
     if as_json:
         about = {"decision": out, "manifest": manifest, "rule": found["rule"], "used": again.handled["used"]}
-        print_json({**about, "by_hand": found.get("verdicts"), "verdict": verdict.to_dict()})
+        print_json({**about, "by_hand": found.get("verdicts"), "verdict": again.verdict.to_dict()})
         return
-    for line in verdict.sentences:
-        print(plain(line))
-    if other := found["counts"]["other_label"]:
-        belong = "stem that is not kept belongs" if other == 1 else "stems that are not kept belong"
-        print(f"{other} {belong} to another label, first {found['first_other_label']}")
-    for line in own_verdicts.lines(found):
+    for line in again.sentences:
         print(line)
-    if (warning := found["warning"]) and not any(warning in line for line in verdict.sentences):
-        print(f"note: {warning}")
     print(f"decision: {out}")
     print(f"{len(again.used)} stems are used ({again.handling}): {manifest}")
 

@@ -17,7 +17,7 @@ def listen(
     """Serve a run's page on this machine alone, with every stem to listen to and to judge; Ctrl-C ends it.
 
     Audio is read from the corpus when it is asked for. What you say is downloaded by the page as verdicts.csv, which
-    `raysep decide RUN --verdicts verdicts.csv` obeys.
+    `raysep review RUN verdicts.csv` obeys, and shows what it changes.
     """
     from raysep.commands.listen import server
     from raysep.rundir import existing

@@ -24,7 +24,7 @@ def suspects(
 ) -> None:
     """The most suspect stems of a run, with what speaks against each and where it lies; no audio is read.
 
-    The CSV may be listened through and filled in: `raysep decide RUN --verdicts FILE` obeys it.
+    The CSV may be listened through and filled in: `raysep review RUN FILE` obeys it, and so does `raysep decide RUN --verdicts FILE`.
     """
     from raysep.commands.suspects import suspects as stage
     from raysep.corpus import outputs, storage

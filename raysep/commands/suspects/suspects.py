@@ -14,6 +14,7 @@ from raysep.corpus.tables import finite
 from raysep.decision.handling.fate import fate, used_in
 from raysep.decision.order import most_suspect
 from raysep.decision.strongest import standings, strongest
+from raysep.decision.worth import price
 from raysep.errors import BadInput
 from raysep.outcome import Outcome
 from raysep.probes.stored import oriented_in
@@ -103,17 +104,13 @@ def lines(table: pa.Table) -> list[str]:
     told = [f"{'rank':>5}  P(corrupt)  stem"]
     for row in table.to_pylist():
         told.append(f"{row['rank']:>5}  {_probability(row):>10}  {row['stem_id']}  ({row['becomes']})")
-        told += [line for text in (row["reason"], row["evidence"], price(row)) for line in _wrapped(text)]
+        told += [
+            line
+            for text in (row["reason"], row["evidence"], price(row["worth"], row["worth_spread"]))
+            for line in _wrapped(text)
+        ]
         told.append(INDENT + row["uri"])
     return told
-
-
-def price(row: dict[str, Any]) -> str:
-    """ "costs 0.031 dB on the reference (± 0.004 over seeds)"; nothing where it is not known."""
-    if row["worth"] is None:
-        return ""
-    spread = "" if row["worth_spread"] is None else f" (± {row['worth_spread']:.3f} over seeds)"
-    return f"{'costs' if row['worth'] < 0 else 'brings'} {abs(row['worth']):.3f} dB on the reference{spread}"
 
 
 def _probability(row: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 SUSPECT, DOUBTFUL, KEPT = "suspect", "doubtful", "kept"
+CHANGED = "changed"  # by a person's verdicts on others: said by whom the page is made for
 ALWAYS = 3  # of the most suspect, whatever they look like
 
 
@@ -40,7 +41,7 @@ class Candidates:
 
 class Chosen(NamedTuple):
     stem_id: str
-    group: str  # SUSPECT, DOUBTFUL or KEPT
+    group: str  # SUSPECT, DOUBTFUL, KEPT or CHANGED
 
 
 def choose(stems: Candidates, suspects: int = 16, doubtful: int = 6, kept: int = 6) -> list[Chosen]:

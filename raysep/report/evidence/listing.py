@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from raysep.corpus.storage import folder_above
+from raysep.corpus import storage
+from raysep.corpus.names import normal
 from raysep.decision.handling.fate import in_short
 from raysep.report.data import Listing
 from raysep.report.decided import PLACES, WORDS, place
 from raysep.report.evidence.of_run import Evidence
 from raysep.report.numbers import known
 
+if TYPE_CHECKING:
+    from raysep.decision.by_hand import Said
+
 TEXT_BYTES = 5 << 20  # of all rows; beyond it the least suspect ones are left out
 TRACK = "*"  # stands for the track's name at the beginning of a file's
 
 
-def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES) -> Listing:
-    """The most suspect first."""
-    shared = folder_above(evidence.stems.uris())
+def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES, said: Sequence[Said] = ()) -> Listing:
+    """The most suspect first. ``said``: a person's verdicts that are in the decision, with which the page begins."""
+    shared = storage.folder_above(evidence.stems.uris())
     root = f"{shared}/" if shared else ""
     tracks, labels, kinds, fates = _Numbered(), _Numbered(), _Numbered(), _Numbered()
     kinds.of("")
@@ -29,10 +34,10 @@ def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES) -> Listing:
     }
     room, left_out = text_bytes, 0
     for number, stem_id in enumerate(chain.from_iterable(evidence.ranked())):
-        row, said = evidence.decision[stem_id], evidence.spoken_first(stem_id)
+        row, spoken = evidence.decision[stem_id], evidence.spoken_first(stem_id)
         where = place(row)
         file = _short(evidence.stems.uri(stem_id).removeprefix(root), row["track"])
-        room -= 40 + len(said.encode()) + len(file.encode())
+        room -= 40 + len(spoken.encode()) + len(file.encode())
         if room < 0:
             left_out = len(evidence.decision) - number
             break
@@ -44,14 +49,27 @@ def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES) -> Listing:
             PLACES.index(where),
             fates.of(in_short(evidence.use(row)) or WORDS[where]),
             kinds.of(evidence.kind(stem_id).name),
-            said,
+            spoken,
             file,
         )
         for column, value in zip(columns.values(), values, strict=True):
             column.append(value)
     run = evidence.run
-    key = f"{run.read_json('run.json')['fingerprint']}"
-    return Listing(columns, tracks.names, labels.names, kinds.names, fates.names, root, run.root, key, left_out)
+    words = _words(evidence, said)
+    # Another decision is another page: what a browser keeps of the run's own must not stand in for these words.
+    key = f"{run.read_json('run.json')['fingerprint']}{_key_of(words)}"
+    names = (tracks.names, labels.names, kinds.names, fates.names)
+    return Listing(columns, *names, root, run.root, key, left_out, words)
+
+
+def _words(evidence: Evidence, said: Sequence[Said]) -> tuple[tuple[str, str, str], ...]:
+    """Each as the page names its stem; what names none is left out."""
+    rows = ((evidence.decision.get(normal(each.stem_id)), each) for each in said)
+    return tuple((f"{row['track']}/{row['stem']}", each.verdict, each.note) for row, each in rows if row)
+
+
+def _key_of(words: Sequence[tuple[str, str, str]]) -> str:
+    return f" {storage.digest(repr(words).encode())[:16]}" if words else ""
 
 
 class _Numbered:

@@ -21,6 +21,7 @@ from raysep.decision.handling.reading import rows_of
 from raysep.decision.order import SORT_KEYS
 from raysep.decision.other_label import found_of
 from raysep.decision.roles import CALIBRATION
+from raysep.decision.worth import prices
 from raysep.errors import AudioError
 from raysep.outcome import Outcome
 from raysep.probes.stored import columns_of, oriented_in
@@ -36,7 +37,6 @@ from raysep.report.evidence.standing import FACTS, Loud, standing
 from raysep.report.numbers import known
 from raysep.rundir import Run
 
-SOUND_BYTES = 13 << 20  # of all sounds and pictures in a page, as they stand in it
 OF_STEM = "stem"
 AT_HAND = 1 << 14  # stems of which the scores are held at once, at least
 
@@ -171,6 +171,10 @@ class Evidence:
         )
 
     @cached_property
+    def _price(self) -> Mapping[str, str]:
+        return prices(self.run)
+
+    @cached_property
     def used(self) -> Mapping[str, str] | None:
         return used_in(self.run)
 
@@ -188,6 +192,7 @@ class Evidence:
             "evidence": self.spoken(stem_id),
             "kind": self.kind(stem_id).words,
             "used": self.use(row),
+            "price": self._price.get(stem_id, ""),
             "path": " + ".join(self.stems[stem_id].uris),
         }
 
@@ -372,25 +377,3 @@ class Evidence:
 
 def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
-
-
-def shown(evidence: Evidence, room: int = SOUND_BYTES) -> list[Row]:
-    """The stems of a page with their sounds, until there is no more room; what then has none says how it can be heard."""
-    rows, chosen = [], evidence.chosen()
-    evidence.standing.prepare(each.stem_id for each in chosen)
-    for stem_id, group in chosen:
-        row = evidence.row(stem_id, group)
-        if room > 0:
-            full = evidence.with_sounds(row)
-            size = sum(weight(each) for each in full["takes"])
-            room -= size
-            row = full if room >= 0 else row
-        if not row.get("takes") and not row.get("note"):
-            row = row | {"note": "No room for its sound on this page."}
-        rows.append(row)
-    return rows
-
-
-def weight(heard: Take) -> int:
-    """Bytes that a take is in a page."""
-    return len(heard.source) + 4 * len(heard.spectrogram) // 3 + 12 * len(heard.outline.low)

@@ -6,12 +6,13 @@ import base64
 import io
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import soundfile
 
 from raysep.corpus import manifest
-from raysep.report.evidence import of_run, takes
-from raysep.report.evidence.listing import TEXT_BYTES, listing
+from raysep.report.evidence import sounding, takes
+from raysep.report.evidence.listing import listing
 from raysep.report.evidence.of_run import Evidence
 from raysep.report.evidence.standing import Loud, Standing
 from raysep.report.listening import card
@@ -25,7 +26,7 @@ def by_kind(kind):
 
 @pytest.fixture(scope="module")
 def rows(evidence) -> dict[str, dict]:
-    return {row["stem_id"]: row for row in of_run.shown(evidence)}
+    return {row["stem_id"]: row for row in sounding.shown(evidence)}
 
 
 @pytest.mark.slow
@@ -159,22 +160,6 @@ def test_an_excerpt_that_is_read_by_range_is_the_part_of_the_whole(evidence):
     assert takes.excerpt(stem, 2.5, 3.0, RATE // 2).shape == (2, 3 * RATE // 2)
 
 
-def test_a_page_without_room_says_so_for_what_is_left_out(evidence, rows):
-    one = sum(of_run.weight(take) for take in next(iter(rows.values()))["takes"])
-    few = of_run.shown(evidence, room=round(2.5 * one))
-    assert [bool(row.get("takes")) for row in few[:4]] == [True, True, False, False]
-    assert all("No room" in row["note"] for row in few[2:])
-    assert [row["stem_id"] for row in few] == list(rows)
-
-
-def test_a_page_stays_below_twenty_megabytes(rows):
-    """What is counted is what stands in the page, and all that is counted leaves room for the rest of it."""
-    for number, row in enumerate(rows.values()):
-        counted = sum(of_run.weight(take) for take in row["takes"])
-        assert len(card(row, number, ("bass", "drums", "other", "vocals")).encode()) < 1.1 * counted + 12_000
-    assert of_run.SOUND_BYTES + TEXT_BYTES < 19 << 20
-
-
 def test_a_stem_that_is_gone_is_told_and_a_mixture_does_without_it(made_run, tmp_path):
     run = Run(str(tmp_path / "run"))
     for name in ("manifest.parquet", "reference.parquet", "decision.parquet", "stems.parquet", "run.json"):
@@ -192,3 +177,17 @@ def test_a_stem_that_is_gone_is_told_and_a_mixture_does_without_it(made_run, tmp
     assert "/no/such.wav" in row["note"]
     other = found.with_sounds(found.row("song-00/drums"))  # and without any scores of segments
     assert other["takes"][1].about == "without bass, which cannot be read"
+
+
+def test_what_a_stem_is_worth_stands_on_its_card_where_it_was_computed(made_run, tmp_path):
+    run = Run(str(tmp_path / "run"))
+    for name in ("manifest.parquet", "decision.parquet", "stems.parquet", "run.json"):
+        run.write_bytes(made_run.read_bytes(name), name)
+    assert "Worth" not in card(Evidence(run).row("song-00/bass"), 0)
+    worth = pa.table({"stem_id": ["song-00/bass"], "worth": [-0.5], "spread": [0.125]})
+    run.write_table(worth, "worth.parquet")
+    found = Evidence(run)
+    assert "<dt>Worth</dt><dd>costs 0.500 dB on the reference (± 0.125 over seeds)</dd>" in card(
+        found.row("song-00/bass"), 0
+    )
+    assert "Worth" not in card(found.row("song-00/drums"), 0)

@@ -108,7 +108,7 @@ def test_the_bits_are_the_same_with_any_number_of_threads(trained):
 
 def test_without_a_network_it_is_said_once_and_torch_is_not_loaded(made_run):
     script = (
-        "import sys\nfrom raysep.rundir import Run\nfrom raysep.report.evidence.of_run import Evidence, shown\n"
+        "import sys\nfrom raysep.rundir import Run\nfrom raysep.report.evidence.of_run import Evidence\nfrom raysep.report.evidence.sounding import shown\n"
         f"found = Evidence(Run({made_run.root!r}))\nrows = shown(found, room=1)\nprint(found.hearing.missing)\n"
         "print('torch' in sys.modules)"
     )

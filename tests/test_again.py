@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from raysep import own_verdicts
-from raysep.commands.clean.again import decide_again
+from raysep.again import decide_again
 from raysep.corpus import manifest
 from raysep.errors import BadInput
 
