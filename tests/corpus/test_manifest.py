@@ -156,3 +156,9 @@ def test_paths_that_are_not_absolute_lie_below_the_manifests_own_folder(tmp_path
     below = f"{tmp_path}/lists/A/vocals.wav"
     assert (found[one.stem_id].uri, found[one.stem_id].parts) == (below, (below, "s3://music/b.wav", "/c.wav"))
     assert found[other.stem_id] == other
+
+
+def test_a_row_that_has_the_values_already_is_itself(make_stems):
+    (row, *_) = make_stems(["A"])
+    assert manifest.with_values(row, stem=row.stem, track="A") is row
+    assert manifest.with_values(row, stem="other", padding=3) == replace(row, stem="other", padding=3)
