@@ -320,10 +320,6 @@ class Columns:
         taken = cls(centre, spread, shape, usual, worth)
         return taken, taken._joined(values, distance)
 
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        values = _clipped(features, self.centre, self.spread)
-        return self._joined(values, novelty(values, *self.shape))
-
     def odds(self, features: np.ndarray, models: list[Odds]) -> np.ndarray:
         """What models of these columns, or of all but novelty, give ``features (row, feature)``: ``(model, row)``.
 
