@@ -18,7 +18,7 @@ import pyarrow as pa
 from scipy import stats
 
 from benchmarks.results import write
-from raysep.commands.clean.again import judge_again
+from raysep.again import judge_again
 from raysep.corpus import harm, storage, truth
 from raysep.decision.worth import found_in
 from raysep.evaluation.bootstrap import cluster_weights, interval_of
