@@ -52,6 +52,13 @@ def of(run: Run, uri: str | None, refit: bool | None, labels: Sequence[str]) -> 
     return read_verdicts(place, labels), bool(run.read_json("run.json").get("refit")) if refit is None else refit
 
 
+def kept_in(run: Run) -> list[Said]:
+    """Those that the run was made with, which it keeps; none where it was made without."""
+    from raysep.decision.by_hand import read_verdicts
+
+    return read_verdicts(run.path(FILE), run.read_json("run.json")["config"]["labels"]) if run.has(FILE) else []
+
+
 def refuse_others(run: Run, given: str | None, config: Mapping[str, Any], digests: Mapping[str, Any]) -> None:
     """Raise ``RunConflict`` with the way out where a run is the same as that which is there but for the verdicts."""
     there = run.read_json("run.json")

@@ -38,7 +38,7 @@ def made(run: Run, truth: str | None, review: Review | None = None) -> str:
 
     evidence = Evidence(run)
     # The listing first: what it takes of each stem is gone before the sounds are held.
-    rows = listing(evidence, said=review.said if review else ())
+    rows = listing(evidence, said=review.said if review else None)
     first = [change.stem_id for change in review.others[:HEARD]] if review else []
     suspects = shown(evidence, first=first)
     missing = evidence.hearing.missing

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from raysep import own_verdicts
 from raysep.corpus import storage
 from raysep.corpus.names import normal
 from raysep.decision.handling.fate import in_short
@@ -21,8 +22,8 @@ TEXT_BYTES = 5 << 20  # of all rows; beyond it the least suspect ones are left o
 TRACK = "*"  # stands for the track's name at the beginning of a file's
 
 
-def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES, said: Sequence[Said] = ()) -> Listing:
-    """The most suspect first. ``said``: a person's verdicts that are in the decision, with which the page begins."""
+def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES, said: Sequence[Said] | None = None) -> Listing:
+    """The most suspect first. ``said``: a person's verdicts that are in the decision, with which the page begins; None: the run's."""
     shared = storage.folder_above(evidence.stems.uris())
     root = f"{shared}/" if shared else ""
     tracks, labels, kinds, fates = _Numbered(), _Numbered(), _Numbered(), _Numbered()
@@ -55,7 +56,7 @@ def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES, said: Sequence[Sai
         for column, value in zip(columns.values(), values, strict=True):
             column.append(value)
     run = evidence.run
-    words = _words(evidence, said)
+    words = _words(evidence, own_verdicts.kept_in(run) if said is None else said)
     # Another decision is another page: what a browser keeps of the run's own must not stand in for these words.
     key = f"{run.read_json('run.json')['fingerprint']}{_key_of(words)}"
     names = (tracks.names, labels.names, kinds.names, fates.names)

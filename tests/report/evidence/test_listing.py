@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from raysep.report.evidence.listing import PLACES, listing
+from raysep.report.evidence.of_run import Evidence
+from raysep.rundir import Run
 
 
 def test_every_stem_is_there_the_most_suspect_first(evidence):
@@ -26,3 +28,16 @@ def test_what_is_too_much_for_a_page_is_left_out_from_the_least_suspect_on(evide
     assert 0 < kept < len(all_of_them.columns["track"])
     assert few.left_out == len(all_of_them.columns["track"]) - kept
     assert few.columns["suspicion"] == all_of_them.columns["suspicion"][:kept]
+
+
+def test_the_page_of_a_run_that_was_made_with_verdicts_begins_with_them(evidence, made_run, tmp_path):
+    """A next verdicts.csv holds all of them, so that no review forgets the first."""
+    assert listing(evidence).said == ()
+    run = Run(str(tmp_path / "run"))
+    for name in ("manifest.parquet", "decision.parquet", "stems.parquet", "run.json"):
+        run.write_bytes(made_run.read_bytes(name), name)
+    run.write_bytes(b"stem_id,verdict,note\nsong-00/bass,keep,mine\nno song/bass,remove,\n", "verdicts.csv")
+    found = listing(Evidence(run))
+    assert found.said == (("song-00/bass", "keep", "mine"),)
+    assert found.key.startswith(f"{listing(evidence).key} ")
+    assert listing(Evidence(run), said=[]).said == ()
