@@ -83,12 +83,16 @@ class Adam:
         self._move(moving, [self.state[parameter] for parameter in moving], self.param_groups[0])
 
     def _move(self, parameters: list[nn.Parameter], states: list[dict[str, Tensor]], group: dict[str, Any]) -> None:
+        tensors: list[Tensor] = [*parameters]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        first, second, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
         fused_adam(
-            parameters,
-            [parameter.grad for parameter in parameters],
-            *([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq")),
+            tensors,
+            gradients,
+            first,
+            second,
             [],
-            [state["step"] for state in states],
+            steps,
             fused=True,
             amsgrad=False,
             beta1=group["betas"][0],
