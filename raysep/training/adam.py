@@ -54,7 +54,8 @@ class Adam:
     """The library's fused Adam bit for bit, and its saved state, in a class of its own.
 
     Every ``torch.optim.Optimizer`` takes in the library's compiler, which nobody here asks for: as many seconds of CPU
-    (1.7) in every process that trains as torch itself. ``param_groups`` and ``state`` are as the library's.
+    (1.7) in every process that trains as torch itself; a wrapper for several processes still does. ``param_groups`` and
+    ``state`` are as the library's.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> None:
