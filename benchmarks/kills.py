@@ -8,7 +8,7 @@ and leave a file when they are done; one that has its file returns at once, as a
 them is done, something falls on which a shard is:
 
     worker    kill -9
-    raylet    kill -9: its workers end with it
+    raylet    kill -9, and its workers with it, as when an instance is taken away
     driver    kill -9, and the same again
     drained   the node is told to go (as on a spot market), and is killed ten seconds later
     frozen    the raylet and its workers are stopped (SIGSTOP), as when a machine hangs
@@ -87,7 +87,7 @@ def fall(name: str, case: Case, shard: tuple[int, int, int, str, float]) -> None
     if name == "worker":
         os.kill(own, signal.SIGKILL)
     elif name == "raylet":
-        os.kill(raylet, signal.SIGKILL)
+        bury(raylet)
     elif name == "driver":
         case.driver.kill()
         case.driver.wait()
@@ -95,7 +95,7 @@ def fall(name: str, case: Case, shard: tuple[int, int, int, str, float]) -> None
     elif name == "drained":
         drain(case.address, node)
         time.sleep(DRAINED_SECONDS)
-        os.kill(raylet, signal.SIGKILL)
+        bury(raylet)
     else:
         from tests.end_to_end.processes import descendants
 
@@ -116,7 +116,11 @@ def drain(address: str, node: str) -> None:
 
 
 def bury(raylet: int) -> None:
-    """What is left of a node, and of its processes."""
+    """What is left of a node, and of its processes.
+
+    A worker ends by itself when its raylet is gone, but not while that is a zombie: this machine's helper, whose child it was,
+    does not ask for it, and the worker went on as if nothing had been.
+    """
     from tests.end_to_end.processes import descendants
 
     for number in (*descendants(raylet), raylet):
