@@ -10,12 +10,16 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# What it installs is compiled afterwards, on every core instead of one; what is no Python of today is passed over then, too,
-# and a third of it that hardly anything imports: the packages' own tests, and networks that nobody here asks for.
+# What it installs is compiled apart: torch while the rest comes, the rest on every core. What is no Python of today is passed over
+# then, and a third of it that hardly anything imports: the packages' own tests, and what nobody here asks them for.
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
+COMPILE := $(BIN)/python -m compileall -qq -x '/(tests?|testing|sympy|sqlalchemy|networkx|debugpy|rllib|_inductor)/|/transformers/models/'
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 SLOW := train or cluster or slow or long
+# In the text of every file that has a slow test (tests/conftest.py makes sure): what has none is not even imported for them.
+TELLS := mark\.(train|cluster|slow|long)|(ray_runtime|finished)[,)]
+SLOW_FILES = $$(grep -rlE '$(TELLS)' --include='test_*.py' tests | sort)
 # Else each of the hundreds of processes that the tests start compiles all that it imports of raysep.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -27,10 +31,11 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt requirements-songs.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'raysep needs Python 3.11 or newer: make PYTHON=python3.11'; exit 1; }
+	$(PIP) 'pip>=26' || echo 'the pip of this Python takes a minute longer'  # to look through all the files that an index names
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(PIP) '$(TORCH)'
-	$(PIP) -c constraints.txt -e '.[dev]'
-	$(PIP) --no-deps -r requirements-songs.txt
-	$(BIN)/python -m compileall -qq -j 0 -x '/(tests?|sympy|sqlalchemy)/|/transformers/models/' $(VENV)/lib || true
+	{ $(COMPILE) $(VENV)/lib || true; } & $(PIP) -c constraints.txt -e '.[dev]' && $(PIP) --no-deps -r requirements-songs.txt; \
+	  status=$$?; wait; exit $$status
+	$(COMPILE) -j 0 $(VENV)/lib || true
 	touch $(STAMP)
 
 demo: install
@@ -40,11 +45,11 @@ test: install
 	$(PYTEST) -m 'not ($(SLOW))'
 
 test-slow: install
-	$(PYTEST) -m '($(SLOW)) and not long' --durations=40
+	$(PYTEST) -m '($(SLOW)) and not long' --durations=40 $(SLOW_FILES)
 
 test-long: install
-	$(PYTEST) -m 'long and not alone' --durations=40
-	$(BIN)/python -m pytest -m alone --durations=20
+	$(PYTEST) -m 'long and not alone' --durations=40 $(SLOW_FILES)
+	$(BIN)/python -m pytest -m alone --durations=20 $(SLOW_FILES)
 
 test-all: lint test test-slow test-long
 

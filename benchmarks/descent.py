@@ -136,7 +136,7 @@ def main() -> None:
         "their weights. A round is one training with its metagradient, and one that judges."
     )
     words = page(losses, descents, about)
-    given = ("condition", "draw", "seeds", "rounds", "steps", "hidden", "learning_rate", "eps_root")
+    given = ("condition", "draw", "seeds", "rounds", "steps", "hidden", "batch", "learning_rate", "eps_root")
     command = " ".join(f"--{name.replace('_', '-')} {getattr(options, name)}" for name in given)
     command += " --rates " + " ".join(f"{rate:g}" for rate in options.rates)
     figures = {

@@ -118,7 +118,7 @@ def figures(bench: Bench, done: Record, seeds: list[int], subsets: int, kinds: n
     scores.pop("seconds")
     scores["metagradient, whole examples"] = np.array([done[f"whole {seed}"] for seed in seeds])
     scores["truth: clean or not"] = np.repeat((kinds == "clean").astype(float)[None], len(seeds), axis=0)
-    result: dict[str, Any] = {"lds": {}, "seeds_agree": {}, "auroc": {}}
+    result: dict[str, Any] = {"lds": {}, "seeds_agree": {}, "ceiling": {}, "auroc": {}}
     for drop in DROPS:
         rows = [
             [done[f"{way} {drop} {k} {s}"] for k in range(subsets)] for way in ("weight", "draw") for s in seeds[:2]
@@ -128,6 +128,9 @@ def figures(bench: Bench, done: Record, seeds: list[int], subsets: int, kinds: n
         result["seeds_agree"][str(drop)] = {
             "weight 0": float(spearman(first, second)),
             "not drawn": float(spearman(drawn, again)),
+        }
+        result["ceiling"][str(drop)] = {
+            name: ceiling_of_two(agree) for name, agree in result["seeds_agree"][str(drop)].items()
         }
         for name, each in scores.items():
             sums = each @ kept.T  # (seed, subset)
@@ -157,6 +160,14 @@ def figures(bench: Bench, done: Record, seeds: list[int], subsets: int, kinds: n
     return result
 
 
+def ceiling_of_two(agree: float) -> float:
+    """The LDS, against the mean loss of two trainings that agree so far, of whoever knows what is expected of every set.
+
+    Root of the reliability of the mean, by the Spearman-Brown formula; 0 where they do not agree at all.
+    """
+    return float(np.sqrt(max(0.0, 2 * agree / (1 + agree))))
+
+
 def page(found: dict[str, Any], config: settings.Config, condition: str, seeds: list[int], subsets: int) -> str:
     training, gate = config.training, found["gate"]
     lines = [
@@ -170,11 +181,12 @@ def page(found: dict[str, Any], config: settings.Config, condition: str, seeds: 
         f"Two seeds' metagradients agree {found['metagradients_agree']:.2f} (rank correlation over stems).",
     ]
     for drop in DROPS:
-        agree = found["seeds_agree"][str(drop)]
+        agree, ceiling = found["seeds_agree"][str(drop)], found["ceiling"][str(drop)]
         lines += [
             "",
             f"LDS, {drop:.0%} of the tracks left out (two seeds agree {agree['weight 0']:.2f} by weight, "
-            f"{agree['not drawn']:.2f} not drawn):",
+            f"{agree['not drawn']:.2f} not drawn; noise ceiling of the mean of two {ceiling['weight 0']:.2f} and "
+            f"{ceiling['not drawn']:.2f}):",
             "",
             f"| score | {' | '.join(RETRAINED)} | AUROC |",
             "|---|" + "---:|" * (len(RETRAINED) + 1),
@@ -197,7 +209,7 @@ def main() -> None:
     measure(bench, seeds, options.subsets, done)
     found = figures(bench, done, seeds, options.subsets, kinds_of(bench))
     words = page(found, config, options.condition, seeds, options.subsets)
-    given = ("condition", "draw", "seeds", "subsets", "steps", "hidden", "learning_rate", "eps_root")
+    given = ("condition", "draw", "seeds", "subsets", "steps", "hidden", "batch", "learning_rate", "eps_root")
     command = " ".join(f"--{name.replace('_', '-')} {getattr(options, name)}" for name in given)
     write(
         options.out,

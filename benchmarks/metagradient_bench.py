@@ -99,6 +99,7 @@ def parser(words: str | None, work: str) -> argparse.ArgumentParser:
     made.add_argument("--draw", type=int, default=1, help="seed of the corpus")
     made.add_argument("--steps", type=int, default=200)
     made.add_argument("--hidden", type=int, default=24)
+    made.add_argument("--batch", type=int, default=4)
     made.add_argument("--learning-rate", type=float, default=3e-3)
     made.add_argument("--eps-root", type=float, default=1e-4)
     return made
@@ -108,7 +109,7 @@ def config_of(options: argparse.Namespace) -> settings.Config:
     """Small enough that a training takes some seconds."""
     training = {
         "steps": options.steps,
-        "batch": 4,
+        "batch": options.batch,
         "segment_seconds": 0.75,
         "learning_rate": options.learning_rate,
         "eps_root": options.eps_root,

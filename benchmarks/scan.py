@@ -3,7 +3,8 @@
     python -m benchmarks.scan --out docs/results
 
 Tracks of four stems, each a WAV file of 800 samples of its own, in a folder and in an S3 server on loopback, a process of its own:
-moto, which is filled from inside, or with ``--server weed`` SeaweedFS, which is filled by its filer. What was measured before, of
+moto, which is filled from inside, with ``--server weed`` SeaweedFS, which is filled by its filer, or with ``--server lister`` one of our
+own that only lists (``benchmarks/lister.py``). What was measured before, of
 other sizes and servers, stays in the page. Every scan is a process of its own. The new one has nothing to go by; the unchanged one has
 the manifest that the first has left, once as rows that the scan knows (`raysep scan` again, a run that goes on), and once as the
 corpus itself. Requests are those that boto3 sends, files those that are opened.
@@ -42,8 +43,10 @@ SETTLED_SECONDS = 3  # what is younger is not believed to be unchanged
 NEW, KNOWN, GIVEN = "new", "unchanged, known", "unchanged, its manifest"
 TARGET_SECONDS, TARGET_STEMS = 60, 100_000
 PUTTING = 8  # connections that fill a store
-MOTO, WEED = "moto", "weed"
-NAMES = {MOTO: "S3 on loopback", WEED: "SeaweedFS on loopback"}
+WAIT = 0.2  # seconds before each answer of the lister, as a store far away takes them
+MOTO, WEED, LISTER = "moto", "weed", "lister"
+NAMES = {MOTO: "S3 on loopback", WEED: "SeaweedFS on loopback", LISTER: f"a lister, {WAIT:g} s an answer"}
+SERVED = {MOTO: ("benchmarks.scan", "--serve"), LISTER: ("benchmarks.lister", "--wait", str(WAIT))}
 
 
 def stems(count: int) -> Iterator[tuple[str, bytes]]:
@@ -87,11 +90,9 @@ def stored(count: int) -> Iterator[str]:
 
 
 @contextmanager
-def served(count: int) -> Iterator[str]:
+def served(count: int, server: str = MOTO) -> Iterator[str]:
     """An S3 server in a process of its own, which holds the corpus; gives the corpus's URI, and points the environment at it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.scan", "--serve", str(count)], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-m", *SERVED[server], str(count)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         os.environ |= {
@@ -217,13 +218,15 @@ def page(rows: list[dict[str, Any]]) -> str:
             f"{row['processor_seconds']:.1f} | "
             f"{1000 * row['seconds'] / row['stems']:.2f} | {row['memory_mib']:.0f} | {row['memory_before_mib']:.0f} |"
         )
-    judged = [r for r in rows if r["where"] != "folder" and r["stems"] == TARGET_STEMS and r["how"] != NEW]
-    if judged:
-        slowest = max(row["seconds"] for row in judged)
-        verdict = "met" if slowest < TARGET_SECONDS else "missed"
-        lines.append(
-            f"\nTarget: an unchanged corpus of {TARGET_STEMS} stems in S3 in under {TARGET_SECONDS} s: {verdict}, {slowest:.0f} s."
-        )
+    for name in NAMES.values():
+        judged = [r for r in rows if r["where"] == name and r["stems"] == TARGET_STEMS and r["how"] != NEW]
+        if judged:
+            slowest = max(judged, key=lambda row: row["seconds"])
+            verdict = "met" if slowest["seconds"] < TARGET_SECONDS else "missed"
+            lines.append(
+                f"\nTarget: an unchanged corpus of {TARGET_STEMS} stems in S3 in under {TARGET_SECONDS} s, {name}: {verdict}, "
+                f"{slowest['seconds']:.0f} s, of which raysep's processor takes {slowest['processor_seconds']:.0f}."
+            )
     lines.append("")
     largest = max((row for row in rows), key=lambda row: (row["stems"], row["memory_mib"]))
     lines.append(
@@ -263,6 +266,8 @@ def main() -> None:
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--scan", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.server == LISTER and not arguments.unchanged:
+        parser.error("--server lister holds no files to be read: with --unchanged alone")
     if arguments.serve:
         serve(arguments.serve)
     if arguments.scan:
@@ -276,7 +281,7 @@ def main() -> None:
             if count in arguments.sizes:
                 rows += measured(write_folder(folder / "corpus", count), "folder", count, folder, ways)
             if count in arguments.store_sizes:
-                with (stored if arguments.server == WEED else served)(count) as place:
+                with stored(count) if arguments.server == WEED else served(count, arguments.server) as place:
                     rows += measured(place, NAMES[arguments.server], count, folder, ways)
     from importlib.metadata import version
 

@@ -23,14 +23,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from raysep import ledger
 from raysep.corpus import storage
 from raysep.corpus.tables import parquet_bytes, write_parquet
 from raysep.errors import BadInput, RunConflict
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FIRST_LOOK = "first-look"  # a stage's name, and its folder's
 SONGS = ("corpus", "made.json")  # what a demo makes in the folder before its run begins
@@ -241,6 +242,8 @@ def score_parts(run: Run, folder: str = "scores") -> Iterator[pa.Table]:
 
 def together(parts: Iterable[pa.Table]) -> pa.Table:
     """One table; what a part lacks of the columns of others is null. It says of itself what the part that says most does."""
+    import pyarrow as pa
+
     tables = list(parts)
     # A part of nothing but failures describes no probe; those that do all say the same.
     metadata = max((part.schema.metadata or {} for part in tables), key=lambda each: len(each.get(b"raysep", b"")))

@@ -35,6 +35,10 @@ from raysep.resources import Resources
 from raysep.rundir import Run
 from raysep.screen import Progress
 from raysep.stages.context import Context
+from tests import groups
+from tests.made_once import made_once_in
+
+ROOT = Path(__file__).resolve().parents[1]
 
 # A busy machine is no reason to fail.
 profiles.register_profile("raysep", deadline=None)
@@ -54,22 +58,8 @@ def pytest_runtestloop() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers (``-n``) a file is one worker's, and so are all tests of the finished run, and of a Ray runtime.
-
-    What is made once for a module or the session is then made once, and one Ray's waiting is another's work. Tests of the
-    finished run have a runtime of their own, and those of ``raysep.cluster``: all of them together would be all that one
-    worker does while others idle.
-
-    Whoever needs a runtime is marked ``cluster``: the quick tests start none.
-    """
-    for item in items:
-        group = item.nodeid.partition("::")[0]
-        if "ray_runtime" in item.fixturenames:
-            item.add_marker(pytest.mark.cluster)
-            shared = "finished" if "finished" in item.fixturenames else "ray_runtime"
-            group = "cluster" if group.startswith("tests/cluster/") else shared
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(group))
+    groups.give(items)
+    groups.check(items)
 
 
 # Arguments of networks that step in milliseconds, for every registered name; to be laid over with stems and a rate.
@@ -104,11 +94,19 @@ def unrolled(small_arguments):
 
 
 @pytest.fixture(scope="session")
-def made_run(tmp_path_factory) -> Run:
+def made_once(tmp_path_factory):
+    """made_once(name, make): a folder that ``make(folder)`` has filled, in one of the session's processes. Not to be written to."""
+    root = tmp_path_factory.getbasetemp()
+    # Each of several processes has a folder inside the session's.
+    return partial(made_once_in, root.parent if "PYTEST_XDIST_WORKER" in os.environ else root)
+
+
+@pytest.fixture(scope="session")
+def made_run(made_once) -> Run:
     """A run that has decided, over real files with known faults: see ``tests.made_run.make``. Not to be written to."""
     from tests.made_run import make
 
-    return make(tmp_path_factory.mktemp("made"))
+    return Run(str(made_once("made", make) / "run"))
 
 
 @pytest.fixture
@@ -127,7 +125,7 @@ def raysep(monkeypatch, capsys):
     return call
 
 
-EXTEND = Path(__file__).resolve().parents[1] / "docs" / "extend.md"
+EXTEND = ROOT / "docs" / "extend.md"
 
 
 @pytest.fixture(scope="session")
@@ -200,17 +198,19 @@ class Corpora:
 
 
 @pytest.fixture(scope="session")
-def corpora(tmp_path_factory) -> Corpora:
+def corpora(made_once) -> Corpora:
     """Songs from real instruments at the smallest size that goes through every stage."""
+    root = made_once("corpora", write_corpora)
+    return Corpora(*(str(root / name) for name in ("corpus", "clean", "reference", "test", "truth.parquet")))
+
+
+def write_corpora(root: Path) -> None:
     from raysep.corpus.contamination import contaminate
     from raysep.corpus.songs.synthesis import synthesise
 
-    root: Path = tmp_path_factory.mktemp("corpora")
     for name, songs, seed in (("clean", 10, 1), ("reference", 9, 2), ("test", 2, 3)):
         synthesise(str(root / name), songs, 6.0, 8000, seed, workers=1, prefix=name)
-    corpus, truth = root / "corpus", root / "truth.parquet"
-    contaminate(str(root / "clean"), str(corpus), str(truth), 0.4, seed=1, workers=1)
-    return Corpora(*(str(p) for p in (corpus, root / "clean", root / "reference", root / "test", truth)))
+    contaminate(str(root / "clean"), str(root / "corpus"), str(root / "truth.parquet"), 0.4, seed=1, workers=1)
 
 
 # A run without a cluster: its folder, its settings, and corpora of small real files.

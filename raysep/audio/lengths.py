@@ -38,6 +38,7 @@ class Length:
     slack: int = 0  # a difference that is no lie: of encoders that count their tag
     pages: bool = False  # is an Ogg, whose end shows in its pages
     goes_on: Callable[[BinaryIO, int], bool] | None = None  # whether another stream follows where the decoder stopped
+    broken_at: Callable[[], int | None] | None = None  # the byte from which on a decoder passes over some, if it does
 
     @property
     def expected(self) -> int | None:
@@ -71,7 +72,14 @@ def of_codec(file: Any, stream: BinaryIO) -> Length:
     if file.format == "MP3":
         endless = mpeg.endless(stream)
         stated = stated if mpeg.is_counted(stream) else None
-        return Length(stated, endless.stream, padding=endless.padding, slack=endless.frame, goes_on=mpeg.goes_on)
+        return Length(
+            stated,
+            endless.stream,
+            padding=endless.padding,
+            slack=endless.frame,
+            goes_on=mpeg.goes_on,
+            broken_at=lambda: mpeg.broken_at(stream),
+        )
     return Length(stated, stream, pages=file.format == "OGG")
 
 
@@ -101,6 +109,9 @@ def what_is_wrong(length: Length, decoded: int, rate: int) -> str:
     if length.pages and (wrong := _pages(ogg.walk(length.stream), _seconds(decoded, rate))):
         return wrong
     more = 0 if length.expected is None else decoded - length.padding - length.expected
+    # A frame too few is no lie where the encoder has counted its tag; where one was lost it is.
+    if (length.expected is None or more < 0) and length.broken_at and (at := length.broken_at()) is not None:
+        return f"damaged at byte {at}, where no MPEG frame begins though more follow; replace the file"
     if abs(more) <= length.slack:
         return ""
     if more < 0:

@@ -78,7 +78,31 @@ def goes_on(stream: BinaryIO, end: int) -> bool:
     """Whether frames follow where a decoder stopped: a stream of another rate or number of channels, behind its tags."""
     start = max(0, end - HEADER_BYTES)
     tag = read_at(stream, start, 2 * TAG_BYTES).find(b"ID3")
-    data = read_at(stream, behind_id3(stream, start + max(0, tag)), SEARCHED)
+    return _frames_follow(stream, behind_id3(stream, start + max(0, tag)))
+
+
+def broken_at(stream: BinaryIO) -> int | None:
+    """The byte where a frame should begin and none does, and further ones follow: a decoder passes over all between.
+
+    None where each frame follows the one before, tags between them, to the last one.
+    """
+    first = _first_frame(stream)
+    at = first.at if first else None
+    while at is not None and len(head := read_at(stream, at, HEADER_BYTES)) == HEADER_BYTES:
+        header = int.from_bytes(head, "big")
+        if _is_layer3(header):
+            size = _frame_bytes(header)
+            at = at + size if size else None  # of free format: not to be followed
+        elif (behind := behind_id3(stream, at)) > at:
+            at = behind
+        else:
+            return at if _frames_follow(stream, at) else None
+    return None
+
+
+def _frames_follow(stream: BinaryIO, start: int) -> bool:
+    """Whether a row of frames begins there or near behind."""
+    data = read_at(stream, start, SEARCHED)
     at = data.find(b"\xff")
     while at >= 0:
         if _frames_at(data, at) == IN_A_ROW:

@@ -56,7 +56,13 @@ class Spliced(io.RawIOBase):
 
 
 def with_bytes(base: BinaryIO, at: int, new: bytes, instead_of: int = 0) -> BinaryIO:
-    """The stream with ``new`` before its byte ``at``, and in place of so many from there on."""
+    """The stream with ``new`` before its byte ``at``, and in place of so many from there on.
+
+    Bytes that are in memory are copied: libsndfile asks for a few thousand at a time, and pieces cost more at each question.
+    """
+    if isinstance(base, io.BytesIO):
+        held = base.getbuffer()
+        return io.BytesIO(b"".join((held[:at], new, held[at + instead_of :])))
     return cast(BinaryIO, Spliced(base, [(0, at), new, (at + instead_of, size_of(base))]))
 
 

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import repeat, starmap
 from operator import attrgetter, lt
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from raysep.audio.resample import resampled_frames
 from raysep.corpus import storage, tags
+from raysep.corpus.columns import ROWS, columns_of_file
 from raysep.corpus.lookup import row_of, texts
 from raysep.corpus.tables import marked, parquet_bytes
 from raysep.errors import BadInput
@@ -47,7 +51,8 @@ SCHEMA = pa.schema(
 ABSOLUTE = r"^/|://"  # of a file's place
 ROWS_AT_A_TIME = 4096  # as dictionaries, which take ten times the room
 NAMES = ("stem_id", "track", "stem")  # in the form that a scan gives them
-SHARED = ("track", "stem", "format", "split", "problem")  # texts that many rows have in common
+SHARED = ("track", "stem", "format", "split", "problem", "sample_rate")  # values that many rows have in common
+LASTING = ("frames", "bytes")  # numbers that the rows of a track may have in common
 LATER = ("parts", "padding", "has_bleed", "problem", "modified")  # columns that older manifests lack
 NEEDED = ("stem_id", "track", "stem", "uri", "sample_rate", "channels", "frames")  # in every row
 MISSING = {
@@ -102,6 +107,11 @@ def tracks_of(stems: Iterable[Stem]) -> dict[str, dict[str, Stem]]:
     return dict(tracks)
 
 
+def with_values(row: Stem, /, **values: Any) -> Stem:
+    """``replace(row, **values)``, or the row itself where it has them already: of a hundred thousand, copies take seconds."""
+    return row if all(getattr(row, name) == value for name, value in values.items()) else replace(row, **values)
+
+
 def summed(track: str, label: str, members: Sequence[Stem]) -> Stem:
     """The stem that is the sum of several, as long as the longest; of one file it is that one under the label.
 
@@ -109,7 +119,7 @@ def summed(track: str, label: str, members: Sequence[Stem]) -> Stem:
     any of its parts.
     """
     first = members[0]
-    named = replace(first, stem_id=stem_id(track, label), track=track, stem=label)
+    named = with_values(first, stem_id=stem_id(track, label), track=track, stem=label)
     if len(members) == 1:
         return named
     parts = tuple(uri for stem in members for uri in stem.uris)
@@ -138,15 +148,28 @@ def labels_of(stems: Iterable[Stem]) -> tuple[str, ...]:
 
 
 def write(uri: str, stems: Iterable[Stem], by: str = "") -> None:
-    storage.write_bytes(uri, to_bytes(stems, by))
+    """The manifest of the stems; a large one by way of the disk, a group of rows after another. ``by`` as for ``to_bytes``."""
+    rows = in_order(stems)
+    if len(rows) <= ROWS:
+        storage.write_bytes(uri, to_bytes(rows, by))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "manifest.parquet"
+        with pq.ParquetWriter(file, _of(rows[:0], by).schema) as writer:
+            for first in range(0, len(rows), ROWS):
+                writer.write_table(_of(rows[first : first + ROWS], by))
+        storage.upload(file, uri)
 
 
 def to_bytes(stems: Iterable[Stem], by: str = "") -> bytes:
     """A manifest as the bytes of its file. ``by``: the command that writes it, and may therefore replace it."""
-    rows = in_order(stems)
+    return parquet_bytes(_of(in_order(stems), by))
+
+
+def _of(rows: Sequence[Stem], by: str) -> pa.Table:
     some = (rows[first : first + ROWS_AT_A_TIME] for first in range(0, len(rows), ROWS_AT_A_TIME))
     table = pa.Table.from_batches(map(_batch, some), SCHEMA)
-    return parquet_bytes(marked(table, by) if by else table)
+    return marked(table, by) if by else table
 
 
 def _batch(rows: Sequence[Stem]) -> pa.RecordBatch:
@@ -170,9 +193,29 @@ def read(uri: str) -> list[Stem]:
     Raises ``BadInput`` for what is no manifest, for a row that lacks what it needs, and for two rows of one identity.
     """
     with _told(uri):
-        some = _table(uri).to_batches(max_chunksize=ROWS_AT_A_TIME)
-        texts: dict[str, str] = {}
-        return [stem for batch in some for stem in _stems(batch, texts)]
+        texts: dict[Any, Any] = {}
+        found = [stem for batch in _some(uri) for stem in _stems(batch, texts)]
+        names = [stem.stem_id for stem in found]
+        if not all(map(lt, names, names[1:])):  # as it was written: else two may be one
+            _refuse_twice(pa.array(names, pa.string()))
+        return found
+
+
+def _some(uri: str) -> Iterator[pa.RecordBatch]:
+    """The rows of a manifest's file, as ``_table`` makes them, of which no more are held."""
+    file, first = columns_of_file(uri), 0
+    for block in file.blocks(_names_of(file.column_names), ROWS_AT_A_TIME):
+        columns = {name: _column(name, block[name], first) for name in block.column_names}
+        yield from _placed(pa.table(columns), posixpath.dirname(uri)).to_batches()
+        first += len(block)
+
+
+def _names_of(there: Sequence[str]) -> list[str]:
+    """The columns of a manifest, of those that are there. Raises ``KeyError`` for one that it lacks."""
+    names = [name for name in SCHEMA.names if name not in LATER or name in there]
+    if lacking := [name for name in names if name not in there]:
+        raise KeyError(f"no column {', '.join(lacking)}")
+    return names
 
 
 def kept(uri: str) -> Kept:
@@ -183,8 +226,7 @@ def kept(uri: str) -> Kept:
 
 def _table(uri: str) -> pa.Table:
     table = storage.read_table(uri)
-    table = _typed(table.select([name for name in SCHEMA.names if name not in LATER or name in table.column_names]))
-    return _placed(table, posixpath.dirname(uri))
+    return _placed(_typed(table.select(_names_of(table.column_names))), posixpath.dirname(uri))
 
 
 @contextmanager
@@ -238,11 +280,15 @@ class Kept(Mapping[str, Stem]):
 def _typed(table: pa.Table) -> pa.Table:
     """The columns in the types of ``SCHEMA``, without gaps. Raises ``ValueError`` naming what is missing, or there twice."""
     columns = {name: _column(name, table[name]) for name in table.column_names}
-    ids = pc.utf8_normalize(columns["stem_id"], "NFC")
+    _refuse_twice(pc.utf8_normalize(columns["stem_id"], "NFC"))
+    return pa.table(columns)
+
+
+def _refuse_twice(ids: pa.Array | pa.ChunkedArray) -> None:
+    """Raise ``ValueError`` for names that are there more than once."""
     if len(ids.unique()) < len(ids):
         twice = [each["values"] for each in ids.value_counts().to_pylist() if each["counts"] > 1]
         raise ValueError(f"{len(twice)} stems have more than one row, first {twice[0]}; keep one of each")
-    return pa.table(columns)
 
 
 def _placed(table: pa.Table, folder: str) -> pa.Table:
@@ -263,9 +309,10 @@ def _placed(table: pa.Table, folder: str) -> pa.Table:
     return table
 
 
-def _column(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+def _column(name: str, values: pa.ChunkedArray, before: int = 0) -> pa.ChunkedArray:
+    """``before``: how many rows there are before these."""
     if values.null_count and name in NEEDED:
-        raise ValueError(f"row {values.is_null().index(True).as_py() + 1} has no {name}")
+        raise ValueError(f"row {before + values.is_null().index(True).as_py() + 1} has no {name}")
     try:
         values = values.cast(SCHEMA.field(name).type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -273,7 +320,7 @@ def _column(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values.fill_null(MISSING[name]) if name in MISSING else values
 
 
-def _stems(batch: pa.RecordBatch, texts: dict[str, str]) -> Iterator[Stem]:
+def _stems(batch: pa.RecordBatch, texts: dict[Any, Any]) -> Iterator[Stem]:
     """Of a table's rows; names in the form that a scan gives them. ``texts``: those that were read, so that equal ones are one."""
 
     def values(name: str) -> Iterable[Any]:
@@ -283,10 +330,21 @@ def _stems(batch: pa.RecordBatch, texts: dict[str, str]) -> Iterator[Stem]:
         read = column.to_pylist()
         if name in SHARED:
             return map(texts.setdefault, read, read)
+        if name in LASTING:
+            return _once(read)
         return (tuple(parts or ()) for parts in read) if name == "parts" else read
 
     there = dict(zip(batch.schema.names, batch.columns, strict=True))
     return starmap(Stem, zip(*map(values, SCHEMA.names), strict=True))
+
+
+def _once(values: Iterable[Any]) -> Iterator[Any]:
+    """The values, of which equal ones in a row are one: a number takes as much room as four places in a row of them."""
+    last = None
+    for value in values:
+        if value != last:
+            last = value
+        yield last
 
 
 def digest(stems: Iterable[Stem]) -> str:

@@ -21,7 +21,10 @@ from raysep.corpus.names import folded
 from raysep.errors import BadInput
 
 SEPARATORS = ",;\t"
+RAREST = "\t,;"  # in names and paths first
+SHOWN = 10_000  # characters of a first line that is no header are enough to tell what parts its cells
 HINT = "sep="
+END = "\0end"  # a line behind the last: it is one unless a quote is open
 WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # what some spreadsheets call "Unicode text"
 
 
@@ -54,21 +57,30 @@ def lines(text: str, name: str, columns: Collection[str]) -> Iterator[Line]:
     first, *rest = text.split("\n", 1)
     if first.lstrip().lower().startswith(HINT):
         text = "\n" + "".join(rest)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text, columns), skipinitialspace=True)
+    lines_and_end = io.StringIO(f"{text}\n{END}\n", newline="")
+    reader, last = csv.reader(lines_and_end, delimiter=_separator(text, columns), skipinitialspace=True), 0
     try:
         for cells in reader:
+            if cells == [END]:
+                return
+            if END in "".join(cells):  # within a cell: what came since its quote is none of its text
+                raise BadInput(f"{name}, line {last + 1}: a quote begins there, or below, that has no end; close it")
+            last = reader.line_num
             if any(cell.strip() for cell in cells):
-                yield Line(reader.line_num, cells)
+                yield Line(last, cells)
     except csv.Error as error:
         raise BadInput(f"{name}, line {reader.line_num}: no CSV ({error}); mend it") from None
 
 
 def _separator(text: str, columns: Collection[str]) -> str:
-    """That by which most cells of the header are columns that are known; else a comma."""
+    """That by which most cells of the header are columns that are known; without a header one by which there are cells."""
     header = next((line for line in text.splitlines() if line.strip(SEPARATORS + " ")), "")
     known = {folded(column) for column in columns}
     found = {each: {plain(cell.strip().strip('"')) for cell in header.split(each)} & known for each in SEPARATORS}
-    return max(SEPARATORS, key=lambda each: len(found[each]))
+    if any(found.values()):
+        return max(SEPARATORS, key=lambda each: len(found[each]))
+    apart = (each for each in RAREST if len(next(csv.reader([header[:SHOWN]], delimiter=each), [])) > 1)
+    return next(apart, SEPARATORS[0])
 
 
 def plain(cell: str) -> str:

@@ -48,7 +48,7 @@ class Said(NamedTuple):
 def read_verdicts(uri: str, labels: Sequence[str]) -> list[Said]:
     """The rows of a CSV that say something, in its order. ``labels`` are those that a verdict may name.
 
-    Raises ``BadInput`` with the line for a verdict that is none of these words, and for two of one stem that differ.
+    Raises ``BadInput`` with the line for a verdict that is none of these words, or of no stem, and for two of one stem that differ.
     """
     try:
         text = sheets.text_of(uri, f"--verdicts {uri}")
@@ -73,7 +73,11 @@ def _rows(text: str, uri: str) -> Iterator[dict[str, Any]]:
             header = [sheets.plain(cell) for cell in line.cells]
             continue
         row: dict[str, Any] = dict(sheets.by_column(header, line, name))
-        if row["stem_id"] and row["verdict"].strip():
+        if row["verdict"].strip():
+            if not row["stem_id"].strip():
+                raise BadInput(
+                    f"{name}, line {line.number}: verdict {row['verdict']!r} of no stem; fill in its stem_id"
+                )
             yield row | {"line": line.number}
 
 
@@ -83,7 +87,7 @@ def _said(row: dict[str, Any], known: dict[str, str], where: str) -> Said:
         raise BadInput(
             f"{where}: verdict {row['verdict']!r} of {row['stem_id']}: must be one of {', '.join(known.values())}"
         )
-    return Said(row["stem_id"], word, (row.get("note") or "").strip(), row["line"])
+    return Said(row["stem_id"].strip(), word, (row.get("note") or "").strip(), row["line"])
 
 
 def _refuse_two_words(said: Iterable[Said], uri: str) -> None:
@@ -115,6 +119,15 @@ def verdict_of(said: Iterable[Said]) -> dict[str, str]:
     return {each.stem_id: each.verdict for each in said}
 
 
+def spelt_as_in(stem_ids: Iterable[str], said: Sequence[Said]) -> list[Said]:
+    """The same words, of each stem by its name among these, whatever its Unicode form and the blanks about it."""
+    if not said:
+        return []
+    names = list(stem_ids)
+    spelt = {normal(name).strip(): name for name in names} | {normal(name): name for name in names}
+    return [each._replace(stem_id=spelt.get(normal(each.stem_id), each.stem_id)) for each in said]
+
+
 # Obeying ------------------------------------------------------------------------------------------------------------
 
 
@@ -124,8 +137,8 @@ def obey(decision: pa.Table, said: Sequence[Said]) -> pa.Table:
     A stem that is kept by hand has the weight 1; one that is removed, or used as another label, has none under its own. What
     cannot be obeyed is counted: a stem that is not there, and one that is to be used and could not be read.
     """
-    by_name = {normal(each.stem_id): each for each in said}
     rows = rows_of(decision)
+    by_name = {normal(each.stem_id): each for each in spelt_as_in(rows, said)}
     named = [(number, rows[name], by_name[name]) for number, name in enumerate(rows) if name in by_name]
     unknown = [each.stem_id for name, each in by_name.items() if name not in rows]
     unreadable = [row["stem_id"] for _, row, word in named if not _possible(row, word)]

@@ -102,6 +102,8 @@ def centre_and_spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low, centre, high = np.nanquantile(filled, [0.25, 0.5, 0.75], axis=0)
     spread = (high - low) / 1.349
     deviation = np.abs(filled - centre)
+    if (spread > 0.02 * np.nanmax(deviation, axis=0)).all():
+        return centre, spread  # no deviation is so large that the spread would be another one
     deviation[~(deviation > 1e-12 * np.abs(centre))] = np.nan
     typical = np.nanmedian(np.where(np.isfinite(deviation).any(axis=0), deviation, 0.0), axis=0)
     spread = np.where(spread > 0.02 * typical, spread, typical / 4)

@@ -30,7 +30,8 @@ from raysep.decision.logistic import Odds
 
 REACH = 5.0  # where a feature is cut, in clean stems' deviations: see docs/results/fusion.md
 LEARNT = 40_000  # corpus stems, of which nothing is known, that a model learns from at most
-AT_ONCE = 1 << 14  # rows
+AT_ONCE = 1 << 12  # rows: what is made of them stays in a processor's cache
+SAMPLE = 8  # of as many unlabelled examples one, from which the search for a model begins
 ROLES = ("calibration", "planted", "corpus")
 FEWEST_TRACKS = 3  # calibration tracks, and
 FEWEST_OF_A_KIND = 2  # planted stems from which an expert of that kind is made
@@ -154,7 +155,10 @@ class _Scaled:
         return cls(odds, float(values.mean()), max(float(values.std()), 1e-6))
 
     def __call__(self, columns: np.ndarray, prior: np.ndarray | float = 0.0) -> np.ndarray:
-        return (self.odds(columns) + prior - self.centre) / self.spread
+        return self.scaled(self.odds(columns), prior)
+
+    def scaled(self, odds: np.ndarray, prior: np.ndarray | float = 0.0) -> np.ndarray:
+        return (odds + prior - self.centre) / self.spread
 
 
 @dataclass(frozen=True)
@@ -168,9 +172,12 @@ class _Model:
     voice: tuple[float, float, float]  # of the experts, likewise
 
     def __call__(self, features: np.ndarray, lacking: np.ndarray) -> np.ndarray:
-        columns = self.columns(features)
-        suspicion = self.together(columns, _scaled(lacking, self.prior))
-        return suspicion + _scaled(loudest(self.experts, columns), self.voice) if self.experts else suspicion
+        together, *experts = self.columns.odds(features, [each.odds for each in (self.together, *self.experts)])
+        suspicion = self.together.scaled(together, _scaled(lacking, self.prior))
+        if not self.experts:
+            return suspicion
+        voices = [expert.scaled(odds) for expert, odds in zip(self.experts, experts, strict=True)]
+        return suspicion + _scaled(_loudest(voices), self.voice)
 
 
 def _fit(
@@ -196,11 +203,29 @@ def _fit(
     # The weights sum to the number of stems, so that the penalty means the same for any corpus size.
     weights *= times[used].sum() * trust
     positive = ~clean & (said >= 0)
-    odds = Odds.fitted(columns[used], positive[used], weights[used], settings.penalty, before[used])
+    rows = slice(None) if used.all() else used  # nothing is copied
+    parts = columns[rows], positive[rows], weights[rows], settings.penalty, before[rows]
+    odds = Odds.fitted(*parts, start=_near((role[rows] == "corpus") & (said[rows] == 0), *parts))
     together = _Scaled.of(odds, columns[clean], before[clean])
     experts = _experts(columns, clean, role == "planted", kind, settings) if settings.experts else ()
     alone = _in_deviations(loudest(experts, columns[clean])) if experts else (0.0, 1.0)
     return _Model(taken, prior, together, experts, (trust * settings.experts, *alone))
+
+
+def _near(
+    unlabelled: np.ndarray,
+    columns: np.ndarray,
+    positive: np.ndarray,
+    weights: np.ndarray,
+    penalty: float,
+    before: np.ndarray,
+) -> Odds | None:
+    """The model of all that is known and of a sample of the unlabelled rows, near that of all of them; None for few of these."""
+    if unlabelled.sum() < SAMPLE * AT_ONCE:
+        return None
+    kept = ~unlabelled | (np.arange(len(unlabelled)) % SAMPLE == 0)
+    times = np.where(unlabelled[kept], weights[unlabelled].sum() / weights[unlabelled & kept].sum(), 1.0)
+    return Odds.fitted(columns[kept], positive[kept], times * weights[kept], penalty, before[kept])
 
 
 def _experts(
@@ -220,9 +245,15 @@ def _experts(
 
 def loudest(experts: tuple[_Scaled, ...], columns: np.ndarray) -> np.ndarray:
     """The loudest expert's voice ``(row,)``: what is typical of one fault must not be averaged with the others."""
-    from scipy.special import logsumexp
+    return _loudest([expert(columns[:, :-1]) for expert in experts])
 
-    return logsumexp([expert(columns[:, :-1]) for expert in experts], axis=0)
+
+def _loudest(voices: list[np.ndarray]) -> np.ndarray:
+    """``log Σ exp`` of the experts' voices, ``(row,)`` each."""
+    total = voices[0]
+    for voice in voices[1:]:
+        total = np.logaddexp(total, voice)
+    return total
 
 
 def _in_deviations(clean: np.ndarray) -> tuple[float, float]:
@@ -289,9 +320,21 @@ class Columns:
         taken = cls(centre, spread, shape, usual, worth)
         return taken, taken._joined(values, distance)
 
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        values = _clipped(features, self.centre, self.spread)
-        return self._joined(values, novelty(values, *self.shape))
+    def odds(self, features: np.ndarray, models: list[Odds]) -> np.ndarray:
+        """What models of these columns, or of all but novelty, give ``features (row, feature)``: ``(model, row)``.
+
+        As each would of the columns by itself, which are not made: one product for the values and one for their squares.
+        """
+        values, width = _clipped(features, self.centre, self.spread), features.shape[1]
+        slopes = np.zeros((2 * width + 1, len(models)))
+        for number, model in enumerate(models):
+            slopes[: len(model.slope), number] = model.slope
+        of_values, of_squares, of_novelty = slopes[:width], slopes[width:-1] / 2, slopes[-1]
+        found = values @ of_values
+        found += np.outer(self.worth * (novelty(values, *self.shape) - self.usual), of_novelty)
+        found += np.square(values, out=values) @ of_squares
+        found += [model.level for model in models] - of_squares.sum(axis=0)
+        return found.T
 
     def _joined(self, values: np.ndarray, distance: np.ndarray) -> np.ndarray:
         width = values.shape[1]
@@ -324,5 +367,7 @@ def shape_of(clean: np.ndarray, shrinkage: float) -> tuple[np.ndarray, np.ndarra
 def novelty(values: np.ndarray, centre: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Log of the mean squared Mahalanobis distance ``(row,)`` of ``values (row, feature)`` to the clean rows."""
     # Shrunk as it is, the covariance has no eigenvalue near 0: its root is inverted once, and not solved for each row.
-    whitened = (values - centre) @ np.linalg.inv(np.linalg.cholesky(covariance)).T
+    root = np.linalg.inv(np.linalg.cholesky(covariance)).T
+    whitened = values @ root
+    whitened -= centre @ root
     return np.log(np.einsum("rf,rf->r", whitened, whitened) / max(1, values.shape[1]) + 0.1)

@@ -65,10 +65,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Squeezed:
-    """Many scores ``(m,)`` as fewer ones: the means of those in each cell, ``cell (m,)`` tells which; None = each by itself."""
+    """Many scores ``(m,)``, ascending, as fewer ones: the means of those in each cell.
+
+    ``begins (cell,)`` tells where each begins; None = each score by itself.
+    """
 
     scores: np.ndarray
-    cell: np.ndarray | None = None
+    begins: np.ndarray | None = None
 
     @classmethod
     def of(cls, scores: np.ndarray, bandwidth: float, apart: np.ndarray) -> Squeezed:
@@ -78,18 +81,19 @@ class Squeezed:
         """
         if len(scores) <= FEW:
             return cls(scores)
-        place = np.floor((scores - scores.min()) * (SQUEEZED / bandwidth)).astype(np.int64)
+        place = np.floor((scores - scores[0]) * (SQUEEZED / bandwidth)).astype(np.int64)
         side = np.searchsorted(np.sort(apart), scores, side="left")
-        return cls(scores, np.unique(place * (len(apart) + 1) + side, return_inverse=True)[1])
+        cell = place * (len(apart) + 1) + side  # ascending, too
+        return cls(scores, np.flatnonzero(np.append(True, cell[1:] != cell[:-1])))
 
     def drawn(self, weights: np.ndarray | None = None) -> Sample:
         """The sample in which each score counts as often as ``weights (m,)`` say; None = once.
 
         A cell's mean is that of what is drawn: what it leaves out is of second order.
         """
-        if self.cell is None:
+        if self.begins is None:
             return Sample.of(self.scores, weights)
         weights = np.ones(len(self.scores)) if weights is None else weights
-        counts = np.bincount(self.cell, weights=weights)
-        sums = np.bincount(self.cell, weights=weights * self.scores)
+        counts = np.add.reduceat(weights, self.begins).astype(float)
+        sums = np.add.reduceat(weights * self.scores, self.begins)
         return Sample.of(sums[counts > 0] / counts[counts > 0], counts[counts > 0])

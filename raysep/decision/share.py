@@ -79,6 +79,7 @@ def estimate_share(
     if not len(calibration) or not len(judged):
         raise ValueError(f"{len(calibration)} calibration and {len(judged)} judged scores; both are needed")
     names = ("storey", "bbe", "injection") if len(planted) else ("storey", "bbe")
+    judged, judged_groups = _ascending(judged, judged_groups)
     squeezed = Squeezed.of(judged, bandwidth(calibration, planted), calibration)
     point = dict(zip(names, _estimates(calibration, squeezed.drawn(), planted), strict=True))
     sampled = [(calibration, calibration_groups), (judged, judged_groups), (planted, planted_groups)]
@@ -112,6 +113,7 @@ def redrawn_estimates(samples: Sequence[tuple[np.ndarray, np.ndarray | None]], d
 
     ``samples`` are scores and their tracks (None = every stem on its own): calibration, judged and, optional, planted.
     """
+    samples = [*samples[:1], _ascending(*samples[1]), *samples[2:]]
     calibration, judged, planted = (samples[i][0] if i < len(samples) else np.zeros(0) for i in range(3))
     squeezed = Squeezed.of(judged, bandwidth(calibration, planted), calibration)
     table = np.empty((draws, len(samples)))
@@ -119,6 +121,12 @@ def redrawn_estimates(samples: Sequence[tuple[np.ndarray, np.ndarray | None]], d
         redrawn = Sample.of(calibration, clean), squeezed.drawn(ours), Sample.of(planted, corrupted)
         table[draw] = _estimates(*redrawn)
     return table
+
+
+def _ascending(scores: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Scores in order, and the tracks of each."""
+    order = np.argsort(scores, kind="stable")
+    return scores[order], (np.arange(len(scores)) if groups is None else np.asarray(groups))[order]
 
 
 def _drawn(

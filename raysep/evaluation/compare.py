@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ from raysep.evaluation.measures import MEASURES
 from raysep.evaluation.table import STEMS, Grid, counts_of, grid
 
 BETTER, WORSE, UNDECIDED = "better", "worse", "not distinguishable"
-ENOUGH_SEEDS = 3  # of each arm, for a verdict on a way of training: two find next to nothing (docs/evaluate.md)
 
 
 @dataclass(frozen=True)
@@ -49,15 +48,6 @@ def verdict(difference: Interval, higher_is_better: bool = True) -> str:
     if difference.high < 0:
         return WORSE if higher_is_better else BETTER
     return UNDECIDED
-
-
-def few_seeds(counts: Iterable[int]) -> str:
-    """``one seed`` or ``two seeds`` when the arm with the fewest has no more, else nothing.
-
-    A verdict on fewer than three is on these networks; on the way in which they were trained it says little.
-    """
-    fewest = min(counts, default=ENOUGH_SEEDS)
-    return "" if fewest >= ENOUGH_SEEDS else "two seeds" if fewest == 2 else "one seed"
 
 
 def compare(

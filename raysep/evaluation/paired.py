@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from raysep.evaluation.bootstrap import Interval
-from raysep.evaluation.compare import ENOUGH_SEEDS, UNDECIDED, verdict
+from raysep.evaluation.compare import UNDECIDED, verdict
 from raysep.evaluation.crossed import common
 from raysep.evaluation.gate import Gate, gate
 from raysep.evaluation.hierarchical import hierarchical_interval, hierarchical_share
 from raysep.evaluation.table import grid
+from raysep.seeds import ENOUGH_SEEDS
 
 NOT_TOLD = "not told apart"
 

@@ -85,7 +85,7 @@ class Cleaning(Scores):
         return Picture(forest("SDR on the test tracks, dB", rows), "SDR of every arm with its interval")
 
     def _said(self) -> list[str]:
-        from raysep.report.results import verdict_of
+        from raysep.report.gains import verdict_of
         from raysep.report.verdict import plain
 
         return [plain(line) for line in verdict_of(self.run).sentences] if self.run.has("summary.json") else []

@@ -46,7 +46,7 @@ def check_track(
     folded: list[np.ndarray] = []
     whole: dict[str, np.ndarray] = {}
     for stem in stems:
-        row, audio = _read(stem)
+        row, audio = _read(stem, measures)
         found.rows.append(row)
         if audio is None:
             continue
@@ -66,10 +66,12 @@ def check_track(
     return found
 
 
-def _read(stem: Stem) -> tuple[dict[str, Any], np.ndarray | None]:
+def _read(stem: Stem, measures: bool = True) -> tuple[dict[str, Any], np.ndarray | None]:
+    """The file's row, in it what is odd about one that can be read (only with ``measures``); and its samples."""
+    remarks: list[str] | None = [] if measures else None
     row: dict[str, Any] = {"track": stem.track, "stem": stem.stem, "uri": stem.uri, "message": ""}
     try:
-        audio = read_stem(stem, stem.sample_rate, stem.channels)
+        audio = read_stem(stem, stem.sample_rate, stem.channels, remarks)
     except StorageError:
         raise
     except AudioError as error:
@@ -77,7 +79,8 @@ def _read(stem: Stem) -> tuple[dict[str, Any], np.ndarray | None]:
     except Exception as error:  # one odd file must not end the pass: it is reported with the reason
         return row | {"outcome": str(Outcome.FAILED), "message": f"{stem.uri}: {type(error).__name__}: {error}"}, None
     silent = is_silent(audio)
-    return row | {"outcome": str(Outcome.SILENT if silent else Outcome.SCORED)}, audio
+    outcome = str(Outcome.SILENT if silent else Outcome.SCORED)
+    return row | {"outcome": outcome, "remark": "; ".join(remarks or []), "peak": flaws.peak(audio)}, audio
 
 
 def _sum(parts: Sequence[np.ndarray]) -> np.ndarray:

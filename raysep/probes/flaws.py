@@ -34,6 +34,7 @@ EQUAL_CHANNELS_DB = -80.0  # (-31): about a step of 16 bits
 MOST_UNEVEN_DB = -40.0  # (-8.8)
 LEAST_EDGE_DB = 35.0  # (27)
 HIGHEST_EDGE = 0.85  # of half the rate: what ends above is a converter's own filter
+WHOLE_NUMBERS = 16.0  # +24 dBFS: no mix in floating point is as loud, and integers written into one are louder
 LEAST_BITS_LOST = 2.0  # one is what doubling the level leaves (0)
 
 
@@ -69,7 +70,7 @@ class Measures:
 
 def measure(audio: np.ndarray, sample_rate: int) -> Measures:
     """All of them for ``(channel, time)`` float32 as decoded, not resampled."""
-    peak = float(np.abs(audio).max(initial=0.0))
+    highest = peak(audio)
     level = rms_dbfs(audio)
     channels = [rms_dbfs(channel) for channel in audio]
     seconds = audio.shape[1] / sample_rate
@@ -78,18 +79,23 @@ def measure(audio: np.ndarray, sample_rate: int) -> Measures:
     return Measures(
         seconds=seconds,
         level_dbfs=level,
-        peak=peak,
+        peak=highest,
         clipping=signal.clipping_share(audio),
-        dc=offset(audio, sample_rate) / rms if peak else 0.0,
-        gaps=round(signal.dropouts(audio, sample_rate)["gaps"] * seconds / 60) if peak else 0.0,
+        dc=offset(audio, sample_rate) / rms if highest else 0.0,
+        gaps=round(signal.dropouts(audio, sample_rate)["gaps"] * seconds / 60) if highest else 0.0,
         correlation=signal.channel_correlation(audio),
-        cancelling_db=rms_dbfs(audio.mean(axis=0, keepdims=True)) - level if peak else 0.0,
-        apart_db=rms_dbfs(audio[:1] - audio[-1:]) - level if peak else 0.0,
+        cancelling_db=rms_dbfs(audio.mean(axis=0, keepdims=True)) - level if highest else 0.0,
+        apart_db=rms_dbfs(audio[:1] - audio[-1:]) - level if highest else 0.0,
         uneven_db=min(channels) - max(channels),
         bandwidth_hz=bandwidth,
         edge_db=edge,
         bits=used_bits(audio),
     )
+
+
+def peak(audio: np.ndarray) -> float:
+    """The largest size of a sample of ``(channel, time)``; 0 of none."""
+    return float(max(audio.max(initial=0.0), -audio.min(initial=0.0)))
 
 
 def offset(audio: np.ndarray, sample_rate: int) -> float:
@@ -161,7 +167,11 @@ def _levels(found: Measures, coding: str) -> Iterator[Finding]:
     if found.clipping > MOST_CLIPPING:
         words = f"clipped: {100 * found.clipping:.2f} % of the samples lie on flat tops"
         yield Finding("clipped", FAULT, found.clipping, MOST_CLIPPING, words)
-    if found.peak > 1 and coding in ("FLOAT", "DOUBLE"):
+    if found.peak > WHOLE_NUMBERS:
+        yield Finding(
+            "integer scale", FAULT, found.peak, WHOLE_NUMBERS, f"integers as floats: {integer_scale(found.peak)}"
+        )
+    elif found.peak > 1 and coding in ("FLOAT", "DOUBLE"):
         words = f"above full scale: its peak is {20 * np.log10(found.peak):+.1f} dB, which 16 and 24 bits cut off"
         yield Finding("above full scale", FAULT, found.peak, 1.0, words)
     if found.dc > MOST_DC:
@@ -170,6 +180,14 @@ def _levels(found: Measures, coding: str) -> Iterator[Finding]:
     if found.gaps:
         count = f"{found.gaps:.0f} {'gap' if found.gaps == 1 else 'gaps'}"
         yield Finding("gaps", FAULT, found.gaps, 0.0, f"{count} of digital silence, begun in full sound")
+
+
+def integer_scale(peak: float) -> str:
+    """In words, of a file whose largest sample is above ``WHOLE_NUMBERS``."""
+    return (
+        f"its samples go up to {peak:.6g} ({20 * np.log10(peak):+.0f} dBFS) where full scale is 1; divide them by the full scale "
+        "that they were written at (32768 of 16 bits)"
+    )
 
 
 def _channels(found: Measures) -> Iterator[Finding]:

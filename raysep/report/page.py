@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING, Any
 from raysep import failures
 from raysep.corpus import storage
 from raysep.report.data import ReportData
+from raysep.report.gains import BASELINE, CLEANED, gain, reference_alone, verdict_of
 from raysep.report.numbers import percent
 from raysep.report.results import (
-    BASELINE,
-    CLEANED,
     arm_rows,
-    gain,
-    reference_alone,
     rule_text,
     silence_sentence,
     tested_on,
-    verdict_of,
 )
 from raysep.rundir import Run
 

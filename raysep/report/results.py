@@ -15,13 +15,12 @@ from raysep.outcome import Outcome
 from raysep.report import terminal as shown
 from raysep.report.data import Row
 from raysep.report.decided import Decided
-from raysep.report.verdict import Verdict, plain
+from raysep.report.gains import BASELINE, rows_of, verdict_of
+from raysep.report.verdict import plain
 from raysep.rundir import Run
 from raysep.screen import terminal
 
 ORDER = ("clean", "oracle", "cleaned", "weighted", "contaminated", "random", "reference")  # of the table's rows
-BASELINE = "contaminated"  # what the other arms are compared with
-CLEANED, REFERENCE = "cleaned", "reference"
 
 
 def arm_rows(run: Run, draws: int = 2000) -> list[dict[str, Any]]:
@@ -32,7 +31,7 @@ def arm_rows(run: Run, draws: int = 2000) -> list[dict[str, Any]]:
     from raysep.evaluation.compare import compare
     from raysep.evaluation.table import STEMS, figures
 
-    table = _results(run)
+    table = rows_of(run)
     measures = ("sdr", "framewise_sdr", "residue")
     found = {(f.model, f.measure, f.stem, f.track_aggregate): f for f in figures(table, measures, draws)}
     labels = sorted({row["stem"] for row in table})
@@ -60,48 +59,9 @@ def arm_rows(run: Run, draws: int = 2000) -> list[dict[str, Any]]:
     return rows
 
 
-def gain(run: Run, draws: int = 2000) -> dict[str, Any] | None:
-    """What cleaning brought over contaminated training, and the share of the gap to clean training it closed.
-
-    The share has no bounds where the gap itself cannot be told from none. ``seeds`` is how many the arm with fewer has.
-    """
-    from raysep.evaluation.crossed import share_interval
-    from raysep.evaluation.table import grid
-
-    table = _results(run)
-    result = _over(table, CLEANED, BASELINE, draws)
-    if result and "clean" in {row["arm"] for row in table}:
-        cleaned, contaminated, clean = (grid(table, arm, "sdr").values for arm in (CLEANED, BASELINE, "clean"))
-        closed = share_interval(cleaned - contaminated, clean - contaminated, draws=draws)
-        result |= {"closed": closed.estimate, "closed_low": closed.low, "closed_high": closed.high}
-    return result
-
-
-def reference_alone(run: Run, draws: int = 2000) -> dict[str, Any] | None:
-    """By how much training on the reference alone is above training on the cleaned corpus; None without both arms."""
-    return _over(_results(run), REFERENCE, CLEANED, draws)
-
-
-def _over(table: list[dict[str, Any]], arm: str, other: str, draws: int) -> dict[str, Any] | None:
-    from raysep.evaluation.compare import compare
-
-    if not {arm, other} <= {row["arm"] for row in table}:
-        return None
-    found = compare(table, arm, other, ("sdr",), draws=draws)[0]
-    difference = found.difference
-    about = {"arm": arm, "over": other, "seeds": min(found.seeds)}
-    return about | {"db": difference.estimate, "low": difference.low, "high": difference.high}
-
-
-def _results(run: Run) -> list[dict[str, Any]]:
-    """The rows of ``results.parquet`` as evaluation reads them: a model is an arm. Runs of before know no residue."""
-    rows = run.read_table("results.parquet").to_pylist()
-    return [{"residue": None, **row, "model": row["arm"]} for row in rows]
-
-
 def silence_sentence(run: Run) -> str:
     """How many test stems are silent and therefore in no SDR, with the first; empty when none is."""
-    rows = _results(run)
+    rows = rows_of(run)
     stems = {(row["track"], row["stem"]) for row in rows}
     silent = sorted({(r["track"], r["stem"]) for r in rows if r["residue"] is not None and math.isfinite(r["residue"])})
     if not silent:
@@ -110,14 +70,6 @@ def silence_sentence(run: Run) -> str:
         f"{len(silent)} of {len(stems)} test stems are silent (up to {SILENCE_DBFS:g} dBFS RMS; first {'/'.join(silent[0])}): in "
         "no SDR; the residue is the mean level in dBFS that is left on them, lower is better"
     )
-
-
-def verdict_of(run: Run) -> Verdict:
-    """What may be said of a run that has decided, proven or not."""
-    summary = run.read_json("summary.json")
-    if not run.has("results.parquet"):
-        return Verdict.of(summary)
-    return Verdict.of(summary, gain(run), reference_alone(run))
 
 
 def _place(name: str) -> tuple[int, str]:

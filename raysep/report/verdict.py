@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from raysep.evaluation.compare import few_seeds
 from raysep.report.numbers import NARROW, count, decibels, decimal, known, percent, span
+from raysep.seeds import few_seeds
 
 WIDEST = 0.4  # interval of a share that still says how many stems are wrong
 LEVEL = 0.95  # of every interval, unless said otherwise

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from raysep.separators.lstm_gradients import lstm, times
+
 _STEP_BY_STEP = ContextVar("step_by_step", default=False)
 
 
@@ -17,7 +19,8 @@ class BiLSTM(nn.LSTM):
     """``(frame, batch, feature)`` -> ``(frame, batch, 2 * hidden)``; parameters are named as in ``nn.LSTM``.
 
     The library's fused kernel is taken wherever it can be. It has no batching rule and no forward derivative, so under
-    ``vmap``, ``jvp`` or ``grad`` the same recurrence runs step by step. Per-sample gradients of this layer on CPU are
+    ``vmap``, ``jvp`` or ``grad`` the same recurrence runs step by step; within ``step_by_step`` it is the one whose second
+    derivative is written out (``lstm_gradients``). Per-sample gradients of this layer on CPU are
     therefore some eight times cheaper by a plain autograd loop over samples than by ``vmap``.
     """
 
@@ -43,27 +46,19 @@ class BiLSTM(nn.LSTM):
         Both directions in one product: what a small network costs here is the number of operations, not their size.
         """
         w_in, w_state, b_in, b_state = (
-            torch.stack([_sorted(getattr(self, f"{name}_l{layer}{way}")) for way in ("", "_reverse")])
+            torch.stack([getattr(self, f"{name}_l{layer}{way}") for way in ("", "_reverse")])
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
         both = torch.stack([x, x.flip(0)], dim=1)  # (frame, direction, batch, feature)
-        driven = both @ w_in.mT + (b_in + b_state).unsqueeze(1)  # (frame, direction, batch, 4 * hidden)
-        hidden = torch.zeros_like(driven[0, ..., : self.hidden_size])
-        cell, w_state = hidden, w_state.mT
-        states = []
-        for entering in driven.unbind(0):
-            gates, candidate = (entering + hidden @ w_state).split([3 * self.hidden_size, self.hidden_size], dim=-1)
-            enter, forget, leave = torch.sigmoid(gates).chunk(3, dim=-1)
-            cell = forget * cell + enter * torch.tanh(candidate)
-            hidden = leave * torch.tanh(cell)
-            states.append(hidden)
-        ahead, back = torch.stack(states).unbind(1)  # (frame, batch, hidden) each
+        driven = times(both, w_in.mT) + (b_in + b_state).unsqueeze(1)  # (frame, direction, batch, 4 * hidden)
+        states = by_operations(driven, w_state.mT) if _under_transform() else lstm(driven, w_state.mT)
+        ahead, back = states.unbind(1)  # (frame, batch, hidden) each
         return torch.cat([ahead, back.flip(0)], dim=-1)
 
 
 @contextmanager
 def step_by_step() -> Iterator[None]:
-    """No fused kernel inside: on CUDA its gradient has no gradient, on CPU one that takes four times as long."""
+    """No fused kernel inside: on CUDA its gradient has no gradient, on CPU one that takes many times as long."""
     token = _STEP_BY_STEP.set(True)
     try:
         yield
@@ -76,10 +71,19 @@ def fused() -> bool:
     return not (_under_transform() or _STEP_BY_STEP.get())
 
 
-def _sorted(weight: Tensor) -> Tensor:
-    """The library's order of gates (enter, forget, candidate, leave) with the candidate last."""
-    enter, forget, candidate, leave = weight.chunk(4, dim=0)
-    return torch.cat([enter, forget, leave, candidate])
+def by_operations(driven: Tensor, weight: Tensor) -> Tensor:
+    """What ``lstm`` computes, by operations that every transform knows."""
+    size = weight.shape[1]
+    hidden = cell = torch.zeros_like(driven[0, ..., :size])
+    states = []
+    for entering in driven.unbind(0):
+        gates = entering + hidden @ weight
+        enter, forget = torch.sigmoid(gates[..., : 2 * size]).chunk(2, dim=-1)
+        candidate, leave = gates[..., 2 * size :].chunk(2, dim=-1)
+        cell = forget * cell + enter * torch.tanh(candidate)
+        hidden = torch.sigmoid(leave) * torch.tanh(cell)
+        states.append(hidden)
+    return torch.stack(states)
 
 
 def _has_bfloat16_kernel() -> bool:

@@ -22,7 +22,7 @@ from raysep.corpus.leaks import Place
 from raysep.corpus.manifest import Stem
 from raysep.corpus.threads import in_threads
 from raysep.outcome import Outcome
-from raysep.probes import checkup
+from raysep.probes import checkup, flaws
 from raysep.probes.flaws import Measures
 from raysep.rundir import Run, table_bytes
 from raysep.stages.context import Context
@@ -35,10 +35,10 @@ STAGE = "check"
 MOST_SHARDS = 128
 TWINS = "twins.json"
 EMBEDDED_RATE = 44_100  # Hz, of an embedder that takes any
-VERSION = 1  # of what is measured: parts of another one are made again
+VERSION = 2  # of what is measured: parts of another one are made again
 NUMBERS = (*(each.name for each in fields(Measures)), "lag", "gain_db", "residual_db")
 SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("role", "track", "stem", "uri", "outcome", "message")]
+    [(name, pa.string()) for name in ("role", "track", "stem", "uri", "outcome", "message", "remark")]
     + [(name, pa.float64()) for name in NUMBERS]
 )
 
@@ -138,12 +138,23 @@ def look_for_twins(context: Context, inputs: Inputs, on_leak: Callable[[str], No
         readable = {place: prints for place, prints in heard.prints.items() if "" in prints}
         if few := leaks.incomparable(readable):
             say(f"too short or too silent to be compared with others: {len(few)} tracks, first {few[0].words}")
+        say_integer_scale(heard.rows, say)
     found = [leaks.from_dict(one) for one in run.read_json(TWINS)]
     if again := leaks.copies(found):
         copy, of = min(again.items())
         say(f"{len(again)} tracks of the corpus are copies of another, first {copy} of {of}: `raysep check` names all")
     for message in leaks.messages(found):
         on_leak(message)
+
+
+def say_integer_scale(rows: Iterable[Mapping[str, Any]], say: Callable[[str], None]) -> None:
+    """Of files that hold integers as floats: they are taken as they are, and every level of theirs is."""
+    loud = [row for row in rows if (row.get("peak") or 0.0) > flaws.WHOLE_NUMBERS]
+    if loud:
+        say(
+            f"{len(loud)} files far above full scale, taken as they are, first {loud[0]['uri']}: "
+            f"{flaws.integer_scale(loud[0]['peak'])}"
+        )
 
 
 def _shards(parts: Mapping[str, Iterable[Stem]], with_mixtures: bool) -> dict[int, list[Located]]:

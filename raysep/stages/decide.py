@@ -116,9 +116,10 @@ def obeying(stems: pa.Table, config: Config, said: Sequence[Said] | None, refit:
 
     What its handling goes by beside the decision is below that word and above the rule.
     """
-    from raysep.decision.by_hand import obey, verdict_of
+    from raysep.decision.by_hand import obey, spelt_as_in, verdict_of
 
-    table = by_rule(stems, config.decision, config.seed, *([verdict_of(said)] if said and refit else []))
+    learnt = verdict_of(spelt_as_in(stems["stem_id"].to_pylist(), said)) if said and refit else None
+    table = by_rule(stems, config.decision, config.seed, *([learnt] if learnt else []))
     table = handling.supplied(config.decision.handling, table, run)
     return table if said is None else obey(table, said)
 

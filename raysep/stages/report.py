@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from raysep import failures
+from raysep.report.gains import verdict_of
 from raysep.report.page import write
-from raysep.report.results import print_arms, print_result, verdict_of
+from raysep.report.results import print_arms, print_result
 from raysep.report.verdict import plain
 from raysep.rundir import Run
 from raysep.screen import terminal

@@ -157,7 +157,7 @@ def _step(
         group["lr"] = learning_rate(
             recipe.schedule, recipe.learning_rate, state.step, recipe.steps, recipe.warmup, state.validation.factor
         )
-    optimiser.zero_grad(set_to_none=True)
+    optimiser.zero_grad()
     total = torch.zeros((), dtype=torch.float64)
     apart = getattr(model, "no_sync", nullcontext)  # a wrapper's: within it processes exchange no gradients
     pieces = list(_pieces(targets, recipe, vary, parts, state))

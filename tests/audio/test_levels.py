@@ -47,6 +47,14 @@ def test_a_residue_is_the_level_of_the_estimate_where_the_reference_is_silent():
     assert np.isnan(residue_dbfs(silent, loud * np.nan))
 
 
+def test_blocks_of_any_number_join_to_the_mean_of_all():
+    audio = np.random.default_rng(0).standard_normal((3, 40_000)).astype(np.float32)
+    for samples in (1, 16_383, 16_384, 16_385, 40_000):
+        part = audio[:, :samples]
+        assert rms_dbfs(part) == pytest.approx(10 * np.log10(np.mean(np.square(part, dtype=np.float64))), abs=1e-12)
+        assert rms_dbfs(part[0]) == rms_dbfs(part[:1])
+
+
 def test_long_quiet_audio_is_summed_in_double_precision():
     audio = np.full((1, 5_000_000), 0.1, np.float32)
     assert rms_dbfs(audio) == pytest.approx(-20.0, abs=1e-6)

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from raysep.audio.files import decode, decode_blocks, encode, probe
-from raysep.audio.mpeg import behind_id3, endless, is_counted
+from raysep.audio.mpeg import behind_id3, broken_at, endless, is_counted
 from raysep.errors import AudioError
 
 RATE, SECONDS = 44_100, 6
@@ -142,3 +142,40 @@ def test_a_stream_of_another_kind_behind_is_no_end(rate, channels, between):
 
 def test_a_picture_behind_is_no_stream():
     assert decode(mp3() + np.random.default_rng(1).bytes(300_000), "x").shape == (2, SECONDS * RATE)
+
+
+def frame_in_the_middle(data: bytes) -> int:
+    at = 0
+    while at < len(data) // 2:
+        at += frame_bytes(data[at:])
+    return at
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_a_frame_that_is_lost_in_the_middle_is_told(tagged):
+    """Of one that states its length no more is missing than where an encoder counts its tag; another one states nothing."""
+    data = mp3() if tagged else without_tag(mp3())
+    at = frame_in_the_middle(data)
+    assert broken_at(io.BytesIO(data)) is None
+    damaged = data[:at] + bytes(8) + data[at + 8 :]
+    assert broken_at(io.BytesIO(damaged)) == at
+    with pytest.raises(
+        AudioError, match=rf"x: damaged at byte {at}, where no MPEG frame begins though more follow; replace"
+    ):
+        decode(damaged, "x")
+
+
+def test_what_was_put_between_frames_is_passed_over_where_all_are_there():
+    data = mp3()
+    at = frame_in_the_middle(data)
+    for between, broken in ((ID3, None), (bytes(500), at)):
+        spread = data[:at] + between + data[at:]
+        assert broken_at(io.BytesIO(spread)) == broken
+        assert decode(spread, "x").shape == (2, SECONDS * RATE)
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("behind", [ID3V1, APE, bytes(9000), b""])
+def test_tags_and_zeros_behind_the_last_frame_break_nothing(mode, behind):
+    assert broken_at(io.BytesIO(ID3 + mp3(mode) + behind)) is None
+    assert broken_at(io.BytesIO(b"nothing of the kind")) is None

@@ -5,7 +5,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysep.audio.splice import Spliced, read_at, replaced, size_of
+from raysep.audio.splice import Spliced, read_at, replaced, size_of, with_bytes
 
 BASE = bytes(range(100))
 pieces = st.lists(st.one_of(st.binary(max_size=9), st.tuples(st.integers(0, 100), st.integers(0, 100))), max_size=5)
@@ -26,6 +26,15 @@ def test_bytes_are_replaced_and_the_file_stays_as_it_is():
     base = io.BytesIO(BASE)
     assert replaced(base, 3, b"xyz").read() == BASE[:3] + b"xyz" + BASE[6:]
     assert base.getvalue() == BASE
+
+
+@given(st.integers(0, 100), st.binary(max_size=9), st.integers(0, 100))
+def test_it_reads_the_same_of_memory_and_of_a_file(at, new, instead_of):
+    """What is in memory is copied, what is not is read in pieces."""
+    file = io.BufferedReader(Spliced(io.BytesIO(BASE), [(0, len(BASE))]))
+    of_memory, of_file = (with_bytes(base, at, new, instead_of) for base in (io.BytesIO(BASE), file))
+    assert isinstance(of_file, Spliced)
+    assert of_memory.read() == of_file.read() == BASE[:at] + new + BASE[at + instead_of :]
 
 
 def test_positions_as_any_file_has_them():

@@ -38,6 +38,26 @@ def test_order_does_not_change_the_file(tmp_path):
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 
+def test_one_of_many_rows_is_written_and_read_a_group_at_a_time(tmp_path, monkeypatch):
+    """The same stems, whatever the groups, and what made the file stands in it; a row that is told of is counted over all."""
+    from raysep.corpus.tables import made_by
+
+    uri, whole = str(tmp_path / "m.parquet"), str(tmp_path / "whole.parquet")
+    manifest.write(whole, STEMS, by="scan")
+    monkeypatch.setattr(manifest, "ROWS", 3)
+    monkeypatch.setattr(manifest, "ROWS_AT_A_TIME", 2)
+    manifest.write(uri, STEMS, by="scan")
+    assert manifest.read(uri) == manifest.read(whole) == sorted(STEMS)
+    assert made_by(uri) == made_by(whole) == "scan"
+    assert dict(manifest.kept(uri)) == dict(manifest.kept(whole))
+    lacking = rewritten(tmp_path, with_column("frames", lambda c: pa.array([*c.to_pylist()[:3], None], c.type)))
+    with pytest.raises(BadInput, match="row 4 has no frames"):
+        manifest.read(lacking)
+    twice = rewritten(tmp_path, with_column("stem_id", lambda c: pa.array(["A/x", "B/x", "C/x", "A/x"])))
+    with pytest.raises(BadInput, match="1 stems have more than one row, first A/x"):
+        manifest.read(twice)
+
+
 def test_something_else_is_refused_with_the_remedy(tmp_path):
     (tmp_path / "m.parquet").write_bytes(b"no parquet")
     with pytest.raises(BadInput, match=r"m\.parquet: not a manifest.*raysep scan"):
@@ -156,3 +176,9 @@ def test_paths_that_are_not_absolute_lie_below_the_manifests_own_folder(tmp_path
     below = f"{tmp_path}/lists/A/vocals.wav"
     assert (found[one.stem_id].uri, found[one.stem_id].parts) == (below, (below, "s3://music/b.wav", "/c.wav"))
     assert found[other.stem_id] == other
+
+
+def test_a_row_that_has_the_values_already_is_itself(make_stems):
+    (row, *_) = make_stems(["A"])
+    assert manifest.with_values(row, stem=row.stem, track="A") is row
+    assert manifest.with_values(row, stem="other", padding=3) == replace(row, stem="other", padding=3)

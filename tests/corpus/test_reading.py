@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from small_audio import LABELS, RATE, tones_and_noise, wav
 
+from raysep.audio.files import encode
 from raysep.corpus.layouts import stems_of
 from raysep.corpus.manifest import Stem
 from raysep.corpus.reading import read_segments, read_stem
@@ -36,6 +37,20 @@ def test_another_rate_and_number_of_channels(stem):
     assert read.shape == (1, AUDIO.shape[1] // 2)
     # Far below both Nyquist frequencies the level is kept.
     assert np.sqrt((read**2).mean()) == pytest.approx(np.sqrt((AUDIO.mean(axis=0) ** 2).mean()), rel=0.05)
+
+
+def test_remarks_are_made_when_asked_of_each_file_of_a_sum(stem, tmp_path):
+    """A FLAC with the MD5 of another: its samples are all there."""
+    right, other = (encode(audio, RATE, "FLAC") for audio in (AUDIO, -AUDIO))
+    (tmp_path / "right.flac").write_bytes(right)
+    (tmp_path / "wrong.flac").write_bytes(right[:26] + other[26:42] + right[42:])
+    right_uri, wrong_uri = str(tmp_path / "right.flac"), str(tmp_path / "wrong.flac")
+    for uris, told in (([right_uri], 0), ([wrong_uri], 1), ([right_uri, wrong_uri], 1)):
+        one = replace(stem, uri=uris[0], parts=tuple(uris) if len(uris) > 1 else ())
+        remarks: list[str] = []
+        assert np.array_equal(read_stem(one, RATE, remarks=remarks), read_stem(one, RATE))
+        assert len(remarks) == told
+        assert all(remark.startswith(f"{wrong_uri}: its samples") for remark in remarks)
 
 
 def test_a_file_that_is_gone_is_named(stem):

@@ -53,6 +53,20 @@ def test_blanks_behind_a_separator_are_none_of_a_cell():
     assert cells('track, stem, path\nA, drums, "b, c.wav"\n') == [["track", "stem", "path"], ["A", "drums", "b, c.wav"]]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_without_a_header_the_separator_is_the_one_that_is_there(separator):
+    assert cells(written(ROWS[1:], separator)) == ROWS[1:]
+    assert cells("one cell\n") == [["one cell"]]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", ""])
+def test_a_quote_without_an_end_swallows_no_lines(end):
+    text = f'track,stem,path{end or chr(10)}A,drums,"a.wav{end or chr(10)}B,bass,b.wav{end}'
+    with pytest.raises(BadInput, match=r"x\.csv, line 2: a quote begins there, or below, that has no end; close it"):
+        cells(text)
+    assert cells(text + '"')[1] == ["A", "drums", text.partition('"')[2]]
+
+
 def test_lines_keep_their_numbers():
     numbers = [
         line.number for line in lines('sep=,\n\ntrack,stem,path\n"two\nlines",drums,a\nB,bass,b\n', "x", COLUMNS)

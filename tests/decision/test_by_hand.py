@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from raysep.decision import handling
-from raysep.decision.by_hand import obey, read_verdicts, sentences
+from raysep.decision.by_hand import Said, obey, read_verdicts, sentences, spelt_as_in
 from raysep.decision.handling.reading import rows_of
 from raysep.decision.rules import Ratio
 from raysep.decision.verdicts import summary, verdicts
@@ -79,6 +79,18 @@ def test_without_a_header_the_columns_stand_in_their_order(write):
 
 def test_a_row_without_a_verdict_says_nothing(write):
     assert read_verdicts(write("stem_id,verdict,note\nA/bass,,later\n\nB/bass, ,\n"), LABELS) == []
+
+
+def test_a_verdict_of_no_stem_is_refused_with_its_line(write):
+    with pytest.raises(BadInput, match=r"line 3: verdict 'keep' of no stem; fill in its stem_id"):
+        read_verdicts(write("stem_id,verdict\nA/bass,keep\n ,keep\n"), LABELS)
+
+
+@pytest.mark.parametrize("cell", ["A/bass ", '" A/bass "', "A/bass\u00a0"])
+def test_blanks_about_a_name_are_none_of_it(write, cell):
+    assert words(read_verdicts(write(f"stem_id,verdict\n{cell},keep\n"), LABELS)) == [("A/bass", "keep", "", 2)]
+    with pytest.raises(BadInput, match=r"is 'keep' in line 2 and 'remove' in line 3"):
+        read_verdicts(write(f"stem_id,verdict\n{cell},keep\nA/bass,remove\n"), LABELS)
 
 
 def test_a_word_that_is_none_is_refused_with_its_line(write):
@@ -164,6 +176,14 @@ def test_names_are_joined_in_any_form(write, decision):
     table = obey(decision, read_verdicts(write(f"stem_id,verdict\n{name},remove\n"), LABELS))
     assert row_of(table, "Café 1/bass")["verdict"] == "remove"
     assert summary(table)["verdicts"]["unknown"] == 0
+
+
+def test_a_stem_is_called_as_its_table_calls_it(write):
+    """So that who learns from the words finds them too."""
+    apart = unicodedata.normalize("NFD", "Café/bass")
+    said = read_verdicts(write("stem_id,verdict\nCafé/bass,keep\nB/bass,keep\nC/bass,keep\n"), LABELS)
+    assert [each.stem_id for each in spelt_as_in([apart, " B/bass", "B/drums"], said)] == [apart, " B/bass", "C/bass"]
+    assert spelt_as_in(["A/bass", " A/bass"], [Said("A/bass", "keep", "", 2)])[0].stem_id == "A/bass"
 
 
 def test_no_word_changes_nothing_but_that_it_was_asked_for(decision):

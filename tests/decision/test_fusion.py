@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from raysep.decision.features import shortfall, standardise
-from raysep.decision.fusion import Fusion, assign_folds, can_fuse, example_weights, fuse, novelty, shape_of
+from raysep.decision.fusion import Columns, Fusion, assign_folds, can_fuse, example_weights, fuse, novelty, shape_of
 from raysep.decision.logistic import Odds
 from raysep.evaluation.ranking import auroc
 
@@ -219,6 +219,28 @@ def test_with_a_prior_nothing_smaller_can_be_found_around_the_solution():
         ahead[k] += 1e-4
         behind[k] -= 1e-4
         assert abs(loss(ahead) - loss(behind)) / 2e-4 < 1e-5
+
+
+def test_a_start_that_is_near_changes_the_way_and_not_the_end():
+    columns, used, positive, weights = made_up(3, rows=400)
+    parts = columns[used], positive[used], weights[used], 3.0
+    alone = Odds.fitted(*parts)
+    few = Odds.fitted(*(each[::4] for each in parts[:3]), 3.0)
+    assert np.abs(few.slope - alone.slope).max() > 1e-2
+    near = Odds.fitted(*parts, start=few)
+    np.testing.assert_allclose(near.slope, alone.slope, atol=1e-7)
+    assert near.level == pytest.approx(alone.level, abs=1e-7)
+
+
+def test_models_scored_at_once_say_what_each_says_of_its_columns():
+    """Also of features that no model was fitted on, far beyond the clip, and of models that know nothing of novelty."""
+    rng = np.random.default_rng(4)
+    features = 2 * rng.standard_normal((300, 5))
+    clean, times = np.arange(300) < 60, np.where(np.arange(300) < 60, 1.0, 3.0)
+    taken, columns = Columns.learnt(features, clean, times, Fusion())
+    models = [Odds(rng.standard_normal(11), 0.7), Odds(rng.standard_normal(10), -0.3)]
+    for model, odds in zip(models, taken.odds(features, models), strict=True):
+        np.testing.assert_allclose(odds, model(columns[:, : len(model.slope)]), atol=1e-12)
 
 
 def test_separable_examples_and_a_tiny_penalty_end_in_finite_odds():

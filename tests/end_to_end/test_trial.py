@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from raysep.report.results import verdict_of
+from raysep.report.gains import verdict_of
 from raysep.rundir import Run
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the same helper module under any import mode of pytest

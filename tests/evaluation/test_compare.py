@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from raysep.evaluation.bootstrap import Interval
-from raysep.evaluation.compare import BETTER, UNDECIDED, WORSE, compare, difference, few_seeds, verdict
+from raysep.evaluation.compare import BETTER, UNDECIDED, WORSE, compare, difference, verdict
 from raysep.evaluation.table import STEMS
+from raysep.seeds import few_seeds
 
 
 def rows_of(model: str, values: np.ndarray, seeds=None, stems=("vocals", "bass"), measure: str = "sdr") -> list[dict]:

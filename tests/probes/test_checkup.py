@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from small_audio import tones_and_noise
 
+from raysep.audio.files import encode
 from raysep.corpus import manifest
 from raysep.corpus.layouts import stems_of
 from raysep.outcome import Outcome
@@ -54,7 +56,22 @@ def test_a_track_gives_a_row_and_a_fingerprint_for_each_stem_and_one_for_the_son
 def test_without_measures_the_fingerprints_are_the_same(folder):
     full, quick = check_track(stems(folder)), check_track(stems(folder), measures=False)
     assert all(np.array_equal(full.prints[name][0], quick.prints[name][0]) for name in full.prints)
-    assert "peak" not in quick.rows[0]
+    assert "level_dbfs" not in quick.rows[0]
+    assert [row["peak"] for row in quick.rows] == [row["peak"] for row in full.rows]
+
+
+def test_a_flac_whose_md5_does_not_hold_is_remarked_on_where_all_is_measured(folder):
+    data, other = (encode(sign * tones_and_noise("bass", seconds=1.0), RATE, "FLAC") for sign in (1, -1))
+    for label in ("vocals", "drums", "bass", "other"):
+        (folder / f"{label}.wav").unlink()
+        (folder / f"{label}.flac").write_bytes(data)
+    (folder / "bass.flac").write_bytes(data[:26] + other[26:42] + data[42:])
+    (folder / "mixture.flac").write_bytes((folder / "bass.flac").read_bytes())
+    rows = by_stem(checked(folder))
+    assert {label for label, row in rows.items() if row["remark"]} == {"bass", "mixture"}
+    assert rows["bass"]["outcome"] == Outcome.SCORED
+    assert "MD5" in rows["bass"]["remark"]
+    assert not any(row["remark"] for row in check_track(stems(folder), measures=False).rows)
 
 
 def test_the_mixture_beside_the_stems_is_compared_with_their_sum(folder):

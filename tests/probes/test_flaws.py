@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -87,6 +88,15 @@ def test_floating_point_may_pass_full_scale_and_is_told_so():
     loud = sound() * np.float32(5.1234)
     assert told(loud, "WAV/FLOAT") == [(FAULT, "above full scale")]
     assert told(loud, "MP3/MPEG_LAYER_III") == []  # what a decoder makes of a loud file
+
+
+def test_integers_in_a_file_of_floats_are_told_as_such():
+    """By their peak: what is a little above full scale is a mix in floating point."""
+    (one,) = [f for f in flaws.flaws_of(flaws.measure(sound() * 2**15, RATE), RATE, 2, "WAV/FLOAT") if f.level == FAULT]
+    assert one.what == "integer scale"
+    assert re.search(r"its samples go up to \d{4,5}\.?\d* \(\+\d\d dBFS\) where full scale is 1", one.words)
+    assert flaws.peak(np.array([[0.0, -3.0], [2.0, 1.0]], np.float32)) == 3.0
+    assert flaws.peak(np.zeros((2, 0), np.float32)) == 0.0
 
 
 @pytest.mark.parametrize("format", ["WAV/PCM_24", "FLAC/PCM_24"])

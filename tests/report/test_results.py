@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from raysep.report import results
+from raysep.report import gains, results
 from raysep.report.verdict import plain
 from raysep.stages import prove
 
@@ -65,7 +65,7 @@ def test_the_table_of_arms_is_the_hand_computed_one(run):
 
 
 def test_the_gain_and_the_share_of_the_gap_it_closed(run):
-    found = results.gain(run, draws=400)
+    found = gains.gain(run, draws=400)
     assert (found["arm"], found["over"], found["db"]) == ("cleaned", "contaminated", pytest.approx(1.5))
     assert found["closed"] == pytest.approx(1.5 / 2.0)  # clean training would have brought 2 dB
     assert found["closed_low"] <= found["closed"] <= found["closed_high"]
@@ -79,7 +79,7 @@ def test_a_gap_that_cannot_be_told_from_none_gives_no_bounds_of_the_share(run, w
         if row["arm"] == "clean":
             row["sdr"] = before[row["seed"], row["track"], row["stem"]] + shift[row["track"]]
     write_rows(run, "results.parquet", rows)
-    found = results.gain(run, draws=400)
+    found = gains.gain(run, draws=400)
     assert found["closed"] == pytest.approx(1.5 / 0.1)
     assert np.isnan([found["closed_low"], found["closed_high"]]).all()
 
@@ -87,7 +87,7 @@ def test_a_gap_that_cannot_be_told_from_none_gives_no_bounds_of_the_share(run, w
 def test_without_the_two_arms_there_is_no_gain(run, write_rows):
     rows = [row for row in run.read_table("results.parquet").to_pylist() if row["arm"] != "contaminated"]
     write_rows(run, "results.parquet", rows)
-    assert results.gain(run) is None
+    assert gains.gain(run) is None
     assert all("gain" not in row for row in results.arm_rows(run, draws=10))
 
 
@@ -125,7 +125,7 @@ def test_silent_test_stems_are_left_out_counted_and_shown_by_their_residue(run, 
     assert found["contaminated"]["sdr_mean"] == pytest.approx(np.mean([3, 2, 5, 5, 4, 7]))
     assert found["cleaned"]["gain"] == pytest.approx(1.5)
     assert [found[arm]["residue"] for arm in ("cleaned", "contaminated")] == pytest.approx([-40, -50])
-    assert results.gain(run, draws=50)["closed"] == pytest.approx(1.5 / 2.0)
+    assert gains.gain(run, draws=50)["closed"] == pytest.approx(1.5 / 2.0)
     assert results.silence_sentence(run).startswith(
         "1 of 6 test stems are silent (up to -60 dBFS RMS; first t1/vocals): in no SDR"
     )
@@ -153,7 +153,7 @@ def with_reference(run, write_rows, above: float, seeds: int, spread: float = 0.
     write_rows(run, "results.parquet", [*rows, *more])
     summary = {"estimated_share": None, "warning": "few", "counts": {"removed": 1, "kept": 3, "stems": 4}}
     run.write_json(summary, "summary.json")
-    verdict = results.verdict_of(run)
+    verdict = gains.verdict_of(run)
     return [line for line in (verdict.effect_sentence, verdict.reference_sentence) if line]
 
 
@@ -183,7 +183,7 @@ def test_fewer_than_three_seeds_are_no_verdict(run, write_rows):
     ):
         some = [{**row, "seed": seed} for row in rows if row["seed"] == 0 for seed in range(seeds)]
         write_rows(run, "results.parquet", some)
-        verdict = results.verdict_of(run)
+        verdict = gains.verdict_of(run)
         assert verdict.effect == effect
         assert words in verdict.effect_sentence
 
@@ -212,12 +212,12 @@ def test_the_estimate_in_one_sentence(run):
     counts = {"removed": 12, "kept": 36, "stems": 48}
     interval = {"estimate": 0.31, "low": 0.22, "high": 0.4}
     run.write_json({"estimated_share": 0.31, "share": interval, "counts": counts}, "summary.json")
-    verdict = results.verdict_of(run)
+    verdict = gains.verdict_of(run)
     told = [plain(line) for line in (verdict.share_sentence, verdict.counts_sentence)]
     assert told == ["About 31 % of the stems look wrong (95 % interval 22 % to 40 %).", "12 of 48 stems removed."]
     unknown = {"estimated_share": None, "warning": "only 4 reference tracks", "share": interval, "counts": counts}
     run.write_json(unknown, "summary.json")
-    assert results.verdict_of(run).share_sentence == "How many stems are wrong is not known: only 4 reference tracks."
+    assert gains.verdict_of(run).share_sentence == "How many stems are wrong is not known: only 4 reference tracks."
 
 
 def test_the_terminal_shows_arms_estimate_and_costs(run, write_rows, capsys, monkeypatch):

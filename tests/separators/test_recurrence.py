@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.func import functional_call, grad, jvp, vmap
 
-from raysep.separators.recurrence import BiLSTM, step_by_step
+from raysep.separators.lstm_gradients import lstm
+from raysep.separators.recurrence import BiLSTM, by_operations, step_by_step
 
 
 @pytest.fixture
@@ -64,3 +65,34 @@ def test_step_by_step_its_gradient_has_the_gradient_that_differences_have(layer)
     layer, x = layer.double(), torch.randn(4, 2, 5, dtype=torch.float64, requires_grad=True)
     with step_by_step():
         assert torch.autograd.gradgradcheck(layer, (x,))
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_the_written_out_derivatives_are_those_of_differences(frames):
+    torch.manual_seed(frames)
+    driven = torch.randn(frames, 2, 3, 16, dtype=torch.float64, requires_grad=True)
+    weight = (0.5 * torch.randn(2, 4, 16, dtype=torch.float64)).requires_grad_()
+    assert torch.autograd.gradcheck(lstm, (driven, weight))
+    assert torch.autograd.gradgradcheck(lstm, (driven, weight))
+
+
+def test_the_written_out_derivatives_are_autograd_s_of_the_plain_operations():
+    driven = torch.randn(9, 2, 3, 24, requires_grad=True)
+    weight = (0.3 * torch.randn(2, 6, 24)).requires_grad_()
+    above, *along = torch.randn(9, 2, 3, 6, requires_grad=True), torch.randn_like(driven), torch.randn_like(weight)
+
+    def twice(recurrence):
+        slopes = torch.autograd.grad(recurrence(driven, weight), (driven, weight), above, create_graph=True)
+        return *slopes, *torch.autograd.grad(slopes, (driven, weight, above), along)
+
+    for mine, plain in zip(twice(lstm), twice(by_operations), strict=True):
+        torch.testing.assert_close(mine, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_a_third_derivative_is_refused(layer):
+    x = torch.randn(4, 2, 5, requires_grad=True)
+    with step_by_step():
+        (slope,) = torch.autograd.grad(layer(x).square().sum(), x, create_graph=True)
+    (bend,) = torch.autograd.grad(slope.square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        bend.sum().backward()

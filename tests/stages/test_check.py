@@ -214,6 +214,21 @@ def test_tracks_too_short_to_compare_are_said(folders, make_context, here, capsy
     assert "too short or too silent to be compared with others: 1 tracks, first short of the test tracks" in told
 
 
+def test_integers_written_as_floats_are_said_once(folders, make_context, here, capsys):
+    from dataclasses import replace
+
+    file = Path(folders[0]) / "corpus 1" / "bass.wav"
+    for label in ("bass", "drums"):
+        audio, rate = soundfile.read(file.with_name(f"{label}.wav"), dtype="float32", always_2d=True)
+        soundfile.write(file.with_name(f"{label}.wav"), audio * 2**15, rate, "FLOAT")
+    look_for_twins(replace(make_context(), progress=Progress()), inputs(folders), refuse)
+    told = "".join(capsys.readouterr().err.split())  # however it is wrapped
+    assert told.count("fullscale,takenastheyare") == 1
+    assert (
+        f"2 files far above full scale, taken as they are, first {file}: its samples go up to".replace(" ", "") in told
+    )
+
+
 def test_a_part_says_what_it_was_made_of(folders, make_context, here):
     context = make_context()
     listen(over(context), {"corpus": inputs(folders).corpus}, Listening())

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from copy import deepcopy
 
 import pytest
 import torch
@@ -78,10 +81,60 @@ def test_the_optimiser_is_the_function_and_resumes():
     assert torch.equal(untouched.detach(), torch.ones(2))
 
 
-def test_training_takes_the_library_s_adam_unless_it_is_to_be_smooth():
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_training_takes_the_library_s_fused_adam_bit_for_bit(decay):
+    """Also from a state that the library's own has saved: trainings of older versions go on."""
+    theirs, ours = ([nn.Parameter(random(7, 5).float()), nn.Parameter(torch.ones(3))] for _ in range(2))
+    adam, taken = torch.optim.Adam(theirs, lr=1e-2, weight_decay=decay, fused=True), optimiser(ours, 1e-2, decay, 0.0)
+    for step in range(1, 12):
+        if step == 6:
+            taken = optimiser(ours, 1.0, 0.5, 0.0)
+            taken.load_state_dict(deepcopy(adam.state_dict()))
+        for group in (*adam.param_groups, *taken.param_groups):
+            group["lr"] = 1e-2 / step
+        for both in ((theirs[0], ours[0]), (theirs[1], ours[1])):  # the second has no gradient at first: it stays
+            for parameter in both if step > 3 else both[: 2 * (both[0] is theirs[0])]:
+                parameter.grad = random(*parameter.shape, seed=step).float() * 10.0 ** (step % 5 - 3)
+        adam.step()
+        taken.step()
+        for one, other in zip(theirs, ours, strict=True):
+            assert torch.equal(one, other)
+            assert adam.state[one].keys() == taken.state.get(other, {}).keys()
+            assert all(torch.equal(adam.state[one][name], value) for name, value in taken.state.get(other, {}).items())
+    taken.zero_grad()
+    assert [parameter.grad for parameter in ours] == [None, None]
+
+
+def test_a_state_of_other_parameters_is_refused():
+    saved = optimiser([nn.Parameter(torch.ones(2))], 1e-3, 0.0, 0.0).state_dict()
+    with pytest.raises(ValueError, match="a state of 1 parameters, and here are 2"):
+        optimiser([nn.Parameter(torch.ones(2)) for _ in range(2)], 1e-3, 0.0, 0.0).load_state_dict(saved)
+
+
+def test_training_is_smooth_when_eps_root_says_so():
     parameters = [nn.Parameter(torch.ones(2))]
-    assert isinstance(optimiser(parameters, 1e-3, 0.0, 0.0), torch.optim.Adam)
+    assert not isinstance(optimiser(parameters, 1e-3, 0.0, 0.0), SmoothAdam)
     assert isinstance(optimiser(parameters, 1e-3, 0.0, 1e-6), SmoothAdam)
+
+
+TRAINING = """
+import sys, torch
+from raysep.separators import registry
+from raysep.training import loop
+from raysep.training.recipe import Recipe
+for root in (0.0, 1e-6):
+    sizes = {"n_fft": 128, "hop": 64, "hidden": 8, "layers": 1}
+    network = registry.build("openunmix", stems=("vocals", "other"), sample_rate=8000, channels=1, **sizes)
+    loop.train(network, lambda step: torch.randn(2, 2, 1, 4000), Recipe(steps=2, batch=2, eps_root=root))
+print([name for name in sys.modules if name.split(".")[:2] == ["torch", "_dynamo"]])
+"""
+
+
+@pytest.mark.slow
+def test_a_training_takes_no_compiler_in():
+    """A second and a half of every process that trains."""
+    done = subprocess.run([sys.executable, "-c", TRAINING], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
 def test_an_eps_root_that_is_felt_lies_above_the_median():

@@ -13,11 +13,11 @@ from raysep.commands.benchmark.run_detection import Detected, Found
 from raysep.commands.benchmark.run_figures import ArmFigure, Both, Figures
 from raysep.commands.benchmark.sources import Own, arms_for
 from raysep.evaluation.bootstrap import Interval
-from raysep.evaluation.compare import ENOUGH_SEEDS
 from raysep.evaluation.paired import Versus
 from raysep.report.forest import Dot, forest
 from raysep.rundir import Run, environment
 from raysep.screen import print_table, terminal
+from raysep.seeds import ENOUGH_SEEDS
 from raysep.stages.arms import CONTAMINATED
 
 if TYPE_CHECKING:

@@ -97,6 +97,7 @@ def _of_stem(row: Mapping[str, Any], stem: Stem) -> Iterator[Finding]:
     if row["outcome"] == Outcome.FAILED:
         yield Finding("unreadable", FAULT, float("nan"), float("nan"), _words(row))
         return
+    yield from _of_remark(row)
     measures = Measures(**{each.name: _number(row[each.name]) for each in fields(Measures)})
     yield from flaws.flaws_of(measures, stem.sample_rate, stem.channels, stem.format)
     if lag := row["lag"]:
@@ -107,7 +108,9 @@ def _of_stem(row: Mapping[str, Any], stem: Stem) -> Iterator[Finding]:
 def _of_mixture(row: Mapping[str, Any]) -> Iterator[Finding]:
     if row["outcome"] == Outcome.FAILED:
         yield Finding("unreadable", FAULT, float("nan"), float("nan"), _words(row))
-    elif row["message"]:
+        return
+    yield from _of_remark(row)
+    if row["message"]:
         yield Finding("mixture not compared", NOTE, float("nan"), float("nan"), _words(row))
     elif row["residual_db"] is not None:
         left, gain = row["residual_db"], row["gain_db"]
@@ -117,6 +120,11 @@ def _of_mixture(row: Mapping[str, Any]) -> Iterator[Finding]:
         elif abs(gain) > SAME_GAIN_DB:
             words = f"is the sum of its stems at {gain:+.1f} dB"
             yield Finding("mixture level", NOTE, gain, SAME_GAIN_DB, words)
+
+
+def _of_remark(row: Mapping[str, Any]) -> Iterator[Finding]:
+    if remark := row.get("remark"):
+        yield Finding("checksum", FAULT, float("nan"), float("nan"), remark.removeprefix(f"{row['uri']}: "))
 
 
 def _of_twins(found: Twins) -> Row:

@@ -81,7 +81,7 @@ def print_status(run: Run, state: str) -> None:
 
 
 def _verdict(run: Run) -> Verdict | None:
-    from raysep.report.results import verdict_of
+    from raysep.report.gains import verdict_of
 
     return verdict_of(run) if run.has("summary.json") else None
 
@@ -109,7 +109,7 @@ def _needs(run: Run, command: str, *files: str) -> None:
 
 def _clean(run: Run, as_json: bool) -> None:
     from raysep.corpus import outputs
-    from raysep.report import page, results
+    from raysep.report import gains, page, results
 
     _needs(run, "clean", "summary.json", "results.parquet")
     if not as_json:
@@ -122,7 +122,7 @@ def _clean(run: Run, as_json: bool) -> None:
         print(f"report: {run.path('report.html')}")
         return
     about = {"run": run.root, "kind": "clean", "report": run.path("report.html")}
-    print_json({**about, "verdict": results.verdict_of(run).to_dict(), "arms": results.arm_rows(run)})
+    print_json({**about, "verdict": gains.verdict_of(run).to_dict(), "arms": results.arm_rows(run)})
 
 
 def _train(run: Run, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from raysep.evaluation import compare
 from raysep.evaluation.measures import MEASURES, SILENT
 from raysep.evaluation.table import INTERVALS, figures
 from raysep.outcome import Outcome
+from raysep.seeds import few_seeds as few
 
 
 def standings(rows: Sequence[dict], measures: Sequence[str], against: str | None, draws: int) -> dict[str, Any]:
@@ -55,4 +56,4 @@ def silent_references(rows: Sequence[dict]) -> dict[str, Any]:
 def few_seeds(found: compare.Comparison) -> str:
     """``one seed`` or ``two seeds`` when the comparison rests on no more; the mixture is not trained and needs none."""
     pairs = zip((found.model, found.against), found.seeds, strict=True)
-    return compare.few_seeds(seeds for model, seeds in pairs if model != MIXTURE)
+    return few(seeds for model, seeds in pairs if model != MIXTURE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
@@ -125,7 +125,7 @@ class Place:
             if message:
                 problems.append(Problem(stem.track, stem.stem, file.uri, message, unreadable=True))
         stems = [
-            replace(
+            manifest.with_values(
                 manifest.summed(normal(each.track), normal(each.label), own), has_bleed=each.has_bleed, split=self.split
             )
             for each, own in zip(those, parts, strict=True)
@@ -148,7 +148,7 @@ def _as_before(known: Mapping[tuple[str, ...], Stem], found: Found) -> Stem | No
     stem = known.get(tuple(file.uri for file in files))
     if stem is None or not identity.as_before(stem, [(file.bytes, file.modified) for file in files]):
         return None
-    return replace(stem, frames=stem.frames - stem.padding, padding=0)
+    return manifest.with_values(stem, frames=stem.frames - stem.padding, padding=0)
 
 
 class Layout(ABC):

@@ -17,7 +17,17 @@ from raysep.errors import BadInput
 
 # Folders that a system keeps for itself, in lower case: thumbnails, what was deleted, halves of files.
 SYSTEM = frozenset(
-    {"__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "#snapshot", "system volume information"}
+    {
+        "__macosx",
+        "@eadir",
+        "#recycle",
+        "@recycle",
+        "$recycle.bin",
+        "recycler",
+        "#snapshot",
+        "system volume information",
+        "lost+found",
+    }
 )
 RUN = ("run.json", "manifest.parquet")  # side by side: what raysep's runs hold that write audio
 

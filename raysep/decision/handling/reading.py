@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from raysep.decision.handling.base import Decision
@@ -24,8 +25,8 @@ NEAR = 16  # rows: that is nearly in order, and as many in a row show that it is
 class Rows(Mapping[str, Mapping[str, Any]]):
     """stem_id → row, made of the table's columns when it is asked for: of a million rows no dictionary is held.
 
-    Handlings ask in the order of the table or nearly so: after some rows of that a block of them is made at once, and a row costs
-    a microsecond. In any other order each is looked for by itself, and of it what is asked for.
+    Handlings ask in the order of the table or nearly so: after some rows of that a block of them is made at once. In any other
+    order each is looked for by itself. Of either only the columns that are asked for become values.
     """
 
     def __init__(self, columns: dict[str, Any]) -> None:
@@ -33,7 +34,7 @@ class Rows(Mapping[str, Mapping[str, Any]]):
 
         self.columns = columns
         self._row_of = row_of(columns["stem_id"])
-        self._block: dict[str, dict[str, Any]] = {}
+        self._block: dict[str, Row] = {}
         self._after = self._near = 0  # the row that is next in that order, and how many were near it one after another
 
     def __getitem__(self, stem_id: str) -> Mapping[str, Any]:
@@ -56,7 +57,7 @@ class Rows(Mapping[str, Mapping[str, Any]]):
         return stem_id in self._block or stem_id in self._row_of
 
     def values(self) -> ValuesView[Mapping[str, Any]]:
-        return _Values(self)
+        return _Each(self)
 
     def items(self) -> ItemsView[str, Mapping[str, Any]]:
         return _Items(self)
@@ -65,11 +66,11 @@ class Rows(Mapping[str, Mapping[str, Any]]):
         """The stems of the rows that an Arrow array of yes and no says."""
         return set(self.columns["stem_id"].filter(chosen).to_pylist())
 
-    def rows_where(self, chosen: Any = None) -> Iterator[dict[str, Any]]:
+    def rows_where(self, chosen: Any = None) -> Iterator[Mapping[str, Any]]:
         """These rows in their order; None = all."""
         columns = self.columns if chosen is None else {name: each.filter(chosen) for name, each in self.columns.items()}
         for first in range(0, len(columns["stem_id"]), AT_ONCE):
-            yield from _rows({name: each.slice(first, AT_ONCE) for name, each in columns.items()})
+            yield from _rows(_Values(columns, first, AT_ONCE))
 
     def _looked_for(self, stem_id: Any, default: Any) -> Any:
         row = self._row_of.get(stem_id)
@@ -78,36 +79,47 @@ class Rows(Mapping[str, Mapping[str, Any]]):
         self._near = self._near + 1 if -1 <= row - self._after < NEAR else 0
         self._after = row + 1
         if self._near < NEAR:
-            return Row(self.columns, row)
-        made = _rows({name: each.slice(row, AT_ONCE) for name, each in self.columns.items()})
-        self._block = {each["stem_id"]: each for each in made}
+            return Row(_Values(self.columns, row, 1), 0)
+        made = _Values(self.columns, row, AT_ONCE)
+        self._block = dict(zip(made["stem_id"], _rows(made), strict=True))
         self._after = row + len(self._block)
         return self._block[stem_id]
 
 
+class _Values(dict[str, list[Any]]):
+    """Some rows' values by column, made of a column when it is asked for."""
+
+    def __init__(self, columns: Mapping[str, Any], first: int, count: int) -> None:
+        self.columns, self._first, self._count = columns, first, count
+
+    def __missing__(self, name: str) -> list[Any]:
+        column = self.columns[name].slice(self._first, self._count)
+        self[name] = _spans(column) if name == "spans" else column.to_pylist()
+        return self[name]
+
+
 class Row(Mapping[str, Any]):
-    """One of them, by itself."""
+    """One of them."""
 
-    __slots__ = ("_columns", "_row")
+    __slots__ = ("_row", "_values")
 
-    def __init__(self, columns: Mapping[str, Any], row: int) -> None:
-        self._columns, self._row = columns, row
+    def __init__(self, values: _Values, row: int) -> None:
+        self._values, self._row = values, row
 
     def __getitem__(self, name: str) -> Any:
-        column = self._columns[name]
-        return _spans(column.slice(self._row, 1))[0] if name == "spans" else column[self._row].as_py()
+        return self._values[name][self._row]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
+        return iter(self._values.columns)
 
     def __len__(self) -> int:
-        return len(self._columns)
+        return len(self._values.columns)
 
     def __repr__(self) -> str:
         return repr(dict(self))
 
 
-class _Values(ValuesView[Mapping[str, Any]]):
+class _Each(ValuesView[Mapping[str, Any]]):
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         return self._mapping.rows_where()  # type: ignore[attr-defined]
 
@@ -117,11 +129,8 @@ class _Items(ItemsView[str, Mapping[str, Any]]):
         return ((row["stem_id"], row) for row in self._mapping.rows_where())  # type: ignore[attr-defined]
 
 
-def _rows(columns: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Of Arrow arrays of one length."""
-    values = (_spans(each) if name == "spans" else each.to_pylist() for name, each in columns.items())
-    names = tuple(columns)
-    return (dict(zip(names, row, strict=True)) for row in zip(*values, strict=True))
+def _rows(values: _Values) -> Iterator[Row]:
+    return map(Row, repeat(values), range(len(values["stem_id"])))
 
 
 def _spans(column: Any) -> list[Any]:

@@ -69,13 +69,14 @@ def audible_frames(
     """
     single = resample(mono(audio), sample_rate, embedder.sample_rate)[0]
     window, hop = (round(s * embedder.sample_rate) for s in (embedder.window_seconds, embedder.hop_seconds))
-    loud = np.flatnonzero(frame_levels(single, window, hop) > silence)
+    levels = frame_levels(single, window, hop)
+    loud = np.flatnonzero(levels > silence)
     if not loud.size:
         return np.zeros((0, embedder.dimension), dtype=np.float32)
     gain = float(10.0 ** ((LEVEL_DBFS - rms_dbfs(single)) / 20.0))
     device = device_of(embedder)
     levelled = torch.from_numpy(gain * single).to(device)
-    if isinstance(embedder, Choosing):
+    if isinstance(embedder, Choosing) and loud.size < levels.size:  # to choose all of them is a copy of each
         return embedder.embed_some(levelled, torch.from_numpy(loud).to(device)).cpu().numpy()
     return embedder.embed(levelled[None])[0].cpu().numpy()[loud]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -14,7 +15,7 @@ from raysep.probes.embedders.base import windows_of
 from raysep.probes.embedders.patches import mel_power
 
 FLOOR_DB = -80.0  # quieter than this in a mel band is nothing
-AT_ONCE = (8, 64)  # windows transformed together on a CPU, and on an accelerator
+AT_ONCE = (8, 64)  # windows transformed together on a CPU, where they stay in the cache, and on an accelerator
 
 
 @dataclass(frozen=True)
@@ -52,21 +53,21 @@ class LogMelEmbedder:
 
     @torch.inference_mode()
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
-        return torch.stack([self._frames(windows, torch.arange(len(windows))) for windows in self._windows(batch)])
+        return torch.stack([self._frames(windows.split(_at_once(batch))) for windows in self._windows(batch)])
 
     @torch.inference_mode()
     def embed_some(self, audio: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        return self._frames(self._windows(audio[None])[0], chosen)
+        windows = self._windows(audio[None])[0]
+        return self._frames(windows[part] for part in chosen.split(_at_once(audio)))
 
     def _windows(self, batch: torch.Tensor) -> torch.Tensor:
         """``(batch, time)`` to ``(batch, frame, window)``, a view."""
         window, hop = (round(s * self.sample_rate) for s in (self.window_seconds, self.hop_seconds))
         return windows_of(batch.float(), window, hop)
 
-    def _frames(self, windows: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        """``(frame, window)`` to ``(n, dimension)``: a few together, which bounds memory and on a CPU stays in the cache."""
-        parts = chosen.split(AT_ONCE[windows.device.type != "cpu"])
-        return torch.cat([self._embed_windows(windows[part]) for part in parts])
+    def _frames(self, parts: Iterable[torch.Tensor]) -> torch.Tensor:
+        """``(n, window)`` of each part to ``(all n, dimension)``: a few together, which bounds memory."""
+        return torch.cat([self._embed_windows(part) for part in parts])
 
     def _embed_windows(self, windows: torch.Tensor) -> torch.Tensor:
         """``(n, window)`` to ``(n, dimension)``."""
@@ -78,6 +79,10 @@ class LogMelEmbedder:
         mean = decibels.mean(dim=1, keepdim=True)
         # torch's own deviation goes along the strides, and takes five times as long.
         return torch.cat([mean[:, 0], (decibels - mean).square_().mean(dim=1).sqrt_()], dim=-1)
+
+
+def _at_once(audio: torch.Tensor) -> int:
+    return AT_ONCE[audio.device.type != "cpu"]
 
 
 def build(sample_rate: int, weights: str = "") -> LogMelEmbedder:

@@ -64,6 +64,7 @@ def test_nothing_is_told_of_clean_rows(stems):
         ({"lag": 0.0205}, FAULT, "lag", "comes 20.5 ms after its part of the mixture"),
         ({"lag": -0.001}, FAULT, "lag", "comes 1.0 ms before its part of the mixture"),
         ({"outcome": Outcome.FAILED, "message": "/no/A/vocals.wav: truncated"}, FAULT, "unreadable", "truncated"),
+        ({"remark": "/no/A/vocals.wav: not as it was"}, FAULT, "checksum", "not as it was"),
         ({"dc": 0.1}, FAULT, "dc", "DC offset: 10.0 % of its RMS"),
     ],
 )
@@ -84,6 +85,7 @@ def test_a_stem_is_told_with_its_file(stems, changes, level, what, words):
             "is not the sum of its stems: -12 dB of it are not in them",
         ),
         ({"residual_db": -60.0, "gain_db": -3.0}, NOTE, "mixture level", "is the sum of its stems at -3.0 dB"),
+        ({"remark": "/no/A/mixture.wav: not as it was"}, FAULT, "checksum", "not as it was"),
         ({"message": "not compared"}, NOTE, "mixture not compared", "not compared"),
         ({"outcome": Outcome.FAILED, "message": "broken"}, FAULT, "unreadable", "broken"),
     ],

@@ -85,7 +85,9 @@ def test_what_is_no_file_is_passed_over_and_never_opened(corpus, tmp_path):
     assert note.text == "4 special files (a pipe, a socket or a device), first song/bass.wav"
 
 
-@pytest.mark.parametrize("name", ["@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", "System Volume Information"])
+@pytest.mark.parametrize(
+    "name", ["@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", "System Volume Information", "lost+found"]
+)
 def test_what_a_system_keeps_for_itself_is_no_track(corpus, name):
     shutil.copytree(corpus / "song", corpus / name / "deleted")
     shutil.copytree(corpus / "song", corpus / "song" / name)
