@@ -47,7 +47,7 @@ def of_samples(audio: np.ndarray, bits: int) -> bytes:
             block
         ):  # into its place at once: a copy in another order costs as much as the hash
             np.multiply(channel, np.float32(2 ** (bits - 1)), out=steps[:, number], casting="unsafe")
-        found.update(steps if width < 3 else steps.view(np.uint8).reshape(-1, 4)[:, :width].tobytes())
+        found.update(steps.data if width < 3 else steps.view(np.uint8).reshape(-1, 4)[:, :width].tobytes())
     return found.digest()
 
 

@@ -105,9 +105,19 @@ def centre_and_spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if (spread > 0.02 * np.nanmax(deviation, axis=0)).all():
         return centre, spread  # no deviation is so large that the spread would be another one
     deviation[~(deviation > 1e-12 * np.abs(centre))] = np.nan
-    typical = np.nanmedian(np.where(np.isfinite(deviation).any(axis=0), deviation, 0.0), axis=0)
+    typical = medians(np.where(np.isfinite(deviation).any(axis=0), deviation, 0.0))
     spread = np.where(spread > 0.02 * typical, spread, typical / 4)
     return centre, np.where(spread > 0, spread, 1.0)
+
+
+def medians(values: np.ndarray) -> np.ndarray:
+    """Of each column ``(row, feature)`` with a value, NaN left out.
+
+    numpy's ``nanmedian``, bit for bit, which for up to 600 rows takes masked arrays and ten times as long.
+    """
+    count, column = np.count_nonzero(~np.isnan(values), axis=0), np.arange(values.shape[1])
+    ordered = np.sort(values, axis=0)  # NaN last
+    return (ordered[(count - 1) // 2, column] + ordered[count // 2, column]) / 2
 
 
 def informative(values: np.ndarray, rows: np.ndarray | None = None, before: set[bytes] | None = None) -> np.ndarray:

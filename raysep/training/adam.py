@@ -76,19 +76,27 @@ class Adam:
         for parameter in moving:
             if parameter not in self.state:
                 self.state[parameter] = {
-                    "step": torch.zeros((), device=parameter.device),
+                    "step": torch.zeros((), dtype=torch.float32, device=self._place("step", parameter)),
                     "exp_avg": torch.zeros_like(parameter),
                     "exp_avg_sq": torch.zeros_like(parameter),
                 }
         self._move(moving, [self.state[parameter] for parameter in moving], self.param_groups[0])
 
+    def _place(self, name: str, parameter: nn.Parameter) -> torch.device:
+        """Where that part of a parameter's state lies."""
+        return parameter.device
+
     def _move(self, parameters: list[nn.Parameter], states: list[dict[str, Tensor]], group: dict[str, Any]) -> None:
+        tensors: list[Tensor] = [*parameters]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        first, second, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
         fused_adam(
-            parameters,
-            [parameter.grad for parameter in parameters],
-            *([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq")),
+            tensors,
+            gradients,
+            first,
+            second,
             [],
-            [state["step"] for state in states],
+            steps,
             fused=True,
             amsgrad=False,
             beta1=group["betas"][0],
@@ -114,7 +122,7 @@ class Adam:
             raise ValueError(f"a state of {len(group['params'])} parameters, and here are {len(self.parameters)}")
         self.param_groups[0] |= {name: group[name] for name in self.param_groups[0].keys() & group if name != "params"}
         self.state = {
-            self.parameters[number]: {name: value.to(self.parameters[number].device) for name, value in state.items()}
+            (own := self.parameters[number]): {name: value.to(self._place(name, own)) for name, value in state.items()}
             for number, state in saved["state"].items()
         }
 
@@ -125,6 +133,9 @@ class SmoothAdam(Adam):
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, eps_root: float) -> None:
         super().__init__(parameters, lr, weight_decay)
         self.param_groups[0]["eps_root"] = eps_root
+
+    def _place(self, name: str, parameter: nn.Parameter) -> torch.device:
+        return torch.device("cpu") if name == "step" else parameter.device  # asked for as a number at every step
 
     def _move(self, parameters: list[nn.Parameter], states: list[dict[str, Tensor]], group: dict[str, Any]) -> None:
         for parameter, state in zip(parameters, states, strict=True):

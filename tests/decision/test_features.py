@@ -3,7 +3,15 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raysep.decision.features import centre_and_spread, informative, mean_suspicion, on_one_scale, peers, standardise
+from raysep.decision.features import (
+    centre_and_spread,
+    informative,
+    mean_suspicion,
+    medians,
+    on_one_scale,
+    peers,
+    standardise,
+)
 
 
 def drawn(seed, rows=80, columns=4):
@@ -108,3 +116,12 @@ def test_of_one_fold_or_none_named_peers_are_the_label_and_a_score_is_as_it_was(
         assert np.array_equal(on_one_scale(table, values[:, 0]), values[:, 0])
         every = np.ones(80, dtype=bool)
         assert np.array_equal(standardise(values, peers(table), every), standardise(values, labels, every))
+
+
+def test_medians_are_the_library_s_bit_for_bit():
+    rng = np.random.default_rng(0)
+    for rows in (1, 2, 5, 100, 601):
+        values = rng.standard_normal((rows, 12))
+        values[rng.random(values.shape) < 0.3] = np.nan
+        values[0] = np.where(np.isnan(values).all(axis=0), 1.0, values[0])
+        assert np.array_equal(medians(values), np.nanmedian(values, axis=0))
