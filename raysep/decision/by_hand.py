@@ -204,7 +204,7 @@ def sentences(told: dict[str, Any] | None) -> list[str]:
     if not told:
         return []
     lines = [
-        f"your {told['given']} verdicts: {told['kept']} kept, {told['removed']} removed, {told['relabelled']} under another "
+        f"your {told['given']} {'verdict' if told['given'] == 1 else 'verdicts'}: {told['kept']} kept, {told['removed']} removed, {told['relabelled']} under another "
         f"label; {told['against_the_rule']} of them against the rule"
     ]
     if told["unknown"]:

@@ -68,4 +68,5 @@ def sentence(told: Mapping[str, Any] | None) -> str:
         return ""
     if not told["right"] + told["wrong"]:
         return "nothing is learnt from your verdicts: none is of a scored stem, or there is no fusion to learn (one probe, or too few reference tracks)"
-    return f"learnt from {told['right'] + told['wrong']} of your verdicts: {told['right']} stems right, {told['wrong']} wrong"
+    right = f"{told['right']} {'stem' if told['right'] == 1 else 'stems'} right"
+    return f"learnt from {told['right'] + told['wrong']} of your verdicts: {right}, {told['wrong']} wrong"

@@ -235,3 +235,8 @@ def test_a_word_that_would_be_lost_is_refused(write, text, said):
 def test_a_spreadsheets_first_line_hides_no_word(write):
     text = "sep=;\nstem_id;verdict;note\nA/bass;remove;\n"
     assert words(read_verdicts(write(text), LABELS)) == [("A/bass", "remove", "", 3)]
+
+
+def test_one_verdict_is_told_as_one(write, decision):
+    told = summary(obey(decision, read_verdicts(write("stem_id,verdict\nA/bass,remove\n"), LABELS)))["verdicts"]
+    assert sentences(told)[0].startswith("your 1 verdict: 0 kept, ")

@@ -73,7 +73,7 @@ def test_a_stem_that_belongs_elsewhere_is_wrong_under_its_own_label():
 def test_how_many_it_learnt_from_is_said():
     words = np.array([RIGHT, WRONG, WRONG, 0])
     assert learned(words, True) == {"right": 1, "wrong": 2}
-    assert sentence(learned(words, True)) == "learnt from 3 of your verdicts: 1 stems right, 2 wrong"
+    assert sentence(learned(words, True)) == "learnt from 3 of your verdicts: 1 stem right, 2 wrong"
     assert sentence(learned(words, False)).startswith("nothing is learnt from your verdicts")
     assert sentence(None) == ""
 

@@ -67,7 +67,7 @@ def watch(run: Run, sleep: Callable[[float], None] = time.sleep) -> None:
 def look(run: Run) -> Status:
     record, now = run.read_json("run.json"), time.time()
     holder = lease.holder_of(run)
-    state, words = _state(record, holder, now)
+    state, words = _state(told.is_finished(run, record), holder, now)
     doing = _aged(holder.doing, holder.renewed, now) if holder else {}
     done = {file.base_name.removesuffix(".json") for file in storage.list_files(run.path("done"), recursive=False)}
     earlier = [f"round-{number}" for number in range(1, record.get("config", {}).get("rounds", 1))]
@@ -95,14 +95,14 @@ def lines(run: Run, found: Status) -> list[str]:
     return shown + told.verdict_lines(run)
 
 
-def _state(record: dict[str, Any], holder: lease.Holder | None, now: float) -> tuple[str, str]:
+def _state(finished: bool, holder: lease.Holder | None, now: float) -> tuple[str, str]:
     if holder:
         seen, who = max(0.0, now - holder.renewed), f"process {holder.pid} on {holder.host}"
         if not holder.is_gone(now):
             return "running", f"running: {who}, last seen {pace.span(seen)} ago"
         at = datetime.fromtimestamp(holder.renewed, UTC).isoformat(timespec="seconds")
         return "dead", f"dead since {at}, {pace.span(seen)} ago ({who}): the same command goes on from there"
-    if record.get("finished"):
+    if finished:
         return "finished", "finished"
     return "stopped", "nobody works on it: the same command goes on from there"
 

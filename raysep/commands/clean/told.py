@@ -51,6 +51,13 @@ def stages_of(record: Mapping[str, Any]) -> list[str]:
     return [name for name in names if kind != "train" or name != "evaluate" or record.get("test")]
 
 
+def is_finished(run: Run, record: Mapping[str, Any]) -> bool:
+    """Whether a run has come to its end: a cleaning says so itself, of a training or an evaluation every stage is done."""
+    if kind_of(record) not in ("train", "evaluate"):
+        return bool(record.get("finished"))
+    return all(name in record["stages"] and run.is_done(name) for name in stages_of(record))
+
+
 # Status ---------------------------------------------------------------------------------------------------------------
 
 
@@ -70,7 +77,7 @@ def print_status(run: Run, state: str) -> None:
             "kind": kind_of(record),
             "fingerprint": record["fingerprint"],
             "started": record["started"],
-            "finished": bool(record.get("finished")),
+            "finished": is_finished(run, record),
             "state": state,
             "stages": [_stage(run, record, name) for name in stages_of(record)],
             "failed": len(run.read_table("failed.parquet")) if run.has("failed.parquet") else 0,

@@ -12,6 +12,7 @@ from raysep import own_verdicts
 from raysep.again import Again, Outputs, beside, judge_again
 from raysep.corpus import outputs, storage
 from raysep.corpus.names import normal
+from raysep.decision.by_hand import spelt_as_in
 from raysep.errors import BadInput
 from raysep.report import page as pages
 from raysep.report.reviewed import Change, Review, Reviewed, changes
@@ -71,7 +72,7 @@ def review(
     again = judge_again(run, {}, verdicts, refit)
     reviewed = Reviewed(run, again.table, again.used, again.summary, again.words)
     _refuse_nothing_said(again, verdicts, run)
-    said = again.said or []
+    said = spelt_as_in(again.table["stem_id"].to_pylist(), again.said or [])
     found = Review(
         file=verdicts,
         said=said,

@@ -65,7 +65,10 @@ def listing(evidence: Evidence, text_bytes: int = TEXT_BYTES, said: Sequence[Sai
 
 def _words(evidence: Evidence, said: Sequence[Said]) -> tuple[tuple[str, str, str], ...]:
     """Each as the page names its stem; what names none is left out."""
-    rows = ((evidence.decision.get(normal(each.stem_id)), each) for each in said)
+    from raysep.decision.by_hand import spelt_as_in
+
+    spelt = spelt_as_in(evidence.decision, said) if said else []
+    rows = ((evidence.decision.get(normal(each.stem_id)), each) for each in spelt)
     return tuple((f"{row['track']}/{row['stem']}", each.verdict, each.note) for row, each in rows if row)
 
 

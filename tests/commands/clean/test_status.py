@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict
 
@@ -137,3 +138,25 @@ def test_status_does_not_call_a_stage_done_whose_marker_was_taken_back(make_cont
     (tmp_path / "run" / "done" / "decide.json").unlink()  # as --retry-failed does
     status.print_status(run)
     assert next(line for line in capsys.readouterr().out.splitlines() if "decide" in line).endswith("not done")
+
+
+@pytest.mark.parametrize(
+    ("record", "stages"),
+    [
+        ({"config": {"rounds": 1}, "reference": None, "corpus": "C", "test": "T"}, ("check", "retrain", "evaluate")),
+        ({"config": {"rounds": 1}, "reference": None, "corpus": "C", "test": None}, ("check", "retrain")),
+        ({"models": []}, ("evaluate",)),
+    ],
+    ids=["train --test", "train", "evaluate"],
+)
+def test_a_training_and_an_evaluation_are_finished_when_every_stage_is_done(record, stages, tmp_path, raysep):
+    run = Run(str(tmp_path / "run"))
+    run.open("abc", record)
+    for number, name in enumerate(stages):
+        assert "the same command goes on" in raysep("status", run.root)[1], number
+        assert json.loads(raysep("status", run.root, "--json")[1])["finished"] is False
+        with run.stage(name):
+            pass
+    assert raysep("status", run.root)[1].splitlines()[1] == "  finished"
+    told = json.loads(raysep("status", run.root, "--json")[1])
+    assert (told["finished"], told["state"]) == (True, "finished")

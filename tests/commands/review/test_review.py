@@ -192,6 +192,24 @@ def test_as_json_it_holds_what_the_words_say(raysep, decided, verdicts):
     assert found["verdict"]["effect"] == "unmeasured"
 
 
+def test_a_name_with_blanks_about_it_is_that_stem(make_context, make_stems, raysep, verdicts):
+    context, corpus = (
+        make_context(decision={"rule": "ratio", "ratio": 0.2, "probe": "fad"}),
+        make_stems([" A", "B", "C", "D", "E"]),
+    )
+    about = [{"stem_id": s.stem_id, "track": s.track, "stem": s.stem, "outcome": "scored"} for s in corpus]
+    run = finish(
+        context, corpus, pa.Table.from_pylist([{**row, "fad": -float(ord(row["track"][-1]))} for row in about])
+    )
+    code, output, _ = raysep("review", run.root, verdicts("A/bass,remove,\nB/bass ,keep,\n"), "--json")
+    found = json.loads(output)
+    assert code == 0
+    assert [row["stem_id"] for row in found["changed"]] == [" A/bass", "B/bass"]
+    assert found["by_hand"]["unknown"] == 0
+    page = json.loads(run.read_bytes("reviewed.html").decode().split('id="stems">')[1].split("</script>")[0])
+    assert page["said"] == [[" A/bass", "remove", ""], ["B/bass", "keep", ""]]
+
+
 @pytest.mark.slow
 def test_the_others_are_judged_otherwise_where_it_learns_and_only_then(make_context, make_stems, raysep, tmp_path):
     """By a real fusion, with the truth as the word on every other stem: the same others as decide --refit has."""
