@@ -44,11 +44,11 @@ class Columns:
 def columns_of_file(uri: str) -> Columns:
     """Of a file of this machine as it lies there; of a store's from a copy, which is there as long as this is.
 
-    Raises ``FileNotFoundError``, ``pyarrow.ArrowInvalid``.
+    Raises ``FileNotFoundError``, ``IsADirectoryError``, ``pyarrow.ArrowInvalid``.
     """
     if not storage.is_remote(uri):
-        if storage.kind(uri) != "file":
-            raise FileNotFoundError(f"{uri}: no such file")
+        if (kind := storage.kind(uri)) != "file":
+            raise IsADirectoryError("it is a directory") if kind else FileNotFoundError(f"{uri}: no such file")
         return Columns(storage.absolute(uri))
     held = tempfile.TemporaryFile()  # noqa: SIM115 - without a name: it is gone when nobody has it open any more
     with storage.open_whole(uri) as source:
