@@ -36,11 +36,26 @@ def rivals(bench: Bench, training: Unrolled, end: State, query: Query) -> dict[s
     """Scores ``(stem,)`` read at the end point, higher = better to train on."""
     _, slope, _ = query_slopes(training, end, query)
     corrected = end.second / (1.0 - adam.BETAS[1] ** end.step)
-    way = slope[0] / (corrected + training.recipe.eps_root).sqrt()
-    delta = RHO * end.average.norm() / way.norm() * way
+    plus, minus = losses_beside(bench, training, end, slope[0] / (corrected + training.recipe.eps_root).sqrt())
+    at_end = losses_beside(bench, training, end, torch.zeros_like(slope[0]))[0]
+    return {"influence by Adam's moment, end point": (plus - minus).tolist(), "loss": (-at_end).tolist()}
+
+
+def untrained(bench: Bench, training: Unrolled, query: Query) -> list[float]:
+    """The control: influence along the plain gradient in the network as it is before any training, ``(stem,)``."""
+    start = training.start
+    _, slope, _ = query_slopes(training, start, query)
+    plus, minus = losses_beside(bench, training, start, slope[0])
+    found: list[float] = (plus - minus).tolist()
+    return found
+
+
+def losses_beside(bench: Bench, training: Unrolled, state: State, way: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Each stem's loss ``(stem,)`` a little along the way from a state's weights, and a little against it."""
+    delta = RHO * state.average.norm() / way.norm().clamp(min=1e-30) * way
 
     def losses(parameters: Tensor) -> np.ndarray:
-        named = training.evaluated(parameters, end.statistics)
+        named = training.evaluated(parameters, state.statistics)
         place = {(track, label): k for k, (track, label) in enumerate(zip(bench.tracks, bench.labels, strict=True))}
         found = np.zeros(len(bench.ids))
         with torch.no_grad():
@@ -50,8 +65,7 @@ def rivals(bench: Bench, training: Unrolled, end: State, query: Query) -> dict[s
                     found[place[track, label]] = value
         return found
 
-    plus, minus = losses(end.average + delta), losses(end.average - delta)
-    return {"influence by Adam's moment, end point": (plus - minus).tolist(), "loss": (-losses(end.average)).tolist()}
+    return losses(state.average + delta), losses(state.average - delta)
 
 
 def measure(bench: Bench, seeds: list[int], subsets: int, done: Record) -> None:
@@ -80,6 +94,8 @@ def measure(bench: Bench, seeds: list[int], subsets: int, done: Record) -> None:
                 "gate": gate,
             }
             done.keep(f"base {seed}", base)
+        if f"untrained {seed}" not in done:
+            done.keep(f"untrained {seed}", untrained(bench, *trained_with(seed)))
         if f"whole {seed}" not in done:
             training = bench.training(seed, whole_example=True)
             found = metagradient(training, torch.ones(len(bench.ids)), reference_query(training, reference))
@@ -117,6 +133,7 @@ def figures(bench: Bench, done: Record, seeds: list[int], subsets: int, kinds: n
     }
     scores.pop("seconds")
     scores["metagradient, whole examples"] = np.array([done[f"whole {seed}"] for seed in seeds])
+    scores["influence in an untrained network"] = np.array([done[f"untrained {seed}"] for seed in seeds])
     scores["truth: clean or not"] = np.repeat((kinds == "clean").astype(float)[None], len(seeds), axis=0)
     result: dict[str, Any] = {"lds": {}, "seeds_agree": {}, "ceiling": {}, "auroc": {}}
     for drop in DROPS:
