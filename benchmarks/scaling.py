@@ -1,4 +1,4 @@
-"""A pool of workers on 1, 2, 4 and 8 nodes: how much of their time they work, and what real audio costs on one worker and on more.
+"""A pool of workers on 1, 2, 4 and 8 nodes: how much of their time they work.
 
     python -m benchmarks.scaling --kept scaling.jsonl --out docs/results
 
@@ -9,9 +9,6 @@ cores. Efficiency is what was slept of what could have been: in the steady part,
 the first one finds none left, and in all, from the first shard's beginning to the last one's end, with the workers that are still
 to come and the tail.
 
-Real audio: `raysep check` of rendered songs, on one node and on two, in turns; the processor's seconds that the workers tell of
-their shards, by the log of the run. What they sum up to must not grow with the nodes.
-
 Every measurement is a line of ``--kept`` as soon as it is made, and what has one is not measured again.
 """
 
@@ -20,8 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -30,9 +25,7 @@ from benchmarks.results import write
 
 SIZES = (1, 2, 4, 8)
 SHARDS, SECONDS = 8, 10.0  # of a node, each asleep: a run deals shards of about a minute
-SONGS, SONG_SECONDS, SONG_RATE = 12, 12.0, 22_050
-ROUNDS, WORKERS = 3, (1, 2)
-LEAST_EFFICIENCY, MOST_APART = 0.9, 0.1
+LEAST_EFFICIENCY = 0.9
 ASLEEP = """
 def make():
     import time
@@ -82,65 +75,12 @@ def overlap(shard: dict[str, Any], begin: float, end: float) -> float:
     return max(0.0, min(shard["ended"], end) - max(shard["began"], begin))
 
 
-# Real audio
-
-
-def awake(corpus: Path, out: Path, nodes: int) -> dict[str, Any]:
-    """What a check of the corpus costs its workers, on a cluster of so many nodes."""
-    from tests.cluster import drivers
-
-    cluster = drivers.Nodes()
-    try:
-        for number in range(nodes):
-            cluster.add(f"node-{number}", num_cpus=1)
-        words = [
-            "raysep",
-            "check",
-            str(corpus),
-            "--out",
-            str(out),
-            "--no-sound",
-            "--quiet",
-            "--address",
-            cluster.address,
-        ]
-        driver = drivers.start(
-            f"import sys; sys.argv = {words!r}; from raysep.cli import main; main()",
-            RAYSEP_SHARED_FOLDERS="1",
-            OMP_NUM_THREADS="1",
-        )
-        _, error = driver.communicate()
-    finally:
-        cluster.end()
-    if driver.returncode not in (0, 3):  # 3: it found something that should be looked at
-        raise SystemExit(f"the check ended with code {driver.returncode}: {error}")
-    return {"workers": nodes, **costs(out), "load": round(os.getloadavg()[0], 1)}
-
-
-def costs(out: Path) -> dict[str, Any]:
-    """The workers' seconds of a check's shards, of the processor and by the clock, and how many workers had one at the same time."""
-    from raysep import events
-
-    done = [event for event in events.read(str(out)) if event["kind"] == "shard-done"]
-    resized = [event["workers"] for event in events.read(str(out)) if event["kind"] == "pool-resized"]
-    return {
-        "shards": len(done),
-        "up": max(resized, default=0),
-        "processor_seconds": sum(event["cpu_seconds"] for event in done),
-        "seconds": sum(event["seconds"] for event in done),
-    }
-
-
 # The page
 
 
-def page(rows: list[dict[str, Any]], real: list[dict[str, Any]]) -> str:
-    return "\n".join([*(of_sleep(rows) if rows else []), *(of_songs(real) if real else [])])
-
-
-def of_sleep(rows: list[dict[str, Any]]) -> list[str]:
+def page(rows: list[dict[str, Any]]) -> str:
     worst = min(row["steady"] for row in rows)
-    return [
+    lines = [
         f"{SHARDS} shards a node, each of which sleeps {SECONDS:g} s.\n",
         "| nodes | workers | shards | seconds | of these until all workers had one | efficiency in all | steady, s | efficiency, steady | load |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
@@ -152,29 +92,7 @@ def of_sleep(rows: list[dict[str, Any]]) -> list[str]:
         f"\nTarget: {LEAST_EFFICIENCY:.0%} at every size: {'met' if worst >= LEAST_EFFICIENCY else 'missed'} in the steady part, "
         f"{worst:.1%}; in all, with the start of the workers, it is {min(row['in_all'] for row in rows):.0%} at the least.",
     ]
-
-
-def of_songs(real: list[dict[str, Any]]) -> list[str]:
-    by = {
-        workers: [row for row in real if row["workers"] == workers] for workers in sorted({r["workers"] for r in real})
-    }
-    medians = {workers: statistics.median(row["processor_seconds"] for row in each) for workers, each in by.items()}
-    apart = {workers: median / medians[1] - 1 for workers, median in medians.items() if workers > 1}
-    worst = max(apart.values(), key=abs)
-    return [
-        f"\n## Real audio\n\n{SONGS} rendered songs of {SONG_SECONDS:g} s at {SONG_RATE} Hz, {real[0]['shards']} shards, rounds in turns.\n",
-        "| workers | most that were up | processor, s, round by round | median | load |",
-        "|---:|---:|---|---:|---|",
-        *(
-            f"| {workers} | {max(row['up'] for row in each)} | {told(each, 'processor_seconds')} | {medians[workers]:.2f} | {told(each, 'load')} |"
-            for workers, each in by.items()
-        ),
-        f"\nTarget: within {MOST_APART:.0%} of one worker's: {'met' if abs(worst) <= MOST_APART else 'missed'}, {worst:+.1%} by the medians.",
-    ]
-
-
-def told(rows: list[dict[str, Any]], name: str) -> str:
-    return ", ".join(f"{row[name]:.1f}" for row in rows)
+    return "\n".join(lines)
 
 
 # All of it
@@ -207,42 +125,26 @@ def measure_sleep(sizes: list[int], file: Path) -> None:
         cluster.end()
 
 
-def measure_songs(rounds: int, file: Path, folder: Path) -> None:
-    from raysep.corpus.songs.synthesis import synthesise
-
-    turns = [(number, workers) for number in range(rounds) for workers in WORKERS]
-    there = {(row["round"], row["workers"]) for row in kept_in(file) if "round" in row}
-    if not (left := [turn for turn in turns if turn not in there]):
-        return
-    synthesise(str(folder / "songs"), SONGS, SONG_SECONDS, SONG_RATE, 3, workers=1, prefix="song")
-    for number, workers in left:
-        keep(file, {"round": number, **awake(folder / "songs", folder / f"out-{number}-{workers}", workers)})
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="docs/results")
     parser.add_argument("--kept", type=Path, required=True, help="file of measurements, JSON lines, to go on from")
     parser.add_argument("--sizes", type=int, nargs="*", default=list(SIZES), help="nodes, of the fixed cost")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of the real audio; 0 = none")
     arguments = parser.parse_args()
     begin = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        measure_sleep(arguments.sizes, arguments.kept)
-        measure_songs(arguments.rounds, arguments.kept, Path(folder))
+    measure_sleep(arguments.sizes, arguments.kept)
     rows = kept_in(arguments.kept)
     slept = sorted((row for row in rows if "nodes" in row), key=lambda row: row["nodes"])
-    real = [row for row in rows if "round" in row]
     write(
         arguments.out,
         "scaling",
         "A pool on several nodes",
         "python -m benchmarks.scaling --kept FILE",
-        f"seed 3, {time.perf_counter() - begin:.0f} s; all nodes on this one machine, whose cores other work shared",
-        page(slept, real),
-        {"asleep": slept, "songs": real},
+        f"{time.perf_counter() - begin:.0f} s; all nodes on this one machine, whose cores other work shared",
+        page(slept),
+        {"asleep": slept},
     )
-    print(page(slept, real))
+    print(page(slept))
 
 
 if __name__ == "__main__":
