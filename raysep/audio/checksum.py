@@ -43,9 +43,8 @@ def of_samples(audio: np.ndarray, bits: int) -> bytes:
     for at in range(0, audio.shape[1], BLOCK_FRAMES):
         block = audio[:, at : at + BLOCK_FRAMES]
         steps = whole[: block.shape[1]]
-        for number, channel in enumerate(
-            block
-        ):  # into its place at once: a copy in another order costs as much as the hash
+        # Into its place at once: a copy in another order costs as much as the hash.
+        for number, channel in enumerate(block):
             np.multiply(channel, np.float32(2 ** (bits - 1)), out=steps[:, number], casting="unsafe")
         found.update(steps.data if width < 3 else steps.view(np.uint8).reshape(-1, 4)[:, :width].tobytes())
     return found.digest()

@@ -1,7 +1,7 @@
 """The LSTM's recurrence with its gradient, and that gradient's gradient, written out by hand.
 
 A library's fused kernel has a gradient without a gradient, or one that autograd takes apart into a hundred small operations
-a frame: half of what a metagradient cost. Here each of the four passes is a loop of some seven operations a frame, and what is
+a frame. Here each of the four passes is a loop of some seven operations a frame, and what is
 not recurrent is done for all frames at once.
 
     z_t = x_t + h_{t-1} W      c_t = f c_{t-1} + i g      y_t = tanh c_t      h_t = o y_t
