@@ -24,7 +24,7 @@ from raysep.training.unrolled import Batch, State, Unrolled
 
 RATE, STEMS = 16_000, ("vocals", "drums", "bass", "other")
 SIZES = ((24, 8, 0.75, 512), (96, 8, 1.5, 1024))  # units, examples, seconds of each, samples of the transform
-ROUNDS, WARM = 12, 3
+ROUNDS, WARM = 50, 3
 
 
 def training_of(hidden: int, batch: int, seconds: float, n_fft: int) -> Unrolled:
